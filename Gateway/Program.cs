@@ -1,0 +1,2 @@
+Console.WriteLine("gateway");
+return 0;
