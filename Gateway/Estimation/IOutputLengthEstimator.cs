@@ -1,0 +1,25 @@
+using Gateway.Requests;
+
+namespace Gateway.Estimation;
+
+/// <summary>Predicts the length of an answer. Reading only: learning is <see cref="IOutputLengthLearner"/>.</summary>
+public interface IOutputLengthEstimator
+{
+    /// <summary>Name in the configuration.</summary>
+    string Name { get; }
+
+    /// <summary>The distribution of the output length of one answer.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="model">The pool's name, to which lengths are attributed.</param>
+    OutputLengthEstimate Estimate(InferenceRequest request, string model);
+}
+
+/// <summary>Takes the lesson of a completed answer.</summary>
+public interface IOutputLengthLearner
+{
+    /// <param name="request">The request that was answered.</param>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="outputTokens">Tokens of one answer, at least 0.</param>
+    /// <param name="isCensored">The answer was cut (limit reached, client left): its length is only a lower bound.</param>
+    void Learn(InferenceRequest request, string model, int outputTokens, bool isCensored);
+}

@@ -1,0 +1,41 @@
+namespace Gateway.Requests;
+
+/// <summary>One request as every later room sees it. Immutable; holds hashes, lengths and counts, never text.</summary>
+public sealed record InferenceRequest
+{
+    /// <summary>The request id: the client's own where it is safe, else a new one.</summary>
+    public required string Id { get; init; }
+
+    public required ApiRoute Route { get; init; }
+
+    /// <summary>The model name as the client wrote it; an alias or the pool's own name.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>What one pass over the body found out.</summary>
+    public required BodyFacts Body { get; init; }
+
+    /// <summary>Chained hashes over the blocks of the prompt.</summary>
+    public PrefixFingerprint Prefix { get; init; } = PrefixFingerprint.Empty;
+
+    /// <summary>Keyed hash of the session id; 0 when the client named none.</summary>
+    public ulong SessionKey { get; init; }
+
+    public PriorityClass Priority { get; init; } = PriorityClass.Default;
+
+    /// <summary>Finer order inside the class, larger first; 0 unless the client sent an integer priority.</summary>
+    public int PriorityLevel { get; init; }
+
+    /// <summary>Longest time from arrival to the end of the answer that still helps the client; null: none named.</summary>
+    public TimeSpan? Deadline { get; init; }
+
+    /// <summary>Longest time from arrival to the first token that the client wants; null: none named.</summary>
+    public TimeSpan? TimeToFirstTokenSlo { get; init; }
+}
+
+/// <summary>The classes of urgency, most urgent first. The number is the index of the class's queue.</summary>
+public enum PriorityClass
+{
+    Interactive,
+    Default,
+    Batch,
+}
