@@ -1,0 +1,47 @@
+using Gateway.Api;
+using Gateway.Estimation;
+using Gateway.Forwarding;
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Routing;
+using Gateway.Telemetry;
+
+namespace Gateway.Configuration;
+
+/// <summary>The whole configuration file, read and checked: one immutable snapshot. A record without a key holds that key's default.</summary>
+public sealed record GatewayOptions
+{
+    /// <summary>Where the gateway listens, and its limits on connections and bodies. Needs a restart.</summary>
+    public ListenOptions Listen { get; init; } = new();
+
+    /// <summary>How much of the gateway is on. Takes effect on reload.</summary>
+    public GatewayMode Mode { get; init; } = GatewayMode.Full;
+
+    /// <summary>The models served, each with its pool of replicas; at least one once loaded.</summary>
+    public IReadOnlyList<ModelOptions> Models { get; init; } = [];
+
+    /// <summary>How a replica is chosen.</summary>
+    public RoutingOptions Routing { get; init; } = new();
+
+    /// <summary>Limits on waiting, and its order.</summary>
+    public QueueOptions Queue { get; init; } = new();
+
+    /// <summary>How the length of an answer is foreseen.</summary>
+    public EstimationOptions Estimation { get; init; } = new();
+
+    /// <summary>Timeouts, retries, circuit breaking and health.</summary>
+    public ResilienceOptions Resilience { get; init; } = new();
+
+    /// <summary>What the gateway tells about itself.</summary>
+    public TelemetryOptions Telemetry { get; init; } = new();
+}
+
+/// <summary>How much of the gateway is on.</summary>
+public enum GatewayMode
+{
+    /// <summary>Estimates, holds, orders and places.</summary>
+    Full,
+
+    /// <summary>The safe mode: nothing held, nothing reordered, plain least load.</summary>
+    Plain,
+}

@@ -1,0 +1,30 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Gateway.Queueing;
+
+/// <summary>Limits on waiting, per model pool. Takes effect on reload.</summary>
+public sealed record QueueOptions
+{
+    /// <summary>Name of the order in which waiting requests get their turn, within a priority class.</summary>
+    public string Order { get; init; } = "fcfs";
+
+    /// <summary>Requests that may wait; the next one is refused with 429.</summary>
+    [Range(1, 1_000_000)]
+    public int MaxWaiting { get; init; } = 1_000;
+
+    /// <summary>Body bytes that waiting requests may hold together.</summary>
+    [Range(1_048_576L, 68_719_476_736L)]
+    public long MaxWaitingBytes { get; init; } = 256L << 20;
+
+    /// <summary>Longest wait for a turn; then 429.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
+    public TimeSpan MaxWait { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Share of a replica's KV room that is given out; the rest absorbs estimates that were too low.</summary>
+    [Range(0.05, 1.0)]
+    public double CapacityShare { get; init; } = 0.97;
+
+    /// <summary>Share of turns that the lower priority classes get even while higher ones wait.</summary>
+    [Range(0.0, 0.9)]
+    public double ReservedShare { get; init; } = 0.1;
+}

@@ -1,0 +1,45 @@
+namespace Gateway.Replicas;
+
+/// <summary>Which model server answers behind a replica; decides its probes, its metrics' names and its quirks.</summary>
+public enum EngineKind
+{
+    /// <summary>Found out by probing.</summary>
+    Auto,
+
+    /// <summary>vLLM's OpenAI server.</summary>
+    Vllm,
+
+    /// <summary>SGLang.</summary>
+    SgLang,
+
+    /// <summary>llama.cpp's <c>llama-server</c>.</summary>
+    LlamaCpp,
+
+    /// <summary>Hugging Face Text Generation Inference.</summary>
+    Tgi,
+
+    /// <summary>Ollama.</summary>
+    Ollama,
+
+    /// <summary>TensorRT-LLM's <c>trtllm-serve</c>.</summary>
+    TensorRtLlm,
+
+    /// <summary>LMDeploy.</summary>
+    LmDeploy,
+
+    /// <summary>Anything that speaks the OpenAI API and tells nothing about its load.</summary>
+    OpenAi,
+}
+
+/// <summary>Whether an engine schedules by a request's <c>priority</c>, and which end of the scale goes first.</summary>
+public enum EnginePriority
+{
+    /// <summary>Never sent: the engine ignores it or answers an error.</summary>
+    Off,
+
+    /// <summary>Smaller numbers go first, as in vLLM with <c>--scheduling-policy priority</c>.</summary>
+    LowerFirst,
+
+    /// <summary>Larger numbers go first, as in SGLang with <c>--enable-priority-scheduling</c>.</summary>
+    HigherFirst,
+}

@@ -1,0 +1,37 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Gateway.Replicas;
+
+/// <summary>One model and the pool of replicas that serve it. Takes effect on reload: replicas that stay keep their load and history.</summary>
+public sealed record ModelOptions
+{
+    /// <summary>The name clients ask for; unique among all names and aliases.</summary>
+    [Required]
+    public string Name { get; init; } = "";
+
+    /// <summary>Other names for the same pool.</summary>
+    public IReadOnlyList<string> Aliases { get; init; } = [];
+
+    /// <summary>The engine's own name of the model; null: the same as <see cref="Name"/>.</summary>
+    public string? UpstreamModel { get; init; }
+
+    /// <summary>Which model server the replicas run.</summary>
+    public EngineKind Engine { get; init; } = EngineKind.Auto;
+
+    /// <summary>The engines that serve this model; at least one once loaded.</summary>
+    public IReadOnlyList<ReplicaOptions> Replicas { get; init; } = [];
+
+    /// <summary>Name of the environment variable that holds the engines' API key, never the key itself; null: none is sent.</summary>
+    public string? ApiKeyEnv { get; init; }
+
+    /// <summary>Whether the engines schedule by <c>priority</c>, and in which direction.</summary>
+    public EnginePriority EnginePriority { get; init; } = EnginePriority.Off;
+
+    /// <summary>Longest prompt and answer together, in tokens; null: read from the engine.</summary>
+    [Range(1, 1_000_000_000)]
+    public int? ContextTokens { get; init; }
+
+    /// <summary>Bytes of prompt text per token, the value to start from until <c>usage</c> has taught a better one.</summary>
+    [Range(0.25, 64.0)]
+    public double BytesPerToken { get; init; } = 4.0;
+}

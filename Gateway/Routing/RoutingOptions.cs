@@ -1,0 +1,59 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Gateway.Routing;
+
+/// <summary>How a replica is chosen. Takes effect on reload.</summary>
+public sealed record RoutingOptions
+{
+    /// <summary>Name of the ready-made way to choose.</summary>
+    public string Policy { get; init; } = "least_work";
+
+    /// <summary>A mix of one's own; it takes the place of <see cref="Policy"/> unless it is empty.</summary>
+    public IReadOnlyList<ScorerOptions> Scorers { get; init; } = [];
+
+    /// <summary>What is remembered about prompts' beginnings.</summary>
+    public PrefixOptions Prefix { get; init; } = new();
+
+    /// <summary>How long a session keeps its replica after its last request.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
+    public TimeSpan SessionTtl { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>A favourite (by prefix or session) is passed over when its outstanding work exceeds the least by more than this.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan OverloadSeconds { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Seed of the draws among equals, so that a run can be repeated.</summary>
+    [Range(0, int.MaxValue)]
+    public int Seed { get; init; } = 1;
+}
+
+/// <summary>One scorer of a mix and how much it counts.</summary>
+public sealed record ScorerOptions
+{
+    /// <summary>Name of the scorer.</summary>
+    [Required]
+    public string Name { get; init; } = "";
+
+    /// <summary>Factor on the scorer's cost in seconds; 0 switches it off.</summary>
+    [Range(0.0, 1_000.0)]
+    public double Weight { get; init; } = 1;
+}
+
+/// <summary>The index of which replica saw which prompt beginning. Bounded; the least recently used goes first.</summary>
+public sealed record PrefixOptions
+{
+    /// <summary>Whether prefixes draw requests to the replica that computed them.</summary>
+    public bool Enabled { get; init; } = true;
+
+    /// <summary>Bytes of prompt per hashed block: smaller finds shorter shared beginnings and costs more memory.</summary>
+    [Range(16, 65_536)]
+    public int BlockBytes { get; init; } = 256;
+
+    /// <summary>Memory for the index in bytes.</summary>
+    [Range(1_048_576L, 68_719_476_736L)]
+    public long MaxBytes { get; init; } = 256L << 20;
+
+    /// <summary>How long a block is believed to be in a replica's cache after it was last seen.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
+    public TimeSpan Ttl { get; init; } = TimeSpan.FromMinutes(30);
+}
