@@ -1,0 +1,80 @@
+namespace Gateway.Replicas;
+
+/// <summary>When failures suspend a replica.</summary>
+/// <param name="FailuresToOpen">Server faults in a row.</param>
+/// <param name="OpenDuration">How long it then gets no work, before one request tries it.</param>
+public sealed record FaultLimits(int FailuresToOpen, TimeSpan OpenDuration);
+
+/// <summary>The circuit breaker of one replica: counts server faults in a row, never client errors or departures. Guarded by its replica's lock.</summary>
+internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
+{
+    private int _faultsInARow;
+    private bool _isTrying;
+    private long? _openedAt;
+    private long? _backOffFrom;
+    private TimeSpan _backOff;
+
+    public FaultLimits Limits { get; set; } = limits;
+
+    /// <summary>Up, suspended, or backing off. While suspended, one request at a time may try once the pause is over.</summary>
+    public ReplicaHealth Verdict(int runningRequests)
+    {
+        if (_backOffFrom is { } from && time.GetElapsedTime(from) < _backOff)
+        {
+            return ReplicaHealth.BackingOff;
+        }
+        if (_openedAt is not { } openedAt)
+        {
+            return ReplicaHealth.Up;
+        }
+        var mayTry = time.GetElapsedTime(openedAt) >= Limits.OpenDuration && !(_isTrying && runningRequests > 0);
+        return mayTry ? ReplicaHealth.Up : ReplicaHealth.Suspended;
+    }
+
+    public void OnSent()
+    {
+        if (_openedAt is not null)
+        {
+            _isTrying = true;
+        }
+    }
+
+    public void OnSuccess()
+    {
+        _faultsInARow = 0;
+        _openedAt = null;
+        _isTrying = false;
+    }
+
+    public void OnFault()
+    {
+        _faultsInARow++;
+        if (_isTrying || _faultsInARow >= Limits.FailuresToOpen)
+        {
+            _openedAt = time.GetTimestamp();
+            _isTrying = false;
+        }
+    }
+
+    public void OnAbandoned() => _isTrying = false;
+
+    public void BackOff(TimeSpan duration)
+    {
+        _backOffFrom = time.GetTimestamp();
+        _backOff = duration;
+    }
+
+    public TimeSpan? TimeUntilRetry()
+    {
+        TimeSpan? left = null;
+        if (_openedAt is { } openedAt)
+        {
+            left = Limits.OpenDuration - time.GetElapsedTime(openedAt);
+        }
+        if (_backOffFrom is { } from && _backOff - time.GetElapsedTime(from) is var pause && pause > (left ?? TimeSpan.Zero))
+        {
+            left = pause;
+        }
+        return left is { } value && value > TimeSpan.Zero ? value : null;
+    }
+}

@@ -1,0 +1,51 @@
+namespace Gateway.Replicas;
+
+/// <summary>What a request will occupy at a replica.</summary>
+/// <param name="PromptTokens">Tokens of the prompt.</param>
+/// <param name="UncachedTokens">Prompt tokens that this replica is believed to have to compute.</param>
+/// <param name="OutputTokens">Expected output tokens over all sequences.</param>
+/// <param name="Sequences">Answers generated in parallel, at least 1.</param>
+public readonly record struct LoadProfile(int PromptTokens, int UncachedTokens, double OutputTokens, int Sequences)
+{
+    /// <summary>KV room in tokens at the end of the answer.</summary>
+    public long Tokens => PromptTokens + (long)Math.Ceiling(OutputTokens);
+}
+
+/// <summary>The room of one request at one replica, held from the choice to the answer's end. Thread-safe; returned once by <see cref="Dispose"/>.</summary>
+public sealed class LoadReservation : IDisposable
+{
+    internal LoadReservation(Replica replica, in LoadProfile load)
+    {
+        Replica = replica;
+        Load = load;
+        QueuedPrefillTokens = load.UncachedTokens;
+        OutstandingTokens = load.OutputTokens;
+        ReservedTokens = load.Tokens;
+    }
+
+    /// <summary>Where the room is.</summary>
+    public Replica Replica { get; }
+
+    /// <summary>What was asked at the choice.</summary>
+    public LoadProfile Load { get; }
+
+    internal long ReservedTokens { get; set; }
+
+    internal int QueuedPrefillTokens { get; set; }
+
+    internal double OutstandingTokens { get; set; }
+
+    internal bool IsReturned { get; set; }
+
+    /// <summary>The answer has begun: the prompt is computed, its work is no longer ahead of others.</summary>
+    public void OnFirstToken() => Replica.Advance(this, 0, OutstandingTokens, prefillDone: true);
+
+    /// <summary>The answer has grown: room and remaining work follow what is now believed.</summary>
+    /// <param name="generatedTokens">Output tokens so far, over all sequences.</param>
+    /// <param name="remainingTokens">Expected output tokens still to come, over all sequences.</param>
+    public void OnProgress(long generatedTokens, double remainingTokens) =>
+        Replica.Advance(this, generatedTokens, remainingTokens, prefillDone: true);
+
+    /// <summary>Returns the room. Further calls do nothing.</summary>
+    public void Dispose() => Replica.Return(this);
+}

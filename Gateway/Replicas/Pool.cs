@@ -1,0 +1,159 @@
+namespace Gateway.Replicas;
+
+/// <summary>One engine's place: where it is and how it was configured.</summary>
+/// <param name="Id">Name in headers, labels and ops paths; unique in the pool.</param>
+/// <param name="Address">Base address, with an optional path prefix.</param>
+/// <param name="Options">As configured.</param>
+public sealed record ReplicaPlace(string Id, Uri Address, ReplicaOptions Options);
+
+/// <summary>The replicas of one model. Thread-safe; readers see an immutable array that is swapped whole.</summary>
+public sealed class Pool
+{
+    private readonly Lock _gate = new();
+    private readonly TimeProvider _time;
+    private readonly List<bool> _slotTaken = [];
+    private FaultLimits _faults;
+    private ModelOptions _options;
+    private Replica[] _replicas = [];
+
+    public Pool(ModelOptions options, FaultLimits faults, TimeProvider time)
+    {
+        _options = options;
+        _faults = faults;
+        _time = time;
+    }
+
+    /// <summary>Raised outside every lock after replicas came or went, or room returned somewhere.</summary>
+    public event Action? RoomReturned;
+
+    /// <summary>Raised outside every lock with the slot of a replica that left, before that slot is given to another.</summary>
+    public event Action<int>? SlotFreed;
+
+    /// <summary>The pool's name: the model's.</summary>
+    public string Name => Volatile.Read(ref _options).Name;
+
+    public ModelOptions Options => Volatile.Read(ref _options);
+
+    /// <summary>The replicas in service, draining ones included.</summary>
+    public ReadOnlySpan<Replica> Replicas => Volatile.Read(ref _replicas);
+
+    /// <summary>The replicas as an array that is never written.</summary>
+    public IReadOnlyList<Replica> ReplicaList => Volatile.Read(ref _replicas);
+
+    /// <summary>Longest prompt and answer together: as configured, else the smallest that a replica reports; null: unknown.</summary>
+    public int? ContextTokens
+    {
+        get
+        {
+            if (Options.ContextTokens is { } configured)
+            {
+                return configured;
+            }
+            int? smallest = null;
+            foreach (var replica in Replicas)
+            {
+                if (replica.Report.ContextTokens is { } context && (smallest is null || context < smallest))
+                {
+                    smallest = context;
+                }
+            }
+            return smallest;
+        }
+    }
+
+    /// <summary>Whether a replica may get work now.</summary>
+    public bool CanServe
+    {
+        get
+        {
+            foreach (var replica in Replicas)
+            {
+                if (replica.Health == ReplicaHealth.Up)
+                {
+                    return true;
+                }
+            }
+            return false;
+        }
+    }
+
+    public Replica? Find(string id)
+    {
+        foreach (var replica in Replicas)
+        {
+            if (replica.Id == id)
+            {
+                return replica;
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Takes over changed settings of the model; the replicas change by <see cref="SetReplicas"/>.</summary>
+    public void Reconfigure(ModelOptions options, FaultLimits faults)
+    {
+        lock (_gate)
+        {
+            _options = options;
+            _faults = faults;
+        }
+    }
+
+    /// <summary>Brings the pool to exactly these replicas: those that stay keep their ledger, those that leave finish what runs.</summary>
+    public void SetReplicas(IReadOnlyList<ReplicaPlace> places)
+    {
+        List<int> freed = [];
+        List<Replica> leaving = [];
+        lock (_gate)
+        {
+            var next = new Replica[places.Count];
+            var current = _replicas.ToDictionary(replica => replica.Id);
+            for (var i = 0; i < places.Count; i++)
+            {
+                var place = places[i];
+                if (current.Remove(place.Id, out var kept) && kept.Address == place.Address)
+                {
+                    kept.Reconfigure(place.Options, _faults);
+                    next[i] = kept;
+                    continue;
+                }
+                if (kept is not null)
+                {
+                    leaving.Add(kept);
+                }
+                next[i] = new Replica(place.Options, place.Address, place.Id, TakeSlotLocked(), _faults, _time);
+                next[i].RoomReturned += OnRoomReturned;
+            }
+            leaving.AddRange(current.Values);
+            foreach (var replica in leaving)
+            {
+                _slotTaken[replica.Slot] = false;
+                freed.Add(replica.Slot);
+            }
+            Volatile.Write(ref _replicas, next);
+        }
+        foreach (var replica in leaving)
+        {
+            replica.SetDraining(true);
+        }
+        foreach (var slot in freed)
+        {
+            SlotFreed?.Invoke(slot);
+        }
+        RoomReturned?.Invoke();
+    }
+
+    private void OnRoomReturned() => RoomReturned?.Invoke();
+
+    private int TakeSlotLocked()
+    {
+        var slot = _slotTaken.IndexOf(false);
+        if (slot < 0)
+        {
+            slot = _slotTaken.Count;
+            _slotTaken.Add(true);
+        }
+        _slotTaken[slot] = true;
+        return slot;
+    }
+}

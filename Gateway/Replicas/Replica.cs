@@ -1,0 +1,277 @@
+namespace Gateway.Replicas;
+
+/// <summary>Our view of one engine, and the sole writer of its ledger. Thread-safe; nothing is called back under its lock.</summary>
+public sealed class Replica
+{
+    private readonly Lock _gate = new();
+    private readonly TimeProvider _time;
+    private readonly FaultGate _faults;
+    private EngineReport _report = EngineReport.Empty;
+    private ReplicaHealth _probed = ReplicaHealth.Unknown;
+    private bool _isDraining;
+    private int _runningRequests;
+    private int _runningSequences;
+    private long _reservedTokens;
+    private long _queuedPrefillTokens;
+    private double _outstandingTokens;
+    private ReplicaOptions _options;
+
+    /// <param name="options">As configured; a name behind which there are several engines is resolved before.</param>
+    /// <param name="address">The engine's base address.</param>
+    /// <param name="id">Name in headers, labels and ops paths.</param>
+    /// <param name="slot">Index in the pool's sets of holders.</param>
+    /// <param name="faults">When failures suspend the replica.</param>
+    /// <param name="time">The clock.</param>
+    public Replica(ReplicaOptions options, Uri address, string id, int slot, FaultLimits faults, TimeProvider time)
+    {
+        _options = options;
+        _time = time;
+        _faults = new FaultGate(faults, time);
+        Address = address;
+        Id = id;
+        Slot = slot;
+    }
+
+    /// <summary>Raised outside every lock when a waiting request may fit that did not before.</summary>
+    public event Action? RoomReturned;
+
+    public string Id { get; }
+
+    public Uri Address { get; }
+
+    /// <summary>Index in the pool's sets of holders.</summary>
+    public int Slot { get; }
+
+    /// <summary>The engine's last word about itself.</summary>
+    public EngineReport Report => Volatile.Read(ref _report);
+
+    /// <summary>Whether new work may be sent now, and why not.</summary>
+    public ReplicaHealth Health
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return HealthLocked();
+            }
+        }
+    }
+
+    /// <summary>All fields under one lock.</summary>
+    public ReplicaSnapshot Snapshot()
+    {
+        lock (_gate)
+        {
+            return new ReplicaSnapshot
+            {
+                Id = Id,
+                Slot = Slot,
+                Health = HealthLocked(),
+                RunningRequests = _runningRequests,
+                RunningSequences = _runningSequences,
+                ReservedTokens = _reservedTokens,
+                CapacityTokens = CapacityLocked(),
+                SlotLimit = _options.Slots ?? _report.Slots,
+                QueuedPrefillTokens = _queuedPrefillTokens,
+                OutstandingTokens = _outstandingTokens,
+                Weight = _options.Weight,
+                Report = _report,
+            };
+        }
+    }
+
+    /// <summary>Takes room for a request, or none: null means that the replica is full or gets no work. Only the dispatcher calls it.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public LoadReservation? TryReserve(in LoadProfile load, double capacityShare)
+    {
+        lock (_gate)
+        {
+            if (HealthLocked() != ReplicaHealth.Up || !HasRoomLocked(load, capacityShare))
+            {
+                return null;
+            }
+            _faults.OnSent();
+            var reservation = new LoadReservation(this, load);
+            _runningRequests++;
+            _runningSequences += load.Sequences;
+            _reservedTokens += reservation.ReservedTokens;
+            _queuedPrefillTokens += reservation.QueuedPrefillTokens;
+            _outstandingTokens += reservation.OutstandingTokens;
+            return reservation;
+        }
+    }
+
+    /// <summary>Whether the request could ever fit, were the replica empty; an empty replica always admits, so only limits of the engine count.</summary>
+    public bool CouldFit(int promptTokens) => Report.ContextTokens is not { } context || promptTokens < context;
+
+    /// <summary>Takes over what the engine says of itself.</summary>
+    public void Observe(EngineReport report)
+    {
+        bool mayFit;
+        lock (_gate)
+        {
+            if (report.ReadAt < _report.ReadAt)
+            {
+                return;
+            }
+            mayFit = report.KvCapacityTokens != _report.KvCapacityTokens || report.Slots != _report.Slots;
+            _report = report;
+        }
+        if (mayFit)
+        {
+            RoomReturned?.Invoke();
+        }
+    }
+
+    /// <summary>Takes over the verdict of a probe: <see cref="ReplicaHealth.Up"/>, <see cref="ReplicaHealth.Down"/> or <see cref="ReplicaHealth.WrongModel"/>.</summary>
+    public void OnProbed(ReplicaHealth verdict)
+    {
+        bool cameUp;
+        lock (_gate)
+        {
+            cameUp = verdict == ReplicaHealth.Up && _probed != ReplicaHealth.Up;
+            _probed = verdict;
+        }
+        if (cameUp)
+        {
+            RoomReturned?.Invoke();
+        }
+    }
+
+    /// <summary>An answer came to its end, or the engine refused for a reason that is the client's: the engine works.</summary>
+    public void OnSuccess()
+    {
+        lock (_gate)
+        {
+            _faults.OnSuccess();
+        }
+        RoomReturned?.Invoke();
+    }
+
+    /// <summary>The engine failed: no connection, a server error, a broken or silent answer.</summary>
+    public void OnFault()
+    {
+        lock (_gate)
+        {
+            _faults.OnFault();
+        }
+    }
+
+    /// <summary>The attempt ended without a verdict on the engine: the client left, or the gateway stops.</summary>
+    public void OnAbandoned()
+    {
+        lock (_gate)
+        {
+            _faults.OnAbandoned();
+        }
+    }
+
+    /// <summary>The engine asked to be left alone: 429 or 503. A replica that fails fast must not look the least loaded.</summary>
+    public void BackOff(TimeSpan duration)
+    {
+        lock (_gate)
+        {
+            _faults.BackOff(duration);
+        }
+    }
+
+    /// <summary>Stops or resumes new work; running answers are not touched.</summary>
+    public void SetDraining(bool isDraining)
+    {
+        lock (_gate)
+        {
+            _isDraining = isDraining;
+        }
+        RoomReturned?.Invoke();
+    }
+
+    /// <summary>Takes over changed settings; load and history stay.</summary>
+    public void Reconfigure(ReplicaOptions options, FaultLimits faults)
+    {
+        lock (_gate)
+        {
+            _options = options;
+            _faults.Limits = faults;
+        }
+        RoomReturned?.Invoke();
+    }
+
+    /// <summary>How long until <see cref="Health"/> may turn back to up without anything else happening; null: no such time.</summary>
+    public TimeSpan? TimeUntilRetry()
+    {
+        lock (_gate)
+        {
+            return _faults.TimeUntilRetry();
+        }
+    }
+
+    internal void Advance(LoadReservation reservation, long generatedTokens, double remainingTokens, bool prefillDone)
+    {
+        var shrank = false;
+        lock (_gate)
+        {
+            if (reservation.IsReturned)
+            {
+                return;
+            }
+            if (prefillDone)
+            {
+                _queuedPrefillTokens -= reservation.QueuedPrefillTokens;
+                reservation.QueuedPrefillTokens = 0;
+            }
+            _outstandingTokens += remainingTokens - reservation.OutstandingTokens;
+            reservation.OutstandingTokens = remainingTokens;
+            if (generatedTokens > 0)
+            {
+                var reserved = reservation.Load.PromptTokens + generatedTokens + (long)Math.Ceiling(remainingTokens);
+                shrank = reserved < reservation.ReservedTokens;
+                _reservedTokens += reserved - reservation.ReservedTokens;
+                reservation.ReservedTokens = reserved;
+            }
+        }
+        if (shrank)
+        {
+            RoomReturned?.Invoke();
+        }
+    }
+
+    internal void Return(LoadReservation reservation)
+    {
+        lock (_gate)
+        {
+            if (reservation.IsReturned)
+            {
+                return;
+            }
+            reservation.IsReturned = true;
+            _runningRequests--;
+            _runningSequences -= reservation.Load.Sequences;
+            _reservedTokens -= reservation.ReservedTokens;
+            _queuedPrefillTokens -= reservation.QueuedPrefillTokens;
+            // Sums of fractions drift; an idle replica has no work, exactly.
+            _outstandingTokens = _runningRequests == 0 ? 0 : Math.Max(0, _outstandingTokens - reservation.OutstandingTokens);
+        }
+        RoomReturned?.Invoke();
+    }
+
+    private ReplicaHealth HealthLocked() =>
+        _isDraining ? ReplicaHealth.Draining
+        : _probed != ReplicaHealth.Up ? _probed
+        : _faults.Verdict(_runningRequests);
+
+    private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens;
+
+    private bool HasRoomLocked(in LoadProfile load, double capacityShare)
+    {
+        if (_runningRequests == 0)
+        {
+            return true;
+        }
+        if ((_options.Slots ?? _report.Slots) is { } slots && _runningSequences + load.Sequences > slots)
+        {
+            return false;
+        }
+        return CapacityLocked() is not { } capacity || _reservedTokens + load.Tokens <= capacityShare * capacity;
+    }
+}

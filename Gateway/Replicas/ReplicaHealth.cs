@@ -1,0 +1,26 @@
+namespace Gateway.Replicas;
+
+/// <summary>Whether a replica gets new work, and why not.</summary>
+public enum ReplicaHealth
+{
+    /// <summary>Not probed yet: no work.</summary>
+    Unknown,
+
+    /// <summary>Gets work.</summary>
+    Up,
+
+    /// <summary>Its probes fail.</summary>
+    Down,
+
+    /// <summary>Reachable, but it does not serve the pool's model.</summary>
+    WrongModel,
+
+    /// <summary>Its answers failed: left alone for a while, then tried with one request.</summary>
+    Suspended,
+
+    /// <summary>It asked to be left alone (429, 503) for a while.</summary>
+    BackingOff,
+
+    /// <summary>Running answers finish, nothing new is sent.</summary>
+    Draining,
+}

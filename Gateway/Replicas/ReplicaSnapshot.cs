@@ -1,0 +1,42 @@
+namespace Gateway.Replicas;
+
+/// <summary>A replica at one moment, all fields read under one lock.</summary>
+public readonly record struct ReplicaSnapshot
+{
+    public required string Id { get; init; }
+
+    /// <summary>The replica's index in the pool's sets of holders; stable while the replica is in the pool.</summary>
+    public int Slot { get; init; }
+
+    public ReplicaHealth Health { get; init; }
+
+    /// <summary>Requests sent and not ended.</summary>
+    public int RunningRequests { get; init; }
+
+    /// <summary>Answers being generated: more than the requests where one asks for several.</summary>
+    public int RunningSequences { get; init; }
+
+    /// <summary>KV room given out, in tokens.</summary>
+    public long ReservedTokens { get; init; }
+
+    /// <summary>KV room in tokens; null: unknown, nothing is held for it.</summary>
+    public long? CapacityTokens { get; init; }
+
+    /// <summary>Requests it may run at once; null: no limit known.</summary>
+    public int? SlotLimit { get; init; }
+
+    /// <summary>Prompt tokens sent and not yet computed.</summary>
+    public long QueuedPrefillTokens { get; init; }
+
+    /// <summary>Expected output tokens still to come.</summary>
+    public double OutstandingTokens { get; init; }
+
+    /// <summary>Configured speed relative to the pool's other replicas.</summary>
+    public double Weight { get; init; }
+
+    /// <summary>What the engine says of itself.</summary>
+    public EngineReport Report { get; init; }
+
+    /// <summary>Whether new work may be sent.</summary>
+    public bool AcceptsWork => Health == ReplicaHealth.Up;
+}
