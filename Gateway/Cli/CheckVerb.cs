@@ -20,7 +20,7 @@ public static class CheckVerb
         command.SetAction(parsed =>
         {
             var streams = parsed.InvocationConfiguration;
-            return Run(parsed.GetValue(config)!, ConfigurationFile.Environment(), streams.Output, streams.Error);
+            return Run(parsed.GetValue(config)!, ConfigurationFile.ReadEnvironment(), streams.Output, streams.Error);
         });
         return command;
     }

@@ -49,6 +49,6 @@ public static class ConfigurationFile
             : new LoadResult<GatewayOptions>(null, [new ConfigurationProblem(SourceSpot.Of(path), "", problem!, null)]);
 
     /// <summary>The process's environment as the loader takes it.</summary>
-    public static IReadOnlyDictionary<string, string> Environment() =>
-        System.Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? "");
+    public static IReadOnlyDictionary<string, string> ReadEnvironment() =>
+        Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(entry => (string)entry.Key, entry => (string?)entry.Value ?? "");
 }

@@ -39,7 +39,7 @@ public static class ConfigurationLoader
         tree = new EnvironmentOverrides(problems).Apply(tree ?? new MapNode(new SourceSpot(fileName, 1, 1), []), environment);
         var binder = new OptionsBinder(names, problems);
         var options = (GatewayOptions)binder.BindSection(typeof(GatewayOptions), tree, "", "");
-        var report = new RuleReport(binder.Written, problems);
+        var report = new RuleReport(binder.Written, binder.Shorthands, problems);
         if (tree is MapNode)
         {
             ModelRules.Check(options, environment, report);

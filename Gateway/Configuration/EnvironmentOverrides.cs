@@ -23,7 +23,8 @@ internal sealed class EnvironmentOverrides(ProblemList problems)
     }
 
     /// <summary>Numbers padded, so that item 10 comes after item 9 and finds its list long enough.</summary>
-    private static string SortKey(string name) => string.Join('\u0001', name.ToUpperInvariant().Split("__").Select(part => part.PadLeft(64, part.All(char.IsAsciiDigit) ? '0' : ' ')));
+    private static string SortKey(string name) =>
+        string.Join('\u0001', name.ToUpperInvariant().Split("__").Select(part => part.All(char.IsAsciiDigit) ? part.PadLeft(10, '0') : part));
 
     /// <summary>One variable on its way down the tree.</summary>
     private sealed class Override(string name, string value, ProblemList problems)
@@ -58,8 +59,13 @@ internal sealed class EnvironmentOverrides(ProblemList problems)
                 return Refuse(node, SettingText.Join(path, Written(at)), "unknown setting.", variable is null ? null : SettingText.Shown(variable));
             }
 
-            var map = Opened(section, node);
-            return map is null ? node! : map.With(new SettingEntry(setting.Key, _where, SetIn(setting.ValueType, map[setting.Key], at + 1, SettingText.Join(path, setting.Key))));
+            if (Opened(section, node) is not { } map)
+            {
+                return node!;
+            }
+
+            var value = SetIn(setting.ValueType, map[setting.Key], at + 1, SettingText.Join(path, setting.Key));
+            return map.With(new SettingEntry(setting.Key, _where, value));
         }
 
         /// <summary>The section as a map; null where the file holds something that is none, which the binder will say.</summary>
@@ -115,9 +121,13 @@ internal sealed class EnvironmentOverrides(ProblemList problems)
                     : new ScalarNode(_where, value, false);
             }
 
-            return SettingSchema.IsSection(item) && SettingSchema.ShorthandOf(item) is null
-                ? Refuse(node, path, $"names a list. Go on with a number, as in {name}__0.")
-                : new ListNode(_where, [.. value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(part => new ScalarNode(_where, part, false))]);
+            if (SettingSchema.IsSection(item) && SettingSchema.ShorthandOf(item) is null)
+            {
+                return Refuse(node, path, $"names a list. Go on with a number, as in {name}__0.");
+            }
+
+            var parts = value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+            return new ListNode(_where, [.. parts.Select(part => new ScalarNode(_where, part, false))]);
         }
 
         private SettingNode Refuse(SettingNode? node, string path, string what, string? suggestion = null)

@@ -16,7 +16,7 @@ public sealed class LastGood<T>(T initial)
     /// <returns>Whether the settings were taken over.</returns>
     public bool Apply(LoadResult<T> loaded)
     {
-        if (loaded.Options is not { } options || loaded.Problems.Count > 0)
+        if (loaded.Options is not { } options)
         {
             return false;
         }

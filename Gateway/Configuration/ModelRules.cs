@@ -75,7 +75,7 @@ internal static partial class ModelRules
         for (var i = 0; i < model.Replicas.Count; i++)
         {
             var (replica, at) = (model.Replicas[i], $"{path}.replicas[{i}]");
-            var (hasUrl, hasDns) = (report.IsWritten($"{at}.url") || replica.Url is not null, report.IsWritten($"{at}.dns"));
+            var (hasUrl, hasDns) = (report.IsWritten($"{at}.url") || report.IsShorthand(at), report.IsWritten($"{at}.dns"));
             if (hasUrl == hasDns)
             {
                 report.Add(at, hasUrl ? "has both url and dns; one of them says where the engine is." : "has neither url nor dns; one of them says where the engine is.");

@@ -20,14 +20,12 @@ internal static class NearestWord
         foreach (var candidate in known)
         {
             var other = Plain(candidate);
-            var distance = plain.Length >= 3 && (other.StartsWith(plain, StringComparison.Ordinal) || (other.Length >= 3 && plain.StartsWith(other, StringComparison.Ordinal)))
-                ? 1
-                : Distance(plain, other);
             if (plain == other)
             {
                 return candidate;
             }
 
+            var distance = IsBeginning(plain, other) || IsBeginning(other, plain) ? 1 : Distance(plain, other);
             if (distance < least)
             {
                 (nearest, least) = (candidate, distance);
@@ -36,6 +34,8 @@ internal static class NearestWord
 
         return nearest;
     }
+
+    private static bool IsBeginning(string part, string whole) => part.Length >= 3 && whole.StartsWith(part, StringComparison.Ordinal);
 
     private static string Plain(string word) => string.Concat(word.Where(c => c is not ('_' or '-' or ' '))).ToLowerInvariant();
 

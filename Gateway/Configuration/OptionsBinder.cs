@@ -6,9 +6,13 @@ namespace Gateway.Configuration;
 internal sealed class OptionsBinder(KnownNames names, ProblemList problems)
 {
     private readonly Dictionary<string, SourceSpot> _written = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _shorthands = new(StringComparer.Ordinal);
 
     /// <summary>Where each setting was written, by path; only settings that are in the file or the environment.</summary>
     public IReadOnlyDictionary<string, SourceSpot> Written => _written;
+
+    /// <summary>Paths of the sections that were written as one of their values.</summary>
+    public IReadOnlySet<string> Shorthands => _shorthands;
 
     /// <summary>A section's options, with defaults for what is absent or wrong. <c>path</c> is where the section stands; <c>table</c> is the same
     /// without list positions, for the tables of names.</summary>
@@ -53,6 +57,7 @@ internal sealed class OptionsBinder(KnownNames names, ProblemList problems)
         var takesList = SettingSchema.ShorthandOf(type) is { } candidate && SettingSchema.ItemOf(candidate.ValueType) is not null;
         if (SettingSchema.ShorthandOf(type) is { } shorthand && (node is ScalarNode || takesList))
         {
+            _shorthands.Add(path);
             Set(shorthand, section, node, path, Below(table, shorthand.Key));
             return;
         }

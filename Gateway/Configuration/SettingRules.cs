@@ -6,9 +6,12 @@ using Gateway.Routing;
 namespace Gateway.Configuration;
 
 /// <summary>Where a rule leaves its problem: at the place where the setting was written, or at the nearest section around it.</summary>
-internal sealed class RuleReport(IReadOnlyDictionary<string, SourceSpot> written, ProblemList problems)
+internal sealed class RuleReport(IReadOnlyDictionary<string, SourceSpot> written, IReadOnlySet<string> shorthands, ProblemList problems)
 {
     public bool IsWritten(string path) => written.ContainsKey(path);
+
+    /// <summary>The section was written as one of its values: a bare address.</summary>
+    public bool IsShorthand(string path) => shorthands.Contains(path);
 
     public void Add(string path, string what)
     {
@@ -33,7 +36,8 @@ internal static partial class SettingRules
         if (options.Listen.MaxBodyBytes > options.Queue.MaxWaitingBytes)
         {
             var path = report.IsWritten("queue.maxWaitingBytes") ? "queue.maxWaitingBytes" : "listen.maxBodyBytes";
-            report.Add(path, $"the largest body ({SettingText.WriteBytes(options.Listen.MaxBodyBytes)}) is larger than what all waiting ones may hold ({SettingText.WriteBytes(options.Queue.MaxWaitingBytes)}).");
+            var (one, all) = (SettingText.WriteBytes(options.Listen.MaxBodyBytes), SettingText.WriteBytes(options.Queue.MaxWaitingBytes));
+            report.Add(path, $"the largest body ({one}) is larger than what all waiting ones may hold ({all}).");
         }
 
         if (report.IsWritten("resilience.firstByteTimeout") && options.Resilience.FirstByteTimeout > options.Resilience.TotalTimeout)
@@ -44,7 +48,7 @@ internal static partial class SettingRules
 
     private static void CheckAddresses(ListenOptions listen, RuleReport report)
     {
-        var list = report.IsWritten("listen.urls") ? "listen.urls" : "listen";
+        var list = report.IsShorthand("listen") ? "listen" : "listen.urls";
         if (listen.Urls.Count == 0)
         {
             report.Add(list, "at least one address is needed, like http://127.0.0.1:8080.");
