@@ -1,0 +1,40 @@
+using Gateway.Telemetry;
+
+namespace Gateway.Tests.Telemetry;
+
+public sealed class EstimateCalibrationTests
+{
+    private readonly EstimateCalibration _calibration = new();
+
+    [Fact]
+    public void Read_BeforeAnyAnswer_IsUnknown() => Assert.Null(_calibration.Read("llama"));
+
+    [Fact]
+    public void Read_SomeAnswers_TellsCoverageAndError()
+    {
+        _calibration.Record("llama", expectedTokens: 10, upperTokens: 20, actualTokens: 20);
+        _calibration.Record("llama", expectedTokens: 10, upperTokens: 20, actualTokens: 21);
+        _calibration.Record("llama", expectedTokens: 10, upperTokens: 20, actualTokens: 4);
+        _calibration.Record("other", expectedTokens: 10, upperTokens: 20, actualTokens: 10_000);
+
+        var reading = _calibration.Read("llama");
+
+        Assert.Equal(new CalibrationReading(3, 2.0 / 3, 5, 9), reading);
+    }
+
+    [Fact]
+    public void Read_MoreAnswersThanTheWindow_ForgetsTheOldest()
+    {
+        for (var i = 0; i < EstimateCalibration.WindowAnswers; i++)
+        {
+            _calibration.Record("llama", 10, 20, 1_000);
+        }
+        for (var i = 0; i < EstimateCalibration.WindowAnswers - 50; i++)
+        {
+            _calibration.Record("llama", 10, 20, 10);
+        }
+
+        Assert.Equal(0.9, _calibration.Read("llama")!.Value.CoverageRatio, 6);
+        Assert.Equal(EstimateCalibration.WindowAnswers, _calibration.Read("llama")!.Value.Answers);
+    }
+}

@@ -1,0 +1,104 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Gateway.Replicas;
+using Gateway.Telemetry;
+
+namespace Gateway.Tests.Telemetry;
+
+public sealed class StatusPageTests
+{
+    private readonly Fleet _fleet = new();
+    private readonly Pool _pool = new(new ModelOptions { Name = "llama", Aliases = ["small"] }, new FaultLimits(5, TimeSpan.FromSeconds(10)), new SetTime());
+
+    public StatusPageTests()
+    {
+        _pool.SetReplicas([new ReplicaPlace("a", new Uri("http://user:secret@a.test:8000/base?key=secret"), new ReplicaOptions { Slots = 8, Weight = 2 })]);
+        _fleet.SetPools([_pool]);
+        var replica = _pool.Find("a")!;
+        replica.OnProbed(ReplicaHealth.Up);
+        replica.Observe(new EngineReport
+        {
+            Engine = EngineKind.Vllm,
+            Version = "0.9.1",
+            RunningRequests = 2,
+            WaitingRequests = 1,
+            KvUsage = 0.25,
+            KvCapacityTokens = 4_000,
+            ContextTokens = 8_192,
+        });
+        replica.TryReserve(new LoadProfile(500, 300, 99.5, 1), 1);
+    }
+
+    private const string ReplicaJson =
+        """
+        "id":"a","url":"http://a.test:8000/base","health":"up","running_requests":1,"running_sequences":1,"reserved_tokens":600,"capacity_tokens":4000,
+        "slots":8,"queued_prefill_tokens":300,"outstanding_tokens":99.5,"weight":2,"ledger_drift_tokens":-400,
+        "engine":{"kind":"vllm","version":"0.9.1","running_requests":2,"waiting_requests":1,"kv_usage_ratio":0.25}
+        """;
+
+    [Fact]
+    public void WriteStatus_ALivingGateway_ShowsEverything()
+    {
+        var calibration = new EstimateCalibration();
+        calibration.Record("llama", 10, 20, 13);
+        var facts = new StatusFacts
+        {
+            Version = "1.2.3",
+            StartedAt = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero),
+            Uptime = TimeSpan.FromSeconds(90),
+            QueueDepths = [new("llama", "interactive", 0), new("llama", "batch", 4), new("elsewhere", "batch", 9)],
+            Calibration = calibration,
+            LastReload = new ConfigReload(ConfigReloadOutcome.Rejected, new DateTimeOffset(2026, 1, 2, 3, 5, 5, TimeSpan.Zero)),
+            DroppedLogLines = 0,
+        };
+
+        var json = Written(writer => StatusPage.WriteStatus(writer, _fleet, facts));
+
+        Assert.Equal(OneLine(
+            $$"""
+            {"version":"1.2.3","started":"2026-01-02T03:04:05Z","uptime_seconds":90,"config_reload":{"outcome":"rejected","time":"2026-01-02T03:05:05Z"},
+            "access_log_dropped_lines":0,"models":[{"model":"llama","aliases":["small"],"can_serve":true,"context_tokens":8192,
+            "queue":{"interactive":0,"batch":4},
+            "estimates":{"answers":1,"coverage_ratio":1,"mean_error_tokens":3,"mean_absolute_error_tokens":3},"replicas":[{{{ReplicaJson}}}]}]}
+            """), json);
+    }
+
+    [Fact]
+    public void WriteStatus_NothingKnownYet_SaysNull()
+    {
+        _pool.SetReplicas([new ReplicaPlace("b", new Uri("http://b.test/"), new ReplicaOptions())]);
+        var facts = new StatusFacts { Version = "1", StartedAt = default, Uptime = default };
+
+        using var status = JsonDocument.Parse(Written(writer => StatusPage.WriteStatus(writer, _fleet, facts)));
+
+        var model = status.RootElement.GetProperty("models")[0];
+        var replica = model.GetProperty("replicas")[0];
+        Assert.Equal(JsonValueKind.Null, status.RootElement.GetProperty("config_reload").ValueKind);
+        Assert.Equal(JsonValueKind.Null, model.GetProperty("estimates").ValueKind);
+        Assert.Equal(JsonValueKind.Null, replica.GetProperty("capacity_tokens").ValueKind);
+        Assert.Equal(JsonValueKind.Null, replica.GetProperty("engine").GetProperty("running_requests").ValueKind);
+        Assert.Equal("unknown", replica.GetProperty("health").GetString());
+    }
+
+    [Fact]
+    public void WriteReplicas_AFleet_ListsEachWithItsModelAndNoSecret()
+    {
+        var json = Written(writer => StatusPage.WriteReplicas(writer, _fleet));
+
+        Assert.Equal(OneLine($$"""{"replicas":[{"model":"llama",{{ReplicaJson}}}]}"""), json);
+        Assert.DoesNotContain("secret", json, StringComparison.Ordinal);
+    }
+
+    private static string OneLine(string text) => text.Replace("\n", "", StringComparison.Ordinal);
+
+    private static string Written(Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(buffer))
+        {
+            write(writer);
+        }
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+}

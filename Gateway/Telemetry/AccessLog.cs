@@ -1,0 +1,130 @@
+using System.Buffers;
+using System.Diagnostics;
+using System.Threading.Channels;
+using Gateway.Learning;
+using Microsoft.Extensions.Logging;
+
+namespace Gateway.Telemetry;
+
+/// <summary>One JSON line per request, written in the background. When the target cannot keep up the oldest lines are dropped and counted; no request waits.</summary>
+public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
+{
+    private const int MaxWaitingLines = 8_192;
+    private const int FlushBytes = 64 * 1024;
+    private static readonly TimeSpan LastFlush = TimeSpan.FromSeconds(5);
+
+    private readonly Channel<Entry> _entries;
+    private readonly Stream _target;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly Task _writing;
+    private long _droppedLines;
+
+    /// <param name="target">Where lines go; disposed with the log.</param>
+    /// <param name="time">The clock that bounds the last flush.</param>
+    /// <param name="logger">Hears of a target that fails.</param>
+    public AccessLog(Stream target, TimeProvider time, ILogger logger)
+    {
+        _target = target;
+        _time = time;
+        _logger = logger;
+        var bounds = new BoundedChannelOptions(MaxWaitingLines) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true };
+        _entries = Channel.CreateBounded<Entry>(bounds, _ => Interlocked.Increment(ref _droppedLines));
+        _writing = Task.Run(WriteAllAsync);
+    }
+
+    /// <summary>Lines that were lost, since the start.</summary>
+    public long DroppedLines => Interlocked.Read(ref _droppedLines);
+
+    /// <summary>Ends when the log is closed; faults only by a bug, which must end the process.</summary>
+    public Task Completion => _writing;
+
+    /// <summary>Opens the log that the settings ask for.</summary>
+    /// <returns>Null where it is off.</returns>
+    /// <exception cref="IOException">The file cannot be opened.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    public static AccessLog? Open(TelemetryOptions options, TimeProvider time, ILogger logger) => options.AccessLog switch
+    {
+        "off" or "" => null,
+        "stdout" => new AccessLog(Console.OpenStandardOutput(), time, logger),
+        // Readers may look on, and a rotating platform may move the file away.
+        var path => new AccessLog(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete), time, logger),
+    };
+
+    /// <inheritdoc/>
+    public void OnCompleted(CompletedRequest completed)
+    {
+        if (!_entries.Writer.TryWrite(new Entry(completed, Activity.Current?.TraceId ?? default)))
+        {
+            Interlocked.Increment(ref _droppedLines);
+        }
+    }
+
+    /// <summary>Writes what waits, for a few seconds at most, and closes the target.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _entries.Writer.TryComplete();
+        try
+        {
+            await _writing.WaitAsync(LastFlush, _time);
+        }
+        catch (TimeoutException)
+        {
+            Log.LastLinesLost(_logger, _entries.Reader.Count);
+        }
+        await _target.DisposeAsync();
+    }
+
+    private async Task WriteAllAsync()
+    {
+        var buffer = new ArrayBufferWriter<byte>(FlushBytes);
+        using var line = new AccessLogLine();
+        var isFailing = false;
+        while (await _entries.Reader.WaitToReadAsync())
+        {
+            var lines = 0;
+            while (buffer.WrittenCount < FlushBytes && _entries.Reader.TryRead(out var entry))
+            {
+                line.Write(buffer, entry.Completed, entry.TraceId);
+                lines++;
+            }
+            var isWritten = await TryFlushAsync(buffer.WrittenMemory);
+            buffer.ResetWrittenCount();
+            if (!isWritten)
+            {
+                Interlocked.Add(ref _droppedLines, lines);
+            }
+            if (isFailing == isWritten)
+            {
+                isFailing = !isWritten;
+                Log.TargetChanged(_logger, isWritten ? "works again" : "cannot be written");
+            }
+        }
+    }
+
+    private async Task<bool> TryFlushAsync(ReadOnlyMemory<byte> bytes)
+    {
+        try
+        {
+            await _target.WriteAsync(bytes);
+            await _target.FlushAsync();
+            return true;
+        }
+        catch (IOException)
+        {
+            // A full disk or a closed pipe must not stop the gateway.
+            return false;
+        }
+    }
+
+    private readonly record struct Entry(CompletedRequest Completed, ActivityTraceId TraceId);
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Warning, Message = "The access log {State}.")]
+        public static partial void TargetChanged(ILogger logger, string state);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "The access log's target did not take the last {Lines} lines in time.")]
+        public static partial void LastLinesLost(ILogger logger, int lines);
+    }
+}

@@ -1,0 +1,142 @@
+using System.Diagnostics.Metrics;
+using System.Globalization;
+
+namespace Gateway.Telemetry;
+
+/// <summary>What became of a change of the configuration file.</summary>
+public enum ConfigReloadOutcome
+{
+    /// <summary>In force.</summary>
+    Applied,
+
+    /// <summary>Faulty; the one before stays in force.</summary>
+    Rejected,
+}
+
+/// <summary>The counters and histograms, created once with their names, units and buckets. Thread-safe; recording does not allocate once a label was seen.</summary>
+public sealed class GatewayMeters : IDisposable
+{
+    private const int MaxModels = 1_000;
+    private const int MaxReasons = 64;
+
+    private static readonly string[] Statuses = [.. Enumerable.Range(0, 600).Select(code => code.ToString(CultureInfo.InvariantCulture))];
+
+    /// <summary>Error codes that mean "no room, no time or no replica".</summary>
+    private static readonly string[] RefusalReasons =
+        ["queue_full", "queue_timeout", "deadline_exceeded", "no_healthy_replicas", "shutting_down"];
+
+    private readonly Meter _meter;
+    private readonly BoundedLabel _models = new(MaxModels);
+    private readonly BoundedLabel _reasons = new(MaxReasons);
+    private readonly Histogram<double> _interTokenLatency;
+    private readonly Histogram<double> _hold;
+    private readonly Counter<long> _routingDecisions;
+    private readonly Counter<long> _retries;
+    private readonly Counter<long> _refusals;
+    private readonly Counter<long> _configReloads;
+
+    /// <param name="scope">Whose meters these are: two gateways in one process do not mix when each has its own. Null: the process's.</param>
+    public GatewayMeters(object? scope = null)
+    {
+        _meter = new Meter(new MeterOptions(MetricNames.Meter) { Scope = scope });
+        Requests = Counter(MetricNames.Requests);
+        RequestDuration = Histogram(MetricNames.RequestDuration);
+        TimeToFirstToken = Histogram(MetricNames.TimeToFirstToken);
+        QueueWait = Histogram(MetricNames.QueueWait);
+        Overhead = Histogram(MetricNames.Overhead);
+        PromptTokens = Counter(MetricNames.PromptTokens);
+        OutputTokens = Counter(MetricNames.OutputTokens);
+        PrefixHitTokens = Counter(MetricNames.PrefixHitTokens);
+        EstimateErrorTokens = Histogram(MetricNames.EstimateErrorTokens);
+        OperationDuration = Histogram(GenAiNames.OperationDuration);
+        TimeToFirstChunk = Histogram(GenAiNames.TimeToFirstChunk);
+        TokenUsage = Histogram(GenAiNames.TokenUsage);
+        _interTokenLatency = Histogram(MetricNames.InterTokenLatency);
+        _hold = Histogram(MetricNames.Hold);
+        _routingDecisions = Counter(MetricNames.RoutingDecisions);
+        _retries = Counter(MetricNames.Retries);
+        _refusals = Counter(MetricNames.Refusals);
+        _configReloads = Counter(MetricNames.ConfigReloads);
+    }
+
+    internal Counter<long> Requests { get; }
+
+    internal Histogram<double> RequestDuration { get; }
+
+    internal Histogram<double> TimeToFirstToken { get; }
+
+    internal Histogram<double> QueueWait { get; }
+
+    internal Histogram<double> Overhead { get; }
+
+    internal Counter<long> PromptTokens { get; }
+
+    internal Counter<long> OutputTokens { get; }
+
+    internal Counter<long> PrefixHitTokens { get; }
+
+    internal Histogram<double> EstimateErrorTokens { get; }
+
+    internal Histogram<double> OperationDuration { get; }
+
+    internal Histogram<double> TimeToFirstChunk { get; }
+
+    internal Histogram<double> TokenUsage { get; }
+
+    /// <summary>Shows the error counters of these pools as 0, so that a first error is a rise and not a new series. Call it once metrics are listened to.</summary>
+    public void Prepare(IEnumerable<string> models)
+    {
+        foreach (var model in models)
+        {
+            foreach (var reason in RefusalReasons)
+            {
+                _refusals.Add(0, ModelTag(model), ReasonTag(reason));
+            }
+        }
+        _configReloads.Add(0, OutcomeTag(ConfigReloadOutcome.Applied));
+        _configReloads.Add(0, OutcomeTag(ConfigReloadOutcome.Rejected));
+    }
+
+    /// <summary>A gap between two content events of a stream. Called per token: does not allocate.</summary>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="seconds">The gap.</param>
+    public void OnTokenGap(string model, double seconds) => _interTokenLatency.Record(seconds, ModelTag(model));
+
+    /// <summary>A replica was chosen.</summary>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="reason">What decided, one of a few words of Routing.</param>
+    public void OnRoutingDecision(string model, string reason) => _routingDecisions.Add(1, ModelTag(model), ReasonTag(reason));
+
+    /// <summary>An attempt is repeated elsewhere.</summary>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="reason">What had failed, one of a few words of Forwarding.</param>
+    public void OnRetry(string model, string reason) => _retries.Add(1, ModelTag(model), ReasonTag(reason));
+
+    /// <summary>A request was held for a named reason, and the hold is over.</summary>
+    public void OnHold(string model, string reason, TimeSpan held) => _hold.Record(held.TotalSeconds, ModelTag(model), ReasonTag(reason));
+
+    /// <summary>A changed configuration was read.</summary>
+    public void OnConfigReload(ConfigReloadOutcome outcome) => _configReloads.Add(1, OutcomeTag(outcome));
+
+    public void Dispose() => _meter.Dispose();
+
+    internal void OnRefusal(string? model, string reason) => _refusals.Add(1, ModelTag(model), ReasonTag(reason));
+
+    internal static bool IsRefusal(string code) => RefusalReasons.Contains(code);
+
+    internal KeyValuePair<string, object?> ModelTag(string? model) =>
+        new(MetricNames.Model, model is null ? MetricNames.UnknownModel : _models.Of(model));
+
+    internal KeyValuePair<string, object?> ReasonTag(string reason) => new(MetricNames.Reason, _reasons.Of(reason));
+
+    internal static KeyValuePair<string, object?> CodeTag(int status) =>
+        new(MetricNames.Code, (uint)status < (uint)Statuses.Length ? Statuses[status] : MetricNames.Overflow);
+
+    private static KeyValuePair<string, object?> OutcomeTag(ConfigReloadOutcome outcome) =>
+        new(MetricNames.Outcome, outcome == ConfigReloadOutcome.Applied ? "applied" : "rejected");
+
+    private Counter<long> Counter(MetricDefinition metric) => _meter.CreateCounter<long>(metric.Instrument, metric.Unit, metric.Help);
+
+    private Histogram<double> Histogram(MetricDefinition metric) => _meter.CreateHistogram<double>(
+        metric.Instrument, metric.Unit, metric.Help, tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = metric.Buckets! });
+}

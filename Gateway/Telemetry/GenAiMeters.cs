@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using Gateway.Learning;
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Telemetry;
+
+/// <summary>Records the OpenTelemetry GenAI client metrics of a request that reached an engine. Routes the convention has no word for are left out.</summary>
+internal sealed class GenAiMeters(GatewayMeters meters, Fleet fleet)
+{
+    private const int MaxErrorTypes = 64;
+
+    private readonly BoundedLabel _errorTypes = new(MaxErrorTypes, GenAiNames.OtherError);
+
+    public void Record(CompletedRequest completed, InferenceRequest request, string model)
+    {
+        if (OperationOf(completed.Route.Kind) is not { } operation)
+        {
+            return;
+        }
+        var tags = new TagList
+        {
+            { GenAiNames.OperationName, operation },
+            { GenAiNames.RequestModel, (string?)meters.ModelTag(model).Value },
+        };
+        var replica = completed.ReplicaId is { } id ? fleet.Find(model)?.Find(id) : null;
+        tags.Add(GenAiNames.ProviderName, ProviderOf(replica?.Report.Engine ?? EngineKind.Auto));
+        if (replica is not null)
+        {
+            tags.Add(GenAiNames.ServerAddress, replica.Address.Host);
+            tags.Add(GenAiNames.ServerPort, replica.Address.Port);
+        }
+        var beforeSending = completed.QueueWait + completed.Overhead;
+        if (request.Body.IsStreaming && completed.TimeToFirstToken is { } first)
+        {
+            meters.TimeToFirstChunk.Record(SecondsFrom(beforeSending, first), tags);
+        }
+        RecordTokens(completed.Usage?.PromptTokens, "input", tags);
+        RecordTokens(completed.OutputTokens > 0 ? completed.OutputTokens : completed.Usage?.OutputTokens, "output", tags);
+        if (completed.Outcome != RequestOutcome.Success)
+        {
+            tags.Add(GenAiNames.ErrorType, completed.ErrorCode is { } code ? _errorTypes.Of(code) : GenAiNames.OtherError);
+        }
+        meters.OperationDuration.Record(SecondsFrom(beforeSending, completed.Duration), tags);
+    }
+
+    /// <summary>The convention's word for an engine; engines it does not know go by their own name.</summary>
+    internal static string ProviderOf(EngineKind engine) => engine switch
+    {
+        EngineKind.Vllm => "vllm",
+        EngineKind.SgLang => "sglang",
+        EngineKind.LlamaCpp => "llama.cpp",
+        EngineKind.Tgi => "tgi",
+        EngineKind.Ollama => "ollama",
+        EngineKind.TensorRtLlm => "tensorrt_llm",
+        EngineKind.LmDeploy => "lmdeploy",
+        EngineKind.OpenAi => "openai",
+        _ => "unknown",
+    };
+
+    private static string? OperationOf(ApiKind kind) => kind switch
+    {
+        ApiKind.ChatCompletions or ApiKind.Responses or ApiKind.Messages => "chat",
+        ApiKind.Completions => "text_completion",
+        ApiKind.Embeddings => "embeddings",
+        _ => null,
+    };
+
+    private static double SecondsFrom(TimeSpan start, TimeSpan end) => Math.Max(0, (end - start).TotalSeconds);
+
+    private void RecordTokens(int? tokens, string type, TagList tags)
+    {
+        if (tokens is { } count)
+        {
+            tags.Add(GenAiNames.TokenType, type);
+            meters.TokenUsage.Record(count, tags);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+namespace Gateway.Telemetry;
+
+/// <summary>The OpenTelemetry GenAI client metrics, the gateway being the engines' client.</summary>
+/// <remarks>Names of semantic-conventions-genai, status "development" as of early 2026: they may move, hence one switch for all.</remarks>
+public static class GenAiNames
+{
+    public const string OperationName = "gen_ai.operation.name";
+    public const string ProviderName = "gen_ai.provider.name";
+    public const string RequestModel = "gen_ai.request.model";
+    public const string TokenType = "gen_ai.token.type";
+    public const string ServerAddress = "server.address";
+    public const string ServerPort = "server.port";
+    public const string ErrorType = "error.type";
+
+    /// <summary>The convention's word for an error that has none.</summary>
+    public const string OtherError = "_OTHER";
+
+    private static readonly string[] Common = [OperationName, ProviderName, RequestModel, ServerAddress, ServerPort];
+
+    private static readonly double[] DurationSeconds = [.01, .02, .04, .08, .16, .32, .64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+
+    private static readonly double[] FirstChunkSeconds =
+        [.001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10];
+
+    private static readonly double[] Tokens = [.. Enumerable.Range(0, 14).Select(power => Math.Pow(4, power))];
+
+    public static readonly MetricDefinition OperationDuration = new("gen_ai.client.operation.duration", "s", MetricKind.Histogram, [.. Common, ErrorType],
+        "Time from sending a request to an engine to the end of its answer.", DurationSeconds);
+
+    public static readonly MetricDefinition TimeToFirstChunk = new("gen_ai.client.operation.time_to_first_chunk", "s", MetricKind.Histogram, Common,
+        "Time from sending a streamed request to an engine to the first chunk of its answer.", FirstChunkSeconds);
+
+    public static readonly MetricDefinition TokenUsage = new("gen_ai.client.token.usage", "{token}", MetricKind.Histogram, [.. Common, TokenType],
+        "Input and output tokens of an operation.", Tokens);
+
+    public static readonly IReadOnlyList<MetricDefinition> All = [OperationDuration, TimeToFirstChunk, TokenUsage];
+}

@@ -1,0 +1,86 @@
+using Gateway.Learning;
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Telemetry;
+
+/// <summary>Counts every request at its end.</summary>
+public sealed class RequestMeters(GatewayMeters meters, EstimateCalibration calibration, Fleet fleet, Func<TelemetryOptions> options) : ICompletionObserver
+{
+    private const double UpperQuantile = 0.9;
+
+    private readonly GenAiMeters _genAi = new(meters, fleet);
+
+    /// <inheritdoc/>
+    public void OnCompleted(CompletedRequest completed)
+    {
+        var model = meters.ModelTag(completed.Model);
+        var route = new KeyValuePair<string, object?>(MetricNames.Route, completed.Route.Path);
+        meters.Requests.Add(1, model, route, GatewayMeters.CodeTag(completed.StatusCode));
+        meters.RequestDuration.Record(completed.Duration.TotalSeconds, model, route);
+        CountRefusal(completed);
+        if (completed.Model is null || completed.Request is not { } request)
+        {
+            return;
+        }
+        meters.QueueWait.Record(completed.QueueWait.TotalSeconds, model, PriorityTag(request.Priority));
+        if (completed.ReplicaId is null)
+        {
+            return;
+        }
+        meters.Overhead.Record(completed.Overhead.TotalSeconds);
+        if (completed.TimeToFirstToken is { } first)
+        {
+            CountTokens(completed, model);
+            if (request.Body.IsStreaming)
+            {
+                meters.TimeToFirstToken.Record(first.TotalSeconds, model);
+            }
+        }
+        CompareWithEstimate(completed, completed.Model, model);
+        if (options().GenAiMetrics)
+        {
+            _genAi.Record(completed, request, completed.Model);
+        }
+    }
+
+    internal static string PriorityLabel(PriorityClass priority) => priority switch
+    {
+        PriorityClass.Interactive => "interactive",
+        PriorityClass.Batch => "batch",
+        _ => "default",
+    };
+
+    private static KeyValuePair<string, object?> PriorityTag(PriorityClass priority) => new(MetricNames.Priority, PriorityLabel(priority));
+
+    private void CountRefusal(CompletedRequest completed)
+    {
+        var reason = completed.ErrorCode;
+        if (completed.Outcome == RequestOutcome.Refused || (reason is not null && GatewayMeters.IsRefusal(reason)))
+        {
+            meters.OnRefusal(completed.Model, reason ?? MetricNames.Overflow);
+        }
+    }
+
+    private void CountTokens(CompletedRequest completed, KeyValuePair<string, object?> model)
+    {
+        var promptTokens = completed.Usage?.PromptTokens ?? completed.Estimate?.PromptTokens ?? 0;
+        meters.PromptTokens.Add(promptTokens, model);
+        meters.OutputTokens.Add(completed.OutputTokens, model);
+        meters.PrefixHitTokens.Add(completed.PrefixHitTokens, model);
+    }
+
+    private void CompareWithEstimate(CompletedRequest completed, string model, KeyValuePair<string, object?> modelTag)
+    {
+        // An answer that was not delivered whole says nothing; one cut by its own limit does, for the estimate is cut there too.
+        if (completed.Outcome != RequestOutcome.Success || !completed.Route.Generates || completed.Estimate is not { } estimate)
+        {
+            return;
+        }
+        meters.EstimateErrorTokens.Record(Math.Abs(completed.OutputTokens - estimate.OutputTokens), modelTag);
+        if (estimate.Sequences == 1)
+        {
+            calibration.Record(model, estimate.OutputTokens, estimate.Output.Quantile(UpperQuantile), completed.OutputTokens);
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using System.Diagnostics.Metrics;
+using Gateway.Replicas;
+
+namespace Gateway.Telemetry;
+
+/// <summary>Requests of one class that wait in front of one pool.</summary>
+public readonly record struct QueueDepth(string Model, string Priority, int Waiting);
+
+/// <summary>Gauges read from the live fleet and queues at each scrape, so that what left the fleet leaves the page.</summary>
+public sealed class StateGauges : IDisposable
+{
+    private readonly Meter _meter;
+    private readonly Fleet _fleet;
+
+    /// <param name="fleet">Whose replicas are shown.</param>
+    /// <param name="queueDepths">Asked at each scrape.</param>
+    /// <param name="calibration">Of the length estimates.</param>
+    /// <param name="scope">As in <see cref="GatewayMeters"/>.</param>
+    public StateGauges(Fleet fleet, Func<IEnumerable<QueueDepth>> queueDepths, EstimateCalibration calibration, object? scope = null)
+    {
+        _meter = new Meter(new MeterOptions(MetricNames.StateMeter) { Scope = scope });
+        _fleet = fleet;
+        Gauge(MetricNames.QueueDepth, () => queueDepths().Select(depth => new Measurement<long>(
+            depth.Waiting, new(MetricNames.Model, depth.Model), new(MetricNames.Priority, depth.Priority))));
+        Gauge(MetricNames.ReplicaUp, () => PerReplica(replica => replica.AcceptsWork ? 1 : 0));
+        Gauge(MetricNames.ReplicaInflightRequests, () => PerReplica(replica => replica.RunningRequests));
+        Gauge(MetricNames.ReplicaReservedTokens, () => PerReplica(replica => replica.ReservedTokens));
+        Gauge(MetricNames.ReplicaKvCapacityTokens, () => PerReplica(replica => replica.CapacityTokens));
+        Gauge(MetricNames.LedgerDriftTokens, () => PerReplica(DriftOf));
+        var coverage = MetricNames.EstimateCoverage;
+        _meter.CreateObservableGauge(coverage.Instrument, () => Coverage(calibration), coverage.Unit, coverage.Help);
+    }
+
+    public void Dispose() => _meter.Dispose();
+
+    /// <summary>Reserved tokens minus those the engine says are in use; null where it does not say.</summary>
+    internal static long? DriftOf(ReplicaSnapshot replica) =>
+        replica.Report.KvUsage is { } usage && (replica.Report.KvCapacityTokens ?? replica.CapacityTokens) is { } capacity
+            ? replica.ReservedTokens - (long)Math.Round(usage * capacity)
+            : null;
+
+    private IEnumerable<Measurement<double>> Coverage(EstimateCalibration calibration)
+    {
+        foreach (var pool in _fleet.Pools)
+        {
+            if (calibration.Read(pool.Name) is { } reading)
+            {
+                yield return new Measurement<double>(reading.CoverageRatio, new KeyValuePair<string, object?>(MetricNames.Model, pool.Name));
+            }
+        }
+    }
+
+    private IEnumerable<Measurement<long>> PerReplica(Func<ReplicaSnapshot, long?> value)
+    {
+        foreach (var pool in _fleet.Pools)
+        {
+            foreach (var replica in pool.ReplicaList)
+            {
+                if (value(replica.Snapshot()) is { } measured)
+                {
+                    yield return new Measurement<long>(measured, new(MetricNames.Model, pool.Name), new(MetricNames.Replica, replica.Id));
+                }
+            }
+        }
+    }
+
+    private void Gauge(MetricDefinition metric, Func<IEnumerable<Measurement<long>>> read) =>
+        _meter.CreateObservableGauge(metric.Instrument, read, metric.Unit, metric.Help);
+}

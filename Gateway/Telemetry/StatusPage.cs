@@ -1,0 +1,178 @@
+using System.Text.Json;
+using Gateway.Replicas;
+
+namespace Gateway.Telemetry;
+
+/// <summary>The last change of the configuration.</summary>
+public sealed record ConfigReload(ConfigReloadOutcome Outcome, DateTimeOffset At);
+
+/// <summary>What the status page shows beside the fleet.</summary>
+public sealed record StatusFacts
+{
+    public required string Version { get; init; }
+
+    public required DateTimeOffset StartedAt { get; init; }
+
+    public required TimeSpan Uptime { get; init; }
+
+    public IEnumerable<QueueDepth> QueueDepths { get; init; } = [];
+
+    public EstimateCalibration? Calibration { get; init; }
+
+    /// <summary>Null: unchanged since the start.</summary>
+    public ConfigReload? LastReload { get; init; }
+
+    /// <summary>Lines the access log lost; null where it is off.</summary>
+    public long? DroppedLogLines { get; init; }
+}
+
+/// <summary>The JSON of <c>/-/status</c> and <c>/-/replicas</c>. What is unknown is null.</summary>
+public static class StatusPage
+{
+    /// <summary>Everything: the process, its pools, queues and estimates.</summary>
+    public static void WriteStatus(Utf8JsonWriter json, Fleet fleet, StatusFacts facts)
+    {
+        json.WriteStartObject();
+        json.WriteString("version", facts.Version);
+        json.WriteString("started", facts.StartedAt.UtcDateTime);
+        json.WriteNumber("uptime_seconds", Math.Round(facts.Uptime.TotalSeconds, 3));
+        if (facts.LastReload is { } reload)
+        {
+            json.WriteStartObject("config_reload");
+            json.WriteString("outcome", reload.Outcome == ConfigReloadOutcome.Applied ? "applied" : "rejected");
+            json.WriteString("time", reload.At.UtcDateTime);
+            json.WriteEndObject();
+        }
+        else
+        {
+            json.WriteNull("config_reload");
+        }
+        WriteNumber(json, "access_log_dropped_lines", facts.DroppedLogLines);
+        var depths = facts.QueueDepths.ToLookup(depth => depth.Model, StringComparer.Ordinal);
+        json.WriteStartArray("models");
+        foreach (var pool in fleet.Pools)
+        {
+            WritePool(json, pool, depths[pool.Name], facts.Calibration?.Read(pool.Name));
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    /// <summary>All replicas in one list, each with its model.</summary>
+    public static void WriteReplicas(Utf8JsonWriter json, Fleet fleet)
+    {
+        json.WriteStartObject();
+        json.WriteStartArray("replicas");
+        foreach (var pool in fleet.Pools)
+        {
+            foreach (var replica in pool.ReplicaList)
+            {
+                json.WriteStartObject();
+                json.WriteString("model", pool.Name);
+                WriteReplica(json, replica);
+                json.WriteEndObject();
+            }
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WritePool(Utf8JsonWriter json, Pool pool, IEnumerable<QueueDepth> depths, CalibrationReading? calibration)
+    {
+        json.WriteStartObject();
+        json.WriteString("model", pool.Name);
+        json.WriteStartArray("aliases");
+        foreach (var alias in pool.Options.Aliases)
+        {
+            json.WriteStringValue(alias);
+        }
+        json.WriteEndArray();
+        json.WriteBoolean("can_serve", pool.CanServe);
+        WriteNumber(json, "context_tokens", pool.ContextTokens);
+        json.WriteStartObject("queue");
+        foreach (var depth in depths)
+        {
+            json.WriteNumber(depth.Priority, depth.Waiting);
+        }
+        json.WriteEndObject();
+        WriteCalibration(json, calibration);
+        json.WriteStartArray("replicas");
+        foreach (var replica in pool.ReplicaList)
+        {
+            json.WriteStartObject();
+            WriteReplica(json, replica);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteCalibration(Utf8JsonWriter json, CalibrationReading? calibration)
+    {
+        if (calibration is not { } reading)
+        {
+            json.WriteNull("estimates");
+            return;
+        }
+        json.WriteStartObject("estimates");
+        json.WriteNumber("answers", reading.Answers);
+        json.WriteNumber("coverage_ratio", Math.Round(reading.CoverageRatio, 4));
+        json.WriteNumber("mean_error_tokens", Math.Round(reading.MeanErrorTokens, 1));
+        json.WriteNumber("mean_absolute_error_tokens", Math.Round(reading.MeanAbsoluteErrorTokens, 1));
+        json.WriteEndObject();
+    }
+
+    private static void WriteReplica(Utf8JsonWriter json, Replica replica)
+    {
+        var now = replica.Snapshot();
+        json.WriteString("id", now.Id);
+        json.WriteString("url", replica.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped));
+        json.WriteString("health", HealthOf(now.Health));
+        json.WriteNumber("running_requests", now.RunningRequests);
+        json.WriteNumber("running_sequences", now.RunningSequences);
+        json.WriteNumber("reserved_tokens", now.ReservedTokens);
+        WriteNumber(json, "capacity_tokens", now.CapacityTokens);
+        WriteNumber(json, "slots", now.SlotLimit);
+        json.WriteNumber("queued_prefill_tokens", now.QueuedPrefillTokens);
+        json.WriteNumber("outstanding_tokens", Math.Round(now.OutstandingTokens, 1));
+        json.WriteNumber("weight", now.Weight);
+        WriteNumber(json, "ledger_drift_tokens", StateGauges.DriftOf(now));
+        json.WriteStartObject("engine");
+        json.WriteString("kind", GenAiMeters.ProviderOf(now.Report.Engine));
+        json.WriteString("version", now.Report.Version);
+        WriteNumber(json, "running_requests", now.Report.RunningRequests);
+        WriteNumber(json, "waiting_requests", now.Report.WaitingRequests);
+        if (now.Report.KvUsage is { } usage)
+        {
+            json.WriteNumber("kv_usage_ratio", Math.Round(usage, 4));
+        }
+        else
+        {
+            json.WriteNull("kv_usage_ratio");
+        }
+        json.WriteEndObject();
+    }
+
+    private static string HealthOf(ReplicaHealth health) => health switch
+    {
+        ReplicaHealth.Up => "up",
+        ReplicaHealth.Down => "down",
+        ReplicaHealth.WrongModel => "wrong_model",
+        ReplicaHealth.Suspended => "suspended",
+        ReplicaHealth.BackingOff => "backing_off",
+        ReplicaHealth.Draining => "draining",
+        _ => "unknown",
+    };
+
+    private static void WriteNumber(Utf8JsonWriter json, string name, long? value)
+    {
+        if (value is { } number)
+        {
+            json.WriteNumber(name, number);
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+}
