@@ -31,10 +31,11 @@ public sealed class MultipartModelScanner
     public const int MaxValueBytes = 256;
 
     private readonly byte[] _delimiter;
-    private readonly MemoryStream _head = new();
     private readonly byte[] _value = new byte[MaxValueBytes];
     private State _state = State.Content;
     private MultipartField _field = MultipartField.Preamble;
+    private byte[] _head = new byte[512];
+    private int _headLength;
     private int _matched = 2;
     private int _valueLength;
     private int _lineEnd;
@@ -179,7 +180,7 @@ public sealed class MultipartModelScanner
                     break;
                 case (byte)'\n' when _lineEnd == SeenReturn:
                     _state = State.Head;
-                    _head.SetLength(0);
+                    _headLength = 0;
                     return i + 1;
                 default:
                     Break("The multipart form has bytes behind a boundary that do not belong there.", null);
@@ -194,17 +195,22 @@ public sealed class MultipartModelScanner
     {
         for (var i = 0; i < chunk.Length; i++)
         {
-            _head.WriteByte(chunk[i]);
-            if (chunk[i] == (byte)'\n' && EndsHead(_head.GetBuffer().AsSpan(0, (int)_head.Length)))
-            {
-                OpenField(_head.GetBuffer().AsSpan(0, (int)_head.Length), _position + i + 1);
-                return i + 1;
-            }
-
-            if (_head.Length > MaxHeaderBytes)
+            if (_headLength == MaxHeaderBytes)
             {
                 Break("A part of the multipart form has headers longer than 8 KiB.", null);
                 return chunk.Length;
+            }
+
+            if (_headLength == _head.Length)
+            {
+                Array.Resize(ref _head, _head.Length * 2);
+            }
+
+            _head[_headLength++] = chunk[i];
+            if (chunk[i] == (byte)'\n' && EndsHead(_head.AsSpan(0, _headLength)))
+            {
+                OpenField(_head.AsSpan(0, _headLength), _position + i + 1);
+                return i + 1;
             }
         }
 
