@@ -18,13 +18,13 @@ public sealed class GatewayCore : IDisposable
     private IOutputLengthEstimator _lengths;
     private GatewayOptions _options;
 
-    private GatewayCore(GatewayOptions options, TimeProvider time, Random chance)
+    private GatewayCore(GatewayOptions options, TimeProvider time, Random chance, ulong hashKey)
     {
         _options = options;
         _time = time;
         _chance = chance;
         _lengths = OutputLengthEstimators.Create(options.Estimation);
-        Hasher = new PrefixHasher((ulong)chance.NextInt64());
+        Hasher = new PrefixHasher(hashKey);
         Ratio = new PromptTokenRatio();
         Fleet = new Fleet();
         Estimator = new RequestEstimator(Ratio, () => Volatile.Read(ref _lengths));
@@ -37,7 +37,7 @@ public sealed class GatewayCore : IDisposable
 
     public Fleet Fleet { get; }
 
-    /// <summary>Hashes session keys and prompts; keyed by the process, so that clients cannot aim for collisions.</summary>
+    /// <summary>Hashes session keys and prompts, keyed.</summary>
     public PrefixHasher Hasher { get; }
 
     public PromptTokenRatio Ratio { get; }
@@ -52,7 +52,8 @@ public sealed class GatewayCore : IDisposable
     /// <param name="options">Checked options.</param>
     /// <param name="time">The clock: real, manual or virtual.</param>
     /// <param name="chance">Seeds every draw; used only while pools are made.</param>
-    public static GatewayCore Create(GatewayOptions options, TimeProvider time, Random chance) => new(options, time, chance);
+    /// <param name="hashKey">Key of the prompt hashes: secret where clients are strangers, the same in every run that is to be repeated.</param>
+    public static GatewayCore Create(GatewayOptions options, TimeProvider time, Random chance, ulong hashKey) => new(options, time, chance, hashKey);
 
     /// <summary>The pool of a model name or alias; null: no such model.</summary>
     public ModelPool? Find(string model) => Volatile.Read(ref _byName).GetValueOrDefault(model);

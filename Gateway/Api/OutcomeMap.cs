@@ -114,6 +114,12 @@ public static class OutcomeMap
     public static ApiProblem UnknownResponse() => new(404, "response_not_found", InvalidRequest,
         "No replica is known to hold this response. It may have been made without store, by another gateway, or long ago.") { Param = "response_id" };
 
+    public static ApiProblem UnknownReplica() => new(404, "replica_not_found", InvalidRequest,
+        "There is no replica with this id. GET /-/replicas lists them.");
+
+    public static ApiProblem LoopbackOnly() => new(403, "loopback_only", "permission_error",
+        "This endpoint changes the fleet and answers only to clients on the gateway's own machine.");
+
     public static ApiProblem UnknownRoute(string method, string path) => new(404, "unknown_url", InvalidRequest,
         $"Unknown request URL: {method} {path}. Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs.");
 

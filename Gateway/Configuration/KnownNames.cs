@@ -1,19 +1,23 @@
+using Gateway.Estimation;
+using Gateway.Queueing;
+using Gateway.Routing;
+
 namespace Gateway.Configuration;
 
 /// <summary>The names that a file may use where a setting picks an implementation; each list comes from its room's table.</summary>
 public sealed record KnownNames
 {
     /// <summary>Values of <c>routing.policy</c>.</summary>
-    public IReadOnlyList<string> Policies { get; init; } = ["least_work", "least_tokens", "least_requests", "round_robin", "random", "power_of_two"];
+    public IReadOnlyList<string> Policies { get; init; } = [.. RoutingPolicies.Names];
 
     /// <summary>Values of <c>routing.scorers[].name</c>.</summary>
-    public IReadOnlyList<string> Scorers { get; init; } = ["outstanding_work", "prefix", "session"];
+    public IReadOnlyList<string> Scorers { get; init; } = [.. RoutingPolicies.ScorerNames];
 
     /// <summary>Values of <c>queue.order</c>.</summary>
-    public IReadOnlyList<string> Orders { get; init; } = ["fcfs"];
+    public IReadOnlyList<string> Orders { get; init; } = [.. QueueOrders.Names];
 
     /// <summary>Values of <c>estimation.estimator</c>.</summary>
-    public IReadOnlyList<string> Estimators { get; init; } = ["running", "constant"];
+    public IReadOnlyList<string> Estimators { get; init; } = [.. OutputLengthEstimators.Names];
 
     /// <summary>What the setting picks and from which names; null where any text is allowed.</summary>
     /// <param name="path">The setting's path without list positions, as in <c>routing.scorers.name</c>.</param>

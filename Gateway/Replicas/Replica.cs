@@ -14,6 +14,7 @@ public sealed class Replica
     private long _reservedTokens;
     private long _queuedPrefillTokens;
     private double _outstandingTokens;
+    private long? _progressAt;
     private ReplicaOptions _options;
 
     /// <param name="options">As configured; a name behind which there are several engines is resolved before.</param>
@@ -197,6 +198,15 @@ public sealed class Replica
         RoomReturned?.Invoke();
     }
 
+    /// <summary>Whether an answer of ours grew within a time: then the engine is alive, whatever its probes say.</summary>
+    public bool HasAnsweredWithin(TimeSpan span)
+    {
+        lock (_gate)
+        {
+            return _progressAt is { } at && _time.GetElapsedTime(at) < span;
+        }
+    }
+
     /// <summary>How long until <see cref="Health"/> may turn back to up without anything else happening; null: no such time.</summary>
     public TimeSpan? TimeUntilRetry()
     {
@@ -215,6 +225,7 @@ public sealed class Replica
             {
                 return;
             }
+            _progressAt = _time.GetTimestamp();
             if (prefillDone)
             {
                 _queuedPrefillTokens -= reservation.QueuedPrefillTokens;

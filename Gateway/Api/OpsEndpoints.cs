@@ -1,0 +1,69 @@
+using System.Net;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Gateway.Api;
+
+/// <summary>What an operator asks: whether it lives, whether it is ready, and to drain a replica.</summary>
+public static class OpsEndpoints
+{
+    /// <summary>The process answers: alive.</summary>
+    public static Task LiveAsync(HttpContext http) => JsonAnswer.WriteAsync(http, json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("status", "alive");
+        json.WriteEndObject();
+    });
+
+    /// <summary>Ready: a pool can serve, and no stop was asked for.</summary>
+    public static Task ReadyAsync(HttpContext http, Fleet fleet, bool isStopping)
+    {
+        var canServe = fleet.Pools.Any(pool => pool.CanServe);
+        var isReady = canServe && !isStopping;
+        return JsonAnswer.WriteAsync(http, json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("status", isReady ? "ready" : isStopping ? "stopping" : "no replica is up");
+            json.WriteEndObject();
+        }, isReady ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+    }
+
+    public static Task VersionAsync(HttpContext http, string version) => JsonAnswer.WriteAsync(http, json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("version", version);
+        json.WriteEndObject();
+    });
+
+    /// <summary>Stops or resumes new work at a replica; what runs there finishes. Answers only to this machine.</summary>
+    public static Task SetDrainingAsync(HttpContext http, Fleet fleet, bool isDraining)
+    {
+        var requestId = HeaderFacts.RequestId(http.Request.Headers);
+        if (!IsLocal(http))
+        {
+            return ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.LoopbackOnly(), requestId);
+        }
+        var id = (string)http.Request.RouteValues["id"]!;
+        var replicas = fleet.Pools.Select(pool => pool.Find(id)).OfType<Replica>().ToArray();
+        if (replicas.Length == 0)
+        {
+            return ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnknownReplica(), requestId);
+        }
+        foreach (var replica in replicas)
+        {
+            replica.SetDraining(isDraining);
+        }
+        return JsonAnswer.WriteAsync(http, json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("replica", id);
+            json.WriteBoolean("draining", isDraining);
+            json.WriteNumber("running_requests", replicas.Sum(replica => replica.Snapshot().RunningRequests));
+            json.WriteEndObject();
+        });
+    }
+
+    // An address that is not there at all is a pipe or a test host of this machine.
+    private static bool IsLocal(HttpContext http) => http.Connection.RemoteIpAddress is not { } remote || IPAddress.IsLoopback(remote);
+}

@@ -1,0 +1,236 @@
+using System.Reflection;
+using System.Security.Cryptography;
+using Gateway.Api;
+using Gateway.Configuration;
+using Gateway.Forwarding;
+using Gateway.Learning;
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Replicas.Engines;
+using Gateway.Requests;
+using Gateway.Telemetry;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Gateway;
+
+/// <summary>One gateway on its sockets: the core, its watchers and its endpoints. What <c>serve</c>, <c>demo</c> and the tests start.</summary>
+public sealed partial class GatewayServer : IAsyncDisposable
+{
+    /// <summary>An answer that grew this recently shows that a slow probe means a busy engine.</summary>
+    private static readonly TimeSpan ProofOfLife = TimeSpan.FromSeconds(10);
+
+    private readonly WebApplication _app;
+    private readonly FleetWatcher _watcher;
+    private readonly UpstreamPools _upstreams;
+    private readonly TelemetrySession _telemetry;
+    private readonly GatewayMeters _meters;
+    private readonly StateGauges _gauges;
+    private readonly AccessLog? _accessLog;
+    private readonly TimeProvider _time;
+    private readonly ILogger<GatewayServer> _log;
+    private readonly DateTimeOffset _startedAt;
+    private ConfigReload? _lastReload;
+
+    private GatewayServer(GatewayOptions options, ServerSettings settings)
+    {
+        _time = settings.Time;
+        _startedAt = _time.GetUtcNow();
+        var builder = Builder(options);
+        settings.ConfigureLogging?.Invoke(builder.Logging);
+        _app = builder.Build();
+        _log = _app.Services.GetRequiredService<ILogger<GatewayServer>>();
+        var chance = new Random(options.Routing.Seed);
+        Core = GatewayCore.Create(options, _time, chance, BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
+
+        var scope = new object();
+        _meters = new GatewayMeters(scope);
+        Calibration = new EstimateCalibration();
+        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope);
+        _telemetry = new TelemetrySession(Version, _time, scope);
+        _accessLog = AccessLog.Open(options.Telemetry, _time, _log);
+        _meters.Prepare(options.Models.Select(model => model.Name));
+
+        var keys = settings.Environment;
+        _upstreams = new UpstreamPools(
+            UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, new TokenGaps(_meters), _meters.OnRetry, _time);
+        var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
+        _watcher = new FleetWatcher(
+            access, settings.Names, replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),
+            _app.Services.GetRequiredService<ILogger<FleetWatcher>>());
+        Map(options);
+    }
+
+    /// <summary>The version of this build.</summary>
+    public static string Version { get; } =
+        typeof(GatewayServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
+
+    public GatewayCore Core { get; }
+
+    /// <summary>How well the estimates hit.</summary>
+    public EstimateCalibration Calibration { get; }
+
+    /// <summary>Where it listens, with the ports that were given.</summary>
+    public IReadOnlyList<string> Urls =>
+        [.. _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses];
+
+    /// <summary>Ends when the process was asked to stop and all answers have ended.</summary>
+    public Task Stopped => _app.WaitForShutdownAsync();
+
+    /// <summary>Starts listening and watching. A fleet that is down is no failure: its models answer 503 until one is up.</summary>
+    /// <exception cref="IOException">An address to listen on is taken.</exception>
+    public static async Task<GatewayServer> StartAsync(GatewayOptions options, ServerSettings settings, CancellationToken cancellationToken)
+    {
+        var server = new GatewayServer(options, settings);
+        try
+        {
+            server._watcher.Apply([.. server.Core.Models.Select(model => model.Pool)], options.Resilience);
+            server._watcher.Start();
+            await server._app.StartAsync(cancellationToken);
+        }
+        catch
+        {
+            await server.DisposeAsync();
+            throw;
+        }
+        Log.Started(server._log, Version, string.Join(", ", server.Urls), options.Models.Count);
+        return server;
+    }
+
+    /// <summary>Takes over new options. Running answers are not touched; a model that left answers those it has.</summary>
+    public void Apply(GatewayOptions options)
+    {
+        var left = Core.Apply(options);
+        _watcher.Apply([.. Core.Models.Select(model => model.Pool)], options.Resilience);
+        foreach (var model in left)
+        {
+            model.Pool.SetReplicas([]);
+            model.Dispose();
+            _upstreams.Forget(model.Pool);
+        }
+        NoteReload(applied: true);
+    }
+
+    /// <summary>Counts a reload; one that was refused changed nothing.</summary>
+    public void NoteReload(bool applied)
+    {
+        var outcome = applied ? ConfigReloadOutcome.Applied : ConfigReloadOutcome.Rejected;
+        _meters.OnConfigReload(outcome);
+        Volatile.Write(ref _lastReload, new ConfigReload(outcome, _time.GetUtcNow()));
+    }
+
+    /// <summary>Stops taking requests and lets running answers finish within the configured time.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => _app.StopAsync(cancellationToken);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.DisposeAsync();
+        await _watcher.DisposeAsync();
+        Core.Dispose();
+        _upstreams.Dispose();
+        if (_accessLog is not null)
+        {
+            await _accessLog.DisposeAsync();
+        }
+        _gauges.Dispose();
+        _telemetry.Dispose();
+        _meters.Dispose();
+    }
+
+    private static WebApplicationBuilder Builder(GatewayOptions options)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = options.Listen.MaxBodyBytes;
+            kestrel.Limits.MaxConcurrentConnections = options.Listen.MaxConnections;
+            kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Protocols = HttpProtocols.Http1AndHttp2);
+        });
+        builder.WebHost.UseUrls([.. options.Listen.Urls]);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Listen.DrainTimeout);
+        builder.Services.AddHttpForwarder();
+        builder.Logging.SetMinimumLevel(options.Telemetry.LogLevel);
+        // Faults of engines and departures of clients are judged, counted and told by the path itself.
+        builder.Logging.AddFilter("Yarp", LogLevel.None);
+        builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        return builder;
+    }
+
+    private void Map(GatewayOptions options)
+    {
+        var reader = new RequestReader(options.Listen, () => Core.Options, Core.Hasher);
+        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry)];
+        if (_accessLog is not null)
+        {
+            observers.Add(_accessLog);
+        }
+        var path = new GatewayPath(
+            Core, reader, _upstreams, _app.Services.GetRequiredService<IHttpForwarder>(), () => Core.Options, observers,
+            (model, reason) => _meters.OnRoutingDecision(model, ReasonWords[(int)reason]), _time);
+        var routes = Endpoints.Table(this, path, reader, options.Listen.CorsOrigins);
+        ((IApplicationBuilder)_app).Run(routes.HandleAsync);
+    }
+
+    private static readonly string[] ReasonWords = ["none", "only_choice", "prefix", "session", "least_load"];
+
+    internal PrometheusPage MetricsPage => _telemetry.Page;
+
+    internal bool IsStopping => _app.Lifetime.ApplicationStopping.IsCancellationRequested;
+
+    internal StatusFacts Status() => new()
+    {
+        Version = Version,
+        StartedAt = _startedAt,
+        Uptime = _time.GetUtcNow() - _startedAt,
+        QueueDepths = QueueDepths(),
+        Calibration = Calibration,
+        LastReload = Volatile.Read(ref _lastReload),
+        DroppedLogLines = _accessLog?.DroppedLines,
+    };
+
+    private IEnumerable<QueueDepth> QueueDepths()
+    {
+        foreach (var model in Core.Models)
+        {
+            foreach (var priority in Enum.GetValues<PriorityClass>())
+            {
+                yield return new QueueDepth(model.Pool.Name, priority.ToString().ToLowerInvariant(), model.Dispatcher.Waiting(priority));
+            }
+        }
+    }
+
+    private sealed class TokenGaps(GatewayMeters meters) : ITokenObserver
+    {
+        public void OnTokenGap(string model, double seconds) => meters.OnTokenGap(model, seconds);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Version} listens on {Urls} for {Models} models.")]
+        public static partial void Started(ILogger logger, string version, string urls, int models);
+    }
+}
+
+/// <summary>What a server takes from its surroundings.</summary>
+public sealed record ServerSettings
+{
+    /// <summary>The clock.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Reads an environment variable: where the engines' keys are.</summary>
+    public Func<string, string?> Environment { get; init; } = System.Environment.GetEnvironmentVariable;
+
+    /// <summary>Resolves the names of replicas.</summary>
+    public INameResolver Names { get; init; } = new SystemNameResolver();
+
+    /// <summary>Where logs go; null: nowhere.</summary>
+    public Action<ILoggingBuilder>? ConfigureLogging { get; init; }
+}
