@@ -42,7 +42,7 @@ public static class PrometheusPullExtensions
     /// <summary>Shows the provider's metrics on a page.</summary>
     /// <param name="builder">The provider's builder.</param>
     /// <param name="page">The page; several providers may share it as long as their metrics differ.</param>
-    /// <param name="temporality">Delta for gauges alone: series without a fresh value are then dropped. Counters need cumulative.</param>
+    /// <param name="temporality">Delta for gauges alone: series without a fresh value are then forgotten. Counters need cumulative.</param>
     public static MeterProviderBuilder AddPrometheusPull(
         this MeterProviderBuilder builder, PrometheusPage page, MetricReaderTemporalityPreference temporality = MetricReaderTemporalityPreference.Cumulative)
     {
