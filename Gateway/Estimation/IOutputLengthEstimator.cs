@@ -2,19 +2,19 @@ using Gateway.Requests;
 
 namespace Gateway.Estimation;
 
-/// <summary>Predicts the length of an answer. Reading only: learning is <see cref="IOutputLengthLearner"/>.</summary>
+/// <summary>Predicts the length of an answer. Reading only: learning is <see cref="IOutputLengthLearner"/>. Thread-safe.</summary>
 public interface IOutputLengthEstimator
 {
     /// <summary>Name in the configuration.</summary>
     string Name { get; }
 
-    /// <summary>The distribution of the output length of one answer.</summary>
+    /// <summary>The distribution of the length of one answer, before the request's own limits cut it.</summary>
     /// <param name="request">The request.</param>
     /// <param name="model">The pool's name, to which lengths are attributed.</param>
-    OutputLengthEstimate Estimate(InferenceRequest request, string model);
+    LengthHistogram Predict(InferenceRequest request, string model);
 }
 
-/// <summary>Takes the lesson of a completed answer.</summary>
+/// <summary>Takes the lesson of a completed answer. Thread-safe.</summary>
 public interface IOutputLengthLearner
 {
     /// <param name="request">The request that was answered.</param>

@@ -37,6 +37,9 @@ public sealed class LengthHistogram
         return Math.Min(bin, Bins - 1);
     }
 
+    /// <summary>The lengths from which and up to which (exclusive) a bin counts.</summary>
+    public static (double Low, double High) EdgesOf(int bin) => (Edges[bin], Edges[bin + 1]);
+
     /// <summary>P(length > tokens), linear inside a bin; 1 below 0, never rising.</summary>
     public double Survival(double tokens)
     {

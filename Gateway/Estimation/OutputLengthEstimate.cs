@@ -57,9 +57,10 @@ public sealed class OutputLengthEstimate
 
 /// <summary>What a request will cost: its prompt, and the distribution of its answer.</summary>
 /// <param name="PromptTokens">Prompt tokens by the learned ratio of bytes to tokens, or exact where ids were given.</param>
+/// <param name="LeastPromptTokens">Fewest tokens the prompt can plausibly have: what refuses a prompt for its length.</param>
 /// <param name="Output">Length of one answer.</param>
 /// <param name="Sequences">Answers generated in parallel (prompts × choices), at least 1.</param>
-public readonly record struct RequestEstimate(int PromptTokens, OutputLengthEstimate Output, int Sequences)
+public readonly record struct RequestEstimate(int PromptTokens, int LeastPromptTokens, OutputLengthEstimate Output, int Sequences)
 {
     /// <summary>Expected output tokens over all sequences.</summary>
     public double OutputTokens => Output.MeanTokens * Sequences;

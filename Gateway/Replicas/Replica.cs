@@ -82,12 +82,12 @@ public sealed class Replica
 
     /// <summary>Takes room for a request, or none: null means that the replica is full or gets no work. Only the dispatcher calls it.</summary>
     /// <param name="load">What the request will occupy.</param>
-    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
-    public LoadReservation? TryReserve(in LoadProfile load, double capacityShare)
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1; null: nothing is held for room.</param>
+    public LoadReservation? TryReserve(in LoadProfile load, double? capacityShare)
     {
         lock (_gate)
         {
-            if (HealthLocked() != ReplicaHealth.Up || !HasRoomLocked(load, capacityShare))
+            if (HealthLocked() != ReplicaHealth.Up || (capacityShare is { } share && !HasRoomLocked(load, share)))
             {
                 return null;
             }
@@ -262,16 +262,6 @@ public sealed class Replica
 
     private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens;
 
-    private bool HasRoomLocked(in LoadProfile load, double capacityShare)
-    {
-        if (_runningRequests == 0)
-        {
-            return true;
-        }
-        if ((_options.Slots ?? _report.Slots) is { } slots && _runningSequences + load.Sequences > slots)
-        {
-            return false;
-        }
-        return CapacityLocked() is not { } capacity || _reservedTokens + load.Tokens <= capacityShare * capacity;
-    }
+    private bool HasRoomLocked(in LoadProfile load, double capacityShare) => Room.Fits(
+        load, capacityShare, _runningRequests, _runningSequences, _options.Slots ?? _report.Slots, _reservedTokens, CapacityLocked());
 }

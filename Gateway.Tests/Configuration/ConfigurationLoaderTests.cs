@@ -1,0 +1,294 @@
+using Gateway.Configuration;
+using Gateway.Replicas;
+using static Gateway.Tests.Configuration.Loading;
+
+namespace Gateway.Tests.Configuration;
+
+public class ConfigurationLoaderTests
+{
+    [Fact]
+    public void Load_OfEveryKindOfMistake_ListsAllInTheHouseFormat()
+    {
+        const string text = """
+            queue:
+              order: fcsf
+              maxWating: 5
+              maxWait: soon
+              capacityShare: 1.5
+              maxWaiting: 5
+              maxWaiting: 6
+            routing:
+              policy: least_loaded
+              scorers:
+                - { name: outstanding_wrok, weight: -1 }
+              prefix: 5
+            models:
+              - aliases: [a, a]
+                engine: vllmm
+                replicas:
+                  - weight: 2
+                  - { url: "ftp://x", dns: "http://y:1" }
+            telemtry: {}
+            """;
+
+        var (_, problems) = Load(text);
+
+        const string expected = """
+            test.yaml:2:10  queue.order: no order is called "fcsf". Known: fcfs. Did you mean "fcfs"?
+            test.yaml:3:3    queue.maxWating: unknown setting. Did you mean "maxWaiting"?
+            test.yaml:4:12   queue.maxWait: "soon" is not a time span. Write it like 30s or 500ms.
+            test.yaml:5:18   queue.capacityShare: 1.5 is too large. Allowed: 0.05 to 1.
+            test.yaml:7:3    queue.maxWaiting: written twice; first on line 6.
+            test.yaml:9:11   routing.policy: no policy is called "least_loaded". Known: least_work, least_tokens, least_requests, round_robin, random, power_of_two.
+            test.yaml:11:15  routing.scorers[0].name: no scorer is called "outstanding_wrok". Known: outstanding_work, prefix, session. Did you mean "outstanding_work"?
+            test.yaml:11:41  routing.scorers[0].weight: -1 is too small. Allowed: 0 to 1000.
+            test.yaml:12:11  routing.prefix: a section is expected here, with keys such as enabled.
+            test.yaml:14:5   models[0].name: is required.
+            test.yaml:14:18  models[0].aliases[1]: "a" is taken by models[0].aliases[0]. Names and aliases are unique among all models.
+            test.yaml:15:13  models[0].engine: "vllmm" is none of: auto, vllm, sglang, llamacpp, tgi, ollama, tensorrt_llm, lmdeploy, openai. Did you mean "vllm"?
+            test.yaml:17:9   models[0].replicas[0]: has neither url nor dns; one of them says where the engine is.
+            test.yaml:18:9   models[0].replicas[1]: has both url and dns; one of them says where the engine is.
+            test.yaml:18:16  models[0].replicas[1].url: "ftp://x" is not an http or https address. Write it like http://10.0.0.11:8000.
+            test.yaml:19:1   telemtry: unknown setting. Did you mean "telemetry"?
+            16 problems. The settings in force were not changed.
+            """;
+        Assert.Equal(expected.Replace(":10  queue.order", ":10   queue.order", StringComparison.Ordinal), ProblemReport.Format(problems, "The settings in force were not changed."));
+    }
+
+    [Fact]
+    public void Load_OfTheSmallestFile_FillsEveryDefault()
+    {
+        var options = Good("listen: http://127.0.0.1:9000\nmodels:\n  - name: m\n    replicas:\n      - url: http://10.0.0.11:8000\n      - url: http://[::1]:8000/engine\n");
+
+        Assert.Equal(["http://127.0.0.1:9000"], options.Listen.Urls);
+        Assert.Equal(["10.0.0.11:8000", "[::1]:8000"], options.Models[0].Replicas.Select(replica => replica.Id));
+        Assert.Equal("/engine", options.Models[0].Replicas[1].Url!.AbsolutePath);
+        Assert.Equal(new Gateway.Queueing.QueueOptions(), options.Queue);
+    }
+
+    [Theory]
+    [InlineData("listen: http://*:1", "http://*:1")]
+    [InlineData("listen: [http://localhost:1, 'http://[::1]:2']", "http://localhost:1,http://[::1]:2")]
+    [InlineData("listen: { urls: http://0.0.0.0:1 }", "http://0.0.0.0:1")]
+    [InlineData("listen: { maxConnections: 5 }", "http://127.0.0.1:8080")]
+    public void Load_OfEveryFormOfListen_ReadsItsAddresses(string listen, string urls)
+    {
+        var options = Good(OneModel + listen);
+
+        Assert.Equal(urls, string.Join(',', options.Listen.Urls));
+    }
+
+    [Theory]
+    [InlineData("64MiB", 64L << 20)]
+    [InlineData("1MB", 1_000_000)]
+    [InlineData("4096", 4_096)]
+    [InlineData("1.5 KiB", 1_536)]
+    [InlineData("1GiB", 1L << 30)]
+    public void Load_OfASize_ReadsItsUnit(string written, long bytes)
+    {
+        var options = Good($"{OneModel}listen: {{ maxBodyBytes: {written} }}\nqueue: {{ maxWaitingBytes: 2GiB }}");
+
+        Assert.Equal(bytes, options.Listen.MaxBodyBytes);
+    }
+
+    [Theory]
+    [InlineData("30s", 30_000)]
+    [InlineData("500ms", 500)]
+    [InlineData("2m", 120_000)]
+    [InlineData("1.5h", 5_400_000)]
+    [InlineData("1d", 86_400_000)]
+    public void Load_OfATimeSpan_ReadsItsUnit(string written, double milliseconds)
+    {
+        var options = Good($"{OneModel}queue: {{ maxWait: {written} }}");
+
+        Assert.Equal(milliseconds, options.Queue.MaxWait.TotalMilliseconds);
+    }
+
+    [Theory]
+    [InlineData("mode: ful", "4:7 mode: \"ful\" is none of: full, plain. Did you mean \"full\"?")]
+    [InlineData("queue: { maxWait: 30 }", "4:19 queue.maxWait: \"30\" is not a time span. Write it like 30s or 500ms.")]
+    [InlineData("queue: { maxWaiting: 1.5 }", "4:22 queue.maxWaiting: \"1.5\" is not a whole number.")]
+    [InlineData("queue: { capacityShare: NaN }", "4:25 queue.capacityShare: \"NaN\" is not a number.")]
+    [InlineData("queue: { maxWaitingBytes: 5 apples }", "4:27 queue.maxWaitingBytes: \"5 apples\" is not a size. Write it like 64MiB or 4096.")]
+    [InlineData("queue: { order: [fcfs] }", "4:17 queue.order: a single value is expected here, not a list.")]
+    [InlineData("queue: [1]", "4:8 queue: a section is expected here, with keys such as order.")]
+    [InlineData("routing: { scorers: { name: prefix } }", "4:21 routing.scorers: a list is expected here, each item behind a \"-\".")]
+    [InlineData("telemetry: { replicaHeader: yes }", "4:29 telemetry.replicaHeader: \"yes\" is neither true nor false.")]
+    [InlineData("telemetry: { accessLog: '' }", "4:25 telemetry.accessLog: must not be empty.")]
+    [InlineData("telemetry: { logLevel: info }", "4:24 telemetry.logLevel: \"info\" is none of: trace, debug, information, warning, error, critical, none. Did you mean \"information\"?")]
+    [InlineData("listen: https://*:443", "4:9 listen: https needs a certificate, which the gateway does not hold. Listen on http and end TLS in front of it.")]
+    [InlineData("listen: [http://a:1, http://a:1/]", "4:22 listen[1]: \"http://a:1/\" is listed twice.")]
+    [InlineData("listen: http://a:70000", "4:9 listen: \"http://a:70000\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080.")]
+    [InlineData("listen: { urls: [] }", "4:17 listen.urls: at least one address is needed, like http://127.0.0.1:8080.")]
+    [InlineData("listen: { corsOrigins: [app.example.com] }", "4:25 listen.corsOrigins[0]: \"app.example.com\" is no origin. Write * or scheme and host, like https://app.example.com.")]
+    [InlineData("listen: { maxBodyBytes: 1GiB }", "4:25 listen.maxBodyBytes: the largest body (1GiB) is larger than what all waiting ones may hold (256MiB).")]
+    [InlineData("resilience: { firstByteTimeout: 2h }", "4:33 resilience.firstByteTimeout: is longer than totalTimeout (1h).")]
+    [InlineData("routing: { scorers: [{ name: prefix, weight: 0 }] }", "4:21 routing.scorers: no scorer has a weight above 0.")]
+    [InlineData("routing: { scorers: [{ name: prefix }, { name: prefix }] }", "4:48 routing.scorers[1].name: \"prefix\" is listed twice.")]
+    [InlineData("routing: { prefix: { enabled: false }, scorers: [{ name: prefix }] }", "4:58 routing.scorers[0].name: the prefix scorer needs routing.prefix.enabled: true.")]
+    [InlineData("access: {}", "4:1 access: unknown setting.")]
+    [InlineData("queue: *limits", "4:8 No finished anchor of this name stands above.")]
+    [InlineData("--- {}", "4:1 A second document begins here; a configuration is one document.")]
+    [InlineData("? [a]\n: b", "4:3 A key must be a single word.")]
+    public void Load_OfOneMistake_SaysWhereAndWhatIsAllowed(string mistake, string expected)
+    {
+        var problems = Bad(OneModel + mistake);
+
+        Assert.Equal(["test.yaml:" + expected], problems);
+    }
+
+    [Theory]
+    [InlineData("", "1:1 models: no model is configured. Give at least one with a name and its replicas.")]
+    [InlineData("# nothing yet", "1:1 models: no model is configured. Give at least one with a name and its replicas.")]
+    [InlineData("models: []", "1:9 models: no model is configured. Give at least one with a name and its replicas.")]
+    [InlineData("models: [{ name: m }]", "1:10 models[0].replicas: a model needs at least one replica.")]
+    [InlineData("models: [{ name: m, replicas: [http://a:1, { url: http://a:1 }] }]", "1:44 models[0].replicas[1]: \"a:1\" is listed twice in this model.")]
+    [InlineData("models: [{ name: m, replicas: [{ url: http://a:1, id: 'a b' }] }]", "1:55 models[0].replicas[0].id: an id has up to 128 letters, digits and any of . _ : - [ ]")]
+    [InlineData("models: [{ name: m, replicas: [http://a:1] }, { name: n, aliases: [m], replicas: [http://b:1] }]", "1:68 models[1].aliases[0]: \"m\" is taken by models[0].name. Names and aliases are unique among all models.")]
+    [InlineData("models: [{ name: m, replicas: [{ url: http://a:1, id: x }] }, { name: n, replicas: [{ url: http://b:1, id: x }] }]", "1:108 models[1].replicas[0].id: \"x\" is taken by models[0].replicas[0], which has another address.")]
+    [InlineData("models: [{ name: m, replicas: [localhost:8000] }]", "1:32 models[0].replicas[0]: \"localhost:8000\" is not an http or https address. Write it like http://10.0.0.11:8000. Did you mean \"http://localhost:8000\"?")]
+    [InlineData("models: [{ name: m, replicas: [http://a:1/v1?x=1] }]", "1:32 models[0].replicas[0]: an address ends with its path: no \"?\" and no \"#\".")]
+    [InlineData("models: [{ name: m, contextTokens: 99999999999999999999, replicas: [http://a:1] }]", "1:36 models[0].contextTokens: 99999999999999999999 is too large. Allowed: 1 to 1000000000.")]
+    [InlineData("- name: m", "1:1 a section is expected here, with keys such as listen.")]
+    [InlineData("models: [", "2:1 While parsing")]
+    public void Load_OfMistakenModels_SaysWhereAndWhatIsAllowed(string text, string expected)
+    {
+        var problem = Assert.Single(Bad(text));
+
+        Assert.StartsWith("test.yaml:" + expected, problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_OfTheSameEngineInTwoModels_SharesItsId()
+    {
+        var options = Good("models: [{ name: m, replicas: [http://a:1] }, { name: n, replicas: [http://a:1] }]");
+
+        Assert.Equal("a:1", options.Models[1].Replicas[0].Id);
+    }
+
+    [Fact]
+    public void Load_OfAnUnsetKeyVariable_IsRefusedAndASetOneIsNot()
+    {
+        const string text = "models: [{ name: m, apiKeyEnv: ENGINE_KEY, replicas: [http://a:1] }]";
+
+        var problem = Assert.Single(Bad(text));
+
+        Assert.Equal("test.yaml:1:32 models[0].apiKeyEnv: the environment variable that this names is not set.", problem);
+        Assert.Equal("ENGINE_KEY", Good(text, ("ENGINE_KEY", "k")).Models[0].ApiKeyEnv);
+    }
+
+    [Theory]
+    [InlineData("apiKeyEnv: sk-Secret1", "is not the name of an environment variable")]
+    [InlineData("apiKeyEnv: SkSecret1", "is not set")]
+    [InlineData("apiKey: Secret1", "Did you mean \"apiKeyEnv\"?")]
+    [InlineData("replicas: ['http://user:Secret1@a:1']", "apiKeyEnv")]
+    [InlineData("replicas: ['user:Secret1@a:1']", "(not shown)")]
+    [InlineData("engine: 'user:Secret1@a'", "(not shown)")]
+    public void Load_OfAMisplacedSecret_NeverShowsIt(string line, string hint)
+    {
+        var problems = string.Join('\n', Bad($"models:\n  - name: m\n    {line}\n"));
+
+        Assert.Contains(hint, problems, StringComparison.Ordinal);
+        Assert.DoesNotContain("Secret1", problems, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_OfEveryModelSetting_KeepsIt()
+    {
+        var model = Good("""
+            models:
+              - name: m
+                aliases: [a, b]
+                upstreamModel: org/m
+                engine: tensorrt_llm
+                enginePriority: higherFirst
+                contextTokens: 8192
+                bytesPerToken: 3.5
+                replicas:
+                  - { dns: "http://engines:8000", id: e, slots: 8, kvTokens: 100000, weight: 0.5, labels: { zone: a } }
+            """).Models[0];
+
+        Assert.Equal(["a", "b"], model.Aliases);
+        Assert.Equal(("org/m", EngineKind.TensorRtLlm, EnginePriority.HigherFirst), (model.UpstreamModel, model.Engine, model.EnginePriority));
+        Assert.Equal((8_192, 3.5), (model.ContextTokens, model.BytesPerToken));
+        var replica = Assert.Single(model.Replicas);
+        Assert.Equal(("e", 8, 100_000L, 0.5, "a"), (replica.Id, replica.Slots, replica.KvTokens, replica.Weight, replica.Labels["zone"]));
+        Assert.Equal((null, "http://engines:8000/"), (replica.Url, replica.Dns!.AbsoluteUri));
+    }
+
+    [Fact]
+    public void Load_OfKeysWithoutValue_KeepsTheirDefaults()
+    {
+        var options = Good(OneModel + "queue:\nrouting:\n  policy:\n  prefix: ~\n");
+
+        Assert.Equal(("fcfs", "least_work", true), (options.Queue.Order, options.Routing.Policy, options.Routing.Prefix.Enabled));
+    }
+
+    [Fact]
+    public void Load_OfAnchorsAndMergeKeys_WritesThemOut()
+    {
+        var options = Good("models:\n  - &m { name: m, engine: vllm, replicas: [http://a:1] }\n  - { <<: *m, name: n }\n");
+
+        Assert.Equal(("n", EngineKind.Vllm, "a:1"), (options.Models[1].Name, options.Models[1].Engine, options.Models[1].Replicas[0].Id));
+    }
+
+    [Fact]
+    public void Load_OfABillionLaughs_IsRefused()
+    {
+        var lines = Enumerable.Range(1, 12).Select(i => $"l{i}: &l{i} [{string.Join(", ", Enumerable.Repeat($"*l{i - 1}", 10))}]");
+
+        var problems = Bad("l0: &l0 [lol]\n" + string.Join('\n', lines));
+
+        Assert.Contains(problems, problem => problem.Contains("More than 200000 values", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("[")]
+    [InlineData("{a: ")]
+    [InlineData("- ")]
+    public void Load_OfEndlessNesting_IsRefused(string opening)
+    {
+        var problems = Bad("models: \n  " + string.Concat(Enumerable.Repeat(opening, 20_000)));
+
+        Assert.Contains("Nested deeper than 32 levels.", problems[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_OfNestingThroughAliases_IsRefused()
+    {
+        var deep = new string('[', 20) + new string(']', 20);
+
+        var problems = Bad($"a: &a {deep}\nb: [[[[[[[[[[[[[[[[*a]]]]]]]]]]]]]]]]");
+
+        Assert.Contains("Nested deeper than 32 levels.", problems[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_OfTooLargeAFile_IsRefusedUnread()
+    {
+        var problems = Bad(OneModel + new string('#', ConfigurationLoader.MaxBytes));
+
+        Assert.Equal(["test.yaml The file is larger than 4MiB."], problems);
+    }
+
+    [Fact]
+    public void Load_OfThousandsOfMistakes_ListsAHundredAndCountsTheRest()
+    {
+        var problems = Bad(OneModel + string.Concat(Enumerable.Range(0, 5_000).Select(i => $"key{i}: 1\n")));
+
+        Assert.Equal(101, problems.Length);
+        Assert.Equal("test.yaml 4900 more are not listed.", problems[^1]);
+    }
+
+    [Fact]
+    public void Load_WithNamesOfItsCaller_AllowsThoseAlone()
+    {
+        var names = new KnownNames { Orders = ["boost"] };
+
+        var boost = ConfigurationLoader.Load(OneModel + "queue: { order: boost }", "f", NoEnvironment, names);
+        var fcfs = ConfigurationLoader.Load(OneModel + "queue: { order: fcfs }", "f", NoEnvironment, names);
+
+        Assert.Equal("boost", boost.Options?.Queue.Order);
+        Assert.Equal("no order is called \"fcfs\". Known: boost.", Assert.Single(fcfs.Problems).What);
+    }
+}

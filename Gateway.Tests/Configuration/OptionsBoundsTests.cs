@@ -1,0 +1,189 @@
+using System.Globalization;
+using System.Text;
+using Gateway.Api;
+using Gateway.Configuration;
+using Gateway.Estimation;
+using Gateway.Forwarding;
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Routing;
+using Gateway.Telemetry;
+using static Gateway.Tests.Configuration.Loading;
+
+namespace Gateway.Tests.Configuration;
+
+public class OptionsBoundsTests
+{
+    private static readonly (string Path, Type Type)[] Sections =
+    [
+        ("listen", typeof(ListenOptions)),
+        ("models[0]", typeof(ModelOptions)),
+        ("models[0].replicas[0]", typeof(ReplicaOptions)),
+        ("routing", typeof(RoutingOptions)),
+        ("routing.scorers[0]", typeof(ScorerOptions)),
+        ("routing.prefix", typeof(PrefixOptions)),
+        ("queue", typeof(QueueOptions)),
+        ("estimation", typeof(EstimationOptions)),
+        ("resilience", typeof(ResilienceOptions)),
+        ("resilience.health", typeof(HealthOptions)),
+        ("telemetry", typeof(TelemetryOptions)),
+    ];
+
+    [Fact]
+    public void Options_DefaultsAndBounds_AreTheDocumentedOnes()
+    {
+        var table = new StringBuilder();
+        foreach (var (path, type) in Sections)
+        {
+            foreach (var setting in SettingSchema.Of(type))
+            {
+                table.Append(CultureInfo.InvariantCulture, $"{path}.{setting.Key} = {Written(setting, setting.Property.GetValue(Activator.CreateInstance(type)))}");
+                table.Append(setting.Bounds is { } bounds
+                    ? $" [{Written(setting, bounds.Least)}{(bounds.ExcludesLeast ? " excluded" : "")} .. {Written(setting, bounds.Most)}]\n"
+                    : "\n");
+            }
+        }
+
+        Assert.Equal(Pinned, table.ToString());
+    }
+
+    public static TheoryData<string, string> Bounded()
+    {
+        var data = new TheoryData<string, string>();
+        foreach (var (path, type) in Sections)
+        {
+            foreach (var setting in SettingSchema.Of(type).Where(setting => setting.Bounds is not null))
+            {
+                data.Add(path, setting.Key);
+            }
+        }
+
+        return data;
+    }
+
+    [Theory, MemberData(nameof(Bounded))]
+    public void Load_OfAValueOutsideItsBounds_IsRefusedAtItsLine(string path, string key)
+    {
+        var setting = SettingSchema.Of(Sections.First(section => section.Path == path).Type).First(setting => setting.Key == key);
+        var bounds = setting.Bounds!;
+        var below = bounds.ExcludesLeast ? bounds.Least : bounds.Least == 0 ? -1 : bounds.Least / 2;
+
+        foreach (var (value, word) in new[] { (below, "small"), ((bounds.Most * 2) + 1, "large") })
+        {
+            var (text, line) = TextWith(path, $"{key}: {Plain(setting, value)}");
+            var problem = Assert.Single(Load(text).Problems, problem => problem.Path == $"{path}.{key}");
+
+            Assert.Equal(line, problem.Where.Line);
+            Assert.Contains(value % 1 != 0 && !setting.IsSize && setting.ValueType != typeof(double) && setting.ValueType != typeof(TimeSpan) ? "not a whole number" : $"too {word}", problem.What, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory, MemberData(nameof(Bounded))]
+    public void Load_OfAValueOnItsBounds_IsAccepted(string path, string key)
+    {
+        var setting = SettingSchema.Of(Sections.First(section => section.Path == path).Type).First(setting => setting.Key == key);
+        var bounds = setting.Bounds!;
+
+        foreach (var value in new[] { bounds.ExcludesLeast ? bounds.Most : bounds.Least, bounds.Most })
+        {
+            var (text, _) = TextWith(path, $"{key}: {Plain(setting, value)}");
+
+            Assert.DoesNotContain(Load(text).Problems, problem => problem.What.Contains("too ", StringComparison.Ordinal) || problem.What.Contains(" is not ", StringComparison.Ordinal));
+        }
+    }
+
+    /// <summary>A file with one line inside a section, and that line's number.</summary>
+    private static (string Text, int Line) TextWith(string path, string line) => path switch
+    {
+        "models[0]" => ($"models:\n  - name: m\n    {line}\n    replicas: [http://a:1]\n", 3),
+        "models[0].replicas[0]" => ($"models:\n  - name: m\n    replicas:\n      - url: http://a:1\n        {line}\n", 5),
+        "routing.scorers[0]" => ($"{OneModel}routing:\n  scorers:\n    - name: session\n      {line}\n", 7),
+        _ when path.Split('.') is [var outer, var inner] => ($"{OneModel}{outer}:\n  {inner}:\n    {line}\n", 6),
+        _ => ($"{OneModel}{path}:\n  {line}\n", 5),
+    };
+
+    private static string Plain(Setting setting, double value) =>
+        value.ToString("0.######", CultureInfo.InvariantCulture) + (setting.ValueType == typeof(TimeSpan) ? "s" : "");
+
+    private static string Written(Setting setting, object? value) => value switch
+    {
+        null => "(none)",
+        TimeSpan span => SettingText.WriteSeconds(span.TotalSeconds),
+        double seconds when setting.ValueType == typeof(TimeSpan) => SettingText.WriteSeconds(seconds),
+        "" => "(empty)",
+        string text => text,
+        Enum word => EnumWords.Of(word),
+        bool flag => flag ? "true" : "false",
+        System.Collections.IEnumerable list => $"[{string.Join(", ", list.Cast<object>())}]",
+        _ when SettingSchema.IsSection(value.GetType()) => "(section)",
+        _ when setting.IsSize => SettingText.WriteBytes(Convert.ToDouble(value, CultureInfo.InvariantCulture)),
+        _ => Convert.ToString(value, CultureInfo.InvariantCulture)!,
+    };
+
+    private const string Pinned = """
+        listen.urls = [http://127.0.0.1:8080]
+        listen.maxBodyBytes = 64MiB [1KiB .. 4GiB]
+        listen.maxConnections = 20000 [1 .. 10000000]
+        listen.drainTimeout = 30s [0 .. 1d]
+        listen.corsOrigins = []
+        models[0].name = (empty)
+        models[0].aliases = []
+        models[0].upstreamModel = (none)
+        models[0].engine = auto
+        models[0].replicas = []
+        models[0].apiKeyEnv = (none)
+        models[0].enginePriority = off
+        models[0].contextTokens = (none) [1 .. 1000000000]
+        models[0].bytesPerToken = 4 [0.25 .. 64]
+        models[0].replicas[0].url = (none)
+        models[0].replicas[0].dns = (none)
+        models[0].replicas[0].id = (empty)
+        models[0].replicas[0].slots = (none) [1 .. 100000]
+        models[0].replicas[0].kvTokens = (none) [1 .. 1000000000000]
+        models[0].replicas[0].weight = 1 [0 excluded .. 1000]
+        models[0].replicas[0].labels = []
+        routing.policy = least_work
+        routing.scorers = []
+        routing.prefix = (section)
+        routing.sessionTtl = 10m [1s .. 7d]
+        routing.overloadSeconds = 2s [0 .. 1h]
+        routing.seed = 1 [0 .. 2147483647]
+        routing.scorers[0].name = (empty)
+        routing.scorers[0].weight = 1 [0 .. 1000]
+        routing.prefix.enabled = true
+        routing.prefix.blockBytes = 256 [16 .. 64KiB]
+        routing.prefix.maxBytes = 256MiB [1MiB .. 64GiB]
+        routing.prefix.ttl = 30m [1s .. 7d]
+        queue.order = fcfs
+        queue.maxWaiting = 1000 [1 .. 1000000]
+        queue.maxWaitingBytes = 256MiB [1MiB .. 64GiB]
+        queue.maxWait = 30s [1ms .. 1d]
+        queue.capacityShare = 0.97 [0.05 .. 1]
+        queue.reservedShare = 0.1 [0 .. 0.9]
+        estimation.estimator = running
+        estimation.initialOutputTokens = 256 [1 .. 1000000]
+        estimation.window = 512 [8 .. 100000]
+        resilience.connectTimeout = 2s [10ms .. 5m]
+        resilience.firstByteTimeout = 2m [10ms .. 1d]
+        resilience.streamIdleTimeout = 1m [10ms .. 1d]
+        resilience.totalTimeout = 1h [10ms .. 7d]
+        resilience.maxRetries = 2 [0 .. 10]
+        resilience.retryBudgetShare = 0.1 [0 .. 1]
+        resilience.retryBudgetPerSecond = 10 [0 .. 100000]
+        resilience.backoff = 2s [0 .. 10m]
+        resilience.failuresToOpen = 5 [1 .. 10000]
+        resilience.openDuration = 10s [100ms .. 1h]
+        resilience.maxFrameBytes = 1MiB [1KiB .. 1GiB]
+        resilience.maxBufferedBytes = 8MiB [1KiB .. 1GiB]
+        resilience.health = (section)
+        resilience.scrapeInterval = 1s [100ms .. 1h]
+        resilience.health.interval = 2s [100ms .. 1h]
+        resilience.health.timeout = 5s [10ms .. 10m]
+        resilience.health.failures = 3 [1 .. 1000]
+        telemetry.replicaHeader = true
+        telemetry.accessLog = stdout
+        telemetry.logLevel = information
+        telemetry.genAiMetrics = true
+
+        """;
+}

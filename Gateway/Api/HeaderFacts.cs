@@ -1,0 +1,154 @@
+using System.Globalization;
+using System.Text;
+using Gateway.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Gateway.Api;
+
+/// <summary>What a request's headers ask of the gateway. Immutable.</summary>
+public sealed record HeaderFacts
+{
+    private const string OwnPriority = "x-gateway-priority";
+    private const string OwnDeadline = "x-gateway-deadline-ms";
+    private const string OwnTtft = "x-gateway-ttft-slo-ms";
+    private const int MaxPriorityLevel = 1_000_000;
+    private const double LongestMilliseconds = 7 * 24 * 3600 * 1000.0;
+
+    // Names that clients and coding tools already send, in order of precedence.
+    private static readonly string[] SessionHeaders =
+    [
+        "x-session-id", "x-smg-routing-key", "x-claude-code-session-id", "x-session-affinity", "session-id", "session_id",
+        "x-dynamo-session-id", "x-aibrix-session-key", "x-litellm-session-id",
+    ];
+
+    private static readonly string[] PriorityAliases =
+        ["x-smg-priority", "x-request-priority", "x-llm-d-inference-objective", "x-dynamo-meta-policy-class"];
+
+    private static readonly string[] TtftAliases = ["x-llm-d-slo-ttft-ms", "x-slo-ttft-ms", "x-sgl-ttft-slo-ms"];
+
+    private static readonly string[] RequestIdHeaders = ["x-request-id", "x-correlation-id", "x-trace-id"];
+
+    public PriorityClass Priority { get; init; } = PriorityClass.Default;
+
+    /// <summary>Order within the class, from an integer priority; 0 otherwise.</summary>
+    public int PriorityLevel { get; init; }
+
+    public TimeSpan? Deadline { get; init; }
+
+    public TimeSpan? TimeToFirstTokenSlo { get; init; }
+
+    /// <summary>Keyed hash of the session header; 0 when there is none.</summary>
+    public ulong SessionKey { get; init; }
+
+    /// <summary>Reads the headers. A header of our own that cannot be parsed is a problem; a peer's is then ignored.</summary>
+    public static ApiProblem? Read(IHeaderDictionary headers, PrefixHasher hasher, out HeaderFacts facts)
+    {
+        facts = new HeaderFacts { SessionKey = Session(headers, hasher) };
+        if (!TryPriority(headers, out var priority, out var level))
+        {
+            return OutcomeMap.BadHeader(OwnPriority, "interactive, default, batch or an integer");
+        }
+        if (!TryMilliseconds(headers, OwnDeadline, out var deadline))
+        {
+            return OutcomeMap.BadHeader(OwnDeadline, "a positive number of milliseconds, at most seven days");
+        }
+        if (!TryMilliseconds(headers, OwnTtft, out var ttft))
+        {
+            return OutcomeMap.BadHeader(OwnTtft, "a positive number of milliseconds, at most seven days");
+        }
+        for (var i = 0; ttft is null && i < TtftAliases.Length; i++)
+        {
+            TryMilliseconds(headers, TtftAliases[i], out ttft);
+        }
+        facts = facts with { Priority = priority, PriorityLevel = level, Deadline = deadline, TimeToFirstTokenSlo = ttft };
+        return null;
+    }
+
+    /// <summary>The client's request id where it is safe to echo and log, else a new one.</summary>
+    public static string RequestId(IHeaderDictionary headers)
+    {
+        foreach (var name in RequestIdHeaders)
+        {
+            if (headers.TryGetValue(name, out var values) && values.Count == 1 && IsSafe(values[0]))
+            {
+                return values[0]!;
+            }
+        }
+        return Guid.NewGuid().ToString("N");
+    }
+
+    private static bool IsSafe(string? id) => id is { Length: > 0 and <= 128 }
+        && id.AsSpan().IndexOfAnyExcept(SafeCharacters) < 0;
+
+    private static readonly System.Buffers.SearchValues<char> SafeCharacters =
+        System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@+=");
+
+    private static bool TryPriority(IHeaderDictionary headers, out PriorityClass priority, out int level)
+    {
+        (priority, level) = (PriorityClass.Default, 0);
+        if (headers.TryGetValue(OwnPriority, out var own))
+        {
+            return TryPriorityWord(own.ToString(), out priority, out level);
+        }
+        foreach (var alias in PriorityAliases)
+        {
+            if (headers.TryGetValue(alias, out var value) && TryPriorityWord(value.ToString(), out priority, out level))
+            {
+                return true;
+            }
+        }
+        return true;
+    }
+
+    // An integer above 0 counts as interactive, below 0 as batch; among its class the larger goes first.
+    private static bool TryPriorityWord(string word, out PriorityClass priority, out int level)
+    {
+        (priority, level) = (PriorityClass.Default, 0);
+        switch (word.Trim().ToLowerInvariant())
+        {
+            case "system" or "interactive" or "high":
+                priority = PriorityClass.Interactive;
+                return true;
+            case "default" or "normal" or "standard":
+                return true;
+            case "batch" or "bulk" or "low":
+                priority = PriorityClass.Batch;
+                return true;
+        }
+        if (!int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out level))
+        {
+            return false;
+        }
+        level = Math.Clamp(level, -MaxPriorityLevel, MaxPriorityLevel);
+        priority = level > 0 ? PriorityClass.Interactive : level < 0 ? PriorityClass.Batch : PriorityClass.Default;
+        return true;
+    }
+
+    private static bool TryMilliseconds(IHeaderDictionary headers, string name, out TimeSpan? span)
+    {
+        span = null;
+        if (!headers.TryGetValue(name, out var values))
+        {
+            return true;
+        }
+        if (!double.TryParse(values.ToString(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var milliseconds)
+            || !(milliseconds > 0 && milliseconds <= LongestMilliseconds))
+        {
+            return false;
+        }
+        span = TimeSpan.FromMilliseconds(milliseconds);
+        return true;
+    }
+
+    private static ulong Session(IHeaderDictionary headers, PrefixHasher hasher)
+    {
+        foreach (var name in SessionHeaders)
+        {
+            if (headers.TryGetValue(name, out var values) && values.ToString() is { Length: > 0 and <= 512 } session)
+            {
+                return hasher.Key(Encoding.UTF8.GetBytes(session));
+            }
+        }
+        return 0;
+    }
+}

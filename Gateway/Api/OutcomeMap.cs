@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using Gateway.Learning;
+using Gateway.Queueing;
+using Gateway.Requests;
+
+namespace Gateway.Api;
+
+/// <summary>A refusal or failure as the client is told.</summary>
+/// <param name="Status">HTTP status.</param>
+/// <param name="Code">The error's code: exact, where the status is only the class.</param>
+/// <param name="Type">OpenAI's error type; Anthropic's follows from the status.</param>
+/// <param name="Message">What happened and what to do.</param>
+public sealed record ApiProblem(int Status, string Code, string Type, string Message)
+{
+    /// <summary>The offending field or header; null when none.</summary>
+    public string? Param { get; init; }
+
+    /// <summary>When asking again may help; null: no such hint.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Whether asking again as it is cannot help, so that clients must not retry on their own.</summary>
+    public bool IsFinal { get; init; }
+}
+
+/// <summary>The mapping from endings to HTTP, in one place.</summary>
+/// <remarks>Doctrine: 429 means that capacity exists but is contended, 503 that none exists now. A departed client is no error.</remarks>
+public static class OutcomeMap
+{
+    public const int ClientClosedRequest = 499;
+    private const string InvalidRequest = "invalid_request_error";
+    private const string ServerError = "server_error";
+    private const string RateLimit = "rate_limit_error";
+
+    /// <summary>What a refused client is told.</summary>
+    /// <param name="outcome">Any ending but admission.</param>
+    /// <param name="model">The model as asked.</param>
+    /// <param name="retryAfter">The queue's own forecast; null: none.</param>
+    public static ApiProblem Of(AdmissionOutcome outcome, string model, TimeSpan? retryAfter) => outcome switch
+    {
+        AdmissionOutcome.RejectedQueueFull => new(429, "queue_full", RateLimit,
+            $"The queue for model '{model}' is full. Retry after the time in Retry-After.") { RetryAfter = retryAfter },
+        AdmissionOutcome.ExpiredInQueue => new(429, "queue_timeout", RateLimit,
+            $"The request waited too long for a free replica of model '{model}'. Retry after the time in Retry-After.") { RetryAfter = retryAfter },
+        AdmissionOutcome.DeadlineExceeded => new(504, "deadline_exceeded", "timeout_error",
+            "The request's own deadline passed before a replica was free.") { IsFinal = true },
+        AdmissionOutcome.RejectedTooLarge => ContextLength(model),
+        AdmissionOutcome.RejectedNoReplica => new(503, "no_healthy_replicas", ServerError,
+            $"No replica of model '{model}' can take requests now. Retry after the time in Retry-After.") { RetryAfter = retryAfter },
+        AdmissionOutcome.RejectedShuttingDown => new(503, "shutting_down", ServerError,
+            "This gateway is shutting down. Retry: another instance or the next start will answer.") { RetryAfter = retryAfter },
+        AdmissionOutcome.CanceledByClient => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
+        _ => throw new UnreachableException($"{outcome} has no answer"),
+    };
+
+    /// <summary>A body that cannot be served.</summary>
+    public static ApiProblem Of(BodyProblem problem) => new(400, problem.Code, InvalidRequest, problem.Message) { Param = problem.Param };
+
+    public static ApiProblem ContextLength(string model) => new(400, "context_length_exceeded", InvalidRequest,
+        $"The prompt is longer than the context of model '{model}'. Shorten the messages or use a model with a longer context.") { Param = "messages" };
+
+    public static ApiProblem UnknownModel(string model) => new(404, "model_not_found", InvalidRequest,
+        $"The model '{model}' does not exist here. GET /v1/models lists the models that do.") { Param = "model" };
+
+    public static ApiProblem UnknownRoute(string method, string path) => new(404, "unknown_url", InvalidRequest,
+        $"Unknown request URL: {method} {path}. Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs.");
+
+    public static ApiProblem WrongMethod(string method, string path, string allowed) => new(405, "method_not_allowed", InvalidRequest,
+        $"{method} is not allowed on {path}. Use {allowed}.");
+
+    public static ApiProblem BodyTooLarge(long limitBytes) => new(413, "request_too_large", InvalidRequest,
+        $"The request body is larger than the limit of {limitBytes} bytes. Send less, or ask the operator to raise listen.maxBodyBytes.");
+
+    public static ApiProblem UnsupportedMediaType(string wanted) => new(415, "unsupported_media_type", InvalidRequest,
+        $"This route takes a body of type {wanted}. Set the Content-Type header accordingly.");
+
+    public static ApiProblem BadHeader(string header, string expected) => new(400, "invalid_header", InvalidRequest,
+        $"The header '{header}' must be {expected}.") { Param = header };
+
+    /// <summary>How an ending counts: the client's mistakes and refusals never look like faults.</summary>
+    public static RequestOutcome OutcomeOf(int status) => status switch
+    {
+        ClientClosedRequest => RequestOutcome.Canceled,
+        429 or 503 or 529 => RequestOutcome.Refused,
+        504 or >= 500 => RequestOutcome.Failed,
+        >= 400 => RequestOutcome.ClientError,
+        _ => RequestOutcome.Success,
+    };
+}

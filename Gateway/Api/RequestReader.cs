@@ -1,0 +1,118 @@
+using Gateway.Configuration;
+using Gateway.Requests;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Net.Http.Headers;
+
+namespace Gateway.Api;
+
+/// <summary>A request understood, or why it was not.</summary>
+/// <param name="Request">Null where there is a problem.</param>
+/// <param name="Body">The bytes, or the stream of them; the receiver disposes it. Null where there is a problem.</param>
+/// <param name="Problem">Null where the request was understood.</param>
+public readonly record struct ReadResult(InferenceRequest? Request, UpstreamBody? Body, ApiProblem? Problem);
+
+/// <summary>Reads a request's body once and understands it together with the headers. Thread-safe.</summary>
+public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> options, ulong hashKey)
+{
+    private PrefixHasher _hasher = new(hashKey, options().Routing.Prefix.BlockBytes);
+
+    /// <param name="http">The request.</param>
+    /// <param name="route">Its route.</param>
+    /// <param name="requestId">Its id.</param>
+    public async ValueTask<ReadResult> ReadAsync(HttpContext http, ApiRoute route, string requestId)
+    {
+        var hasher = Hasher();
+        if (HeaderFacts.Read(http.Request.Headers, hasher, out var headers) is { } badHeader)
+        {
+            return new ReadResult(null, null, badHeader);
+        }
+        if (WrongContentType(http.Request, route) is { } badType)
+        {
+            return new ReadResult(null, null, badType);
+        }
+        try
+        {
+            return route.IsMultipart
+                ? await ReadMultipartAsync(http, route, requestId, headers)
+                : await ReadJsonAsync(http, route, requestId, headers, hasher);
+        }
+        catch (BadHttpRequestException bad)
+        {
+            // Kestrel's own verdict on the bytes: too large, too slow, cut.
+            var problem = bad.StatusCode == StatusCodes.Status413PayloadTooLarge
+                ? OutcomeMap.BodyTooLarge(listen.MaxBodyBytes)
+                : new ApiProblem(bad.StatusCode, "invalid_body", "invalid_request_error", "The request body could not be read to its end.");
+            return new ReadResult(null, null, problem);
+        }
+    }
+
+    private async ValueTask<ReadResult> ReadJsonAsync(HttpContext http, ApiRoute route, string requestId, HeaderFacts headers, PrefixHasher hasher)
+    {
+        var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted);
+        if (bytes is null)
+        {
+            return new ReadResult(null, null, OutcomeMap.BodyTooLarge(listen.MaxBodyBytes));
+        }
+        if (BodyReader.Read(bytes.Memory.Span, route, hasher, out var facts, out var prefix) is { } problem)
+        {
+            bytes.Dispose();
+            return new ReadResult(null, null, OutcomeMap.Of(problem));
+        }
+        return new ReadResult(Compose(route, requestId, headers, facts, prefix), new BufferedBody(bytes), null);
+    }
+
+    private async ValueTask<ReadResult> ReadMultipartAsync(HttpContext http, ApiRoute route, string requestId, HeaderFacts headers)
+    {
+        var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, http.RequestAborted);
+        return problem is not null
+            ? new ReadResult(null, null, problem)
+            : new ReadResult(Compose(route, requestId, headers, facts, PrefixFingerprint.Empty), body, null);
+    }
+
+    private static InferenceRequest Compose(ApiRoute route, string requestId, HeaderFacts headers, BodyFacts facts, PrefixFingerprint prefix) => new()
+    {
+        Id = requestId,
+        Route = route,
+        Model = facts.Model,
+        Body = facts,
+        Prefix = prefix,
+        SessionKey = headers.SessionKey != 0 ? headers.SessionKey : facts.BodySessionKey,
+        Priority = headers.Priority,
+        PriorityLevel = headers.PriorityLevel,
+        Deadline = headers.Deadline,
+        TimeToFirstTokenSlo = headers.TimeToFirstTokenSlo,
+    };
+
+    private static ApiProblem? WrongContentType(HttpRequest request, ApiRoute route)
+    {
+        if (request.Headers.ContentEncoding is { Count: > 0 } encoding && !string.Equals(encoding.ToString(), "identity", StringComparison.OrdinalIgnoreCase))
+        {
+            return OutcomeMap.UnsupportedMediaType("application/json without a Content-Encoding");
+        }
+        var wanted = route.IsMultipart ? "multipart/form-data" : "application/json";
+        // No type at all is what many small clients send with their JSON: taken as what the route wants.
+        if (request.ContentType is not { Length: > 0 } type)
+        {
+            return route.IsMultipart ? OutcomeMap.UnsupportedMediaType(wanted) : null;
+        }
+        return MediaTypeHeaderValue.TryParse(type, out var media) && IsWanted(media.MediaType.ToString(), wanted)
+            ? null
+            : OutcomeMap.UnsupportedMediaType(wanted);
+    }
+
+    private static bool IsWanted(string given, string wanted) =>
+        given.Equals(wanted, StringComparison.OrdinalIgnoreCase)
+        || (wanted == "application/json" && given.EndsWith("+json", StringComparison.OrdinalIgnoreCase));
+
+    private PrefixHasher Hasher()
+    {
+        var blockBytes = options().Routing.Prefix.BlockBytes;
+        var hasher = Volatile.Read(ref _hasher);
+        if (hasher.BlockBytes != blockBytes)
+        {
+            hasher = new PrefixHasher(hashKey, blockBytes);
+            Volatile.Write(ref _hasher, hasher);
+        }
+        return hasher;
+    }
+}

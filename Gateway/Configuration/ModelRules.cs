@@ -1,0 +1,113 @@
+using System.Text.RegularExpressions;
+using Gateway.Replicas;
+
+namespace Gateway.Configuration;
+
+/// <summary>What must hold among the models: names, aliases and ids apart, every model with replicas, every key variable set.</summary>
+internal static partial class ModelRules
+{
+    public static void Check(GatewayOptions options, IReadOnlyDictionary<string, string> environment, RuleReport report)
+    {
+        if (options.Models.Count == 0 && !report.IsWritten("models[0]"))
+        {
+            report.Add("models", "no model is configured. Give at least one with a name and its replicas.");
+        }
+
+        var names = new Dictionary<string, string>(StringComparer.Ordinal);
+        var engines = new Dictionary<string, (Uri Address, string Path)>(StringComparer.Ordinal);
+        for (var i = 0; i < options.Models.Count; i++)
+        {
+            var (model, path) = (options.Models[i], $"models[{i}]");
+            CheckName(model.Name, $"{path}.name", names, report);
+            for (var j = 0; j < model.Aliases.Count; j++)
+            {
+                CheckName(model.Aliases[j], $"{path}.aliases[{j}]", names, report);
+            }
+
+            CheckKey(model, path, environment, report);
+            CheckReplicas(model, path, engines, report);
+        }
+    }
+
+    private static void CheckName(string name, string path, Dictionary<string, string> taken, RuleReport report)
+    {
+        if (name.Length == 0)
+        {
+            return;
+        }
+
+        if (name.Length > 256 || name.Any(char.IsControl))
+        {
+            report.Add(path, "a name has up to 256 characters, none of them a control character.");
+        }
+        else if (!taken.TryAdd(name, path))
+        {
+            report.Add(path, $"\"{SettingText.Shown(name)}\" is taken by {taken[name]}. Names and aliases are unique among all models.");
+        }
+    }
+
+    /// <summary>The value is never shown, not even the name: people paste the key itself here.</summary>
+    private static void CheckKey(ModelOptions model, string path, IReadOnlyDictionary<string, string> environment, RuleReport report)
+    {
+        if (model.ApiKeyEnv is not { Length: > 0 } variable)
+        {
+            return;
+        }
+
+        if (!VariableName().IsMatch(variable))
+        {
+            report.Add($"{path}.apiKeyEnv", "is not the name of an environment variable. The key itself does not belong in this file.");
+        }
+        else if (!environment.TryGetValue(variable, out var key) || key.Length == 0)
+        {
+            report.Add($"{path}.apiKeyEnv", "the environment variable that this names is not set.");
+        }
+    }
+
+    private static void CheckReplicas(ModelOptions model, string path, Dictionary<string, (Uri Address, string Path)> engines, RuleReport report)
+    {
+        if (model.Replicas.Count == 0 && !report.IsWritten($"{path}.replicas[0]"))
+        {
+            report.Add($"{path}.replicas", "a model needs at least one replica.");
+        }
+
+        var own = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < model.Replicas.Count; i++)
+        {
+            var (replica, at) = (model.Replicas[i], $"{path}.replicas[{i}]");
+            var (hasUrl, hasDns) = (report.IsWritten($"{at}.url") || report.IsShorthand(at), report.IsWritten($"{at}.dns"));
+            if (hasUrl == hasDns)
+            {
+                report.Add(at, hasUrl ? "has both url and dns; one of them says where the engine is." : "has neither url nor dns; one of them says where the engine is.");
+            }
+
+            if ((replica.Url ?? replica.Dns) is { } address && replica.Id.Length > 0)
+            {
+                CheckId(replica.Id, address, at, own, engines, report);
+            }
+        }
+    }
+
+    private static void CheckId(string id, Uri address, string at, HashSet<string> own, Dictionary<string, (Uri Address, string Path)> engines, RuleReport report)
+    {
+        var spot = report.IsWritten($"{at}.id") ? $"{at}.id" : at;
+        if (!IdForm().IsMatch(id))
+        {
+            report.Add(spot, "an id has up to 128 letters, digits and any of . _ : - [ ]");
+        }
+        else if (!own.Add(id))
+        {
+            report.Add(spot, $"\"{SettingText.Shown(id)}\" is listed twice in this model.");
+        }
+        else if (!engines.TryAdd(id, (address, at)) && engines[id].Address != address)
+        {
+            report.Add(spot, $"\"{SettingText.Shown(id)}\" is taken by {engines[id].Path}, which has another address.");
+        }
+    }
+
+    [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+    private static partial Regex VariableName();
+
+    [GeneratedRegex(@"^[A-Za-z0-9._:\[\]-]{1,128}$")]
+    private static partial Regex IdForm();
+}

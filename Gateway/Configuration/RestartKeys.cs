@@ -1,0 +1,26 @@
+namespace Gateway.Configuration;
+
+/// <summary>Settings that a running gateway cannot change.</summary>
+internal static class RestartKeys
+{
+    /// <summary>Paths of the settings that differ and need a restart.</summary>
+    public static IEnumerable<string> Changed(GatewayOptions before, GatewayOptions after)
+    {
+        var (old, now) = (before.Listen, after.Listen);
+        var isSameList = old.Urls.SequenceEqual(now.Urls) && old.CorsOrigins.SequenceEqual(now.CorsOrigins);
+        if (!isSameList || old != now with { Urls = old.Urls, CorsOrigins = old.CorsOrigins })
+        {
+            yield return "listen";
+        }
+
+        if (before.Telemetry.AccessLog != after.Telemetry.AccessLog)
+        {
+            yield return "telemetry.accessLog";
+        }
+
+        if (before.Telemetry.LogLevel != after.Telemetry.LogLevel)
+        {
+            yield return "telemetry.logLevel";
+        }
+    }
+}

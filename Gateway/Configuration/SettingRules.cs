@@ -1,0 +1,116 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Gateway.Api;
+using Gateway.Routing;
+
+namespace Gateway.Configuration;
+
+/// <summary>Where a rule leaves its problem: at the place where the setting was written, or at the nearest section around it.</summary>
+internal sealed class RuleReport(IReadOnlyDictionary<string, SourceSpot> written, IReadOnlySet<string> shorthands, ProblemList problems)
+{
+    public bool IsWritten(string path) => written.ContainsKey(path);
+
+    /// <summary>The section was written as one of its values: a bare address.</summary>
+    public bool IsShorthand(string path) => shorthands.Contains(path);
+
+    public void Add(string path, string what)
+    {
+        var at = path;
+        while (!written.ContainsKey(at))
+        {
+            at = at[..Math.Max(0, at.LastIndexOfAny(['.', '[']))];
+        }
+
+        problems.Add(written[at], path, what);
+    }
+}
+
+/// <summary>What must hold among settings outside the models.</summary>
+internal static partial class SettingRules
+{
+    public static void Check(GatewayOptions options, RuleReport report)
+    {
+        CheckAddresses(options.Listen, report);
+        CheckOrigins(options.Listen, report);
+        CheckScorers(options.Routing, report);
+        if (options.Listen.MaxBodyBytes > options.Queue.MaxWaitingBytes)
+        {
+            var path = report.IsWritten("queue.maxWaitingBytes") ? "queue.maxWaitingBytes" : "listen.maxBodyBytes";
+            var (one, all) = (SettingText.WriteBytes(options.Listen.MaxBodyBytes), SettingText.WriteBytes(options.Queue.MaxWaitingBytes));
+            report.Add(path, $"the largest body ({one}) is larger than what all waiting ones may hold ({all}).");
+        }
+
+        if (report.IsWritten("resilience.firstByteTimeout") && options.Resilience.FirstByteTimeout > options.Resilience.TotalTimeout)
+        {
+            report.Add("resilience.firstByteTimeout", $"is longer than totalTimeout ({SettingText.WriteSeconds(options.Resilience.TotalTimeout.TotalSeconds)}).");
+        }
+    }
+
+    private static void CheckAddresses(ListenOptions listen, RuleReport report)
+    {
+        var list = report.IsShorthand("listen") ? "listen" : "listen.urls";
+        if (listen.Urls.Count == 0)
+        {
+            report.Add(list, "at least one address is needed, like http://127.0.0.1:8080.");
+        }
+
+        var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        for (var i = 0; i < listen.Urls.Count; i++)
+        {
+            var (url, path) = (listen.Urls[i], report.IsWritten($"{list}[{i}]") ? $"{list}[{i}]" : list);
+            var match = Address().Match(url);
+            if (url.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
+            {
+                report.Add(path, "https needs a certificate, which the gateway does not hold. Listen on http and end TLS in front of it.");
+            }
+            else if (!match.Success || (match.Groups["port"].Value is { Length: > 0 } port && int.Parse(port, CultureInfo.InvariantCulture) > 65_535))
+            {
+                report.Add(path, $"\"{SettingText.Shown(url)}\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080.");
+            }
+            else if (!seen.Add(url.TrimEnd('/')))
+            {
+                report.Add(path, $"\"{SettingText.Shown(url)}\" is listed twice.");
+            }
+        }
+    }
+
+    private static void CheckOrigins(ListenOptions listen, RuleReport report)
+    {
+        for (var i = 0; i < listen.CorsOrigins.Count; i++)
+        {
+            var origin = listen.CorsOrigins[i];
+            var isOrigin = Uri.TryCreate(origin, UriKind.Absolute, out var address) && address.GetLeftPart(UriPartial.Authority) == origin;
+            if (origin.Length > 0 && origin != "*" && !isOrigin)
+            {
+                var path = report.IsWritten($"listen.corsOrigins[{i}]") ? $"listen.corsOrigins[{i}]" : "listen.corsOrigins";
+                report.Add(path, $"\"{SettingText.Shown(origin)}\" is no origin. Write * or scheme and host, like https://app.example.com.");
+            }
+        }
+    }
+
+    private static void CheckScorers(RoutingOptions routing, RuleReport report)
+    {
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < routing.Scorers.Count; i++)
+        {
+            var name = routing.Scorers[i].Name;
+            if (name.Length > 0 && !seen.Add(name))
+            {
+                report.Add($"routing.scorers[{i}].name", $"\"{SettingText.Shown(name)}\" is listed twice.");
+            }
+
+            if (name == "prefix" && !routing.Prefix.Enabled)
+            {
+                report.Add($"routing.scorers[{i}].name", "the prefix scorer needs routing.prefix.enabled: true.");
+            }
+        }
+
+        if (routing.Scorers.Count > 0 && routing.Scorers.All(scorer => scorer.Weight == 0))
+        {
+            report.Add("routing.scorers", "no scorer has a weight above 0.");
+        }
+    }
+
+    [GeneratedRegex(@"^http://(\*|\+|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?<port>\d{1,5}))?/?$", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture)]
+    private static partial Regex Address();
+}

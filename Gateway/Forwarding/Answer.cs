@@ -1,0 +1,105 @@
+using Gateway.Estimation;
+using Gateway.Forwarding.Answers;
+using Gateway.Learning;
+using Gateway.Replicas;
+
+namespace Gateway.Forwarding;
+
+/// <summary>Hears each gap between tokens of a stream. Quick, never throws.</summary>
+public interface ITokenObserver
+{
+    /// <param name="model">The pool's name.</param>
+    /// <param name="seconds">Time since the token before.</param>
+    void OnTokenGap(string model, double seconds);
+}
+
+/// <summary>What is known of one answer while and after it goes by. Written by the one thread that carries the answer.</summary>
+public sealed class Answer(string model, RequestEstimate estimate, ITokenObserver? tokens, TimeProvider time)
+{
+    // Room and remaining work follow the stream in steps of this many tokens.
+    private const int ProgressTokens = 16;
+
+    private long? _lastTokenAt;
+    private int _reportedTokens;
+
+    /// <summary>When the first token, or the whole answer, came; null: none yet.</summary>
+    public long? FirstTokenAt { get; private set; }
+
+    /// <summary>When the last token came; null: none yet.</summary>
+    public long? LastTokenAt => _lastTokenAt;
+
+    /// <summary>Output tokens counted from the stream, over all sequences.</summary>
+    public int CountedTokens { get; private set; }
+
+    public AnswerUsage Usage { get; private set; }
+
+    public FinishKind Finish { get; private set; }
+
+    /// <summary>Whether content reached the client: from here on another replica cannot start over.</summary>
+    public bool HasContent { get; private set; }
+
+    /// <summary>Whether the answer came to its own end.</summary>
+    public bool IsComplete { get; set; }
+
+    /// <summary>Whether the engine reported an error in the stream, or the stream broke.</summary>
+    public bool IsBroken { get; set; }
+
+    public int MalformedFrames { get; set; }
+
+    /// <summary>Output tokens as best known.</summary>
+    public int OutputTokens => Usage.OutputTokens ?? CountedTokens;
+
+    public TokenUsage? ReportedUsage => Usage.IsReported
+        ? new TokenUsage(Usage.PromptTokens, Usage.OutputTokens, Usage.CachedTokens, Usage.ReasoningTokens)
+        : null;
+
+    /// <summary>Takes in one event of a stream, or a whole plain answer.</summary>
+    public void Take(in AnswerFacts facts, LoadReservation? reservation)
+    {
+        Usage = facts.Usage.Over(Usage);
+        if (facts.Finish != FinishKind.None)
+        {
+            Finish = facts.Finish;
+        }
+        if (!facts.HasContent)
+        {
+            return;
+        }
+        HasContent = true;
+        CountedTokens = facts.Usage.OutputTokens ?? CountedTokens + facts.TokenGuess;
+        NoteTime(reservation);
+        if (reservation is not null && CountedTokens - _reportedTokens >= ProgressTokens)
+        {
+            Report(reservation);
+        }
+    }
+
+    /// <summary>The whole answer is here: the prompt is computed and nothing remains.</summary>
+    public void NoteWhole()
+    {
+        FirstTokenAt ??= time.GetTimestamp();
+        IsComplete = true;
+    }
+
+    private void NoteTime(LoadReservation? reservation)
+    {
+        var now = time.GetTimestamp();
+        if (_lastTokenAt is { } last)
+        {
+            tokens?.OnTokenGap(model, time.GetElapsedTime(last, now).TotalSeconds);
+        }
+        else
+        {
+            FirstTokenAt = now;
+            reservation?.OnFirstToken();
+        }
+        _lastTokenAt = now;
+    }
+
+    private void Report(LoadReservation reservation)
+    {
+        _reportedTokens = CountedTokens;
+        var perSequence = CountedTokens / estimate.Sequences;
+        reservation.OnProgress(CountedTokens, estimate.Output.RemainingTokens(perSequence) * estimate.Sequences);
+    }
+}

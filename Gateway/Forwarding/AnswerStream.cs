@@ -1,0 +1,242 @@
+using System.Buffers;
+using Gateway.Forwarding.Answers;
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Forwarding;
+
+/// <summary>What the watcher may change in a stream that passes.</summary>
+/// <param name="Route">Decides the form of a terminal error.</param>
+/// <param name="PublicModel">The name to show in place of the engine's, as quoted JSON; null: as the engine wrote it.</param>
+/// <param name="StripsUsage">Whether the usage event is the gateway's own wish and stays here.</param>
+/// <param name="MaxFrameBytes">Longest event that is read; a longer one is passed on unread.</param>
+internal sealed record StreamRules(ApiRoute Route, byte[]? PublicModel, bool StripsUsage, int MaxFrameBytes);
+
+/// <summary>Passes an engine's event stream on, whole events as they arrive, and watches them go by. Never faults: a broken stream ends with the API's own error event.</summary>
+/// <remarks>Read by one thread. Holds no buffer while nothing comes, so an idle stream costs little memory.</remarks>
+internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer answer, LoadReservation reservation, AttemptClock clock) : Stream
+{
+    private const int ReadBytes = 4096;
+
+    private readonly SseFrameReader _frames = new(rules.MaxFrameBytes);
+    private readonly FrameOutput _output = new(rules);
+    private byte[] _input = [];
+    private int _inputStart;
+    private int _inputEnd;
+    private bool _isEnded;
+    private bool _sawDone;
+
+    public override bool CanRead => true;
+
+    public override bool CanSeek => false;
+
+    public override bool CanWrite => false;
+
+    public override long Length => throw new NotSupportedException();
+
+    public override long Position
+    {
+        get => throw new NotSupportedException();
+        set => throw new NotSupportedException();
+    }
+
+    /// <summary>Whether the first event was an error: nothing went to the client, another attempt may be made.</summary>
+    public bool BeganWithError { get; private set; }
+
+    /// <summary>The first error's message as the engine wrote it; null: none.</summary>
+    public byte[]? FirstError { get; private set; }
+
+    /// <summary>Reads until the first event is there, so that an error at the very beginning can still become a status.</summary>
+    public async ValueTask PrimeAsync(CancellationToken cancellationToken)
+    {
+        while (!_isEnded && _output.IsEmpty && !BeganWithError)
+        {
+            await FillAsync(cancellationToken);
+        }
+    }
+
+    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    {
+        while (_output.IsEmpty && !_isEnded)
+        {
+            await FillAsync(cancellationToken);
+        }
+        // An empty buffer asks only whether there is something to read, so that the caller can rent its own late.
+        return _output.Take(buffer.Span);
+    }
+
+    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("The stream is read asynchronously.");
+
+    public override void Flush()
+    {
+    }
+
+    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+    public override void SetLength(long value) => throw new NotSupportedException();
+
+    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+    protected override void Dispose(bool disposing)
+    {
+        ReturnInput();
+        _output.Dispose();
+        upstream.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private async ValueTask FillAsync(CancellationToken cancellationToken)
+    {
+        int read;
+        try
+        {
+            clock.AwaitNext(answer.IsComplete);
+            if (_inputEnd == _inputStart)
+            {
+                // Waits without a buffer: most of a stream's life is waiting.
+                ReturnInput();
+                await upstream.ReadAsync(Memory<byte>.Empty, clock.Token);
+            }
+            MakeRoom();
+            read = await upstream.ReadAsync(_input.AsMemory(_inputEnd), clock.Token);
+        }
+        catch (Exception broken) when (broken is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            End(clock.HasExpired ? "upstream_timeout" : "upstream_stream_broken");
+            return;
+        }
+        _inputEnd += read;
+        TakeFrames(isEnd: read == 0);
+        if (read == 0)
+        {
+            End("upstream_stream_truncated");
+        }
+    }
+
+    private void TakeFrames(bool isEnd)
+    {
+        while (_frames.Read(_input.AsSpan(_inputStart, _inputEnd - _inputStart), isEnd, out var frame) is var outcome && outcome != SseRead.NeedMore)
+        {
+            var bytes = _input.AsSpan(_inputStart, frame.Length);
+            if (outcome == SseRead.Oversized)
+            {
+                _output.Append(bytes);
+            }
+            else
+            {
+                TakeFrame(frame, bytes);
+            }
+            _inputStart += frame.Length;
+            if (_inputStart == _inputEnd)
+            {
+                ReturnInput();
+                return;
+            }
+        }
+    }
+
+    private void TakeFrame(in SseFrame frame, ReadOnlySpan<byte> bytes)
+    {
+        var scratch = frame.DataLines > 1 ? new byte[bytes.Length] : [];
+        var payload = frame.Payload(bytes, scratch);
+        var facts = AnswerFrame.Read(frame, payload);
+        switch (facts.Shape)
+        {
+            case AnswerShape.Malformed:
+                // Passed on it would throw in the client's parser and take the rest of the answer with it.
+                answer.MalformedFrames++;
+                return;
+            case AnswerShape.Done:
+                answer.IsComplete = true;
+                if (!_sawDone)
+                {
+                    _output.Append(bytes);
+                }
+                _sawDone = true;
+                return;
+        }
+        if (facts.IsError)
+        {
+            NoteError(facts, payload);
+        }
+        answer.Take(facts, reservation);
+        if (facts.IsTerminal && !EndsWithSentinel)
+        {
+            answer.IsComplete = true;
+        }
+        _output.Append(frame, bytes, facts);
+    }
+
+    private void NoteError(in AnswerFacts facts, ReadOnlySpan<byte> payload)
+    {
+        if (!answer.HasContent && !BeganWithError)
+        {
+            BeganWithError = true;
+            FirstError = payload.ToArray();
+        }
+        answer.IsBroken = true;
+    }
+
+    // Chat and text completions end with [DONE]; the other APIs with their own last event.
+    private bool EndsWithSentinel => rules.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions;
+
+    private void End(string reason)
+    {
+        _isEnded = true;
+        ReturnInput();
+        // Complete but for the sentinel is complete: clients wait for it, so it is supplied.
+        if (EndsWithSentinel && answer.Finish != FinishKind.None && !answer.IsBroken)
+        {
+            answer.IsComplete = true;
+            if (!_sawDone)
+            {
+                _output.Append("data: [DONE]\n\n"u8);
+            }
+            return;
+        }
+        if (!answer.IsComplete)
+        {
+            if (!answer.IsBroken)
+            {
+                _output.Append(ErrorBody.TerminalFrame(rules.Route.Kind, reason, "The engine's answer broke off. What came before is incomplete; send the request again."));
+            }
+            answer.IsBroken = true;
+        }
+    }
+
+    private void MakeRoom()
+    {
+        if (_input.Length == 0)
+        {
+            _input = ArrayPool<byte>.Shared.Rent(ReadBytes);
+            (_inputStart, _inputEnd) = (0, 0);
+            return;
+        }
+        if (_inputStart > 0)
+        {
+            _input.AsSpan(_inputStart, _inputEnd - _inputStart).CopyTo(_input);
+            (_inputStart, _inputEnd) = (0, _inputEnd - _inputStart);
+        }
+        if (_inputEnd == _input.Length)
+        {
+            var larger = ArrayPool<byte>.Shared.Rent(2 * _input.Length);
+            _input.AsSpan(0, _inputEnd).CopyTo(larger);
+            ArrayPool<byte>.Shared.Return(_input);
+            _input = larger;
+        }
+    }
+
+    private void ReturnInput()
+    {
+        if (_input.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_input);
+            _input = [];
+        }
+        (_inputStart, _inputEnd) = (0, 0);
+    }
+}

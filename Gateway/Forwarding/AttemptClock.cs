@@ -1,0 +1,84 @@
+namespace Gateway.Forwarding;
+
+/// <summary>The time limits of one attempt: until the first byte, between two bytes, and over all. Cancels <see cref="Token"/> when one passes.</summary>
+/// <remarks>One timer that looks now and then, instead of one that is set anew for every read: a limit may be a quarter late, a stream pays nothing.</remarks>
+internal sealed class AttemptClock : IDisposable
+{
+    // After an answer is complete only the end of the stream is due; an engine that keeps the connection open is not waited for.
+    private static readonly TimeSpan AfterCompletion = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(10);
+
+    private readonly CancellationTokenSource _source;
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _firstByte;
+    private readonly TimeSpan _idle;
+    private readonly TimeSpan _total;
+    private readonly long _startedAt;
+    private readonly ITimer _look;
+    private long _waitingSince;
+    private int _phase;
+
+    /// <param name="firstByte">From sending to the first byte.</param>
+    /// <param name="idle">Between two bytes of a stream.</param>
+    /// <param name="total">Over all.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="clientGone">Cancels as well.</param>
+    public AttemptClock(TimeSpan firstByte, TimeSpan idle, TimeSpan total, TimeProvider time, CancellationToken clientGone)
+    {
+        _source = CancellationTokenSource.CreateLinkedTokenSource(clientGone);
+        (_firstByte, _idle, _total, _time) = (firstByte, idle, total, time);
+        _startedAt = time.GetTimestamp();
+        _waitingSince = _startedAt;
+        var every = Least(Least(firstByte, idle), total) / 4;
+        var look = every < ShortestLook ? ShortestLook : every > AfterCompletion ? AfterCompletion : every;
+        _look = time.CreateTimer(static state => ((AttemptClock)state!).Look(), this, look, look);
+    }
+
+    /// <summary>Canceled when a limit passed or the client left.</summary>
+    public CancellationToken Token => _source.Token;
+
+    /// <summary>Whether a limit passed.</summary>
+    public bool HasExpired { get; private set; }
+
+    /// <summary>The next bytes are waited for from now on.</summary>
+    /// <param name="isComplete">Whether the answer is complete, so that only the end of the stream is due.</param>
+    public void AwaitNext(bool isComplete)
+    {
+        Volatile.Write(ref _waitingSince, _time.GetTimestamp());
+        Volatile.Write(ref _phase, isComplete ? 2 : 1);
+    }
+
+    /// <summary>Ends the attempt for a reason other than time.</summary>
+    public void Cancel() => _source.Cancel();
+
+    public void Dispose()
+    {
+        _look.Dispose();
+        _source.Dispose();
+    }
+
+    private void Look()
+    {
+        var limit = Volatile.Read(ref _phase) switch
+        {
+            0 => _firstByte,
+            1 => _idle,
+            _ => AfterCompletion,
+        };
+        if (_time.GetElapsedTime(Volatile.Read(ref _waitingSince)) < limit && _time.GetElapsedTime(_startedAt) < _total)
+        {
+            return;
+        }
+        HasExpired = true;
+        try
+        {
+            _source.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The attempt ended while its limit passed.
+        }
+    }
+
+    private static TimeSpan Least(TimeSpan a, TimeSpan b) => a < b ? a : b;
+}

@@ -1,0 +1,75 @@
+namespace Gateway.Forwarding;
+
+/// <summary>How an attempt at a replica failed before the first byte went to the client.</summary>
+public enum FailureKind
+{
+    /// <summary>No connection, or it broke before an answer.</summary>
+    Unreachable,
+
+    /// <summary>No answer within the time allowed.</summary>
+    Timeout,
+
+    /// <summary>An answer that is none: not JSON where JSON is due, an error page, an error inside a 200.</summary>
+    BrokenAnswer,
+
+    /// <summary>The answer ended before its announced length.</summary>
+    BodyIncomplete,
+
+    /// <summary>The engine failed: 5xx.</summary>
+    EngineError,
+
+    /// <summary>The engine asked to be left alone: 429 or 503.</summary>
+    EngineBusy,
+
+    /// <summary>The engine refused for the client's own mistake.</summary>
+    ClientFault,
+
+    /// <summary>The engine did not accept the pool's key.</summary>
+    Unauthorized,
+
+    /// <summary>The engine has no such endpoint.</summary>
+    EndpointMissing,
+
+    /// <summary>The client left.</summary>
+    ClientGone,
+}
+
+/// <summary>A failed attempt as a value.</summary>
+/// <param name="Kind">What happened.</param>
+/// <param name="Status">The engine's status; 0 when none came.</param>
+public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
+{
+    /// <summary>The engine's own words, cleaned and bounded; null: none.</summary>
+    public string? Message { get; init; }
+
+    /// <summary>The engine's own code; null: none.</summary>
+    public string? Code { get; init; }
+
+    /// <summary>The engine's own error type; null: none.</summary>
+    public string? Type { get; init; }
+
+    /// <summary>The engine's own wish; null: none.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>Whether the prompt did not fit the engine's context.</summary>
+    public bool IsContextLength { get; init; }
+
+    /// <summary>Whether another attempt may help at all.</summary>
+    public bool MayRetry => Kind is FailureKind.Unreachable or FailureKind.BrokenAnswer or FailureKind.BodyIncomplete
+        or FailureKind.EngineError or FailureKind.EngineBusy;
+
+    /// <summary>Short name for metrics.</summary>
+    public string Reason => Kind switch
+    {
+        FailureKind.Unreachable => "unreachable",
+        FailureKind.Timeout => "timeout",
+        FailureKind.BrokenAnswer => "broken_answer",
+        FailureKind.BodyIncomplete => "body_incomplete",
+        FailureKind.EngineError => "engine_error",
+        FailureKind.EngineBusy => "engine_busy",
+        FailureKind.ClientFault => "client_fault",
+        FailureKind.Unauthorized => "unauthorized",
+        FailureKind.EndpointMissing => "endpoint_missing",
+        _ => "client_gone",
+    };
+}

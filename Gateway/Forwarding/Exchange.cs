@@ -1,0 +1,240 @@
+using System.Net.Http;
+using Gateway.Estimation;
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Microsoft.AspNetCore.Http;
+using Polly;
+
+namespace Gateway.Forwarding;
+
+/// <summary>What an attempt came to: an answer for the client, or a failure.</summary>
+/// <param name="Exchange">Whose attempt it was.</param>
+/// <param name="Response">Null when it failed.</param>
+/// <param name="Failure">Null when it did not.</param>
+internal readonly record struct AttemptResult(Exchange Exchange, HttpResponseMessage? Response, AttemptFailure? Failure);
+
+/// <summary>What one request needs to be forwarded.</summary>
+/// <param name="Request">The request.</param>
+/// <param name="Estimate">What it is expected to cost.</param>
+/// <param name="Body">Its bytes.</param>
+/// <param name="Options">Limits in force when it came.</param>
+public sealed record Departure(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options);
+
+/// <summary>One request's conversation with its pool: attempts at one replica after another until the first byte, then the answer going by. Used by one request.</summary>
+/// <remarks>YARP's forwarder sees it as the connection: it copies what this returns to the client. Retries happen inside, where nothing was sent yet.</remarks>
+public sealed class Exchange : HttpMessageInvoker
+{
+    private readonly Departure _departure;
+    private readonly HttpContext _http;
+    private readonly Dispatcher _dispatcher;
+    private readonly UpstreamPool _upstream;
+    private readonly TimeProvider _time;
+    private readonly List<Replica> _tried = [];
+    private AttemptClock? _clock;
+    private bool _isJudged;
+    private int _serverErrors;
+
+    internal Exchange(Departure departure, HttpContext http, Dispatcher dispatcher, UpstreamPool upstream, in AdmissionResult admission, TimeProvider time)
+        : base(upstream.Handler, disposeHandler: false)
+    {
+        _departure = departure;
+        _http = http;
+        _dispatcher = dispatcher;
+        _upstream = upstream;
+        _time = time;
+        Answer = new Answer(upstream.Pool.Name, departure.Estimate, upstream.Tokens, time);
+        Reservation = admission.Reservation!;
+        Admit(admission);
+    }
+
+    public InferenceRequest Request => _departure.Request;
+
+    public RequestEstimate Estimate => _departure.Estimate;
+
+    /// <summary>The room in force: of the last attempt.</summary>
+    public LoadReservation Reservation { get; private set; }
+
+    /// <summary>Time in the queue over all attempts.</summary>
+    public TimeSpan QueueWait { get; private set; }
+
+    public int PrefixHitTokens { get; private set; }
+
+    /// <summary>Why the last attempt failed; null while none did or one succeeded.</summary>
+    public AttemptFailure? Failure { get; private set; }
+
+    /// <summary>Failures that were answered with another attempt.</summary>
+    public IReadOnlyList<AttemptFailure> Retried => _retried;
+
+    /// <summary>When the first attempt was sent; null: none was.</summary>
+    public long? SentAt { get; private set; }
+
+    /// <summary>What went by.</summary>
+    public Answer Answer { get; }
+
+    internal bool IsEventStream { get; private set; }
+
+    private readonly List<AttemptFailure> _retried = [];
+
+    /// <summary>Runs the attempts. Never throws for a failed one: the failure is a value, the response then a placeholder.</summary>
+    public override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        _upstream.Budget.OnRequest();
+        var context = ResilienceContextPool.Shared.Get(cancellationToken);
+        try
+        {
+            var result = await _upstream.Retries.ExecuteAsync(static (context, exchange) => exchange.AttemptAsync(context.CancellationToken), context, this);
+            Failure = result.Failure;
+            return result.Response ?? new HttpResponseMessage(System.Net.HttpStatusCode.BadGateway);
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+        }
+    }
+
+    /// <summary>The exchange is over: the replica's health takes its lesson and the room is returned.</summary>
+    /// <param name="clientLeft">Whether the client was gone before the end.</param>
+    public void Finish(bool clientLeft)
+    {
+        if (!_isJudged)
+        {
+            Judge(clientLeft && !Answer.IsComplete ? Verdict.Abandoned : Answer.IsBroken || !Answer.IsComplete ? Verdict.Fault : Verdict.Success);
+        }
+        _clock?.Cancel();
+        _clock?.Dispose();
+        _clock = null;
+        Reservation.Dispose();
+    }
+
+    /// <summary>Whether a failed attempt is followed by another: the failure allows it, the body can be sent again, and the budget has one left.</summary>
+    internal bool ShouldRetry(AttemptFailure? failure)
+    {
+        if (failure is not { MayRetry: true } || _http.RequestAborted.IsCancellationRequested || _departure.Body.Rest is not null)
+        {
+            return false;
+        }
+        // A stored or background response may already exist where the answer was lost: only a connection that never was is tried again.
+        if (Request.Body.IsPinned && failure.Kind != FailureKind.Unreachable)
+        {
+            return false;
+        }
+        if (failure is { Kind: FailureKind.EngineError, Status: 500 } && ++_serverErrors > 1)
+        {
+            return false;
+        }
+        return _upstream.Budget.TryTake();
+    }
+
+    private async ValueTask<AttemptResult> AttemptAsync(CancellationToken cancellationToken)
+    {
+        if (_tried.Count > 0 && await MoveAsync(cancellationToken) is { } refused)
+        {
+            return new AttemptResult(this, null, refused);
+        }
+        _tried.Add(Reservation.Replica);
+        _clock?.Dispose();
+        _clock = _upstream.Clock(Request, _departure.Options, cancellationToken);
+        SentAt ??= _time.GetTimestamp();
+        AttemptResult result;
+        try
+        {
+            var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica);
+            var response = await base.SendAsync(message, _clock.Token);
+            result = await ReceiveAsync(response, cancellationToken);
+        }
+        catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
+        {
+            result = Failed(FailureOf(broken, cancellationToken));
+        }
+        if (result.Failure is { } failure)
+        {
+            Judge(VerdictOn(failure), failure.RetryAfter);
+        }
+        return result;
+    }
+
+    // A retry is a new choice with a new reservation; without one, the failure before stands.
+    private async ValueTask<AttemptFailure?> MoveAsync(CancellationToken cancellationToken)
+    {
+        Reservation.Dispose();
+        var admission = await _dispatcher.EnterAsync(Request, Estimate, new Constraints(_tried), cancellationToken);
+        if (admission.Reservation is null)
+        {
+            return admission.Outcome == AdmissionOutcome.CanceledByClient
+                ? new AttemptFailure(FailureKind.ClientGone)
+                : _retried[^1] with { RetryAfter = admission.RetryAfter };
+        }
+        Admit(admission);
+        return null;
+    }
+
+    internal void NoteRetry(AttemptFailure failure)
+    {
+        _retried.Add(failure);
+        _upstream.OnRetry(failure.Reason);
+    }
+
+    private void Admit(in AdmissionResult admission)
+    {
+        Reservation = admission.Reservation!;
+        QueueWait += admission.Waited;
+        PrefixHitTokens = admission.PrefixHitTokens;
+        _isJudged = false;
+    }
+
+    private async ValueTask<AttemptResult> ReceiveAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        var reception = new Reception(_departure, _upstream, Answer, Reservation, _clock!);
+        var (received, failure) = await reception.ReceiveAsync(response, cancellationToken);
+        IsEventStream = reception.IsEventStream;
+        return new AttemptResult(this, received, failure);
+    }
+
+    private AttemptResult Failed(AttemptFailure failure) => new(this, null, failure);
+
+    private AttemptFailure FailureOf(Exception broken, CancellationToken cancellationToken) =>
+        cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
+        : _clock!.HasExpired ? new AttemptFailure(FailureKind.Timeout)
+        : broken is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }
+            ? new AttemptFailure(FailureKind.BrokenAnswer)
+        : new AttemptFailure(FailureKind.Unreachable);
+
+    private void Judge(Verdict verdict, TimeSpan? retryAfter = null)
+    {
+        _isJudged = true;
+        var replica = Reservation.Replica;
+        switch (verdict)
+        {
+            case Verdict.Success:
+                replica.OnSuccess();
+                break;
+            case Verdict.Fault:
+                replica.OnFault();
+                break;
+            case Verdict.Busy:
+                replica.OnAbandoned();
+                replica.BackOff(retryAfter ?? _departure.Options.Backoff);
+                break;
+            default:
+                replica.OnAbandoned();
+                break;
+        }
+    }
+
+    private static Verdict VerdictOn(AttemptFailure failure) => failure.Kind switch
+    {
+        FailureKind.ClientFault or FailureKind.EndpointMissing => Verdict.Success,
+        FailureKind.EngineBusy => Verdict.Busy,
+        FailureKind.ClientGone => Verdict.Abandoned,
+        _ => Verdict.Fault,
+    };
+
+    private enum Verdict
+    {
+        Success,
+        Fault,
+        Busy,
+        Abandoned,
+    }
+}

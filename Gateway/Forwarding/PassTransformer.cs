@@ -1,0 +1,46 @@
+using System.Globalization;
+using System.Net.Http;
+using Microsoft.AspNetCore.Http;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Gateway.Forwarding;
+
+/// <summary>YARP's view of one exchange: nothing of the client's request but what the exchange builds itself, and the answer's headers less what is ours to say.</summary>
+internal sealed class PassTransformer(Exchange exchange, bool namesReplica) : HttpTransformer
+{
+    // The exchange builds a request per attempt; what YARP prepared is only the carrier.
+    public override ValueTask TransformRequestAsync(
+        HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+    {
+        proxyRequest.RequestUri = exchange.Reservation.Replica.Address;
+        return ValueTask.CompletedTask;
+    }
+
+    public override async ValueTask<bool> TransformResponseAsync(
+        HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+    {
+        if (exchange.Failure is not null || proxyResponse is null)
+        {
+            return false;
+        }
+        await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
+        var headers = httpContext.Response.Headers;
+        headers.Remove("Server");
+        headers["x-request-id"] = exchange.Request.Id;
+        headers["x-gateway-queue-ms"] = Whole(exchange.QueueWait.TotalMilliseconds);
+        headers["x-gateway-estimated-output-tokens"] = Whole(exchange.Estimate.OutputTokens);
+        headers["x-gateway-prefix-hit-tokens"] = Whole(exchange.PrefixHitTokens);
+        if (namesReplica)
+        {
+            headers["x-gateway-replica"] = exchange.Reservation.Replica.Id;
+        }
+        if (exchange.IsEventStream)
+        {
+            headers.CacheControl = "no-cache";
+            headers["X-Accel-Buffering"] = "no";
+        }
+        return true;
+    }
+
+    private static string Whole(double value) => ((long)Math.Round(value)).ToString(CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,153 @@
+using System.Net.Http;
+using Gateway.Forwarding.Answers;
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Forwarding;
+
+/// <summary>Looks at an engine's answer before a byte of it goes to the client: passes it on, watched, or makes it a failure.</summary>
+internal sealed class Reception(Departure departure, UpstreamPool upstream, Answer answer, LoadReservation reservation, AttemptClock clock)
+{
+    private const int MaxErrorBytes = 64 * 1024;
+
+    private InferenceRequest Request => departure.Request;
+
+    /// <summary>Whether the client gets an event stream.</summary>
+    public bool IsEventStream { get; private set; }
+
+    /// <summary>The answer for the client, or why there is none.</summary>
+    public async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> ReceiveAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        if (!response.IsSuccessStatusCode)
+        {
+            using (response)
+            {
+                return (null, await FailureOfAsync(response));
+            }
+        }
+        var body = await response.Content.ReadAsStreamAsync(clock.Token);
+        var type = response.Content.Headers.ContentType?.MediaType;
+        if (type == "text/event-stream")
+        {
+            return await StreamAsync(response, body, cancellationToken);
+        }
+        return ExpectsJson(type)
+            ? await PlainAsync(response, body)
+            : PassUnread(response, body, type);
+    }
+
+    private async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> StreamAsync(
+        HttpResponseMessage response, Stream body, CancellationToken cancellationToken)
+    {
+        var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, (int)departure.Options.MaxFrameBytes);
+        var stream = new AnswerStream(body, rules, answer, reservation, clock);
+        await stream.PrimeAsync(cancellationToken);
+        if (stream.FailureAtStart is { } failure)
+        {
+            response.Dispose();
+            stream.Dispose();
+            return (null, failure);
+        }
+        IsEventStream = true;
+        response.Content = new PassedContent(stream, null, response.Content);
+        return (response, null);
+    }
+
+    private async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> PlainAsync(HttpResponseMessage response, Stream body)
+    {
+        PlainAnswer.Beginning read;
+        try
+        {
+            read = await PlainAnswer.ReadAsync(body, departure.Options.MaxBufferedBytes, clock.Token);
+        }
+        catch (Exception cut) when (cut is IOException or HttpRequestException)
+        {
+            response.Dispose();
+            return (null, new AttemptFailure(FailureKind.BodyIncomplete, (int)response.StatusCode));
+        }
+        if (!read.IsWhole)
+        {
+            // Larger than is kept: passed on unread, its usage unknown.
+            answer.NoteWhole();
+            response.Content = new PassedContent(new ContinuedStream(read.Bytes, body), response.Content.Headers.ContentLength, response.Content);
+            return (response, null);
+        }
+        var facts = AnswerBody.Read(read.Bytes);
+        if (facts.Shape is not (AnswerShape.Object or AnswerShape.Array) || facts.IsError)
+        {
+            response.Dispose();
+            return (null, BrokenOf(read.Bytes, facts, (int)response.StatusCode));
+        }
+        answer.Take(facts, null);
+        answer.NoteWhole();
+        var bytes = PlainAnswer.Rename(read.Bytes, facts, PublicModel());
+        response.Content = new PassedContent(new MemoryStream(bytes, writable: false), bytes.Length, response.Content);
+        body.Dispose();
+        return (response, null);
+    }
+
+    // Audio and text formats of the speech routes: bytes that are passed on as they come.
+    private (HttpResponseMessage? Response, AttemptFailure? Failure) PassUnread(HttpResponseMessage response, Stream body, string? type)
+    {
+        if (type == "text/html")
+        {
+            response.Dispose();
+            return (null, new AttemptFailure(FailureKind.BrokenAnswer, (int)response.StatusCode));
+        }
+        answer.NoteWhole();
+        response.Content = new PassedContent(body, response.Content.Headers.ContentLength, response.Content);
+        return (response, null);
+    }
+
+    private async ValueTask<AttemptFailure> FailureOfAsync(HttpResponseMessage response)
+    {
+        var status = (int)response.StatusCode;
+        var retryAfter = response.Headers.RetryAfter?.Delta;
+        EngineErrorBody error;
+        try
+        {
+            var body = await response.Content.ReadAsStreamAsync(clock.Token);
+            error = EngineErrorBody.Read((await PlainAnswer.ReadAsync(body, MaxErrorBytes, clock.Token)).Bytes, status);
+        }
+        catch (Exception cut) when (cut is IOException or HttpRequestException)
+        {
+            error = EngineErrorBody.Read([], status);
+        }
+        return new AttemptFailure(KindOf(status, error), status)
+        {
+            Message = error.Message,
+            Code = error.Code,
+            Type = error.Type,
+            IsContextLength = error.IsContextLength,
+            RetryAfter = retryAfter,
+        };
+    }
+
+    private static FailureKind KindOf(int status, EngineErrorBody error) => status switch
+    {
+        401 or 403 => FailureKind.Unauthorized,
+        404 or 405 when !error.NamesModel => FailureKind.EndpointMissing,
+        429 or 503 => FailureKind.EngineBusy,
+        >= 500 when error.IsClientFault => FailureKind.ClientFault,
+        >= 500 => FailureKind.EngineError,
+        >= 400 => FailureKind.ClientFault,
+        _ => FailureKind.BrokenAnswer,
+    };
+
+    private static AttemptFailure BrokenOf(byte[] body, in AnswerFacts facts, int status)
+    {
+        if (!facts.IsError)
+        {
+            return new AttemptFailure(FailureKind.BrokenAnswer, status);
+        }
+        var error = EngineErrorBody.Read(body, status);
+        var kind = error.IsClientFault ? FailureKind.ClientFault : FailureKind.EngineError;
+        return new AttemptFailure(kind, status) { Message = error.Message, Code = error.Code, Type = error.Type, IsContextLength = error.IsContextLength };
+    }
+
+    private bool ExpectsJson(string? type) => type is null or "application/json" || (Request.Route.Kind != ApiKind.Speech && !Request.Route.IsMultipart && type != "text/html");
+
+    private bool HasUsageOption => Request.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions;
+
+    private byte[]? PublicModel() => upstream.UpstreamModel == Request.Model ? null : PlainAnswer.Quoted(Request.Model);
+}

@@ -1,0 +1,89 @@
+using System.Buffers;
+
+namespace Gateway.Forwarding;
+
+/// <summary>A request body in a pooled buffer: all of it, or its beginning with the rest still to come. Owned by the request's path.</summary>
+public sealed class RequestBytes : IDisposable
+{
+    private const int FirstGuessBytes = 4096;
+
+    private byte[] _buffer;
+    private int _length;
+
+    private RequestBytes(int capacity) => _buffer = ArrayPool<byte>.Shared.Rent(capacity);
+
+    /// <summary>The bytes read so far.</summary>
+    public ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, _length);
+
+    /// <summary>What follows the bytes read so far; null: nothing, the body can be sent again.</summary>
+    public Stream? Rest { get; private set; }
+
+    /// <summary>Reads a whole stream.</summary>
+    /// <param name="body">The stream.</param>
+    /// <param name="announcedBytes">Its length by the header; null: not announced.</param>
+    /// <param name="maxBytes">Most that is read.</param>
+    /// <param name="cancellationToken">Ends the reading.</param>
+    /// <returns>Null when the stream holds more than <paramref name="maxBytes"/>.</returns>
+    public static async ValueTask<RequestBytes?> ReadAsync(Stream body, long? announcedBytes, long maxBytes, CancellationToken cancellationToken)
+    {
+        if (announcedBytes > maxBytes)
+        {
+            return null;
+        }
+        // A client may announce what it never sends: memory grows with what has come, not with what was promised.
+        var bytes = new RequestBytes((int)Math.Min(announcedBytes + 1 ?? FirstGuessBytes, 1 << 20));
+        try
+        {
+            while (await bytes.ReadMoreAsync(body, maxBytes, cancellationToken) > 0)
+            {
+                if (bytes._length > maxBytes)
+                {
+                    bytes.Dispose();
+                    return null;
+                }
+            }
+            return bytes;
+        }
+        catch
+        {
+            bytes.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>An empty buffer, to be filled from the beginning of a stream.</summary>
+    public static RequestBytes Begin() => new(FirstGuessBytes);
+
+    /// <summary>Reads what comes next.</summary>
+    /// <returns>Bytes read; 0 at the end.</returns>
+    public async ValueTask<int> ReadMoreAsync(Stream body, long maxBytes, CancellationToken cancellationToken)
+    {
+        if (_length == _buffer.Length)
+        {
+            Grow(maxBytes);
+        }
+        var read = await body.ReadAsync(_buffer.AsMemory(_length), cancellationToken);
+        _length += read;
+        return read;
+    }
+
+    /// <summary>Leaves the rest of the stream for whoever forwards: it is passed on without being kept.</summary>
+    public void LeaveRest(Stream body) => Rest = body;
+
+    public void Dispose()
+    {
+        if (_buffer.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(_buffer);
+            (_buffer, _length) = ([], 0);
+        }
+    }
+
+    private void Grow(long maxBytes)
+    {
+        var larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(2L * _buffer.Length, Math.Min(maxBytes + 1, Array.MaxLength)));
+        _buffer.AsSpan(0, _length).CopyTo(larger);
+        ArrayPool<byte>.Shared.Return(_buffer);
+        _buffer = larger;
+    }
+}

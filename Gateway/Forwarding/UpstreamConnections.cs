@@ -1,0 +1,34 @@
+using System.Net;
+using System.Net.Http;
+
+namespace Gateway.Forwarding;
+
+/// <summary>The pooled connections to all engines.</summary>
+public static class UpstreamConnections
+{
+    // uvicorn, under most engines, closes idle connections after 5 s: ours must be older news by then.
+    private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(4);
+
+    // Long enough to amortise a handshake, short enough to follow a name that moved.
+    private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
+    private const int MaxHeadersKilobytes = 32;
+
+    /// <summary>A handler that forwards as it is told: no redirects, cookies, decompression or proxies of its own.</summary>
+    public static SocketsHttpHandler Create(ResilienceOptions resilience) => new()
+    {
+        AllowAutoRedirect = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        UseCookies = false,
+        UseProxy = false,
+        ActivityHeadersPropagator = null,
+        ConnectTimeout = resilience.ConnectTimeout,
+        PooledConnectionIdleTimeout = IdleTimeout,
+        PooledConnectionLifetime = Lifetime,
+        EnableMultipleHttp2Connections = true,
+        MaxResponseHeadersLength = MaxHeadersKilobytes,
+        // A cut answer closes its connection at once: reading on would keep the engine generating for nobody.
+        MaxResponseDrainSize = 0,
+        ResponseDrainTimeout = TimeSpan.Zero,
+        Expect100ContinueTimeout = TimeSpan.FromMilliseconds(1),
+    };
+}

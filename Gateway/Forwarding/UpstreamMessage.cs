@@ -1,0 +1,69 @@
+using System.Net;
+using System.Net.Http;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Gateway.Forwarding;
+
+/// <summary>Builds the request of one attempt.</summary>
+internal static class UpstreamMessage
+{
+    public static HttpRequestMessage Create(HttpContext http, Departure departure, UpstreamPool upstream, Replica replica)
+    {
+        var message = new HttpRequestMessage(new HttpMethod(http.Request.Method), Address(replica, http.Request))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+        };
+        HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, departure.Request.Id, upstream.ApiKey);
+        if (Content(http, departure, upstream) is { } content)
+        {
+            if (http.Request.ContentType is { Length: > 0 } type)
+            {
+                content.Headers.TryAddWithoutValidation("Content-Type", type);
+            }
+            else
+            {
+                content.Headers.TryAddWithoutValidation("Content-Type", "application/json");
+            }
+            message.Content = content;
+        }
+        return message;
+    }
+
+    /// <summary>The engine's base address, its path prefix, the client's path and query.</summary>
+    public static Uri Address(Replica replica, HttpRequest request)
+    {
+        var prefix = replica.Address.GetLeftPart(UriPartial.Path).TrimEnd('/');
+        return new Uri(prefix + request.Path.ToUriComponent() + request.QueryString.ToUriComponent(), UriKind.Absolute);
+    }
+
+    private static HttpContent? Content(HttpContext http, Departure departure, UpstreamPool upstream)
+    {
+        var (request, body) = (departure.Request, departure.Body);
+        if (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsDelete(http.Request.Method))
+        {
+            return null;
+        }
+        var changes = upstream.Changes(request);
+        var spliced = request.Route.IsMultipart
+            ? MultipartSplice(body.Memory, request.Body, changes.Model)
+            : BodySplicer.Splice(body.Memory, request.Route, request.Body, changes);
+        if (body.Rest is not { } rest)
+        {
+            return new SplicedContent(spliced);
+        }
+        var length = http.Request.ContentLength + (spliced.Length - body.Memory.Length);
+        return new PassingContent(spliced, rest, length);
+    }
+
+    private static SplicedBody MultipartSplice(ReadOnlyMemory<byte> body, BodyFacts facts, string? model)
+    {
+        if (model is null || facts.ModelValue is not { } place)
+        {
+            return new SplicedBody(body);
+        }
+        return new SplicedBody([body[..place.Start.Value], System.Text.Encoding.UTF8.GetBytes(model), body[place.End.Value..]]);
+    }
+}

@@ -1,0 +1,83 @@
+using System.Net.Http;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Polly;
+using Polly.Retry;
+
+namespace Gateway.Forwarding;
+
+/// <summary>How requests reach one pool's engines: connections, key, retry pipeline and budget. Thread-safe.</summary>
+public sealed class UpstreamPool
+{
+    private readonly TimeProvider _time;
+    private readonly Func<string, string?> _environment;
+
+    /// <param name="pool">The replicas.</param>
+    /// <param name="handler">The connections, shared by all pools.</param>
+    /// <param name="options">Limits in force.</param>
+    /// <param name="environment">Reads an environment variable: the engines' key stays out of the configuration.</param>
+    /// <param name="tokens">Hears the gaps between tokens; null: nobody does.</param>
+    /// <param name="retried">Hears each retry with its reason.</param>
+    /// <param name="time">The clock.</param>
+    public UpstreamPool(
+        Pool pool, HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment,
+        ITokenObserver? tokens, Action<string, string> retried, TimeProvider time)
+    {
+        _time = time;
+        _environment = environment;
+        Pool = pool;
+        Handler = handler;
+        Tokens = tokens;
+        Budget = new RetryBudget(options, time);
+        OnRetry = reason => retried(pool.Name, reason);
+        Retries = Pipeline(options, time);
+    }
+
+    public Pool Pool { get; }
+
+    internal HttpMessageHandler Handler { get; }
+
+    internal ITokenObserver? Tokens { get; }
+
+    internal RetryBudget Budget { get; }
+
+    internal Action<string> OnRetry { get; }
+
+    internal ResiliencePipeline<AttemptResult> Retries { get; }
+
+    /// <summary>The key the engines ask for; null: none.</summary>
+    internal string? ApiKey => Pool.Options.ApiKeyEnv is { } name ? _environment(name) : null;
+
+    /// <summary>The engine's own name of the model.</summary>
+    internal string UpstreamModel => Pool.Options.UpstreamModel ?? Pool.Name;
+
+    /// <summary>The splices that a request needs here.</summary>
+    internal BodyChanges Changes(InferenceRequest request) => new(
+        Model: request.Model == UpstreamModel ? null : UpstreamModel,
+        IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false });
+
+    /// <summary>The time limits of an attempt. A plain answer's first byte comes with its last: only the total binds it.</summary>
+    internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone) => new(
+        request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
+        request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
+        options.TotalTimeout, _time, clientGone);
+
+    private static ResiliencePipeline<AttemptResult> Pipeline(Func<ResilienceOptions> options, TimeProvider time) =>
+        new ResiliencePipelineBuilder<AttemptResult> { TimeProvider = time }
+            .AddRetry(new RetryStrategyOptions<AttemptResult>
+            {
+                // The bound that is configured may change on reload; the pipeline's own is only the last resort.
+                MaxRetryAttempts = 10,
+                DelayGenerator = static _ => ValueTask.FromResult<TimeSpan?>(TimeSpan.Zero),
+                ShouldHandle = arguments => ValueTask.FromResult(
+                    arguments.AttemptNumber < options().MaxRetries
+                    && arguments.Outcome.Result is { Failure: { } failure, Exchange: { } exchange }
+                    && exchange.ShouldRetry(failure)),
+                OnRetry = static arguments =>
+                {
+                    arguments.Outcome.Result.Exchange.NoteRetry(arguments.Outcome.Result.Failure!);
+                    return ValueTask.CompletedTask;
+                },
+            })
+            .Build();
+}

@@ -1,0 +1,98 @@
+using System.Collections.Frozen;
+using Gateway.Configuration;
+using Gateway.Estimation;
+using Gateway.Learning;
+using Gateway.Replicas;
+
+namespace Gateway;
+
+/// <summary>The core of one gateway, put together from options: what serves, what tests run and what replay runs. Thread-safe.</summary>
+public sealed class GatewayCore : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly TimeProvider _time;
+    private readonly Random _chance;
+    private FrozenDictionary<string, ModelPool> _byName = FrozenDictionary<string, ModelPool>.Empty;
+    private ModelPool[] _models = [];
+    private IOutputLengthEstimator _lengths;
+    private GatewayOptions _options;
+
+    private GatewayCore(GatewayOptions options, TimeProvider time, Random chance)
+    {
+        _options = options;
+        _time = time;
+        _chance = chance;
+        _lengths = OutputLengthEstimators.Create(options.Estimation);
+        Ratio = new PromptTokenRatio();
+        Fleet = new Fleet();
+        Estimator = new RequestEstimator(Ratio, () => Volatile.Read(ref _lengths));
+        Learner = new CompletionLearner(Fleet, Ratio, () => Volatile.Read(ref _lengths));
+        Apply(options);
+    }
+
+    /// <summary>The options in force; one read per decision.</summary>
+    public GatewayOptions Options => Volatile.Read(ref _options);
+
+    public Fleet Fleet { get; }
+
+    public PromptTokenRatio Ratio { get; }
+
+    public RequestEstimator Estimator { get; }
+
+    public CompletionLearner Learner { get; }
+
+    /// <summary>Every pool with its queue, in the order of the configuration.</summary>
+    public IReadOnlyList<ModelPool> Models => Volatile.Read(ref _models);
+
+    /// <param name="options">Checked options.</param>
+    /// <param name="time">The clock: real, manual or virtual.</param>
+    /// <param name="chance">Seeds every draw; used only while pools are made.</param>
+    public static GatewayCore Create(GatewayOptions options, TimeProvider time, Random chance) => new(options, time, chance);
+
+    /// <summary>The pool of a model name or alias; null: no such model.</summary>
+    public ModelPool? Find(string model) => Volatile.Read(ref _byName).GetValueOrDefault(model);
+
+    /// <summary>Takes over new options: pools that stay keep their replicas' load, their queue and what was learned.</summary>
+    /// <returns>The pools that left; the caller disposes them when their requests have ended.</returns>
+    public IReadOnlyList<ModelPool> Apply(GatewayOptions options)
+    {
+        lock (_gate)
+        {
+            if (options.Estimation != _options.Estimation)
+            {
+                Volatile.Write(ref _lengths, OutputLengthEstimators.Create(options.Estimation));
+            }
+            Volatile.Write(ref _options, options);
+            var faults = new FaultLimits(options.Resilience.FailuresToOpen, options.Resilience.OpenDuration);
+            var leaving = _models.ToDictionary(model => model.Pool.Name, StringComparer.Ordinal);
+            var next = new List<ModelPool>();
+            foreach (var model in options.Models)
+            {
+                if (!leaving.Remove(model.Name, out var pool))
+                {
+                    pool = new ModelPool(model, faults, options, _time, new Random(_chance.Next()));
+                }
+                pool.Apply(model, faults, options);
+                next.Add(pool);
+            }
+            Volatile.Write(ref _models, [.. next]);
+            Volatile.Write(ref _byName, ByName(next));
+            Fleet.SetPools([.. next.Select(model => model.Pool)]);
+            return [.. leaving.Values];
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var model in Models)
+        {
+            model.Dispose();
+        }
+    }
+
+    private static FrozenDictionary<string, ModelPool> ByName(List<ModelPool> models)
+    {
+        var names = models.SelectMany(model => model.Pool.Options.Aliases.Prepend(model.Pool.Name).Select(name => (name, model)));
+        return names.ToFrozenDictionary(pair => pair.name, pair => pair.model, StringComparer.Ordinal);
+    }
+}

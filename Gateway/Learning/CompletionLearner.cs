@@ -1,0 +1,30 @@
+using Gateway.Estimation;
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Learning;
+
+/// <summary>Takes the lessons of completed requests: lengths, and bytes per token. Quick enough to run where the request ends; thread-safe.</summary>
+public sealed class CompletionLearner(Fleet fleet, PromptTokenRatio ratio, Func<IOutputLengthEstimator> lengths) : ICompletionObserver
+{
+    public void OnCompleted(CompletedRequest completed)
+    {
+        if (completed is not { Request: { } request, Model: { } model } || fleet.Find(model) is not { } pool)
+        {
+            return;
+        }
+        if (completed.Usage?.PromptTokens is { } promptTokens)
+        {
+            ratio.Learn(request.Body, model, pool.Options.BytesPerToken, promptTokens);
+        }
+        var isAnswer = completed.Outcome is RequestOutcome.Success or RequestOutcome.Canceled;
+        if (isAnswer && request.Route.Generates && completed.OutputTokens > 0 && lengths() is IOutputLengthLearner learner)
+        {
+            var sequences = Math.Max(1, request.Body.Prompts * request.Body.Choices);
+            learner.Learn(request, model, completed.OutputTokens / sequences, completed.IsCensored || IsForced(request.Body));
+        }
+    }
+
+    // An answer that had to reach its limit says nothing about how long others like to be.
+    private static bool IsForced(BodyFacts body) => body.IgnoresEndOfSequence;
+}

@@ -1,0 +1,70 @@
+using Gateway.Replicas;
+
+namespace Gateway.Queueing;
+
+/// <summary>How a wait for a turn ended.</summary>
+public enum AdmissionOutcome
+{
+    /// <summary>A replica and its room.</summary>
+    Admitted,
+
+    /// <summary>The queue holds as much as it may.</summary>
+    RejectedQueueFull,
+
+    /// <summary>No replica could hold the request even when empty.</summary>
+    RejectedTooLarge,
+
+    /// <summary>No replica gets work now.</summary>
+    RejectedNoReplica,
+
+    /// <summary>The gateway is going down.</summary>
+    RejectedShuttingDown,
+
+    /// <summary>The request's own deadline passed while it waited.</summary>
+    DeadlineExceeded,
+
+    /// <summary>It waited longer than the queue allows.</summary>
+    ExpiredInQueue,
+
+    /// <summary>The client left.</summary>
+    CanceledByClient,
+}
+
+/// <summary>Why a replica was chosen, for the metric of decisions.</summary>
+public enum PlacementReason
+{
+    /// <summary>None was chosen.</summary>
+    None,
+
+    /// <summary>It was the only one with room.</summary>
+    OnlyChoice,
+
+    /// <summary>It holds the beginning of the prompt.</summary>
+    Prefix,
+
+    /// <summary>It holds the session.</summary>
+    Session,
+
+    /// <summary>It has the least work.</summary>
+    LeastLoad,
+}
+
+/// <summary>The end of a wait for a turn.</summary>
+public readonly record struct AdmissionResult
+{
+    public required AdmissionOutcome Outcome { get; init; }
+
+    /// <summary>The replica's room; the receiver disposes it. Null unless admitted.</summary>
+    public LoadReservation? Reservation { get; init; }
+
+    public PlacementReason Reason { get; init; }
+
+    /// <summary>Prompt tokens believed to be in the chosen replica's prefix cache.</summary>
+    public int PrefixHitTokens { get; init; }
+
+    /// <summary>Time from entering to this decision.</summary>
+    public TimeSpan Waited { get; init; }
+
+    /// <summary>When asking again may help; null: it will not.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+}

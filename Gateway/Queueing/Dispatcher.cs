@@ -1,0 +1,264 @@
+using Gateway.Estimation;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Gateway.Routing;
+
+namespace Gateway.Queueing;
+
+/// <summary>What a dispatcher follows; swapped whole on reload.</summary>
+/// <param name="Queue">Limits on waiting.</param>
+/// <param name="Routing">How long affinities are believed.</param>
+/// <param name="Order">Who goes first within a class.</param>
+/// <param name="HoldsForRoom">Whether requests wait for room at all; in plain mode none does.</param>
+public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQueueOrder Order, bool HoldsForRoom);
+
+/// <summary>Chooses a replica and reserves its room in one step; whoever finds none waits here. One per pool. Thread-safe.</summary>
+/// <remarks>Decisions are told outside the lock. While every replica has room nothing waits and entering is synchronous.</remarks>
+public sealed class Dispatcher : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly Pool _pool;
+    private readonly Placer _placer;
+    private readonly Func<DispatchPlan> _plan;
+    private readonly TimeProvider _time;
+    private readonly ClassQueues _waiting = new();
+    private readonly DrainRate _drain;
+    private readonly long _startedAt;
+    private readonly ITimer _retry;
+    private int _waitingCount;
+    private bool _isClosed;
+
+    /// <param name="pool">The replicas.</param>
+    /// <param name="prefixes">Which of them saw which prompt.</param>
+    /// <param name="plan">Limits, order and routing in force; read once per decision.</param>
+    /// <param name="router">Chooses among those with room; used under the dispatcher's lock only.</param>
+    /// <param name="time">The clock.</param>
+    public Dispatcher(Pool pool, PrefixIndex prefixes, Func<DispatchPlan> plan, Router router, TimeProvider time)
+    {
+        _pool = pool;
+        _plan = plan;
+        _time = time;
+        _placer = new Placer(pool, prefixes, router);
+        _drain = new DrainRate(time);
+        _startedAt = time.GetTimestamp();
+        _retry = time.CreateTimer(_ => OnRoomReturned(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        pool.RoomReturned += OnRoomReturned;
+    }
+
+    /// <summary>Requests that wait, by class.</summary>
+    public int Waiting(PriorityClass priority)
+    {
+        lock (_gate)
+        {
+            return _waiting.CountOf(priority);
+        }
+    }
+
+    /// <summary>Asks for a replica. The decision is told once, on this thread now or on another later.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="estimate">What it is expected to cost.</param>
+    /// <param name="constraints">Replicas to avoid, or the only one that can answer.</param>
+    /// <param name="decided">Hears the decision; quick, never throws.</param>
+    public Waiter Enter(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, Action<AdmissionResult> decided)
+    {
+        var waiter = new Waiter(this, request, estimate, constraints, decided) { EnteredAt = _time.GetTimestamp() };
+        AdmissionResult? now;
+        lock (_gate)
+        {
+            now = EnterLocked(waiter, _plan());
+        }
+        if (now is { } result)
+        {
+            decided(result);
+        }
+        else
+        {
+            Pump();
+        }
+        return waiter;
+    }
+
+    /// <summary>Asks for a replica and waits for a turn. Canceling the token leaves the queue.</summary>
+    public ValueTask<AdmissionResult> EnterAsync(
+        InferenceRequest request, in RequestEstimate estimate, Constraints constraints, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromResult(new AdmissionResult { Outcome = AdmissionOutcome.CanceledByClient });
+        }
+        var turn = new Turn();
+        turn.Follow(Enter(request, estimate, constraints, turn.Decide), cancellationToken);
+        return turn.Result();
+    }
+
+    /// <summary>Refuses whoever enters from now on; those who wait keep their turn.</summary>
+    public void Close()
+    {
+        lock (_gate)
+        {
+            _isClosed = true;
+        }
+    }
+
+    /// <summary>What each replica would cost for a request now, in the pool's order of replicas, without placing it.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="estimate">What it is expected to cost.</param>
+    /// <param name="told">Receives a replica, its hit and its cost in seconds; infinite: not acceptable or no room.</param>
+    public void Explain(InferenceRequest request, in RequestEstimate estimate, Action<Candidate, bool, double> told)
+    {
+        lock (_gate)
+        {
+            _placer.Explain(request, estimate, _plan(), told);
+        }
+    }
+
+    /// <summary>Stops listening to the pool. Those who wait are told that the gateway shuts down.</summary>
+    public void Dispose()
+    {
+        _pool.RoomReturned -= OnRoomReturned;
+        _retry.Dispose();
+        Close();
+        while (true)
+        {
+            Waiter? next;
+            lock (_gate)
+            {
+                next = _waiting.Next();
+            }
+            if (next is null)
+            {
+                return;
+            }
+            Leave(next, AdmissionOutcome.RejectedShuttingDown);
+        }
+    }
+
+    internal void Leave(Waiter waiter, AdmissionOutcome outcome)
+    {
+        AdmissionResult result;
+        lock (_gate)
+        {
+            if (waiter.IsDecided)
+            {
+                return;
+            }
+            _waiting.Remove(waiter);
+            NoteCountLocked();
+            // Nothing gets work any more: then the honest answer is that there is no replica, not that they are busy.
+            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_placer.AnyMayWork() ? AdmissionOutcome.RejectedNoReplica : outcome;
+            result = DecideLocked(waiter, new AdmissionResult { Outcome = told, RetryAfter = RetryAfterLocked(told) });
+        }
+        waiter.Decided(result);
+        // The one behind may fit where this one did not.
+        Pump();
+    }
+
+    private AdmissionResult? EnterLocked(Waiter waiter, DispatchPlan plan)
+    {
+        if (_isClosed)
+        {
+            return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
+        }
+        if (_waiting.Count == 0 && TryPlaceLocked(waiter, plan) is { } admitted)
+        {
+            return admitted;
+        }
+        if (!_placer.AnyMayWork())
+        {
+            return RefuseLocked(waiter, AdmissionOutcome.RejectedNoReplica);
+        }
+        if (!_placer.AnyCouldFit(waiter.Estimate))
+        {
+            return RefuseLocked(waiter, AdmissionOutcome.RejectedTooLarge);
+        }
+        if (_waiting.Count >= plan.Queue.MaxWaiting || _waiting.Bytes + waiter.Request.Body.BodyBytes > plan.Queue.MaxWaitingBytes)
+        {
+            return RefuseLocked(waiter, AdmissionOutcome.RejectedQueueFull);
+        }
+        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, _time.GetElapsedTime(_startedAt));
+        _waiting.Add(waiter);
+        NoteCountLocked();
+        ExpireLocked(waiter, plan.Queue.MaxWait);
+        ArmRetryLocked();
+        return null;
+    }
+
+    private void ExpireLocked(Waiter waiter, TimeSpan maxWait)
+    {
+        var hasOwnDeadline = waiter.Request.Deadline is { } deadline && deadline < maxWait;
+        var outcome = hasOwnDeadline ? AdmissionOutcome.DeadlineExceeded : AdmissionOutcome.ExpiredInQueue;
+        var due = hasOwnDeadline ? waiter.Request.Deadline!.Value : maxWait;
+        waiter.Expiry = _time.CreateTimer(_ => Leave(waiter, outcome), null, due, Timeout.InfiniteTimeSpan);
+    }
+
+    private void OnRoomReturned()
+    {
+        // Room returns with every few tokens of every stream; nearly always nobody waits for it.
+        if (Volatile.Read(ref _waitingCount) > 0)
+        {
+            Pump();
+        }
+    }
+
+    private void Pump()
+    {
+        while (true)
+        {
+            Waiter next;
+            AdmissionResult result;
+            lock (_gate)
+            {
+                var plan = _plan();
+                if (_waiting.Next() is not { } head || TryPlaceLocked(head, plan) is not { } placed)
+                {
+                    ArmRetryLocked();
+                    return;
+                }
+                _waiting.TakeTurn(head, plan.Queue.ReservedShare);
+                NoteCountLocked();
+                _drain.OnTurn();
+                (next, result) = (head, placed);
+            }
+            next.Decided(result);
+        }
+    }
+
+    private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan) =>
+        _placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan) is { } placed ? DecideLocked(waiter, placed) : null;
+
+    private AdmissionResult RefuseLocked(Waiter waiter, AdmissionOutcome outcome) =>
+        DecideLocked(waiter, new AdmissionResult { Outcome = outcome, RetryAfter = RetryAfterLocked(outcome) });
+
+    private AdmissionResult DecideLocked(Waiter waiter, in AdmissionResult result)
+    {
+        waiter.IsDecided = true;
+        waiter.Expiry?.Dispose();
+        return result with { Waited = _time.GetElapsedTime(waiter.EnteredAt) };
+    }
+
+    private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => outcome switch
+    {
+        AdmissionOutcome.RejectedQueueFull or AdmissionOutcome.ExpiredInQueue => _drain.RetryAfter(_waiting.Count + 1),
+        AdmissionOutcome.RejectedNoReplica => TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling((_placer.TimeUntilRetry() ?? TimeSpan.FromSeconds(5)).TotalSeconds))),
+        AdmissionOutcome.RejectedShuttingDown => TimeSpan.FromSeconds(1),
+        _ => null,
+    };
+
+    // Health that turns with time alone raises no event.
+    private void ArmRetryLocked()
+    {
+        if (_waiting.Count > 0 && _placer.TimeUntilRetry() is { } pause)
+        {
+            _retry.Change(pause, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    private void NoteCountLocked()
+    {
+        Volatile.Write(ref _waitingCount, _waiting.Count);
+        if (_waiting.Count == 0)
+        {
+            _drain.OnEmpty();
+        }
+    }
+}

@@ -1,0 +1,43 @@
+namespace Gateway.Queueing;
+
+/// <summary>An awaited wait for a turn: allocates a task only when the decision does not come at once.</summary>
+internal sealed class Turn
+{
+    private readonly Lock _gate = new();
+    private TaskCompletionSource<AdmissionResult>? _later;
+    private AdmissionResult? _decided;
+    private CancellationTokenRegistration _registration;
+
+    public void Decide(AdmissionResult result)
+    {
+        lock (_gate)
+        {
+            _decided = result;
+        }
+        _later?.TrySetResult(result);
+    }
+
+    public void Follow(Waiter waiter, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            if (_decided is not null)
+            {
+                return;
+            }
+            _later = new TaskCompletionSource<AdmissionResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+        _registration = cancellationToken.UnsafeRegister(static state => ((Waiter)state!).Cancel(), waiter);
+    }
+
+    public ValueTask<AdmissionResult> Result() => _later is { } later
+        ? new ValueTask<AdmissionResult>(FinishAsync(later.Task))
+        : ValueTask.FromResult(_decided!.Value);
+
+    private async Task<AdmissionResult> FinishAsync(Task<AdmissionResult> decided)
+    {
+        var result = await decided;
+        await _registration.DisposeAsync();
+        return result;
+    }
+}

@@ -1,0 +1,52 @@
+using Gateway.Estimation;
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Queueing;
+
+/// <summary>What a request brings to the queue beside itself.</summary>
+/// <param name="Avoid">Replicas that already failed this request: chosen only when no other takes work.</param>
+/// <param name="PinnedSlot">The one replica that can answer (it holds a stored response); null: any.</param>
+public sealed record Constraints(IReadOnlyList<Replica> Avoid, int? PinnedSlot = null)
+{
+    public static readonly Constraints None = new([]);
+}
+
+/// <summary>One request waiting for its turn. Its state is the dispatcher's, under the dispatcher's lock.</summary>
+public sealed class Waiter
+{
+    private readonly Dispatcher _dispatcher;
+
+    internal Waiter(Dispatcher dispatcher, InferenceRequest request, in RequestEstimate estimate, Constraints constraints, Action<AdmissionResult> decided)
+    {
+        _dispatcher = dispatcher;
+        Request = request;
+        Estimate = estimate;
+        Constraints = constraints;
+        Decided = decided;
+    }
+
+    internal InferenceRequest Request { get; }
+
+    internal RequestEstimate Estimate { get; }
+
+    internal Constraints Constraints { get; }
+
+    internal Action<AdmissionResult> Decided { get; }
+
+    internal long EnteredAt { get; set; }
+
+    internal double Rank { get; set; }
+
+    internal long Sequence { get; set; }
+
+    /// <summary>Place in its class's heap; -1 when it does not wait.</summary>
+    internal int HeapIndex { get; set; } = -1;
+
+    internal ITimer? Expiry { get; set; }
+
+    internal bool IsDecided { get; set; }
+
+    /// <summary>Leaves the queue; the decision is <see cref="AdmissionOutcome.CanceledByClient"/> unless another was first.</summary>
+    public void Cancel() => _dispatcher.Leave(this, AdmissionOutcome.CanceledByClient);
+}

@@ -1,0 +1,238 @@
+using System.Numerics;
+
+namespace Gateway.Routing;
+
+/// <summary>Which replicas hold what: 64-bit keys to sets of replica slots, bounded, the least recently used key goes first. Not thread-safe.</summary>
+/// <remarks>Open addressing over parallel arrays, an intrusive list for the order of use: 36 bytes per key and 64 slots, and nothing
+/// for the collector to walk. Grows by doubling up to its bound.</remarks>
+public sealed class HolderTable
+{
+    private const int None = -1;
+    private const int SlotsPerWord = 64;
+
+    private readonly int _maxKeys;
+    private int[] _buckets;
+    private ulong[] _keys;
+    private ulong[] _holders;
+    private long[] _usedAt;
+    private int[] _newer;
+    private int[] _older;
+    private int _words = 1;
+    private int _newest = None;
+    private int _oldest = None;
+
+    /// <param name="maxBytes">Memory it may take.</param>
+    public HolderTable(long maxBytes)
+    {
+        _maxKeys = (int)Math.Clamp(maxBytes / BytesPerKey, 64, 1 << 28);
+        var capacity = Math.Min(1024, _maxKeys);
+        _buckets = NewBuckets(capacity);
+        _keys = new ulong[capacity];
+        _holders = new ulong[capacity];
+        _usedAt = new long[capacity];
+        _newer = new int[capacity];
+        _older = new int[capacity];
+    }
+
+    /// <summary>Bytes that one key takes in a pool of up to 64 replicas, its share of the buckets included.</summary>
+    public const int BytesPerKey = 40;
+
+    /// <summary>Keys held.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Words of 64 slots in a set of holders.</summary>
+    public int Words => _words;
+
+    /// <summary>The holders of a key, as a bit set over slots; empty when the key is unknown or was last used before <paramref name="notBefore"/>.</summary>
+    public ReadOnlySpan<ulong> Holders(ulong key, long notBefore)
+    {
+        var entry = Find(key);
+        return entry == None || _usedAt[entry] < notBefore ? [] : _holders.AsSpan(entry * _words, _words);
+    }
+
+    /// <summary>Notes that a slot holds a key, beside those that already do, and that the key was used now.</summary>
+    public void Add(ulong key, int slot, long now) => Touch(key, slot, now, replaces: false);
+
+    /// <summary>Notes that a slot alone holds a key.</summary>
+    public void Set(ulong key, int slot, long now) => Touch(key, slot, now, replaces: true);
+
+    /// <summary>Forgets a slot's holdings, before the slot is given to another replica.</summary>
+    public void Forget(int slot)
+    {
+        if (slot / SlotsPerWord >= _words)
+        {
+            return;
+        }
+        var mask = ~(1UL << (slot % SlotsPerWord));
+        for (var entry = 0; entry < Count; entry++)
+        {
+            _holders[(entry * _words) + (slot / SlotsPerWord)] &= mask;
+        }
+    }
+
+    private void Touch(ulong key, int slot, long now, bool replaces)
+    {
+        WidenFor(slot);
+        var entry = Find(key);
+        if (entry == None)
+        {
+            entry = Count < _maxKeys ? Append(key) : Recycle(key);
+        }
+        else
+        {
+            Unlink(entry);
+            if (replaces)
+            {
+                _holders.AsSpan(entry * _words, _words).Clear();
+            }
+        }
+        _holders[(entry * _words) + (slot / SlotsPerWord)] |= 1UL << (slot % SlotsPerWord);
+        _usedAt[entry] = now;
+        LinkNewest(entry);
+    }
+
+    private int Append(ulong key)
+    {
+        if (Count == _keys.Length)
+        {
+            Grow();
+        }
+        var entry = Count++;
+        _keys[entry] = key;
+        _holders.AsSpan(entry * _words, _words).Clear();
+        Insert(entry);
+        return entry;
+    }
+
+    private int Recycle(ulong key)
+    {
+        var entry = _oldest;
+        Unlink(entry);
+        RemoveFromBuckets(entry);
+        _keys[entry] = key;
+        _holders.AsSpan(entry * _words, _words).Clear();
+        Insert(entry);
+        return entry;
+    }
+
+    private int Find(ulong key)
+    {
+        var mask = _buckets.Length - 1;
+        for (var bucket = Home(key, mask); _buckets[bucket] != None; bucket = (bucket + 1) & mask)
+        {
+            if (_keys[_buckets[bucket]] == key)
+            {
+                return _buckets[bucket];
+            }
+        }
+        return None;
+    }
+
+    private void Insert(int entry)
+    {
+        var mask = _buckets.Length - 1;
+        var bucket = Home(_keys[entry], mask);
+        while (_buckets[bucket] != None)
+        {
+            bucket = (bucket + 1) & mask;
+        }
+        _buckets[bucket] = entry;
+    }
+
+    private void RemoveFromBuckets(int entry)
+    {
+        var mask = _buckets.Length - 1;
+        var hole = Home(_keys[entry], mask);
+        while (_buckets[hole] != entry)
+        {
+            hole = (hole + 1) & mask;
+        }
+        // Shift back what a search would no longer find behind the hole (Knuth, 6.4, algorithm R).
+        for (var next = (hole + 1) & mask; _buckets[next] != None; next = (next + 1) & mask)
+        {
+            var home = Home(_keys[_buckets[next]], mask);
+            if (((next - home) & mask) >= ((next - hole) & mask))
+            {
+                _buckets[hole] = _buckets[next];
+                hole = next;
+            }
+        }
+        _buckets[hole] = None;
+    }
+
+    private void Unlink(int entry)
+    {
+        var (newer, older) = (_newer[entry], _older[entry]);
+        if (newer == None)
+        {
+            _newest = older;
+        }
+        else
+        {
+            _older[newer] = older;
+        }
+        if (older == None)
+        {
+            _oldest = newer;
+        }
+        else
+        {
+            _newer[older] = newer;
+        }
+    }
+
+    private void LinkNewest(int entry)
+    {
+        _newer[entry] = None;
+        _older[entry] = _newest;
+        if (_newest != None)
+        {
+            _newer[_newest] = entry;
+        }
+        _newest = entry;
+        if (_oldest == None)
+        {
+            _oldest = entry;
+        }
+    }
+
+    private void WidenFor(int slot)
+    {
+        var needed = (slot / SlotsPerWord) + 1;
+        if (needed <= _words)
+        {
+            return;
+        }
+        var wider = new ulong[_keys.Length * needed];
+        for (var entry = 0; entry < Count; entry++)
+        {
+            _holders.AsSpan(entry * _words, _words).CopyTo(wider.AsSpan(entry * needed));
+        }
+        (_holders, _words) = (wider, needed);
+    }
+
+    private void Grow()
+    {
+        var capacity = (int)Math.Min(2L * _keys.Length, _maxKeys);
+        Array.Resize(ref _keys, capacity);
+        Array.Resize(ref _holders, capacity * _words);
+        Array.Resize(ref _usedAt, capacity);
+        Array.Resize(ref _newer, capacity);
+        Array.Resize(ref _older, capacity);
+        _buckets = NewBuckets(capacity);
+        for (var entry = 0; entry < Count; entry++)
+        {
+            Insert(entry);
+        }
+    }
+
+    // The keys are keyed hashes already; the high bits of a multiplication spread what a caller may have left regular.
+    private static int Home(ulong key, int mask) => (int)((key * 0x9E3779B97F4A7C15UL) >> 32) & mask;
+
+    private static int[] NewBuckets(int capacity)
+    {
+        var buckets = new int[BitOperations.RoundUpToPowerOf2((uint)capacity * 3 / 2)];
+        Array.Fill(buckets, None);
+        return buckets;
+    }
+}

@@ -1,0 +1,87 @@
+using System.Buffers;
+
+namespace Gateway.Routing;
+
+/// <summary>Chooses the candidate of least cost; ties are drawn. Remembers nothing. Not thread-safe: the caller's lock guards the draws.</summary>
+public sealed class Router(Func<RoutingPlan> plan, Random chance)
+{
+    private const int OnStack = 64;
+
+    // Costs within a microsecond are equal: rounding must not decide who gets the work.
+    private const double TieSeconds = 1e-6;
+
+    /// <summary>Index of the choice; -1 when no candidate is acceptable.</summary>
+    public int Choose(in RoutingQuery query, ReadOnlySpan<Candidate> candidates)
+    {
+        var rented = candidates.Length > OnStack ? ArrayPool<double>.Shared.Rent(2 * candidates.Length) : null;
+        var buffer = rented ?? stackalloc double[2 * OnStack];
+        var total = buffer[..candidates.Length];
+        Score(query, candidates, total, buffer.Slice(candidates.Length, candidates.Length));
+        var best = Draw(total);
+        if (rented is not null)
+        {
+            ArrayPool<double>.Shared.Return(rented);
+        }
+        return best;
+    }
+
+    /// <summary>The cost of each candidate in seconds; infinite where a filter refuses.</summary>
+    /// <param name="query">What is to be placed.</param>
+    /// <param name="candidates">The places.</param>
+    /// <param name="total">Receives the costs.</param>
+    /// <param name="scratch">As long as the candidates.</param>
+    public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> total, Span<double> scratch)
+    {
+        total.Clear();
+        if (candidates.IsEmpty)
+        {
+            return;
+        }
+        var current = plan();
+        foreach (var (scorer, weight) in current.Scorers)
+        {
+            if (weight == 0)
+            {
+                continue;
+            }
+            scorer.Score(query, candidates, scratch);
+            for (var i = 0; i < candidates.Length; i++)
+            {
+                total[i] += weight * scratch[i];
+            }
+        }
+        foreach (var filter in current.Filters)
+        {
+            for (var i = 0; i < candidates.Length; i++)
+            {
+                if (!filter.Accepts(query, candidates[i]))
+                {
+                    total[i] = double.PositiveInfinity;
+                }
+            }
+        }
+    }
+
+    private int Draw(ReadOnlySpan<double> costs)
+    {
+        var best = -1;
+        var least = double.PositiveInfinity;
+        var equals = 0;
+        for (var i = 0; i < costs.Length; i++)
+        {
+            if (double.IsPositiveInfinity(costs[i]))
+            {
+                continue;
+            }
+            if (costs[i] < least - TieSeconds)
+            {
+                (best, least, equals) = (i, costs[i], 1);
+            }
+            else if (costs[i] <= least + TieSeconds && chance.Next(++equals) == 0)
+            {
+                best = i;
+            }
+        }
+        return best;
+    }
+}

@@ -1,0 +1,40 @@
+namespace Gateway.Routing;
+
+/// <summary>The table of names: a new policy or scorer is one class and one line here.</summary>
+public static class RoutingPolicies
+{
+    private static readonly Dictionary<string, Func<RoutingOptions, Random, IReplicaScorer[]>> Policies = new()
+    {
+        ["least_work"] = (options, _) => Affine(options, new OutstandingWorkScorer()),
+        ["least_tokens"] = (_, _) => [new LeastTokensScorer()],
+        ["least_requests"] = (_, _) => [new LeastRequestsScorer()],
+        ["round_robin"] = (_, _) => [new RoundRobinScorer()],
+        ["random"] = (_, _) => [new RandomScorer()],
+        ["power_of_two"] = (_, chance) => [new PowerOfTwoScorer(chance)],
+    };
+
+    private static readonly Dictionary<string, Func<RoutingOptions, IReplicaScorer>> ScorersByName = new()
+    {
+        ["outstanding_work"] = _ => new OutstandingWorkScorer(),
+        ["prefix"] = options => new PrefixScorer(options.OverloadSeconds),
+        ["session"] = options => new SessionScorer(options.OverloadSeconds),
+    };
+
+    /// <summary>Names that <c>routing.policy</c> takes.</summary>
+    public static IReadOnlyCollection<string> Names => Policies.Keys;
+
+    /// <summary>Names that <c>routing.scorers[].name</c> takes.</summary>
+    public static IReadOnlyCollection<string> ScorerNames => ScorersByName.Keys;
+
+    /// <summary>The plan of a configuration whose names were checked.</summary>
+    /// <param name="options">Policy, or a mix of scorers that takes its place.</param>
+    /// <param name="chance">For the policies that draw; guarded by the router's caller.</param>
+    /// <exception cref="KeyNotFoundException">An unknown name: the loader should have refused it.</exception>
+    public static RoutingPlan Plan(RoutingOptions options, Random chance) => options.Scorers.Count > 0
+        ? new([], [.. options.Scorers.Select(scorer => new WeightedScorer(ScorersByName[scorer.Name](options), scorer.Weight))])
+        : new([], [.. Policies[options.Policy](options, chance).Select(scorer => new WeightedScorer(scorer, 1))]);
+
+    private static IReplicaScorer[] Affine(RoutingOptions options, IReplicaScorer load) => options.Prefix.Enabled
+        ? [load, new PrefixScorer(options.OverloadSeconds), new SessionScorer(options.OverloadSeconds)]
+        : [load, new SessionScorer(options.OverloadSeconds)];
+}

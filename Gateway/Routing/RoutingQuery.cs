@@ -1,0 +1,55 @@
+using Gateway.Estimation;
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Routing;
+
+/// <summary>What is to be placed.</summary>
+public readonly record struct RoutingQuery(InferenceRequest Request, RequestEstimate Estimate);
+
+/// <summary>A replica as a place for one request.</summary>
+// Fields, because scorers read the snapshot in place: a property would copy it at every look.
+#pragma warning disable CA1051
+public struct Candidate
+{
+    /// <summary>The replica at the moment of the choice.</summary>
+    public ReplicaSnapshot Replica;
+
+    /// <summary>Prompt tokens believed to be in its prefix cache, at most the prompt.</summary>
+    public int PrefixHitTokens;
+
+    /// <summary>Whether it answered the session's last request.</summary>
+    public bool HoldsSession;
+
+    /// <summary>Number of the pool's choice that last fell on it; 0: never.</summary>
+    public long LastChosen;
+}
+#pragma warning restore CA1051
+
+/// <summary>Says whether a replica may take a request at all. No side effects.</summary>
+public interface IReplicaFilter
+{
+    string Name { get; }
+
+    bool Accepts(in RoutingQuery query, in Candidate candidate);
+}
+
+/// <summary>Says what placing a request at each candidate costs. No side effects, so asking twice is harmless.</summary>
+public interface IReplicaScorer
+{
+    /// <summary>Name in the configuration.</summary>
+    string Name { get; }
+
+    /// <param name="query">What is to be placed.</param>
+    /// <param name="candidates">The places, at least one.</param>
+    /// <param name="seconds">The caller's buffer, as long as the candidates: cost in seconds, finite, lower is better.</param>
+    void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds);
+}
+
+/// <summary>A scorer and how much it counts.</summary>
+public readonly record struct WeightedScorer(IReplicaScorer Scorer, double Weight);
+
+/// <summary>How replicas are chosen; swapped whole on reload.</summary>
+/// <param name="Filters">All must accept.</param>
+/// <param name="Scorers">Their weighted costs add up.</param>
+public sealed record RoutingPlan(IReplicaFilter[] Filters, WeightedScorer[] Scorers);

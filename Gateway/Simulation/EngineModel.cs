@@ -1,0 +1,379 @@
+namespace Gateway.Simulation;
+
+/// <summary>
+/// One engine as a step machine without clock or threads: continuous batching with chunked prefill, KV blocks, prefix cache and preemption by recomputation.
+/// A driver calls <see cref="BeginStep"/>, lets that much time pass (real or virtual), then <see cref="EndStep"/>. Deterministic; not thread-safe.
+/// </summary>
+/// <remarks>
+/// The scheduler is that of vLLM V1: running requests first, in the order of admission; waiting ones only in a step that preempted nobody, and never past a
+/// head that does not fit. A waiting urgent request does not preempt, and eviction of cached blocks ignores priority, as there.
+/// </remarks>
+public sealed class EngineModel
+{
+    private readonly EngineProfile _profile;
+    private readonly SchedulingPolicy _policy;
+    private readonly StepTime _stepTime;
+    private readonly BlockPool _blocks;
+    private readonly WaitingRequests _waiting;
+    private readonly Sequence[] _running;
+    private readonly EngineToken[] _tokens;
+    private readonly Stack<Sequence> _spare = new();
+    private Sequence[] _byHandle = [];
+    private int _handles;
+    private int _runningCount;
+    private int _tokenCount;
+    private long _arrivals;
+    private long _returns;
+    private bool _isStepping;
+    private EngineCounters _totals;
+
+    public EngineModel(EngineProfile profile, SchedulingPolicy policy = SchedulingPolicy.Fcfs)
+    {
+        _profile = profile;
+        _policy = policy;
+        _stepTime = new StepTime(profile);
+        _blocks = new BlockPool(profile.KvBlocks);
+        _waiting = new WaitingRequests(policy == SchedulingPolicy.Priority);
+        _running = new Sequence[profile.MaxSequences];
+        _tokens = new EngineToken[profile.MaxSequences];
+    }
+
+    public EngineProfile Profile => _profile;
+
+    /// <summary>Whether a step has begun and not ended.</summary>
+    public bool IsStepping => _isStepping;
+
+    public EngineCounters Counters => _totals with
+    {
+        Running = _runningCount,
+        Waiting = _waiting.Count,
+        UsedBlocks = _blocks.Total - _blocks.Free,
+        TotalBlocks = _blocks.Total,
+    };
+
+    /// <summary>Whether a request could ever run here: its peak fits the KV room of an otherwise empty engine.</summary>
+    public bool Fits(int promptTokens, int outputTokens) => BlocksFor((long)promptTokens + Math.Max(0, outputTokens - 1)) <= _blocks.Total;
+
+    /// <summary>Puts a request into the waiting line; it is looked at when the next step begins.</summary>
+    /// <returns>A handle, valid until the request has finished or was cancelled.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An empty prompt, a negative output, or a request that <see cref="Fits"/> refuses.</exception>
+    public int Submit(in EngineRequest request)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(request.PromptTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(request.OutputTokens);
+        if (!Fits(request.PromptTokens, request.OutputTokens))
+        {
+            throw new ArgumentOutOfRangeException(nameof(request), "The request needs more KV blocks than the engine has.");
+        }
+
+        var sequence = _spare.Count > 0 ? _spare.Pop() : NewSequence();
+        sequence.Start(request, ++_arrivals);
+        _waiting.Add(sequence);
+        return sequence.Handle;
+    }
+
+    /// <summary>Takes a request out, whether it waits or runs; its blocks are free at once, the step in progress keeps its duration.</summary>
+    public void Cancel(int handle)
+    {
+        var sequence = _byHandle[handle];
+        if (sequence.WaitingSlot != Sequence.NotWaiting)
+        {
+            _waiting.Remove(sequence);
+            _spare.Push(sequence);
+        }
+        else if (sequence.IsRunning)
+        {
+            RemoveRunning(Array.IndexOf(_running, sequence, 0, _runningCount));
+            ReleaseBlocks(sequence);
+            _spare.Push(sequence);
+        }
+    }
+
+    /// <summary>Decides what the next step computes.</summary>
+    /// <returns>How long the step takes; zero when there is nothing to do, and then no step has begun.</returns>
+    public TimeSpan BeginStep()
+    {
+        if (_isStepping)
+        {
+            throw new InvalidOperationException("The step before has not ended.");
+        }
+
+        var budget = _profile.MaxBatchedTokens;
+        if (ScheduleRunning(ref budget))
+        {
+            Admit(ref budget);
+        }
+
+        var load = Load();
+        if (load.Tokens == 0)
+        {
+            return TimeSpan.Zero;
+        }
+
+        _isStepping = true;
+        _totals = _totals with { Steps = _totals.Steps + 1, StepTokens = _totals.StepTokens + load.Tokens };
+        return TimeSpan.FromMilliseconds(_stepTime.Milliseconds(load));
+    }
+
+    /// <summary>Ends the step that began last.</summary>
+    /// <returns>What each request got, in the order of admission; the span is overwritten by the next step.</returns>
+    public ReadOnlySpan<EngineToken> EndStep()
+    {
+        if (!_isStepping)
+        {
+            throw new InvalidOperationException("No step has begun.");
+        }
+
+        _isStepping = false;
+        _tokenCount = 0;
+        var kept = 0;
+        for (var index = 0; index < _runningCount; index++)
+        {
+            var sequence = _running[index];
+            if (Advance(sequence))
+            {
+                ReleaseBlocks(sequence);
+                sequence.IsRunning = false;
+                _spare.Push(sequence);
+            }
+            else
+            {
+                _running[kept++] = sequence;
+            }
+        }
+
+        Array.Clear(_running, kept, _runningCount - kept);
+        _runningCount = kept;
+        return _tokens.AsSpan(0, _tokenCount);
+    }
+
+    /// <returns>Whether nobody was preempted, so that waiting requests may be looked at.</returns>
+    private bool ScheduleRunning(ref int budget)
+    {
+        var nobodyPreempted = true;
+        for (var index = 0; index < _runningCount && budget > 0; index++)
+        {
+            var sequence = _running[index];
+            var tokens = Math.Min(sequence.Known - sequence.Computed, budget);
+            var missing = BlocksFor(sequence.Computed + tokens) - sequence.BlockCount;
+            while (missing > _blocks.Free && sequence.IsRunning)
+            {
+                nobodyPreempted = false;
+                var victim = VictimIndex();
+                budget += _running[victim].Scheduled;
+                Preempt(victim);
+                index -= victim <= index ? 1 : 0;
+            }
+
+            if (sequence.IsRunning)
+            {
+                Take(sequence, missing);
+                sequence.Scheduled = tokens;
+                budget -= tokens;
+            }
+        }
+
+        return nobodyPreempted;
+    }
+
+    private int VictimIndex()
+    {
+        var victim = _runningCount - 1;
+        if (_policy == SchedulingPolicy.Priority)
+        {
+            for (var index = victim - 1; index >= 0; index--)
+            {
+                var (candidate, worst) = (_running[index], _running[victim]);
+                if ((candidate.Request.Priority, candidate.Arrival).CompareTo((worst.Request.Priority, worst.Arrival)) > 0)
+                {
+                    victim = index;
+                }
+            }
+        }
+
+        return victim;
+    }
+
+    private void Preempt(int index)
+    {
+        var sequence = _running[index];
+        RemoveRunning(index);
+        ReleaseBlocks(sequence);
+        sequence.Order = _policy == SchedulingPolicy.Fcfs ? --_returns : sequence.Arrival;
+        _waiting.Add(sequence);
+        _totals = _totals with { Preemptions = _totals.Preemptions + 1 };
+    }
+
+    private void Admit(ref int budget)
+    {
+        while (budget > 0 && _runningCount < _profile.MaxSequences && _waiting.Head is { } sequence)
+        {
+            var hits = CachedBlocks(sequence, out var freeHits);
+            var tokens = Math.Min(sequence.Known - (hits * _profile.BlockTokens), budget);
+            var end = (hits * _profile.BlockTokens) + tokens;
+            var reserved = BlocksFor(_profile.ReservesFullPrompt ? sequence.Known : end);
+            if (reserved - hits > _blocks.Free - freeHits)
+            {
+                return;
+            }
+
+            _waiting.Remove(sequence);
+            for (var block = 0; block < hits; block++)
+            {
+                var shared = _blocks.Find(sequence.Request.BlockHashes.Span[block]);
+                _blocks.Share(shared);
+                sequence.AddBlock(shared);
+            }
+
+            sequence.NamedBlocks = hits;
+            sequence.Computed = hits * _profile.BlockTokens;
+            Take(sequence, BlocksFor(end) - hits);
+            sequence.Scheduled = tokens;
+            budget -= tokens;
+            sequence.IsRunning = true;
+            _running[_runningCount++] = sequence;
+            CountFirstAdmission(sequence);
+        }
+    }
+
+    private void CountFirstAdmission(Sequence sequence)
+    {
+        if (sequence.WasAdmitted)
+        {
+            return;
+        }
+
+        sequence.WasAdmitted = true;
+        sequence.CachedTokens = sequence.Computed;
+        _totals = _totals with
+        {
+            PrefixQueryTokens = _totals.PrefixQueryTokens + sequence.Request.PromptTokens,
+            PrefixHitTokens = _totals.PrefixHitTokens + sequence.Computed,
+        };
+    }
+
+    // At least one token is left to compute, since only a computed token gives logits.
+    private int CachedBlocks(Sequence sequence, out int free)
+    {
+        free = 0;
+        var hashes = sequence.Request.BlockHashes.Span;
+        var most = Math.Min((sequence.Known - 1) / _profile.BlockTokens, hashes.Length);
+        for (var index = 0; index < most; index++)
+        {
+            var block = _blocks.Find(hashes[index]);
+            if (block < 0)
+            {
+                return index;
+            }
+
+            free += _blocks.IsFree(block) ? 1 : 0;
+        }
+
+        return most;
+    }
+
+    private StepLoad Load()
+    {
+        int tokens = 0, sequences = 0, decodes = 0, chunks = 0;
+        long context = 0;
+        double pairs = 0;
+        for (var index = 0; index < _runningCount; index++)
+        {
+            var sequence = _running[index];
+            if (sequence.Scheduled == 0)
+            {
+                continue;
+            }
+
+            sequences++;
+            tokens += sequence.Scheduled;
+            if (sequence.IsDecoding)
+            {
+                decodes++;
+                context += sequence.Computed;
+            }
+            else
+            {
+                chunks++;
+                pairs += sequence.Scheduled * (sequence.Computed + (sequence.Scheduled / 2.0));
+            }
+        }
+
+        return new StepLoad(tokens, sequences, decodes, context, chunks, pairs);
+    }
+
+    /// <returns>Whether the request is done.</returns>
+    private bool Advance(Sequence sequence)
+    {
+        sequence.Computed += sequence.Scheduled;
+        if (sequence.Scheduled == 0)
+        {
+            return false;
+        }
+
+        sequence.Scheduled = 0;
+        var hashes = sequence.Request.BlockHashes.Span;
+        for (var full = Math.Min(sequence.Computed / _profile.BlockTokens, hashes.Length); sequence.NamedBlocks < full; sequence.NamedBlocks++)
+        {
+            _blocks.Name(sequence.Blocks[sequence.NamedBlocks], hashes[sequence.NamedBlocks]);
+        }
+
+        if (sequence.Computed < sequence.Known)
+        {
+            return false;
+        }
+
+        if (sequence.Generated == 0)
+        {
+            _totals = _totals with { PromptTokens = _totals.PromptTokens + sequence.Request.PromptTokens };
+        }
+
+        if (sequence.Request.OutputTokens > 0)
+        {
+            sequence.Generated++;
+            _totals = _totals with { GeneratedTokens = _totals.GeneratedTokens + 1 };
+        }
+
+        var isFinished = sequence.Generated == sequence.Request.OutputTokens;
+        _tokens[_tokenCount++] = new EngineToken(sequence.Handle, sequence.Generated, isFinished, sequence.CachedTokens);
+        return isFinished;
+    }
+
+    private void Take(Sequence sequence, int blocks)
+    {
+        for (; blocks > 0; blocks--)
+        {
+            sequence.AddBlock(_blocks.Take());
+        }
+    }
+
+    // The tail goes back first: a prefix is worth more than what follows it.
+    private void ReleaseBlocks(Sequence sequence)
+    {
+        for (var index = sequence.BlockCount - 1; index >= 0; index--)
+        {
+            _blocks.Release(sequence.Blocks[index]);
+        }
+
+        sequence.LoseBlocks();
+    }
+
+    private void RemoveRunning(int index)
+    {
+        _running[index].IsRunning = false;
+        Array.Copy(_running, index + 1, _running, index, _runningCount - index - 1);
+        _running[--_runningCount] = null!;
+    }
+
+    private Sequence NewSequence()
+    {
+        if (_handles == _byHandle.Length)
+        {
+            Array.Resize(ref _byHandle, Math.Max(16, _handles * 2));
+        }
+
+        return _byHandle[_handles] = new Sequence(_handles++);
+    }
+
+    private int BlocksFor(long tokens) => (int)((tokens + _profile.BlockTokens - 1) / _profile.BlockTokens);
+}
