@@ -15,7 +15,7 @@ public sealed class PrometheusExporter : BaseExporter<Metric>, IPullMetricExport
     /// <inheritdoc/>
     public override ExportResult Export(in Batch<Metric> batch)
     {
-        // Other readers' flushes come here too; only a scrape has somewhere to write.
+        // The provider's shutdown exports a last time; only a scrape has somewhere to write.
         _target?.WriteMetrics(batch);
         return ExportResult.Success;
     }
