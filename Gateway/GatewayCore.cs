@@ -3,6 +3,7 @@ using Gateway.Configuration;
 using Gateway.Estimation;
 using Gateway.Learning;
 using Gateway.Replicas;
+using Gateway.Requests;
 
 namespace Gateway;
 
@@ -23,6 +24,7 @@ public sealed class GatewayCore : IDisposable
         _time = time;
         _chance = chance;
         _lengths = OutputLengthEstimators.Create(options.Estimation);
+        Hasher = new PrefixHasher((ulong)chance.NextInt64());
         Ratio = new PromptTokenRatio();
         Fleet = new Fleet();
         Estimator = new RequestEstimator(Ratio, () => Volatile.Read(ref _lengths));
@@ -34,6 +36,9 @@ public sealed class GatewayCore : IDisposable
     public GatewayOptions Options => Volatile.Read(ref _options);
 
     public Fleet Fleet { get; }
+
+    /// <summary>Hashes session keys and prompts; keyed by the process, so that clients cannot aim for collisions.</summary>
+    public PrefixHasher Hasher { get; }
 
     public PromptTokenRatio Ratio { get; }
 

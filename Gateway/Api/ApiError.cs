@@ -1,4 +1,5 @@
 using System.Globalization;
+using Gateway.Forwarding.Answers;
 using Gateway.Requests;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
@@ -34,7 +35,7 @@ public static class ApiError
             response.Headers.Connection = "close";
         }
         response.ContentType = "application/json";
-        var body = ErrorBody.Write(family, status, problem.Type, problem.Code, problem.Message, problem.Param, requestId);
+        var body = ErrorBody.Write(family, new WireError(status, problem.Type, problem.Code, problem.Message, problem.Param), requestId);
         response.ContentLength = body.Length;
         if (!HttpMethods.IsHead(http.Request.Method))
         {

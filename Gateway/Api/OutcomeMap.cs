@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;
@@ -52,14 +53,66 @@ public static class OutcomeMap
         _ => throw new UnreachableException($"{outcome} has no answer"),
     };
 
+    /// <summary>What the client is told when no attempt led to an answer.</summary>
+    /// <param name="failure">The last attempt's failure.</param>
+    /// <param name="model">The model as asked.</param>
+    /// <param name="path">The route as asked.</param>
+    /// <param name="engine">The kind of engine, for an endpoint that it lacks.</param>
+    /// <param name="keyName">Where the pool's key comes from; null: none is configured.</param>
+    public static ApiProblem Of(AttemptFailure failure, string model, string path, string engine, string? keyName) => failure.Kind switch
+    {
+        FailureKind.Unreachable => new(502, "upstream_unreachable", ServerError,
+            $"The replicas of model '{model}' could not be reached. Retry; if it stays so, the operator finds the cause in /-/replicas."),
+        FailureKind.Timeout => new(504, "upstream_timeout", "timeout_error",
+            $"A replica of model '{model}' did not answer in time. Retry, or ask for less at once."),
+        FailureKind.BrokenAnswer => new(502, "upstream_bad_answer", ServerError,
+            $"A replica of model '{model}' answered with something that is no answer of this API. Retry; the operator should look at the replica."),
+        FailureKind.BodyIncomplete => new(502, "upstream_body_incomplete", ServerError,
+            $"The answer of a replica of model '{model}' broke off. Retry."),
+        FailureKind.EngineError => new(failure.Status is 500 or 502 or 504 ? failure.Status : 502, "upstream_error", ServerError,
+            Words(failure, $"A replica of model '{model}' failed. Retry.")),
+        FailureKind.EngineBusy => new(failure.Status == 429 ? 429 : 503, failure.Status == 429 ? "upstream_rate_limited" : "upstream_busy",
+            failure.Status == 429 ? RateLimit : ServerError,
+            Words(failure, $"The replicas of model '{model}' take no more requests now. Retry after the time in Retry-After."))
+            { RetryAfter = failure.RetryAfter ?? TimeSpan.FromSeconds(1) },
+        FailureKind.ClientFault => OfClientFault(failure, model),
+        FailureKind.Unauthorized => new(502, "upstream_unauthorized", ServerError, keyName is null
+            ? $"The engine of model '{model}' asks for an API key. The operator must name the variable that holds it: models[].apiKeyEnv."
+            : $"The engine of model '{model}' did not accept the key from the environment variable that models[].apiKeyEnv names. The operator must correct it."),
+        FailureKind.EndpointMissing => new(404, "endpoint_not_supported", InvalidRequest,
+            $"The engine of model '{model}' ({engine}) has no endpoint {path}. Use a route that it serves."),
+        FailureKind.ClientGone => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
+        _ => throw new UnreachableException($"{failure.Kind} has no answer"),
+    };
+
     /// <summary>A body that cannot be served.</summary>
     public static ApiProblem Of(BodyProblem problem) => new(400, problem.Code, InvalidRequest, problem.Message) { Param = problem.Param };
+
+    private static ApiProblem OfClientFault(AttemptFailure failure, string model)
+    {
+        if (failure.IsContextLength)
+        {
+            return ContextLength(model) with { Message = Words(failure, ContextLength(model).Message) };
+        }
+        var status = failure.Status is >= 400 and < 500 ? failure.Status : 400;
+        return new ApiProblem(status, status == 404 ? "model_not_found" : EngineCode(failure) ?? "invalid_request", InvalidRequest,
+            Words(failure, "The engine refused the request. Check its fields against the engine's documentation."));
+    }
+
+    // Engines put the status there as a number; a code says more than that or nothing.
+    private static string? EngineCode(AttemptFailure failure) =>
+        failure.Code is { Length: > 0 } code && !int.TryParse(code, out _) ? code : null;
+
+    private static string Words(AttemptFailure failure, string otherwise) => failure.Message is { Length: > 0 } words ? words : otherwise;
 
     public static ApiProblem ContextLength(string model) => new(400, "context_length_exceeded", InvalidRequest,
         $"The prompt is longer than the context of model '{model}'. Shorten the messages or use a model with a longer context.") { Param = "messages" };
 
     public static ApiProblem UnknownModel(string model) => new(404, "model_not_found", InvalidRequest,
         $"The model '{model}' does not exist here. GET /v1/models lists the models that do.") { Param = "model" };
+
+    public static ApiProblem UnknownResponse() => new(404, "response_not_found", InvalidRequest,
+        "No replica is known to hold this response. It may have been made without store, by another gateway, or long ago.") { Param = "response_id" };
 
     public static ApiProblem UnknownRoute(string method, string path) => new(404, "unknown_url", InvalidRequest,
         $"Unknown request URL: {method} {path}. Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs.");

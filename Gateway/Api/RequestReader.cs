@@ -1,4 +1,6 @@
+using System.Text;
 using Gateway.Configuration;
+using Gateway.Forwarding;
 using Gateway.Requests;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
@@ -9,22 +11,28 @@ namespace Gateway.Api;
 /// <param name="Request">Null where there is a problem.</param>
 /// <param name="Body">The bytes, or the stream of them; the receiver disposes it. Null where there is a problem.</param>
 /// <param name="Problem">Null where the request was understood.</param>
-public readonly record struct ReadResult(InferenceRequest? Request, UpstreamBody? Body, ApiProblem? Problem);
+public readonly record struct ReadResult(InferenceRequest? Request, RequestBytes? Body, ApiProblem? Problem);
 
 /// <summary>Reads a request's body once and understands it together with the headers. Thread-safe.</summary>
-public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> options, ulong hashKey)
+public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> options, PrefixHasher hasher)
 {
-    private PrefixHasher _hasher = new(hashKey, options().Routing.Prefix.BlockBytes);
+    private PrefixHasher _hasher = hasher;
 
     /// <param name="http">The request.</param>
     /// <param name="route">Its route.</param>
     /// <param name="requestId">Its id.</param>
     public async ValueTask<ReadResult> ReadAsync(HttpContext http, ApiRoute route, string requestId)
     {
-        var hasher = Hasher();
-        if (HeaderFacts.Read(http.Request.Headers, hasher, out var headers) is { } badHeader)
+        var sized = Hasher();
+        if (HeaderFacts.Read(http.Request.Headers, sized, out var headers) is { } badHeader)
         {
             return new ReadResult(null, null, badHeader);
+        }
+        if (route.Kind == ApiKind.StoredResponse)
+        {
+            var id = (string)http.Request.RouteValues["id"]!;
+            var facts = new BodyFacts { PreviousResponseKey = sized.Key(Encoding.UTF8.GetBytes(id)), IsPinned = true };
+            return new ReadResult(Compose(route, requestId, headers, facts, PrefixFingerprint.Empty), RequestBytes.Begin(), null);
         }
         if (WrongContentType(http.Request, route) is { } badType)
         {
@@ -34,7 +42,7 @@ public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> opt
         {
             return route.IsMultipart
                 ? await ReadMultipartAsync(http, route, requestId, headers)
-                : await ReadJsonAsync(http, route, requestId, headers, hasher);
+                : await ReadJsonAsync(http, route, requestId, headers, sized);
         }
         catch (BadHttpRequestException bad)
         {
@@ -46,19 +54,19 @@ public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> opt
         }
     }
 
-    private async ValueTask<ReadResult> ReadJsonAsync(HttpContext http, ApiRoute route, string requestId, HeaderFacts headers, PrefixHasher hasher)
+    private async ValueTask<ReadResult> ReadJsonAsync(HttpContext http, ApiRoute route, string requestId, HeaderFacts headers, PrefixHasher sized)
     {
         var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted);
         if (bytes is null)
         {
             return new ReadResult(null, null, OutcomeMap.BodyTooLarge(listen.MaxBodyBytes));
         }
-        if (BodyReader.Read(bytes.Memory.Span, route, hasher, out var facts, out var prefix) is { } problem)
+        if (BodyReader.Read(bytes.Memory.Span, route, sized, out var facts, out var prefix) is { } problem)
         {
             bytes.Dispose();
             return new ReadResult(null, null, OutcomeMap.Of(problem));
         }
-        return new ReadResult(Compose(route, requestId, headers, facts, prefix), new BufferedBody(bytes), null);
+        return new ReadResult(Compose(route, requestId, headers, facts, prefix), bytes, null);
     }
 
     private async ValueTask<ReadResult> ReadMultipartAsync(HttpContext http, ApiRoute route, string requestId, HeaderFacts headers)
@@ -107,12 +115,12 @@ public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> opt
     private PrefixHasher Hasher()
     {
         var blockBytes = options().Routing.Prefix.BlockBytes;
-        var hasher = Volatile.Read(ref _hasher);
-        if (hasher.BlockBytes != blockBytes)
+        var current = Volatile.Read(ref _hasher);
+        if (current.BlockBytes != blockBytes)
         {
-            hasher = new PrefixHasher(hashKey, blockBytes);
-            Volatile.Write(ref _hasher, hasher);
+            current = current.WithBlockBytes(blockBytes);
+            Volatile.Write(ref _hasher, current);
         }
-        return hasher;
+        return current;
     }
 }

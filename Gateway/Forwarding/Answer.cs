@@ -2,6 +2,7 @@ using Gateway.Estimation;
 using Gateway.Forwarding.Answers;
 using Gateway.Learning;
 using Gateway.Replicas;
+using Gateway.Requests;
 
 namespace Gateway.Forwarding;
 
@@ -46,6 +47,9 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
 
     public int MalformedFrames { get; set; }
 
+    /// <summary>The id of a response that the engine may have stored; null: none.</summary>
+    public string? ResponseId { get; private set; }
+
     /// <summary>Output tokens as best known.</summary>
     public int OutputTokens => Usage.OutputTokens ?? CountedTokens;
 
@@ -79,6 +83,15 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     {
         FirstTokenAt ??= time.GetTimestamp();
         IsComplete = true;
+    }
+
+    /// <summary>Looks for the id under which the engine stores a response.</summary>
+    public void NoteResponseId(ApiRoute route, ReadOnlySpan<byte> json)
+    {
+        if (route.Kind == ApiKind.Responses && ResponseId is null)
+        {
+            ResponseId = StoredResponseId.Find(json);
+        }
     }
 
     private void NoteTime(LoadReservation? reservation)

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Net.Http;
 using Gateway.Forwarding.Answers;
 using Gateway.Replicas;
 using Gateway.Requests;
@@ -9,8 +10,9 @@ namespace Gateway.Forwarding;
 /// <param name="Route">Decides the form of a terminal error.</param>
 /// <param name="PublicModel">The name to show in place of the engine's, as quoted JSON; null: as the engine wrote it.</param>
 /// <param name="StripsUsage">Whether the usage event is the gateway's own wish and stays here.</param>
+/// <param name="RequestId">Named by a terminal error.</param>
 /// <param name="MaxFrameBytes">Longest event that is read; a longer one is passed on unread.</param>
-internal sealed record StreamRules(ApiRoute Route, byte[]? PublicModel, bool StripsUsage, int MaxFrameBytes);
+internal sealed record StreamRules(ApiRoute Route, byte[]? PublicModel, bool StripsUsage, string RequestId, int MaxFrameBytes);
 
 /// <summary>Passes an engine's event stream on, whole events as they arrive, and watches them go by. Never faults: a broken stream ends with the API's own error event.</summary>
 /// <remarks>Read by one thread. Holds no buffer while nothing comes, so an idle stream costs little memory.</remarks>
@@ -25,6 +27,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
     private int _inputEnd;
     private bool _isEnded;
     private bool _sawDone;
+    private bool _isPrimed;
 
     public override bool CanRead => true;
 
@@ -40,19 +43,17 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         set => throw new NotSupportedException();
     }
 
-    /// <summary>Whether the first event was an error: nothing went to the client, another attempt may be made.</summary>
-    public bool BeganWithError { get; private set; }
+    /// <summary>Why the stream was none from its start; null: it began, and from then on nothing can be taken back.</summary>
+    public AttemptFailure? FailureAtStart { get; private set; }
 
-    /// <summary>The first error's message as the engine wrote it; null: none.</summary>
-    public byte[]? FirstError { get; private set; }
-
-    /// <summary>Reads until the first event is there, so that an error at the very beginning can still become a status.</summary>
+    /// <summary>Reads until the first event is there, so that an error at the very beginning can still become a status or another attempt.</summary>
     public async ValueTask PrimeAsync(CancellationToken cancellationToken)
     {
-        while (!_isEnded && _output.IsEmpty && !BeganWithError)
+        while (!_isEnded && _output.IsEmpty && FailureAtStart is null)
         {
             await FillAsync(cancellationToken);
         }
+        _isPrimed = true;
     }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -98,7 +99,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             {
                 // Waits without a buffer: most of a stream's life is waiting.
                 ReturnInput();
-                await upstream.ReadAsync(Memory<byte>.Empty, clock.Token);
+                _ = await upstream.ReadAsync(Memory<byte>.Empty, clock.Token);
             }
             MakeRoom();
             read = await upstream.ReadAsync(_input.AsMemory(_inputEnd), clock.Token);
@@ -161,9 +162,10 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         }
         if (facts.IsError)
         {
-            NoteError(facts, payload);
+            NoteError(payload);
         }
         answer.Take(facts, reservation);
+        answer.NoteResponseId(rules.Route, payload);
         if (facts.IsTerminal && !EndsWithSentinel)
         {
             answer.IsComplete = true;
@@ -171,14 +173,21 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         _output.Append(frame, bytes, facts);
     }
 
-    private void NoteError(in AnswerFacts facts, ReadOnlySpan<byte> payload)
+    private void NoteError(ReadOnlySpan<byte> payload)
     {
-        if (!answer.HasContent && !BeganWithError)
-        {
-            BeganWithError = true;
-            FirstError = payload.ToArray();
-        }
         answer.IsBroken = true;
+        if (_isPrimed || !_output.IsEmpty)
+        {
+            return;
+        }
+        var error = EngineErrorBody.Read(payload, 0);
+        FailureAtStart ??= new AttemptFailure(error.IsClientFault ? FailureKind.ClientFault : FailureKind.EngineError)
+        {
+            Message = error.Message,
+            Code = error.Code,
+            Type = error.Type,
+            IsContextLength = error.IsContextLength,
+        };
     }
 
     // Chat and text completions end with [DONE]; the other APIs with their own last event.
@@ -198,14 +207,18 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             }
             return;
         }
-        if (!answer.IsComplete)
+        if (answer.IsComplete || answer.IsBroken)
         {
-            if (!answer.IsBroken)
-            {
-                _output.Append(ErrorBody.TerminalFrame(rules.Route.Kind, reason, "The engine's answer broke off. What came before is incomplete; send the request again."));
-            }
-            answer.IsBroken = true;
+            return;
         }
+        answer.IsBroken = true;
+        if (!_isPrimed && _output.IsEmpty)
+        {
+            FailureAtStart ??= new AttemptFailure(clock.HasExpired ? FailureKind.Timeout : FailureKind.BodyIncomplete);
+            return;
+        }
+        var error = new WireError(502, "server_error", reason, "The engine's answer broke off here and is incomplete. Send the request again.");
+        _output.Append(ErrorBody.WriteStreamEnd(rules.Route, error, rules.RequestId));
     }
 
     private void MakeRoom()

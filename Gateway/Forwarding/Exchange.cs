@@ -31,6 +31,7 @@ public sealed class Exchange : HttpMessageInvoker
     private readonly UpstreamPool _upstream;
     private readonly TimeProvider _time;
     private readonly List<Replica> _tried = [];
+    private readonly List<AttemptFailure> _retried = [];
     private AttemptClock? _clock;
     private bool _isJudged;
     private int _serverErrors;
@@ -43,7 +44,7 @@ public sealed class Exchange : HttpMessageInvoker
         _dispatcher = dispatcher;
         _upstream = upstream;
         _time = time;
-        Answer = new Answer(upstream.Pool.Name, departure.Estimate, upstream.Tokens, time);
+        Answer = NewAnswer();
         Reservation = admission.Reservation!;
         Admit(admission);
     }
@@ -69,12 +70,10 @@ public sealed class Exchange : HttpMessageInvoker
     /// <summary>When the first attempt was sent; null: none was.</summary>
     public long? SentAt { get; private set; }
 
-    /// <summary>What went by.</summary>
-    public Answer Answer { get; }
+    /// <summary>What went by of the last attempt's answer.</summary>
+    public Answer Answer { get; private set; }
 
     internal bool IsEventStream { get; private set; }
-
-    private readonly List<AttemptFailure> _retried = [];
 
     /// <summary>Runs the attempts. Never throws for a failed one: the failure is a value, the response then a placeholder.</summary>
     public override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
@@ -133,6 +132,7 @@ public sealed class Exchange : HttpMessageInvoker
             return new AttemptResult(this, null, refused);
         }
         _tried.Add(Reservation.Replica);
+        Answer = NewAnswer();
         _clock?.Dispose();
         _clock = _upstream.Clock(Request, _departure.Options, cancellationToken);
         SentAt ??= _time.GetTimestamp();
@@ -190,6 +190,8 @@ public sealed class Exchange : HttpMessageInvoker
         IsEventStream = reception.IsEventStream;
         return new AttemptResult(this, received, failure);
     }
+
+    private Answer NewAnswer() => new(_upstream.Pool.Name, Estimate, _upstream.Tokens, _time);
 
     private AttemptResult Failed(AttemptFailure failure) => new(this, null, failure);
 

@@ -39,7 +39,7 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
     private async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> StreamAsync(
         HttpResponseMessage response, Stream body, CancellationToken cancellationToken)
     {
-        var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, (int)departure.Options.MaxFrameBytes);
+        var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, Request.Id, (int)departure.Options.MaxFrameBytes);
         var stream = new AnswerStream(body, rules, answer, reservation, clock);
         await stream.PrimeAsync(cancellationToken);
         if (stream.FailureAtStart is { } failure)
@@ -73,13 +73,14 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
             return (response, null);
         }
         var facts = AnswerBody.Read(read.Bytes);
-        if (facts.Shape is not (AnswerShape.Object or AnswerShape.Array) || facts.IsError)
+        if (facts.Shape is not (AnswerShape.JsonObject or AnswerShape.JsonArray) || facts.IsError)
         {
             response.Dispose();
             return (null, BrokenOf(read.Bytes, facts, (int)response.StatusCode));
         }
         answer.Take(facts, null);
         answer.NoteWhole();
+        answer.NoteResponseId(Request.Route, read.Bytes);
         var bytes = PlainAnswer.Rename(read.Bytes, facts, PublicModel());
         response.Content = new PassedContent(new MemoryStream(bytes, writable: false), bytes.Length, response.Content);
         body.Dispose();
@@ -126,13 +127,21 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
     private static FailureKind KindOf(int status, EngineErrorBody error) => status switch
     {
         401 or 403 => FailureKind.Unauthorized,
-        404 or 405 when !error.NamesModel => FailureKind.EndpointMissing,
+        404 or 405 when !SaysMore(error.Message) => FailureKind.EndpointMissing,
         429 or 503 => FailureKind.EngineBusy,
         >= 500 when error.IsClientFault => FailureKind.ClientFault,
         >= 500 => FailureKind.EngineError,
         >= 400 => FailureKind.ClientFault,
         _ => FailureKind.BrokenAnswer,
     };
+
+    // Frameworks say no more than the status line where the route itself is missing.
+    private static bool SaysMore(string message) =>
+        message.Length > 0
+        && !message.Equals("Not Found", StringComparison.OrdinalIgnoreCase)
+        && !message.Equals("File Not Found", StringComparison.OrdinalIgnoreCase)
+        && !message.Equals("Method Not Allowed", StringComparison.OrdinalIgnoreCase)
+        && !message.Contains("page not found", StringComparison.OrdinalIgnoreCase);
 
     private static AttemptFailure BrokenOf(byte[] body, in AnswerFacts facts, int status)
     {

@@ -58,8 +58,13 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
 
     public void OnAbandoned() => _isTrying = false;
 
+    /// <summary>A pause already running is never shortened.</summary>
     public void BackOff(TimeSpan duration)
     {
+        if (_backOffFrom is { } from && _backOff - time.GetElapsedTime(from) >= duration)
+        {
+            return;
+        }
         _backOffFrom = time.GetTimestamp();
         _backOff = duration;
     }

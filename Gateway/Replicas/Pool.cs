@@ -99,11 +99,11 @@ public sealed class Pool
         }
     }
 
-    /// <summary>Brings the pool to exactly these replicas: those that stay keep their ledger, those that leave finish what runs.</summary>
+    /// <summary>Brings the pool to exactly these replicas: those that stay keep their ledger, those that leave finish what runs. Of two places with one id the first counts.</summary>
     public void SetReplicas(IReadOnlyList<ReplicaPlace> places)
     {
-        List<int> freed = [];
         List<Replica> leaving = [];
+        places = [.. places.DistinctBy(place => place.Id)];
         lock (_gate)
         {
             var next = new Replica[places.Count];
@@ -125,20 +125,19 @@ public sealed class Pool
                 next[i].RoomReturned += OnRoomReturned;
             }
             leaving.AddRange(current.Values);
-            foreach (var replica in leaving)
-            {
-                _slotTaken[replica.Slot] = false;
-                freed.Add(replica.Slot);
-            }
             Volatile.Write(ref _replicas, next);
         }
         foreach (var replica in leaving)
         {
             replica.SetDraining(true);
         }
-        foreach (var slot in freed)
+        foreach (var replica in leaving)
         {
-            SlotFreed?.Invoke(slot);
+            SlotFreed?.Invoke(replica.Slot);
+            lock (_gate)
+            {
+                _slotTaken[replica.Slot] = false;
+            }
         }
         RoomReturned?.Invoke();
     }

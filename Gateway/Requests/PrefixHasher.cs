@@ -27,17 +27,22 @@ public sealed class PrefixHasher
     /// <param name="blockBytes">Bytes of prompt text per block: a multiple of 16, at most <see cref="MaxBlockBytes"/>.</param>
     /// <exception cref="ArgumentOutOfRangeException">Another block size.</exception>
     public PrefixHasher(ulong key, int blockBytes = 256)
+        : this(Spread(key), Spread(Spread(key)), Spread(Spread(Spread(key))), Spread(Spread(Spread(Spread(key)))) | 1, blockBytes)
+    {
+    }
+
+    private PrefixHasher(ulong start, ulong left, ulong right, ulong finish, int blockBytes)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(blockBytes, 16);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(blockBytes, MaxBlockBytes);
         ArgumentOutOfRangeException.ThrowIfNotEqual(blockBytes % 16, 0);
         BlockBytes = blockBytes;
-        _start = Spread(key);
-        _left = Spread(_start);
-        _right = Spread(_left);
-        _finish = Spread(_right) | 1;
+        (_start, _left, _right, _finish) = (start, left, right, finish);
         NoBlocks = new PrefixFingerprint([], blockBytes);
     }
+
+    /// <summary>The same keys with another size of block.</summary>
+    public PrefixHasher WithBlockBytes(int blockBytes) => new(_start, _left, _right, _finish, blockBytes);
 
     /// <summary>The fingerprint of a prompt shorter than one block.</summary>
     internal PrefixFingerprint NoBlocks { get; }

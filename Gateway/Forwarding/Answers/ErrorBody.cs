@@ -3,7 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Gateway.Requests;
 
-namespace Gateway.Api;
+namespace Gateway.Forwarding.Answers;
 
 /// <summary>One error in the gateway's own terms, before it takes an API's shape.</summary>
 /// <param name="Status">The HTTP status, also where the status line has gone out already.</param>
@@ -11,7 +11,7 @@ namespace Gateway.Api;
 /// <param name="Code">The exact cause; also the value of <c>x-gateway-reason</c>.</param>
 /// <param name="Message">What is wrong and what to do.</param>
 /// <param name="Param">The offending field; null when none.</param>
-public readonly record struct ApiProblem(int Status, string Type, string Code, string Message, string? Param = null);
+public readonly record struct WireError(int Status, string Type, string Code, string Message, string? Param = null);
 
 /// <summary>Writes errors in the shapes of the APIs. Pure: bytes out, nothing else.</summary>
 public static class ErrorBody
@@ -20,32 +20,32 @@ public static class ErrorBody
     private static readonly JsonWriterOptions Relaxed = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The whole body of an error answer.</summary>
-    public static byte[] Write(ApiFamily family, in ApiProblem problem, string requestId)
+    public static byte[] Write(ApiFamily family, in WireError error, string requestId)
     {
         var buffer = new ArrayBufferWriter<byte>(256);
-        Write(buffer, family, problem, requestId);
+        Write(buffer, family, error, requestId);
         return buffer.WrittenSpan.ToArray();
     }
 
-    public static void Write(IBufferWriter<byte> destination, ApiFamily family, in ApiProblem problem, string requestId)
+    public static void Write(IBufferWriter<byte> destination, ApiFamily family, in WireError error, string requestId)
     {
         using var json = new Utf8JsonWriter(destination, Relaxed);
         if (family == ApiFamily.Anthropic)
         {
-            WriteAnthropic(json, problem, requestId);
+            WriteAnthropic(json, error, requestId);
         }
         else
         {
-            WriteOpenAi(json, problem);
+            WriteOpenAi(json, error);
         }
     }
 
     /// <summary>The event that ends a stream that cannot go on; no <c>[DONE]</c> follows it.</summary>
     /// <param name="route">Decides the shape.</param>
-    /// <param name="problem">What went wrong.</param>
+    /// <param name="error">What went wrong.</param>
     /// <param name="requestId">Named by Anthropic's shape only.</param>
     /// <param name="sequenceNumber">The next number of a Responses stream; unused elsewhere.</param>
-    public static byte[] WriteStreamEnd(ApiRoute route, in ApiProblem problem, string requestId, int sequenceNumber = 0)
+    public static byte[] WriteStreamEnd(ApiRoute route, in WireError error, string requestId, int sequenceNumber = 0)
     {
         var buffer = new ArrayBufferWriter<byte>(320);
         buffer.Write(route.Kind is ApiKind.Responses or ApiKind.Messages ? "event: error\ndata: "u8 : "data: "u8);
@@ -56,17 +56,17 @@ public static class ErrorBody
                 case ApiKind.Responses:
                     json.WriteStartObject();
                     json.WriteString("type"u8, "error"u8);
-                    json.WriteString("code"u8, problem.Code);
-                    json.WriteString("message"u8, problem.Message);
-                    WriteParam(json, problem.Param);
+                    json.WriteString("code"u8, error.Code);
+                    json.WriteString("message"u8, error.Message);
+                    WriteParam(json, error.Param);
                     json.WriteNumber("sequence_number"u8, sequenceNumber);
                     json.WriteEndObject();
                     break;
                 case ApiKind.Messages:
-                    WriteAnthropic(json, problem, requestId);
+                    WriteAnthropic(json, error, requestId);
                     break;
                 default:
-                    WriteOpenAi(json, problem);
+                    WriteOpenAi(json, error);
                     break;
             }
         }
@@ -90,25 +90,25 @@ public static class ErrorBody
         _ => "api_error",
     };
 
-    private static void WriteOpenAi(Utf8JsonWriter json, in ApiProblem problem)
+    private static void WriteOpenAi(Utf8JsonWriter json, in WireError error)
     {
         json.WriteStartObject();
         json.WriteStartObject("error"u8);
-        json.WriteString("message"u8, problem.Message);
-        json.WriteString("type"u8, problem.Type);
-        WriteParam(json, problem.Param);
-        json.WriteString("code"u8, problem.Code);
+        json.WriteString("message"u8, error.Message);
+        json.WriteString("type"u8, error.Type);
+        WriteParam(json, error.Param);
+        json.WriteString("code"u8, error.Code);
         json.WriteEndObject();
         json.WriteEndObject();
     }
 
-    private static void WriteAnthropic(Utf8JsonWriter json, in ApiProblem problem, string requestId)
+    private static void WriteAnthropic(Utf8JsonWriter json, in WireError error, string requestId)
     {
         json.WriteStartObject();
         json.WriteString("type"u8, "error"u8);
         json.WriteStartObject("error"u8);
-        json.WriteString("type"u8, AnthropicType(problem.Status));
-        json.WriteString("message"u8, problem.Message);
+        json.WriteString("type"u8, AnthropicType(error.Status));
+        json.WriteString("message"u8, error.Message);
         json.WriteEndObject();
         json.WriteString("request_id"u8, requestId);
         json.WriteEndObject();

@@ -1,0 +1,29 @@
+using System.Collections.Concurrent;
+using System.Net.Http;
+using Gateway.Replicas;
+
+namespace Gateway.Forwarding;
+
+/// <summary>The upstream side of every pool, over one set of connections. Thread-safe.</summary>
+/// <param name="handler">The connections.</param>
+/// <param name="options">Limits in force.</param>
+/// <param name="environment">Reads an environment variable.</param>
+/// <param name="tokens">Hears the gaps between tokens; null: nobody does.</param>
+/// <param name="retried">Hears each retry: model, reason.</param>
+/// <param name="time">The clock.</param>
+public sealed class UpstreamPools(
+    HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment,
+    ITokenObserver? tokens, Action<string, string> retried, TimeProvider time) : IDisposable
+{
+    private readonly ConcurrentDictionary<Pool, UpstreamPool> _pools = new();
+
+    /// <summary>The upstream side of a pool; made at its first request.</summary>
+    public UpstreamPool Of(Pool pool) => _pools.GetOrAdd(pool, static (key, self) => self.Create(key), this);
+
+    /// <summary>Forgets a pool that left.</summary>
+    public void Forget(Pool pool) => _pools.TryRemove(pool, out _);
+
+    public void Dispose() => handler.Dispose();
+
+    private UpstreamPool Create(Pool pool) => new(pool, handler, options, environment, tokens, retried, time);
+}

@@ -1,0 +1,110 @@
+using Gateway.Api;
+using Gateway.Configuration;
+using Gateway.Forwarding;
+using Gateway.Learning;
+using Gateway.Queueing;
+using Gateway.Requests;
+using Microsoft.AspNetCore.Http;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Gateway;
+
+/// <summary>The whole life of a request: understand, estimate, wait for a turn, forward, learn. Thread-safe; one for the process.</summary>
+public sealed class GatewayPath(
+    GatewayCore core, RequestReader reader, UpstreamPools upstreams, IHttpForwarder forwarder, Func<GatewayOptions> options,
+    IReadOnlyList<ICompletionObserver> observers, Action<string, PlacementReason> placed, TimeProvider time)
+{
+    // The exchange keeps time itself; YARP's own clock must never be the one that cuts a long answer.
+    private static readonly ForwarderRequestConfig NoTimeout = new() { ActivityTimeout = TimeSpan.FromDays(8) };
+
+    /// <summary>Serves one request of a route from the allow-list.</summary>
+    public async Task InvokeAsync(HttpContext http, ApiRoute route)
+    {
+        var visit = new Visit(http, route, time);
+        try
+        {
+            await ServeAsync(visit);
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            visit.ClientLeft();
+        }
+        catch (IOException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            visit.ClientLeft();
+        }
+        finally
+        {
+            visit.Dispose();
+            var completed = visit.Complete();
+            foreach (var observer in observers)
+            {
+                observer.OnCompleted(completed);
+            }
+        }
+    }
+
+    private async Task ServeAsync(Visit visit)
+    {
+        // 1. What is asked?
+        var read = await reader.ReadAsync(visit.Http, visit.Route, visit.RequestId);
+        if (read is not { Request: { } request, Body: { } body })
+        {
+            await visit.RefuseAsync(read.Problem!);
+            return;
+        }
+        visit.Understood(request, body);
+        var isStored = visit.Route.Kind == ApiKind.StoredResponse;
+        if ((isStored ? Pinning.Holder(core, request) : core.Find(request.Model)) is not { } model)
+        {
+            await visit.RefuseAsync(isStored ? OutcomeMap.UnknownResponse() : OutcomeMap.UnknownModel(request.Model));
+            return;
+        }
+
+        // 2. How much work is it?
+        var estimate = core.Estimator.Estimate(request, model.Pool.Options, model.Pool.ContextTokens);
+        visit.Estimated(model.Pool.Name, estimate);
+        if (model.Pool.ContextTokens <= estimate.LeastPromptTokens)
+        {
+            await visit.RefuseAsync(OutcomeMap.ContextLength(request.Model));
+            return;
+        }
+
+        // 3. Whose turn is it, and where? The replica comes with its room.
+        var admission = await model.Dispatcher.EnterAsync(request, estimate, Pinning.Of(request, model), visit.Http.RequestAborted);
+        visit.Admitted(admission);
+        if (admission.Reservation is null)
+        {
+            await visit.RefuseAsync(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter));
+            return;
+        }
+        placed(model.Pool.Name, admission.Reason);
+
+        // 4. Forward, and watch the answer go by.
+        await ForwardAsync(visit, model, new Departure(request, estimate, body, options().Resilience), admission);
+    }
+
+    private async Task ForwardAsync(Visit visit, ModelPool model, Departure departure, AdmissionResult admission)
+    {
+        var current = options();
+        using var exchange = new Exchange(departure, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission, time);
+        visit.Begin(exchange);
+        try
+        {
+            // YARP must not take up the body: the exchange sends it, as often as it takes.
+            NoRequestBody.Hide(visit.Http);
+            var transformer = new PassTransformer(exchange, current.Telemetry.ReplicaHeader);
+            await forwarder.SendAsync(visit.Http, NoRequestBody.AnyPrefix, exchange, NoTimeout, transformer, visit.Http.RequestAborted);
+        }
+        finally
+        {
+            exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
+            Pinning.Remember(exchange, model, core.Hasher);
+        }
+        if (exchange.Failure is { } failure)
+        {
+            var engine = EnumWords.Of(exchange.Reservation.Replica.Report.Engine);
+            await visit.RefuseAsync(OutcomeMap.Of(failure, departure.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+using System.Text;
+using Gateway.Forwarding;
+using Gateway.Queueing;
+using Gateway.Requests;
+
+namespace Gateway;
+
+/// <summary>Stored responses live in one replica: whoever refers to one is sent there.</summary>
+internal static class Pinning
+{
+    /// <summary>The replica that holds what the request refers to, if it does and the holder is known.</summary>
+    public static Constraints Of(InferenceRequest request, ModelPool model) =>
+        request.Body.PreviousResponseKey is var key and not 0 && model.Prefixes.SessionSlot(key) is { } slot
+            ? new Constraints([], slot)
+            : Constraints.None;
+
+    /// <summary>The model whose replica holds a stored response; null: no replica is known to.</summary>
+    public static ModelPool? Holder(GatewayCore core, InferenceRequest request)
+    {
+        foreach (var model in core.Models)
+        {
+            if (model.Prefixes.SessionSlot(request.Body.PreviousResponseKey) is not null)
+            {
+                return model;
+            }
+        }
+        return null;
+    }
+
+    /// <summary>Notes which replica holds a response that was just made.</summary>
+    public static void Remember(Exchange exchange, ModelPool model, PrefixHasher hasher)
+    {
+        if (exchange.Answer.ResponseId is { } id && exchange.Failure is null)
+        {
+            model.Prefixes.RecordSession(hasher.Key(Encoding.UTF8.GetBytes(id)), exchange.Reservation.Replica.Slot);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+namespace Gateway.Replicas.Engines;
+
+/// <summary>Puts together what was read of one engine at different times. Thread-safe.</summary>
+internal sealed class EngineView(TimeProvider time)
+{
+    /// <summary>Readings of the load that may fail in a row before the last one is no longer believed.</summary>
+    public const int FailuresToForget = 3;
+
+    private readonly Lock _gate = new();
+    private EngineReport _facts = EngineReport.Empty;
+    private EngineReport _load = EngineReport.Empty;
+    private int _failuresInARow;
+    private long? _stillSince;
+
+    /// <summary>How long the engine has had running requests without a step; null: it steps, is idle, or is not known.</summary>
+    public TimeSpan? Standstill
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _stillSince is { } since ? time.GetElapsedTime(since) : null;
+            }
+        }
+    }
+
+    public EngineReport TakeFacts(EngineReport facts)
+    {
+        lock (_gate)
+        {
+            if (facts.Engine != _facts.Engine)
+            {
+                ForgetLoadLocked(EngineReport.Empty);
+            }
+            _facts = facts;
+            return MergeLocked();
+        }
+    }
+
+    public EngineReport TakeLoad(EngineReport load)
+    {
+        lock (_gate)
+        {
+            _failuresInARow = 0;
+            var stands = load is { RunningRequests: > 0, Progress: not null } && load.Progress == _load.Progress;
+            _stillSince = stands ? _stillSince ?? time.GetTimestamp() : null;
+            _load = load with { KvCapacityTokens = load.KvCapacityTokens ?? _load.KvCapacityTokens, Slots = load.Slots ?? _load.Slots };
+            return MergeLocked();
+        }
+    }
+
+    /// <summary>A reading failed; null: nothing changes by it.</summary>
+    public EngineReport? TakeLoadFailure()
+    {
+        lock (_gate)
+        {
+            _stillSince = null;
+            if (++_failuresInARow != FailuresToForget)
+            {
+                return null;
+            }
+            // Room is the engine's for as long as it runs; load is gone within seconds.
+            ForgetLoadLocked(new EngineReport { KvCapacityTokens = _load.KvCapacityTokens, Slots = _load.Slots });
+            return MergeLocked();
+        }
+    }
+
+    /// <summary>The engine may be another one when it is back.</summary>
+    public void Forget()
+    {
+        lock (_gate)
+        {
+            _facts = EngineReport.Empty;
+            ForgetLoadLocked(EngineReport.Empty);
+        }
+    }
+
+    private void ForgetLoadLocked(EngineReport rest)
+    {
+        _load = rest;
+        _stillSince = null;
+    }
+
+    private EngineReport MergeLocked() => _load with
+    {
+        // Taken under the lock, so that of two readings at once the later one also carries the later time.
+        ReadAt = time.GetTimestamp(),
+        Engine = _facts.Engine,
+        Version = _facts.Version,
+        Models = _facts.Models,
+        ContextTokens = _facts.ContextTokens,
+        Slots = _load.Slots ?? _facts.Slots,
+        KvCapacityTokens = _load.KvCapacityTokens ?? _facts.KvCapacityTokens,
+    };
+}

@@ -1,0 +1,104 @@
+using Gateway.Api;
+using Gateway.Estimation;
+using Gateway.Forwarding;
+using Gateway.Forwarding.Answers;
+using Gateway.Learning;
+using Gateway.Queueing;
+using Gateway.Requests;
+using Microsoft.AspNetCore.Http;
+
+namespace Gateway;
+
+/// <summary>What becomes known of one request on its path; at the end it is the value that is logged, counted and learned from. Used by one request.</summary>
+internal sealed class Visit : IDisposable
+{
+    private readonly TimeProvider _time;
+    private readonly long _arrivedAt;
+    private readonly DateTimeOffset _arrived;
+    private InferenceRequest? _request;
+    private RequestBytes? _body;
+    private RequestEstimate? _estimate;
+    private AdmissionResult _admission;
+    private Exchange? _exchange;
+    private string? _model;
+    private string? _errorCode;
+    private int? _status;
+    private bool _clientLeft;
+
+    public Visit(HttpContext http, ApiRoute route, TimeProvider time)
+    {
+        Http = http;
+        Route = route;
+        _time = time;
+        _arrivedAt = time.GetTimestamp();
+        _arrived = time.GetUtcNow();
+        RequestId = HeaderFacts.RequestId(http.Request.Headers);
+    }
+
+    public HttpContext Http { get; }
+
+    public ApiRoute Route { get; }
+
+    public string RequestId { get; }
+
+    public void Understood(InferenceRequest request, RequestBytes body) => (_request, _body) = (request, body);
+
+    public void Estimated(string model, in RequestEstimate estimate) => (_model, _estimate) = (model, estimate);
+
+    public void Admitted(in AdmissionResult admission) => _admission = admission;
+
+    public void Begin(Exchange exchange) => _exchange = exchange;
+
+    public void ClientLeft() => _clientLeft = true;
+
+    /// <summary>Tells the client why it gets no answer.</summary>
+    public Task RefuseAsync(ApiProblem problem)
+    {
+        _errorCode = problem.Code;
+        _status = ApiError.StatusFor(problem, Route.Family);
+        return ApiError.WriteAsync(Http, Route.Family, problem, RequestId);
+    }
+
+    /// <summary>Gives back what the request held.</summary>
+    public void Dispose() => _body?.Dispose();
+
+    /// <summary>The request at its end.</summary>
+    public CompletedRequest Complete()
+    {
+        var answer = _exchange?.Answer;
+        var left = _clientLeft || (Http.RequestAborted.IsCancellationRequested && answer is not { IsComplete: true } && _errorCode is null);
+        var status = left ? OutcomeMap.ClientClosedRequest : _status ?? Http.Response.StatusCode;
+        var isBroken = answer is { IsBroken: true } && _errorCode is null && !left;
+        return new CompletedRequest
+        {
+            Request = _request,
+            Route = Route,
+            RequestId = RequestId,
+            Model = _model,
+            ReplicaId = _exchange?.Reservation.Replica.Id,
+            Estimate = _estimate,
+            Outcome = isBroken ? RequestOutcome.Failed : OutcomeMap.OutcomeOf(status),
+            ErrorCode = left ? "client_closed_request" : isBroken ? "upstream_stream_broken" : _errorCode,
+            StatusCode = status,
+            ArrivedAt = _arrived,
+            Duration = _time.GetElapsedTime(_arrivedAt),
+            QueueWait = _exchange?.QueueWait ?? _admission.Waited,
+            Overhead = OverheadOf(),
+            TimeToFirstToken = answer?.FirstTokenAt is { } first ? _time.GetElapsedTime(_arrivedAt, first) : null,
+            StreamDuration = answer is { FirstTokenAt: { } begin, LastTokenAt: { } end } && end > begin ? _time.GetElapsedTime(begin, end) : null,
+            Usage = answer?.ReportedUsage,
+            OutputTokens = answer?.OutputTokens ?? 0,
+            PrefixHitTokens = _exchange?.PrefixHitTokens ?? 0,
+            IsCensored = left || answer is { Finish: FinishKind.Length } or { IsComplete: false },
+            Retries = _exchange?.Retried.Count ?? 0,
+            MalformedFrames = answer?.MalformedFrames ?? 0,
+        };
+    }
+
+    private TimeSpan OverheadOf()
+    {
+        var until = _exchange?.SentAt ?? _time.GetTimestamp();
+        var overhead = _time.GetElapsedTime(_arrivedAt, until) - _admission.Waited;
+        return overhead > TimeSpan.Zero ? overhead : TimeSpan.Zero;
+    }
+}
