@@ -53,6 +53,17 @@ public sealed class AccessLogTests
         Assert.DoesNotContain("planted-word", Assert.Single(lines), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("queue_full", "queue_full")]
+    [InlineData("planted word", "other")]
+    public async Task OnCompleted_ACode_IsWrittenOnlyWhereItLooksLikeOne(string code, string written)
+    {
+        var lines = await WriteAsync(TelemetryWorld.Completed() with { Outcome = RequestOutcome.Failed, ErrorCode = code });
+
+        using var line = JsonDocument.Parse(Assert.Single(lines));
+        Assert.Equal(written, line.RootElement.GetProperty("code").GetString());
+    }
+
     [Fact]
     public async Task OnCompleted_ALongPrompt_WritesTheFirstHashesAndTheirNumber()
     {

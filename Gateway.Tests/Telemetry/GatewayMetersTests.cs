@@ -1,3 +1,4 @@
+using Gateway.Queueing;
 using Gateway.Telemetry;
 
 namespace Gateway.Tests.Telemetry;
@@ -43,6 +44,36 @@ public sealed class GatewayMetersTests : IDisposable
         Assert.DoesNotContain("theirs", await _world.ScrapeAsync(), StringComparison.Ordinal);
         Assert.DoesNotContain("ours", await neighbour.ScrapeAsync(), StringComparison.Ordinal);
         Assert.Contains("gateway_retries_total{model=\"ours\",reason=\"http_502\"} 1\n", await _world.ScrapeAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OnRoutingDecision_EveryReason_HasAWordOfItsOwn()
+    {
+        var reasons = Enum.GetValues<PlacementReason>().Where(reason => reason != PlacementReason.None).ToList();
+        foreach (var reason in reasons)
+        {
+            _world.Meters.OnRoutingDecision(TelemetryWorld.Model, reason);
+        }
+
+        var page = await _world.ScrapeAsync();
+
+        Assert.Equal(reasons.Count, page.Split('\n').Count(line => line.StartsWith("gateway_routing_decisions_total{", StringComparison.Ordinal) && line.EndsWith(" 1", StringComparison.Ordinal)));
+        Assert.DoesNotContain("reason=\"other\"", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task OnRetry_ThousandsOfReasons_StayFewSeries()
+    {
+        for (var i = 0; i < 5_000; i++)
+        {
+            _world.Meters.OnRetry(TelemetryWorld.Model, $"reason_{i}");
+        }
+
+        var page = await _world.ScrapeAsync();
+
+        var series = page.Split('\n').Where(line => line.StartsWith("gateway_retries_total{", StringComparison.Ordinal)).ToList();
+        Assert.InRange(series.Count, 2, 65);
+        Assert.Contains(series, line => line.Contains("reason=\"other\"", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Gateway.Learning;
+using Gateway.Queueing;
 using Gateway.Replicas;
 using Gateway.Telemetry;
 
@@ -102,8 +103,8 @@ public sealed partial class MetricNamesTests
         world.Requests.OnCompleted(TelemetryWorld.Refused("queue_full", 429));
         world.Requests.OnCompleted(TelemetryWorld.Completed() with { Outcome = RequestOutcome.Failed, ErrorCode = "upstream_error", StatusCode = 502 });
         world.Meters.OnTokenGap(TelemetryWorld.Model, 0.02);
-        world.Meters.OnRoutingDecision(TelemetryWorld.Model, "prefix");
-        world.Meters.OnRetry(TelemetryWorld.Model, "connect_error");
+        world.Meters.OnRoutingDecision(TelemetryWorld.Model, PlacementReason.Prefix);
+        world.Meters.OnRetry(TelemetryWorld.Model, "unreachable");
         world.Meters.OnHold(TelemetryWorld.Model, "kv_room", TimeSpan.FromSeconds(0.5));
         world.Meters.OnConfigReload(ConfigReloadOutcome.Rejected);
         return world;

@@ -38,5 +38,20 @@ public sealed class StateGaugesTests : IDisposable
         Assert.DoesNotContain("replica=\"b\"", page, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Scrape_AfterThousandsOfReplicasCameAndWent_StillShowsTheOnesThatAreThere()
+    {
+        const int generations = 2_100;
+        for (var generation = 0; generation < generations; generation++)
+        {
+            _world.SetReplicas($"pod-{generation}");
+            await _world.ScrapeAsync();
+        }
+
+        var page = await _world.ScrapeAsync();
+
+        Assert.Contains($"gateway_replica_up{{model=\"llama\",replica=\"pod-{generations - 1}\"}} 0\n", page, StringComparison.Ordinal);
+    }
+
     public void Dispose() => _world.Dispose();
 }

@@ -65,7 +65,7 @@ internal sealed class TelemetryWorld : IDisposable
         RequestId = id,
         Model = model,
         ReplicaId = "a",
-        Estimate = new RequestEstimate(400, new OutputLengthEstimate(null, 0, 64), 1),
+        Estimate = new RequestEstimate(400, 300, new OutputLengthEstimate(null, 0, 64), 1),
         Outcome = RequestOutcome.Success,
         StatusCode = 200,
         ArrivedAt = new DateTimeOffset(2026, 1, 2, 3, 4, 5, 678, TimeSpan.Zero),

@@ -54,7 +54,7 @@ internal sealed class AccessLogLine : IDisposable
         _json.WriteString("route", completed.Route.Path);
         WriteText("replica", completed.ReplicaId);
         _json.WriteString("outcome", OutcomeOf(completed.Outcome));
-        WriteText("code", completed.ErrorCode is { Length: > MaxCodeLength } code ? code[..MaxCodeLength] : completed.ErrorCode);
+        WriteText("code", completed.ErrorCode is { } code && !IsWord(code) ? MetricNames.Overflow : completed.ErrorCode);
         _json.WriteNumber("status", completed.StatusCode);
     }
 
@@ -116,6 +116,9 @@ internal sealed class AccessLogLine : IDisposable
             _json.WriteEndArray();
         }
     }
+
+    /// <summary>Whether a code looks like one. An engine's own may be any text, and text could be the prompt's.</summary>
+    private static bool IsWord(string code) => code.Length <= MaxCodeLength && code.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' or '.');
 
     private static string OutcomeOf(RequestOutcome outcome) => outcome switch
     {

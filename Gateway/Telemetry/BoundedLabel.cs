@@ -3,12 +3,12 @@ using System.Collections.Concurrent;
 namespace Gateway.Telemetry;
 
 /// <summary>Keeps a label's values few: the first ones pass, what comes after the limit is counted as one. Thread-safe, allocates only for new values.</summary>
-public sealed class BoundedLabel(int limit, string overflow = MetricNames.Overflow)
+public sealed class BoundedLabel(int limit)
 {
     private readonly ConcurrentDictionary<string, string> _known = new(StringComparer.Ordinal);
     private int _count;
 
-    /// <summary>The value itself, or the overflow word.</summary>
+    /// <summary>The value itself, or "other".</summary>
     public string Of(string value)
     {
         if (_known.TryGetValue(value, out var known))
@@ -17,7 +17,7 @@ public sealed class BoundedLabel(int limit, string overflow = MetricNames.Overfl
         }
         if (Volatile.Read(ref _count) >= limit || Interlocked.Increment(ref _count) > limit)
         {
-            return overflow;
+            return MetricNames.Overflow;
         }
         return _known.GetOrAdd(value, value);
     }

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using Gateway.Queueing;
 
 namespace Gateway.Telemetry;
 
@@ -104,8 +105,8 @@ public sealed class GatewayMeters : IDisposable
 
     /// <summary>A replica was chosen.</summary>
     /// <param name="model">The pool's name.</param>
-    /// <param name="reason">What decided, one of a few words of Routing.</param>
-    public void OnRoutingDecision(string model, string reason) => _routingDecisions.Add(1, ModelTag(model), ReasonTag(reason));
+    /// <param name="reason">What decided.</param>
+    public void OnRoutingDecision(string model, PlacementReason reason) => _routingDecisions.Add(1, ModelTag(model), new(MetricNames.Reason, WordOf(reason)));
 
     /// <summary>An attempt is repeated elsewhere.</summary>
     /// <param name="model">The pool's name.</param>
@@ -120,17 +121,31 @@ public sealed class GatewayMeters : IDisposable
 
     public void Dispose() => _meter.Dispose();
 
-    internal void OnRefusal(string? model, string reason) => _refusals.Add(1, ModelTag(model), ReasonTag(reason));
+    /// <param name="model">The pool's name; null: unknown.</param>
+    /// <param name="code">The error's code. An engine's own code is counted as "other": engines may say anything.</param>
+    internal void OnRefusal(string? model, string? code) =>
+        _refusals.Add(1, ModelTag(model), new(MetricNames.Reason, code is not null && IsRefusal(code) ? code : MetricNames.Overflow));
 
     internal static bool IsRefusal(string code) => RefusalReasons.Contains(code);
 
     internal KeyValuePair<string, object?> ModelTag(string? model) =>
         new(MetricNames.Model, model is null ? MetricNames.UnknownModel : _models.Of(model));
 
-    internal KeyValuePair<string, object?> ReasonTag(string reason) => new(MetricNames.Reason, _reasons.Of(reason));
+    private KeyValuePair<string, object?> ReasonTag(string reason) => new(MetricNames.Reason, _reasons.Of(reason));
 
-    internal static KeyValuePair<string, object?> CodeTag(int status) =>
-        new(MetricNames.Code, (uint)status < (uint)Statuses.Length ? Statuses[status] : MetricNames.Overflow);
+    internal static KeyValuePair<string, object?> CodeTag(int status) => new(MetricNames.Code, StatusWord(status));
+
+    /// <summary>A status as a label value; anything that is none counts as "other".</summary>
+    internal static string StatusWord(int status) => status is >= 100 and < 600 ? Statuses[status] : MetricNames.Overflow;
+
+    private static string WordOf(PlacementReason reason) => reason switch
+    {
+        PlacementReason.OnlyChoice => "only_choice",
+        PlacementReason.Prefix => "prefix",
+        PlacementReason.Session => "session",
+        PlacementReason.LeastLoad => "least_load",
+        _ => MetricNames.Overflow,
+    };
 
     private static KeyValuePair<string, object?> OutcomeTag(ConfigReloadOutcome outcome) =>
         new(MetricNames.Outcome, outcome == ConfigReloadOutcome.Applied ? "applied" : "rejected");

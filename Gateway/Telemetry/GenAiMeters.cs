@@ -8,10 +8,6 @@ namespace Gateway.Telemetry;
 /// <summary>Records the OpenTelemetry GenAI client metrics of a request that reached an engine. Routes the convention has no word for are left out.</summary>
 internal sealed class GenAiMeters(GatewayMeters meters, Fleet fleet)
 {
-    private const int MaxErrorTypes = 64;
-
-    private readonly BoundedLabel _errorTypes = new(MaxErrorTypes, GenAiNames.OtherError);
-
     public void Record(CompletedRequest completed, InferenceRequest request, string model)
     {
         if (OperationOf(completed.Route.Kind) is not { } operation)
@@ -39,7 +35,7 @@ internal sealed class GenAiMeters(GatewayMeters meters, Fleet fleet)
         RecordTokens(completed.OutputTokens > 0 ? completed.OutputTokens : completed.Usage?.OutputTokens, "output", tags);
         if (completed.Outcome != RequestOutcome.Success)
         {
-            tags.Add(GenAiNames.ErrorType, completed.ErrorCode is { } code ? _errorTypes.Of(code) : GenAiNames.OtherError);
+            tags.Add(GenAiNames.ErrorType, completed.StatusCode >= 400 ? GatewayMeters.StatusWord(completed.StatusCode) : GenAiNames.OtherError);
         }
         meters.OperationDuration.Record(SecondsFrom(beforeSending, completed.Duration), tags);
     }

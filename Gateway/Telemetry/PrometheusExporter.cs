@@ -15,7 +15,7 @@ public sealed class PrometheusExporter : BaseExporter<Metric>, IPullMetricExport
     /// <inheritdoc/>
     public override ExportResult Export(in Batch<Metric> batch)
     {
-        // Other readers' flushes come here too; only a scrape has somewhere to write.
+        // The provider's shutdown exports a last time; only a scrape has somewhere to write.
         _target?.WriteMetrics(batch);
         return ExportResult.Success;
     }
@@ -42,7 +42,7 @@ public static class PrometheusPullExtensions
     /// <summary>Shows the provider's metrics on a page.</summary>
     /// <param name="builder">The provider's builder.</param>
     /// <param name="page">The page; several providers may share it as long as their metrics differ.</param>
-    /// <param name="temporality">Delta for gauges alone: series without a fresh value are then dropped. Counters need cumulative.</param>
+    /// <param name="temporality">Delta for gauges alone: series without a fresh value are then forgotten. Counters need cumulative.</param>
     public static MeterProviderBuilder AddPrometheusPull(
         this MeterProviderBuilder builder, PrometheusPage page, MetricReaderTemporalityPreference temporality = MetricReaderTemporalityPreference.Cumulative)
     {

@@ -58,7 +58,7 @@ public sealed class RequestMeters(GatewayMeters meters, EstimateCalibration cali
         var reason = completed.ErrorCode;
         if (completed.Outcome == RequestOutcome.Refused || (reason is not null && GatewayMeters.IsRefusal(reason)))
         {
-            meters.OnRefusal(completed.Model, reason ?? MetricNames.Overflow);
+            meters.OnRefusal(completed.Model, reason);
         }
     }
 

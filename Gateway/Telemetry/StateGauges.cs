@@ -6,7 +6,7 @@ namespace Gateway.Telemetry;
 /// <summary>Requests of one class that wait in front of one pool.</summary>
 public readonly record struct QueueDepth(string Model, string Priority, int Waiting);
 
-/// <summary>Gauges read from the live fleet and queues at each scrape, so that what left the fleet leaves the page.</summary>
+/// <summary>Gauges read from the live fleet and queues at each scrape: a replica that left is not shown any more.</summary>
 public sealed class StateGauges : IDisposable
 {
     private readonly Meter _meter;

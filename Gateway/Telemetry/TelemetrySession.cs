@@ -31,6 +31,7 @@ public sealed class TelemetrySession : IDisposable
         var resource = ResourceBuilder.CreateEmpty().AddService("gateway", serviceVersion: version).AddTelemetrySdk().AddEnvironmentVariableDetector();
         var pushesMetrics = IsWanted(environment, "METRICS");
         _counters = Provider([MetricNames.Meter, .. RuntimeMeters, .. extraMeters ?? []], MetricReaderTemporalityPreference.Cumulative);
+        // Cumulative readers keep a place for every series ever seen, 2,000 at most: a fleet whose addresses change would run out of them.
         _state = Provider([MetricNames.StateMeter], MetricReaderTemporalityPreference.Delta);
         if (IsWanted(environment, "TRACES"))
         {
