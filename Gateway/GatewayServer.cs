@@ -4,8 +4,6 @@ using Gateway.Api;
 using Gateway.Configuration;
 using Gateway.Forwarding;
 using Gateway.Learning;
-using Gateway.Queueing;
-using Gateway.Replicas;
 using Gateway.Replicas.Engines;
 using Gateway.Requests;
 using Gateway.Telemetry;
@@ -13,7 +11,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -79,7 +76,16 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     /// <summary>Where it listens, with the ports that were given.</summary>
     public IReadOnlyList<string> Urls =>
-        [.. _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses];
+        [.. _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
+
+    /// <summary>Waits until every model has a replica that takes work, by looking at the fleet until the token says to stop.</summary>
+    public async Task ReadyAsync(CancellationToken cancellationToken)
+    {
+        while (!Core.Fleet.Pools.All(pool => pool.CanServe))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(5), _time, cancellationToken);
+        }
+    }
 
     /// <summary>Ends when the process was asked to stop and all answers have ended.</summary>
     public Task Stopped => _app.WaitForShutdownAsync();
@@ -100,7 +106,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
             await server.DisposeAsync();
             throw;
         }
-        Log.Started(server._log, Version, string.Join(", ", server.Urls), options.Models.Count);
+        foreach (var url in server.Urls)
+        {
+            Log.Started(server._log, Version, url, options.Models.Count);
+        }
         return server;
     }
 
@@ -152,7 +161,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.Listen.MaxBodyBytes;
             kestrel.Limits.MaxConcurrentConnections = options.Listen.MaxConnections;
-            kestrel.ConfigureEndpointDefaults(endpoint => endpoint.Protocols = HttpProtocols.Http1AndHttp2);
         });
         builder.WebHost.UseUrls([.. options.Listen.Urls]);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Listen.DrainTimeout);
@@ -174,12 +182,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
         }
         var path = new GatewayPath(
             Core, reader, _upstreams, _app.Services.GetRequiredService<IHttpForwarder>(), () => Core.Options, observers,
-            (model, reason) => _meters.OnRoutingDecision(model, ReasonWords[(int)reason]), _time);
+            _meters.OnRoutingDecision, _time);
         var routes = Endpoints.Table(this, path, reader, options.Listen.CorsOrigins);
         ((IApplicationBuilder)_app).Run(routes.HandleAsync);
     }
-
-    private static readonly string[] ReasonWords = ["none", "only_choice", "prefix", "session", "least_load"];
 
     internal PrometheusPage MetricsPage => _telemetry.Page;
 
@@ -214,8 +220,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Version} listens on {Urls} for {Models} models.")]
-        public static partial void Started(ILogger logger, string version, string urls, int models);
+        [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Version} listens on {Url} for {Models} models.")]
+        public static partial void Started(ILogger logger, string version, string url, int models);
     }
 }
 

@@ -1,7 +1,12 @@
 using System.CommandLine;
 using Gateway.Cli;
 
-var root = new RootCommand("An OpenAI-compatible gateway for model servers.") { EngineVerb.Create() };
-var arguments = root.Parse(args);
-var code = await arguments.InvokeAsync();
-return arguments.Errors.Count > 0 ? 2 : code;
+var root = new RootCommand("A gateway for LLM servers: estimates each answer's length, and sends each request where it is answered soonest.")
+{
+    ServeVerb.Create(),
+    CheckVerb.Create(),
+    EngineVerb.Create(),
+};
+var parsed = root.Parse(args);
+var exitCode = await parsed.InvokeAsync();
+return parsed.Errors.Count > 0 ? 2 : exitCode;

@@ -1,0 +1,100 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Gateway.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+
+namespace Gateway.Cli;
+
+/// <summary><c>gateway serve --config FILE</c>: the gateway, until SIGTERM or Ctrl-C.</summary>
+public static class ServeVerb
+{
+    /// <summary>The verb. Exit codes: 0 stopped as asked, 1 could not listen, 2 the configuration has problems.</summary>
+    public static Command Create()
+    {
+        var config = new Option<string>("--config")
+        {
+            Description = "The configuration file. Edits take effect while the gateway runs; a bad edit changes nothing.",
+            HelpName = "FILE",
+            DefaultValueFactory = _ => "config/gateway.yaml",
+        };
+        var command = new Command("serve", "Serve the OpenAI API in front of the configured replicas.") { config };
+        command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetRequiredValue(config), parsed.InvocationConfiguration, cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string file, InvocationConfiguration streams, CancellationToken cancellationToken)
+    {
+        var environment = ConfigurationFile.ReadEnvironment();
+        var text = ConfigurationFile.Read(file, out _);
+        var (options, problems) = text is null
+            ? ConfigurationFile.Load(file, environment)
+            : ConfigurationLoader.Load(text, file, environment);
+        if (options is null)
+        {
+            await streams.Error.WriteLineAsync(ProblemReport.Format(problems, "The gateway does not start."));
+            return 2;
+        }
+        using var logs = LoggerFactory.Create(builder => ConfigureLogging(builder, options));
+        try
+        {
+            await using var server = await GatewayServer.StartAsync(
+                options, new ServerSettings { ConfigureLogging = builder => ConfigureLogging(builder, options) }, cancellationToken);
+            var settings = new LastGood<GatewayOptions>(options);
+            settings.Changed += server.Apply;
+            using var watcher = new ConfigurationWatcher(
+                file, text!, settings, edited => ConfigurationLoader.Load(edited, file, environment),
+                applied => NoteRefusal(server, applied), TimeProvider.System, logs.CreateLogger<ConfigurationWatcher>());
+            using var onHangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
+            {
+                signal.Cancel = true;
+                watcher.ReloadNow();
+            });
+            await UntilStoppedAsync(server, cancellationToken);
+            return 0;
+        }
+        catch (IOException taken)
+        {
+            await streams.Error.WriteLineAsync(taken.Message);
+            return 1;
+        }
+    }
+
+    /// <summary>Waits for SIGTERM, Ctrl-C or the token, then lets running answers finish.</summary>
+    internal static async Task UntilStoppedAsync(GatewayServer server, CancellationToken cancellationToken)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
+        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await server.StopAsync(CancellationToken.None);
+    }
+
+    // An applied reload is counted where it is applied.
+    private static void NoteRefusal(GatewayServer server, bool applied)
+    {
+        if (!applied)
+        {
+            server.NoteReload(applied: false);
+        }
+    }
+
+    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
+    {
+        signal.Cancel = true;
+        stop.Cancel();
+    }
+
+    // One JSON object a line on stderr: stdout belongs to the access log.
+    private static void ConfigureLogging(ILoggingBuilder builder, GatewayOptions options)
+    {
+        builder.SetMinimumLevel(options.Telemetry.LogLevel);
+        builder.AddJsonConsole(console =>
+        {
+            console.UseUtcTimestamp = true;
+            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+        });
+        builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+    }
+}
