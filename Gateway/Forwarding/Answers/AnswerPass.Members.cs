@@ -1,0 +1,284 @@
+using System.Text.Json;
+
+namespace Gateway.Forwarding.Answers;
+
+internal ref partial struct AnswerPass
+{
+    private void ReadTopLevel()
+    {
+        switch (_json.ValueSpan.Length)
+        {
+            case 2 when NameIs("id"u8):
+            case 7 when NameIs("created"u8):
+            case 12 when NameIs("service_tier"u8):
+            case 18 when NameIs("system_fingerprint"u8):
+                _json.Read();
+                Skip();
+                break;
+            case 4 when NameIs("type"u8):
+                _json.Read();
+                _type = TypeOf();
+                Skip();
+                break;
+            case 4 when NameIs("code"u8):
+                _json.Read();
+                _hasCode = _json.TokenType is JsonTokenType.Number or JsonTokenType.String;
+                Skip();
+                break;
+            case 5 when NameIs("model"u8):
+                _json.Read();
+                _facts.ModelValue = StringValue();
+                Skip();
+                break;
+            case 5 when NameIs("usage"u8):
+                _json.Read();
+                ReadUsage();
+                break;
+            case 5 when NameIs("error"u8):
+                _json.Read();
+                ReadError();
+                break;
+            case 5 when NameIs("delta"u8):
+                _json.Read();
+                ReadDelta();
+                break;
+            case 6 when NameIs("object"u8):
+                _json.Read();
+                _saysError |= TextIs("error"u8);
+                Skip();
+                break;
+            case 6 when NameIs("status"u8):
+                _json.Read();
+                ReadStatus();
+                break;
+            case 7 when NameIs("choices"u8):
+                _json.Read();
+                ReadChoices();
+                break;
+            case 7 when NameIs("message"u8):
+                _json.Read();
+                _plainMessage = StringText();
+                ReadEnvelope();
+                break;
+            case 7 when NameIs("timings"u8):
+                _json.Read();
+                ReadTimings();
+                break;
+            case 8 when NameIs("response"u8):
+                _json.Read();
+                ReadEnvelope();
+                break;
+            case 11 when NameIs("stop_reason"u8):
+                _json.Read();
+                TakeFinish();
+                break;
+            case 13 when NameIs("content_block"u8):
+                _json.Read();
+                ReadBlock();
+                break;
+            default:
+                _json.Read();
+                _hasWorth |= _json.TokenType != JsonTokenType.Null;
+                Skip();
+                break;
+        }
+    }
+
+    private readonly EventType TypeOf()
+    {
+        if (_json.TokenType != JsonTokenType.String)
+        {
+            return EventType.None;
+        }
+
+        var type = _json.ValueSpan;
+        return type switch
+        {
+            _ when type.SequenceEqual("error"u8) => EventType.Error,
+            _ when type.SequenceEqual("content_block_delta"u8) => EventType.BlockDelta,
+            _ when type.SequenceEqual("content_block_start"u8) => EventType.BlockStart,
+            _ when type.SequenceEqual("message_delta"u8) => EventType.MessageDelta,
+            _ when type.SequenceEqual("message_stop"u8) || type.SequenceEqual("response.completed"u8)
+                || type.SequenceEqual("response.incomplete"u8) || type.SequenceEqual("response.cancelled"u8)
+                || type.SequenceEqual("transcript.text.done"u8) || type.SequenceEqual("speech.audio.done"u8) => EventType.End,
+            _ when type.SequenceEqual("response.failed"u8) => EventType.Failed,
+            _ when type.EndsWith(".delta"u8) => EventType.Delta,
+            _ => EventType.Other,
+        };
+    }
+
+    private void ReadChoices()
+    {
+        if (_json.TokenType != JsonTokenType.StartArray)
+        {
+            Skip();
+            return;
+        }
+
+        _hasChoices = true;
+        while (_json.Read() && _json.TokenType != JsonTokenType.EndArray)
+        {
+            _facts.Choices++;
+            if (!EnterObject())
+            {
+                continue;
+            }
+
+            _hasDeltaText = false;
+            while (NextMember())
+            {
+                ReadChoiceMember();
+            }
+
+            _facts.HasContent |= _hasDeltaText;
+            _facts.TokenGuess += _hasDeltaText ? 1 : 0;
+        }
+
+        _hasDeltaText = false;
+    }
+
+    private void ReadChoiceMember()
+    {
+        if (NameIs("delta"u8) || NameIs("message"u8))
+        {
+            _json.Read();
+            ReadDelta();
+        }
+        else if (NameIs("text"u8))
+        {
+            _json.Read();
+            _hasDeltaText |= HasText;
+            Skip();
+        }
+        else if (NameIs("finish_reason"u8))
+        {
+            _json.Read();
+            _facts.FinishedChoices += TakeFinish() ? 1 : 0;
+        }
+        else
+        {
+            _json.Read();
+            Skip();
+        }
+    }
+
+    /// <summary>A delta, a message or a text: whether anything in it is for the client. Names and roles are not.</summary>
+    private void ReadDelta()
+    {
+        if (_json.TokenType != JsonTokenType.StartObject)
+        {
+            _hasDeltaText |= HasText;
+            Skip();
+            return;
+        }
+
+        while (NextMember())
+        {
+            if (NameIs("stop_reason"u8))
+            {
+                _json.Read();
+                TakeFinish();
+                continue;
+            }
+
+            var isText = NameIs("content"u8) || NameIs("reasoning_content"u8) || NameIs("reasoning"u8) || NameIs("text"u8)
+                || NameIs("thinking"u8) || NameIs("partial_json"u8) || NameIs("refusal"u8) || NameIs("tool_calls"u8)
+                || NameIs("function_call"u8) || NameIs("audio"u8);
+            _json.Read();
+            _hasDeltaText |= isText && HoldsSomething();
+            Skip();
+        }
+    }
+
+    /// <summary>A non-empty text, an object, or a list with an element. A list's start is passed, so its end may be skipped to.</summary>
+    private bool HoldsSomething()
+    {
+        if (_json.TokenType != JsonTokenType.StartArray)
+        {
+            return HasText || _json.TokenType == JsonTokenType.StartObject;
+        }
+
+        var hasElement = false;
+        while (_json.Read() && _json.TokenType != JsonTokenType.EndArray)
+        {
+            hasElement = true;
+            Skip();
+        }
+
+        return hasElement;
+    }
+
+    private void ReadBlock()
+    {
+        if (!EnterObject())
+        {
+            return;
+        }
+
+        while (NextMember())
+        {
+            var isType = NameIs("type"u8);
+            var isText = NameIs("text"u8) || NameIs("thinking"u8);
+            _json.Read();
+            _hasDeltaText |= (isType && TextIs("tool_use"u8)) || (isText && HasText);
+            Skip();
+        }
+    }
+
+    /// <summary>The answer that an event wraps: <c>response</c>, or Anthropic's <c>message</c>.</summary>
+    private void ReadEnvelope()
+    {
+        if (!EnterObject())
+        {
+            return;
+        }
+
+        while (NextMember())
+        {
+            if (NameIs("model"u8))
+            {
+                _json.Read();
+                _facts.NestedModelValue = StringValue();
+                Skip();
+            }
+            else if (NameIs("usage"u8))
+            {
+                _json.Read();
+                ReadUsage();
+            }
+            else if (NameIs("error"u8))
+            {
+                _json.Read();
+                ReadError();
+            }
+            else if (NameIs("status"u8))
+            {
+                _json.Read();
+                ReadStatus();
+            }
+            else
+            {
+                _json.Read();
+                Skip();
+            }
+        }
+    }
+
+    private void ReadError()
+    {
+        _saysError |= _json.TokenType is JsonTokenType.String or JsonTokenType.StartObject;
+        _facts.ErrorMessage ??= StringText();
+        if (!EnterObject())
+        {
+            return;
+        }
+
+        while (NextMember())
+        {
+            var isMessage = NameIs("message"u8);
+            _json.Read();
+            _facts.ErrorMessage ??= isMessage ? StringText() : null;
+            Skip();
+        }
+    }
+}

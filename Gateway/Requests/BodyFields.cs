@@ -1,0 +1,145 @@
+namespace Gateway.Requests;
+
+/// <summary>The top-level members that the gateway reads; every other member passes unread.</summary>
+internal enum BodyField
+{
+    Unknown,
+    Model,
+    Stream,
+    StreamOptions,
+    MaxCompletionTokens,
+    MaxTokens,
+    MaxOutputTokens,
+    MinTokens,
+    IgnoreEos,
+    N,
+    BestOf,
+    Prompt,
+    Suffix,
+    Messages,
+    System,
+    Input,
+    Instructions,
+    Query,
+    Documents,
+    Text,
+    Text1,
+    Text2,
+    Tokens,
+    Tools,
+    ToolChoice,
+    FunctionCall,
+    ResponseFormat,
+    Grammar,
+    OutputConfig,
+    LogProbabilities,
+    ReasoningEffort,
+    Reasoning,
+    Thinking,
+    ThinkingTokenBudget,
+    ChatTemplateKwargs,
+    PreviousResponseId,
+    Store,
+    Background,
+    Priority,
+    PromptCacheKey,
+    SessionId,
+    Conversation,
+    Metadata,
+    User,
+    CacheSalt,
+    AgentHints,
+    ExtraArguments,
+}
+
+/// <summary>Finds a top-level member by its unescaped name.</summary>
+internal static class BodyFields
+{
+    /// <summary>Longest name in the table; a longer one is unknown.</summary>
+    public const int MaxNameBytes = 32;
+
+    private static readonly (byte[] Name, BodyField Field)[][] ByLength = Build(new()
+    {
+        ["model"] = BodyField.Model,
+        ["stream"] = BodyField.Stream,
+        ["stream_options"] = BodyField.StreamOptions,
+        ["max_completion_tokens"] = BodyField.MaxCompletionTokens,
+        ["max_tokens"] = BodyField.MaxTokens,
+        ["max_output_tokens"] = BodyField.MaxOutputTokens,
+        ["min_tokens"] = BodyField.MinTokens,
+        ["ignore_eos"] = BodyField.IgnoreEos,
+        ["n"] = BodyField.N,
+        ["best_of"] = BodyField.BestOf,
+        ["prompt"] = BodyField.Prompt,
+        ["suffix"] = BodyField.Suffix,
+        ["messages"] = BodyField.Messages,
+        ["system"] = BodyField.System,
+        ["input"] = BodyField.Input,
+        ["instructions"] = BodyField.Instructions,
+        ["query"] = BodyField.Query,
+        ["documents"] = BodyField.Documents,
+        ["text"] = BodyField.Text,
+        ["text_1"] = BodyField.Text1,
+        ["text_2"] = BodyField.Text2,
+        ["tokens"] = BodyField.Tokens,
+        ["tools"] = BodyField.Tools,
+        ["functions"] = BodyField.Tools,
+        ["tool_choice"] = BodyField.ToolChoice,
+        ["function_call"] = BodyField.FunctionCall,
+        ["response_format"] = BodyField.ResponseFormat,
+        ["structured_outputs"] = BodyField.Grammar,
+        ["guided_json"] = BodyField.Grammar,
+        ["guided_regex"] = BodyField.Grammar,
+        ["guided_choice"] = BodyField.Grammar,
+        ["guided_grammar"] = BodyField.Grammar,
+        ["regex"] = BodyField.Grammar,
+        ["ebnf"] = BodyField.Grammar,
+        ["json_schema"] = BodyField.Grammar,
+        ["grammar"] = BodyField.Grammar,
+        ["output_config"] = BodyField.OutputConfig,
+        ["logprobs"] = BodyField.LogProbabilities,
+        ["top_logprobs"] = BodyField.LogProbabilities,
+        ["prompt_logprobs"] = BodyField.LogProbabilities,
+        ["reasoning_effort"] = BodyField.ReasoningEffort,
+        ["reasoning"] = BodyField.Reasoning,
+        ["thinking"] = BodyField.Thinking,
+        ["thinking_token_budget"] = BodyField.ThinkingTokenBudget,
+        ["chat_template_kwargs"] = BodyField.ChatTemplateKwargs,
+        ["previous_response_id"] = BodyField.PreviousResponseId,
+        ["store"] = BodyField.Store,
+        ["background"] = BodyField.Background,
+        ["priority"] = BodyField.Priority,
+        ["prompt_cache_key"] = BodyField.PromptCacheKey,
+        ["session_id"] = BodyField.SessionId,
+        ["conversation"] = BodyField.Conversation,
+        ["metadata"] = BodyField.Metadata,
+        ["user"] = BodyField.User,
+        ["cache_salt"] = BodyField.CacheSalt,
+        ["nvext"] = BodyField.AgentHints,
+        ["vllm_xargs"] = BodyField.ExtraArguments,
+    });
+
+    public static BodyField Find(ReadOnlySpan<byte> name)
+    {
+        if (name.Length <= MaxNameBytes)
+        {
+            foreach (var (known, field) in ByLength[name.Length])
+            {
+                if (name.SequenceEqual(known))
+                {
+                    return field;
+                }
+            }
+        }
+
+        return BodyField.Unknown;
+    }
+
+    private static (byte[] Name, BodyField Field)[][] Build(Dictionary<string, BodyField> names) =>
+    [
+        .. Enumerable.Range(0, MaxNameBytes + 1).Select(length => names
+            .Where(pair => pair.Key.Length == length)
+            .Select(pair => (System.Text.Encoding.UTF8.GetBytes(pair.Key), pair.Value))
+            .ToArray()),
+    ];
+}

@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Gateway.Requests;
+
+/// <summary>What is to be different in the body that the engine gets. The default value changes nothing.</summary>
+/// <param name="Model">The engine's own name of the model; null: as the client wrote it.</param>
+/// <param name="IncludesUsage">Ask for usage at the end of the stream, where the API has that option.</param>
+/// <param name="Priority">The engine's priority; null: as the client wrote it.</param>
+public readonly record struct BodyChanges(string? Model = null, bool IncludesUsage = false, int? Priority = null);
+
+/// <summary>Changes single values of a JSON body in place; every other byte stays as the client sent it.</summary>
+public static class BodySplicer
+{
+    private static readonly byte[] IncludeUsageMember = "\"include_usage\":true"u8.ToArray();
+    private static readonly byte[] StreamOptionsMember = "\"stream_options\":{\"include_usage\":true}"u8.ToArray();
+    private static readonly byte[] StreamOptionsObject = "{\"include_usage\":true}"u8.ToArray();
+    private static readonly byte[] True = "true"u8.ToArray();
+
+    /// <param name="body">The body that <paramref name="facts"/> were read from.</param>
+    /// <param name="route">Only streamed chat and text completions have an option for usage.</param>
+    /// <param name="facts">Where the values stand.</param>
+    /// <param name="changes">What is to be different.</param>
+    public static SplicedBody Splice(ReadOnlyMemory<byte> body, ApiRoute route, BodyFacts facts, in BodyChanges changes)
+    {
+        var edits = new Edits();
+        var inserted = default(byte[]);
+        if (changes.Model is { } model && model != facts.Model && facts.ModelValue is { } modelValue)
+        {
+            edits.Add(modelValue, Quoted(model));
+        }
+
+        if (changes.IncludesUsage && facts is { IsStreaming: true, WantsStreamUsage: false }
+            && route.Kind is ApiKind.ChatCompletions or ApiKind.Completions)
+        {
+            inserted = AskForUsage(body.Span, facts, ref edits);
+        }
+
+        if (changes.Priority is { } priority)
+        {
+            if (facts.PriorityValue is { } priorityValue)
+            {
+                edits.Add(priorityValue, Encoding.UTF8.GetBytes(priority.ToString(CultureInfo.InvariantCulture)));
+            }
+            else
+            {
+                var member = Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"\"priority\":{priority}"));
+                inserted = inserted is null ? member : [.. inserted, (byte)',', .. member];
+            }
+        }
+
+        if (inserted is not null)
+        {
+            edits.Add(facts.InsertAt..facts.InsertAt, facts.IsEmptyObject ? inserted : [.. inserted, (byte)',']);
+        }
+
+        return edits.Apply(body);
+    }
+
+    /// <returns>A whole member to insert into the top-level object; null when an edit inside it was enough.</returns>
+    private static byte[]? AskForUsage(ReadOnlySpan<byte> body, BodyFacts facts, ref Edits edits)
+    {
+        if (facts.IncludeUsageValue is { } value)
+        {
+            edits.Add(value, True);
+            return null;
+        }
+
+        if (facts.StreamOptionsValue is not { } options)
+        {
+            return StreamOptionsMember;
+        }
+
+        var start = options.Start.Value;
+        if (body[start] != (byte)'{')
+        {
+            edits.Add(options, StreamOptionsObject);
+            return null;
+        }
+
+        var isEmpty = body[(start + 1)..].TrimStart(" \t\r\n"u8)[0] == (byte)'}';
+        edits.Add((start + 1)..(start + 1), isEmpty ? IncludeUsageMember : [.. IncludeUsageMember, (byte)',']);
+        return null;
+    }
+
+    private static byte[] Quoted(string text) =>
+        [(byte)'"', .. JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes, (byte)'"'];
+
+    /// <summary>The few edits of one body, kept in the order of their places.</summary>
+    private struct Edits
+    {
+        private const int Most = 3;
+        private readonly (int Start, int End, byte[] Bytes)[] _edits = new (int, int, byte[])[Most];
+        private int _count;
+
+        public Edits()
+        {
+        }
+
+        public void Add(Range place, byte[] bytes)
+        {
+            var at = _count++;
+            while (at > 0 && _edits[at - 1].Start > place.Start.Value)
+            {
+                _edits[at] = _edits[at - 1];
+                at--;
+            }
+
+            _edits[at] = (place.Start.Value, place.End.Value, bytes);
+        }
+
+        public readonly SplicedBody Apply(ReadOnlyMemory<byte> body)
+        {
+            var segments = new ReadOnlyMemory<byte>[(_count * 2) + 1];
+            var from = 0;
+            for (var i = 0; i < _count; i++)
+            {
+                var (start, end, bytes) = _edits[i];
+                segments[i * 2] = body[from..start];
+                segments[(i * 2) + 1] = bytes;
+                from = end;
+            }
+
+            segments[^1] = body[from..];
+            return new SplicedBody(segments);
+        }
+    }
+}
