@@ -35,7 +35,7 @@ internal ref partial struct BodyPass
         if (_json.TokenType == JsonTokenType.String)
         {
             _messages = 1;
-            // A client that turns this text into the first item of a list later keeps its prefix: the role is the same length of mark.
+            // A client that turns this text into the first item of a list later keeps its prefix: a user's mark is empty there too.
             _turns.Add(0, 0, PromptPiece.Role, _limitBytes);
             AddText(ref _turns);
             return;
@@ -97,7 +97,7 @@ internal ref partial struct BodyPass
             }
         }
 
-        if (isSystem && _systemTurns >= role)
+        if (isSystem && role >= 0 && _systemTurns >= role)
         {
             _systemTurns = _turns.Count;
         }

@@ -62,7 +62,8 @@ internal ref partial struct BodyPass
 
     public readonly BodyProblem NotJson(JsonException broken)
     {
-        if (_json.CurrentDepth >= BodyReader.MaxDepth)
+        // An opening token does not count itself, so the deepest one that was read stands one below the limit.
+        if (_json.CurrentDepth == BodyReader.MaxDepth - 1 && _json.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject)
         {
             return new("invalid_json", FormattableString.Invariant($"The request body is nested deeper than {BodyReader.MaxDepth} levels."), null);
         }
