@@ -205,16 +205,13 @@ internal ref partial struct BodyPass
             return;
         }
 
-        Span<byte> text = stackalloc byte[BodyReader.MaxModelBytes];
-        if (!JsonText.TryUnescape(_json.ValueSpan, text, out var written) || !System.Text.Unicode.Utf8.IsValid(text[..written]))
+        if (!TryReadText(BodyReader.MaxModelBytes, out var model))
         {
             Refuse("model", "valid Unicode of at most 1024 bytes");
-            return;
         }
-
-        if (written > 0)
+        else if (model.Length > 0)
         {
-            _model = System.Text.Encoding.UTF8.GetString(text[..written]);
+            _model = model;
             _modelValue = TokenStart..TokenEnd;
         }
     }

@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Gateway.Requests;
 
@@ -33,6 +35,28 @@ internal ref partial struct BodyPass
         var isIt = NameIs(name);
         _json.Read();
         return isIt;
+    }
+
+    /// <summary>The string's text; false when it is longer than <paramref name="mostBytes"/> or no Unicode.</summary>
+    private readonly bool TryReadText(int mostBytes, out string text)
+    {
+        var bytes = _json.ValueSpan;
+        if (_json.ValueIsEscaped)
+        {
+            Span<byte> unescaped = stackalloc byte[mostBytes];
+            if (!JsonText.TryUnescape(bytes, unescaped, out var written) || !Utf8.IsValid(unescaped[..written]))
+            {
+                text = "";
+                return false;
+            }
+
+            text = Encoding.UTF8.GetString(unescaped[..written]);
+            return true;
+        }
+
+        var isText = bytes.Length <= mostBytes && Utf8.IsValid(bytes);
+        text = isText ? Encoding.UTF8.GetString(bytes) : "";
+        return isText;
     }
 
     private bool ReadSwitch(string param)

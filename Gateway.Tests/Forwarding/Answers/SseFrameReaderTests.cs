@@ -13,6 +13,8 @@ public sealed class SseFrameReaderTests
         { "data: a\n\r\ndata: b\r\n\ndata: c\r\n\r", ["a", "b", "c"] },
         { "data:a\n\ndata:  b\n\ndata\n\n", ["a", " b", ""] },
         { "\uFEFFdata: a\n\ndata: b\n\n", ["a", "b"] },
+        { "\uFEFFdata: a\ndata: b\n\n\uFEFFdata: c\ndata: d\n\n", ["a\nb", "d"] },
+        { "data:\ndata:\n\ndata: \n\n", ["\n", ""] },
         { ": keep-alive\n\ndata: a\n\n", ["-", "a"] },
         { "\n\n\ndata: a\n\n", ["-", "-", "-", "a"] },
         { "event: response.created\nid: 7\nretry: 10\ndata: {\ndata:  \"x\":1\ndata: }\n\n", ["response.created|{\n \"x\":1\n}"] },
