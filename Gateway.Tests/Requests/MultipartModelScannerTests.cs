@@ -7,7 +7,7 @@ public sealed class MultipartModelScannerTests
 {
     private const string Form =
         "--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a;name=model\\\".wav\"\r\nContent-Type: audio/wav\r\n\r\n"
-        + "RIFF\r\n--XY\r\r\n-\r\n--X\r\n"
+        + "RIFF\r\n--XY\r\r\n-\r\n--X\r\r\n--\rZ\r"
         + "\r\n--XX\r\ncontent-disposition: form-data; name=model\r\n\r\norg/whisper\r\n"
         + "--XX  \r\nContent-Disposition: form-data; name=\"stream\"\r\n\r\nTrue\r\n"
         + "--XX\r\nContent-Disposition: form-data; name=\"response_format\"\r\n\r\nverbose_json\r\n--XX--\r\nepilogue";

@@ -77,6 +77,24 @@ public sealed class PrefixHasherTests
     }
 
     [Fact]
+    public void Prefix_SameTextFromAnotherRoleOrInOtherMessages_Differs()
+    {
+        static ulong First(string messages) => Prefix($"{{\"model\":\"m\",\"messages\":[{messages}]}}")[0];
+        var half = new string('x', 40);
+
+        ulong[] hashes =
+        [
+            First($"{{\"role\":\"user\",\"content\":\"{half}{half}\"}}"),
+            First($"{{\"content\":\"{half}{half}\",\"role\":\"assistant\"}}"),
+            First($"{{\"role\":\"tool\",\"content\":\"{half}{half}\"}}"),
+            First($"{{\"role\":\"user\",\"content\":\"{half}\"}},{{\"role\":\"user\",\"content\":\"{half}\"}}"),
+            First($"{{\"role\":\"user\",\"content\":\"tool{half}{half}\"}}"),
+        ];
+
+        Assert.Equal(hashes.Length, hashes.Distinct().Count());
+    }
+
+    [Fact]
     public void Prefix_TwoImages_DifferByTheirBytes()
     {
         static string Body(string image) =>

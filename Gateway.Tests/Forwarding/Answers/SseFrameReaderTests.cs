@@ -64,9 +64,10 @@ public sealed class SseFrameReaderTests
     [Fact]
     public void Read_FrameBeyondTheLimit_ComesInPiecesAndTheNextOneIsWhole()
     {
-        var text = "data: small\n\ndata: " + new string('x', 5_000) + "\r\ndata: y\r\n\r\ndata: after\n\n";
-        for (var packet = 1; packet < 300; packet += 7)
+        for (var length = 500; length < 1_100; length++)
         {
+            var text = "data: small\n\ndata: " + new string('x', length) + "\r\ndata: y\r\n\r\ndata: after\n\n";
+            var packet = 1 + (length % 7 * 40);
             var reader = new SseFrameReader(256);
             var bytes = Encoding.UTF8.GetBytes(text);
             var whole = new List<string>();
