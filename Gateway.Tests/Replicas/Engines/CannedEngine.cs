@@ -49,6 +49,9 @@ internal sealed class CannedEngine : HttpMessageHandler
         return this;
     }
 
+    /// <summary>The prepared answer of a path.</summary>
+    public Func<CancellationToken, Task<HttpResponseMessage>> AnswerAsync(string path) => _answers[path];
+
     /// <summary>Ends once the path was asked so many times, from the start.</summary>
     public Task AskedAsync(string path, int times = 1)
     {
