@@ -24,14 +24,20 @@ public sealed class ReplicaWatcherTests
     public async Task ProbeAsync_OnAHealthyEngine_BringsItUpWithItsRoomKnown()
     {
         var engine = Pages.Vllm();
-        var healthWhenObserved = ReplicaHealth.Up;
-        _replica.RoomReturned += () => healthWhenObserved = _replica.Report.KvCapacityTokens is null ? _replica.Health : healthWhenObserved;
+        var roomWhenUp = new List<long?>();
+        _replica.RoomReturned += () =>
+        {
+            if (_replica.Health == ReplicaHealth.Up)
+            {
+                roomWhenUp.Add(_replica.Report.KvCapacityTokens);
+            }
+        };
 
         await Watch(engine).ProbeAsync(default);
 
         Assert.Equal(ReplicaHealth.Up, _replica.Health);
         Assert.Equal((EngineKind.Vllm, 32_000L, 3), (_replica.Report.Engine, _replica.Report.KvCapacityTokens, _replica.Report.RunningRequests));
-        Assert.Equal(ReplicaHealth.Up, healthWhenObserved);
+        Assert.Equal([32_000L], roomWhenUp);
         Assert.Contains(_log.Lines, line => line.Level == LogLevel.Information && line.Text.Contains("up: Vllm 0.11.2", StringComparison.Ordinal));
     }
 
