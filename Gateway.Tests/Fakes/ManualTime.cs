@@ -10,7 +10,6 @@ public sealed class ManualTime : TimeProvider
 
     private readonly Lock _gate = new();
     private readonly List<ManualTimer> _timers = [];
-    private TaskCompletionSource _timerSet = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TimeSpan _now = TimeSpan.FromDays(3);
     private long _timersCreated;
 
@@ -70,40 +69,20 @@ public sealed class ManualTime : TimeProvider
         return fired;
     }
 
-    /// <summary>Lets time pass in steps until something has happened in the background. Waits for those that a step woke before it takes the next.</summary>
+    /// <summary>Lets time pass in steps until something has happened that timers bring about. Time may run ahead of work on other threads: let that come to rest before.</summary>
     public async Task AdvanceUntilAsync(Task done, TimeSpan step, string what)
     {
-        const int MaxSteps = 10_000;
-        for (var i = 0; i < MaxSteps && !done.IsCompleted; i++)
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (!done.IsCompleted)
         {
-            Task timerSet;
-            lock (_gate)
+            if (patience.IsCancellationRequested)
             {
-                timerSet = _timers.Count == 0 ? _timerSet.Task : Task.CompletedTask;
+                throw new TimeoutException($"did not happen: {what}");
             }
-            await OrFailAsync(Task.WhenAny(done, timerSet), what);
-            lock (_gate)
-            {
-                timerSet = _timerSet.Task;
-            }
-            if (Advance(step) > 0)
-            {
-                await OrFailAsync(Task.WhenAny(done, timerSet), what);
-            }
+            Advance(step);
+            await Task.Yield();
         }
-        await OrFailAsync(done, what);
-    }
-
-    private static async Task OrFailAsync(Task task, string what)
-    {
-        try
-        {
-            await task.WaitAsync(TimeSpan.FromSeconds(20));
-        }
-        catch (TimeoutException)
-        {
-            throw new TimeoutException($"did not happen: {what}");
-        }
+        await done;
     }
 
     private ManualTimer? NextDue(TimeSpan target)
@@ -131,7 +110,6 @@ public sealed class ManualTime : TimeProvider
 
     private void Set(ManualTimer timer, TimeSpan dueTime, TimeSpan period)
     {
-        TaskCompletionSource? set = null;
         lock (_gate)
         {
             _timers.Remove(timer);
@@ -140,10 +118,8 @@ public sealed class ManualTime : TimeProvider
                 timer.Due = _now + dueTime;
                 timer.Period = period;
                 _timers.Add(timer);
-                (set, _timerSet) = (_timerSet, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
             }
         }
-        set?.SetResult();
     }
 
     private sealed class ManualTimer(ManualTime time, Action fire, long order) : ITimer

@@ -9,6 +9,7 @@ namespace Gateway.Tests.Replicas.Engines;
 public sealed class FleetWatcherTests : IAsyncLifetime
 {
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
     private readonly ManualTime _time = new();
     private readonly CannedNames _names = new();
@@ -33,6 +34,7 @@ public sealed class FleetWatcherTests : IAsyncLifetime
         _fleet.Apply([_pool], new ResilienceOptions());
         var before = _pool.ReplicaList.Select(replica => replica.Health).ToArray();
         _fleet.Start();
+        await UpAsync(_pool.ReplicaList[0]);
 
         await _time.AdvanceUntilAsync(_engine.AskedAsync("/metrics", 5), Step, "five readings of the load");
         await _time.AdvanceUntilAsync(_engine.AskedAsync("/health", 3), Step, "three probes");
@@ -47,7 +49,7 @@ public sealed class FleetWatcherTests : IAsyncLifetime
     {
         _fleet.Start();
         _fleet.Apply([_pool], new ResilienceOptions());
-        await _time.AdvanceUntilAsync(_engine.AskedAsync("/health"), Step, "the first probe");
+        await UpAsync(_pool.ReplicaList[0]);
 
         _fleet.Apply([], new ResilienceOptions());
         await _fleet.StopAsync();
@@ -63,8 +65,8 @@ public sealed class FleetWatcherTests : IAsyncLifetime
     {
         _fleet.Start();
         _fleet.Apply([_pool], new ResilienceOptions());
-        await _time.AdvanceUntilAsync(_engine.AskedAsync("/health", 2), Step, "two probes");
         var replica = _pool.ReplicaList[0];
+        await UpAsync(replica);
 
         _pool.Reconfigure(_pool.Options with { Aliases = ["other"] }, new FaultLimits(1, TimeSpan.FromSeconds(1)));
         _fleet.Apply([_pool], new ResilienceOptions());
@@ -79,14 +81,14 @@ public sealed class FleetWatcherTests : IAsyncLifetime
         var pool = NewPool(new ReplicaOptions { Dns = new("http://engines:8000") });
         _names.Answer = ["10.0.0.1"];
         _fleet.Apply([pool], new ResilienceOptions());
-        var changed = ChangeOf(pool, 1);
+        var first = ChangeOf(pool, 1);
         _fleet.Start();
-        await _time.AdvanceUntilAsync(changed, Step, "the first address");
+        await first.WaitAsync(Patience);
+        await UpAsync(pool.ReplicaList[0]);
 
         _names.Answer = ["10.0.0.1", "10.0.0.2"];
         await _time.AdvanceUntilAsync(ChangeOf(pool, 2), Step, "the second address");
-        var up = HealthOf(pool.ReplicaList[1]);
-        await _time.AdvanceUntilAsync(up, Step, "the second replica is up");
+        await UpAsync(pool.ReplicaList[1]);
 
         Assert.Equal(["10.0.0.1:8000", "10.0.0.2:8000"], pool.ReplicaList.Select(replica => replica.Id));
     }
@@ -97,9 +99,9 @@ public sealed class FleetWatcherTests : IAsyncLifetime
         _engine.WithSilence("/v1/models");
         _fleet.Apply([_pool], new ResilienceOptions());
         _fleet.Start();
-        await _engine.AskedAsync("/v1/models").WaitAsync(TimeSpan.FromSeconds(20));
+        await _engine.AskedAsync("/v1/models").WaitAsync(Patience);
 
-        await _fleet.StopAsync().WaitAsync(TimeSpan.FromSeconds(20));
+        await _fleet.StopAsync().WaitAsync(Patience);
 
         Assert.Equal(0, _time.ActiveTimers);
         Assert.DoesNotContain(_log.Lines, line => line.Level == LogLevel.Error);
@@ -118,7 +120,8 @@ public sealed class FleetWatcherTests : IAsyncLifetime
         return changed.Task;
     }
 
-    private static Task HealthOf(Replica replica)
+    /// <summary>The first probe needs no time to pass.</summary>
+    private static Task UpAsync(Replica replica)
     {
         var up = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         replica.RoomReturned += () =>
@@ -132,7 +135,7 @@ public sealed class FleetWatcherTests : IAsyncLifetime
         {
             up.TrySetResult();
         }
-        return up.Task;
+        return up.Task.WaitAsync(Patience);
     }
 
     private Pool NewPool(params ReplicaOptions[] replicas) =>
