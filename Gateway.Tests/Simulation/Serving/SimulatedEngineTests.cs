@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using Gateway.Simulation;
 using Gateway.Simulation.Serving;
 
 namespace Gateway.Tests.Simulation.Serving;
@@ -283,6 +284,40 @@ public sealed class SimulatedEngineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Pace_AtSpeedOne_IsThatOfTheProfile()
+    {
+        await using var real = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { Speed = 1 }, default);
+        using var client = new EngineClient(real);
+        var started = TimeProvider.System.GetTimestamp();
+
+        await client.PostJsonAsync("/v1/chat/completions", """{"messages":[{"role":"user","content":"answer with 50 tokens"}]}""");
+
+        Assert.True(TimeProvider.System.GetElapsedTime(started) >= TimeSpan.FromMilliseconds(50 * 4.5));
+    }
+
+    [Fact]
+    public async Task Priority_UnderThePriorityPolicy_LetsTheLowerNumberPast()
+    {
+        await using var one = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { MaxSequences = 1, SchedulingPolicy = SchedulingPolicy.Priority }, default);
+        using var client = new EngineClient(one);
+        async Task<long> AskAsync(int priority, int tokens)
+        {
+            await client.PostJsonAsync("/v1/chat/completions", $$"""{"priority":{{priority}},"messages":[{"role":"user","content":"answer with {{tokens}} tokens"}]}""");
+            return TimeProvider.System.GetTimestamp();
+        }
+
+        var running = AskAsync(0, 60);
+        await WaitingAsync(one, running: 1, waiting: 0);
+        var late = AskAsync(5, 3);
+        await WaitingAsync(one, running: 1, waiting: 1);
+        var urgent = AskAsync(-5, 3);
+        await WaitingAsync(one, running: 1, waiting: 2);
+
+        Assert.True(await urgent < await late);
+        await running;
+    }
+
+    [Fact]
     public async Task Key_WhenOneIsSet_IsAskedForUnderV1Only()
     {
         await using var locked = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { ApiKey = "sesame" }, default);
@@ -296,6 +331,16 @@ public sealed class SimulatedEngineTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Unauthorized, refused.StatusCode);
         Assert.Equal(HttpStatusCode.OK, health.StatusCode);
         Assert.Equal(HttpStatusCode.OK, welcome.StatusCode);
+    }
+
+    private static async Task WaitingAsync(SimulatedEngine engine, int running, int waiting)
+    {
+        var started = TimeProvider.System.GetTimestamp();
+        while (engine.Counters.Running != running || engine.Counters.Waiting != waiting)
+        {
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < TimeSpan.FromSeconds(20), $"never saw {running} running and {waiting} waiting");
+            await Task.Yield();
+        }
     }
 
     private static JsonElement Choice(JsonElement answer) => answer.GetProperty("choices")[0];

@@ -13,6 +13,7 @@ internal static class AnswerPump
         response.ContentType = "text/event-stream; charset=utf-8";
         response.Headers.CacheControl = "no-cache";
         var body = response.BodyWriter;
+        group.IsStreamed = true;
         await using var leaving = Start(call, group);
         await response.StartAsync(call.Aborted);
         await body.FlushAsync(call.Aborted);
