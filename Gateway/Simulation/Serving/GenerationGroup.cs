@@ -39,6 +39,9 @@ internal sealed class GenerationGroup : IValueTaskSource
 
     public List<Generation> Generations { get; } = [];
 
+    /// <summary>Whether the reader wants to hear of every token, or only of the ends of sequences.</summary>
+    public bool IsStreamed { get; set; }
+
     /// <summary>Whether the engine stopped or the client left: nothing more will come.</summary>
     public bool IsAbandoned { get; private set; }
 
@@ -80,7 +83,10 @@ internal sealed class GenerationGroup : IValueTaskSource
             generation.IsFinished = token.IsFinished;
         }
 
-        Wake();
+        if (IsStreamed || token.IsFinished)
+        {
+            Wake();
+        }
     }
 
     public void Abandon()
