@@ -43,8 +43,8 @@ public sealed class ModelPool : IDisposable
     {
         var isPlain = options.Mode == GatewayMode.Plain;
         var routing = isPlain ? options.Routing with { Policy = "least_requests", Scorers = [] } : options.Routing;
-        var queue = isPlain ? options.Queue with { Order = "fcfs" } : options.Queue;
-        var plan = new DispatchPlan(queue, routing, QueueOrders.Create(queue), HoldsForRoom: !isPlain);
+        var queue = isPlain ? options.Queue with { Order = "fcfs", Admission = "none" } : options.Queue;
+        var plan = new DispatchPlan(queue, routing, QueueOrders.Create(queue), AdmissionRules.Create(queue.Admission, queue.WindowRequests));
         return (plan, RoutingPolicies.Plan(routing, new Random(_chance.Next())));
     }
 }

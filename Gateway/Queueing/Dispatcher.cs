@@ -9,8 +9,8 @@ namespace Gateway.Queueing;
 /// <param name="Queue">Limits on waiting.</param>
 /// <param name="Routing">How long affinities are believed.</param>
 /// <param name="Order">Who goes first within a class.</param>
-/// <param name="HoldsForRoom">Whether requests wait for room at all; in plain mode none does.</param>
-public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQueueOrder Order, bool HoldsForRoom);
+/// <param name="Admission">Who may go at all.</param>
+public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQueueOrder Order, IAdmissionRule Admission);
 
 /// <summary>Chooses a replica and reserves its room in one step; whoever finds none waits here. One per pool. Thread-safe.</summary>
 /// <remarks>Decisions are told outside the lock. While every replica has room nothing waits and entering is synchronous.</remarks>
@@ -38,7 +38,7 @@ public sealed class Dispatcher : IDisposable
         _pool = pool;
         _plan = plan;
         _time = time;
-        _placer = new Placer(pool, prefixes, router);
+        _placer = new Placer(pool, prefixes, router, time);
         _drain = new DrainRate(time);
         _startedAt = time.GetTimestamp();
         _retry = time.CreateTimer(_ => OnRoomReturned(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
