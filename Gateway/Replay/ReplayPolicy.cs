@@ -1,5 +1,5 @@
 using Gateway.Configuration;
-using Gateway.Queueing;
+using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Routing;
 

@@ -232,6 +232,7 @@ public sealed class Replayer
         flight.Reservation!.Replica.OnSuccess();
         flight.Reservation.Dispose();
         _core.Learner.OnCompleted(Completed(flight, now));
+        _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
         End(new RequestResult
         {
             Outcome = ReplayOutcome.Completed,

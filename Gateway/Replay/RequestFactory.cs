@@ -31,6 +31,7 @@ internal sealed class RequestFactory(string model, EngineProfile profile, Prefix
         },
         Prefix = row.Blocks.IsEmpty ? PrefixFingerprint.Empty : new PrefixFingerprint(row.Blocks.ToArray(), row.BlockTokens * BytesPerToken),
         SessionKey = row.SessionId is { } session ? hasher.Key(Encoding.UTF8.GetBytes(session)) : 0,
+        TenantKey = row.ClientId is { } client ? hasher.Key(Encoding.UTF8.GetBytes(client)) : 0,
         Priority = row.Priority,
         TimeToFirstTokenSlo = row.TimeToFirstTokenSlo,
     };
