@@ -53,12 +53,12 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
         return null;
     }
 
-    /// <summary>Whether a replica takes work now or will by itself within its back-off.</summary>
-    public bool AnyMayWork()
+    /// <summary>Whether a replica that can answer takes work now or will by itself within its back-off.</summary>
+    public bool AnyMayWork(Constraints constraints)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (replica.Health is ReplicaHealth.Up or ReplicaHealth.BackingOff)
+            if (IsWanted(replica, constraints) && replica.Health is (ReplicaHealth.Up or ReplicaHealth.BackingOff))
             {
                 return true;
             }
@@ -119,8 +119,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
         var count = 0;
         foreach (var replica in pool.Replicas)
         {
-            var isWanted = constraints.PinnedSlot is not { } pinned || replica.Slot == pinned;
-            if (!isWanted || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
+            if (!IsWanted(replica, constraints) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
             {
                 continue;
             }
@@ -160,6 +159,9 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
             _costs = new double[2 * replicas];
         }
     }
+
+    private static bool IsWanted(Replica replica, Constraints constraints) =>
+        constraints.PinnedSlot is not { } pinned || replica.Slot == pinned;
 
     private static double? CapacityShare(DispatchPlan plan) => plan.HoldsForRoom ? plan.Queue.CapacityShare : null;
 
