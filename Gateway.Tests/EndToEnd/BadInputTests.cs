@@ -87,6 +87,7 @@ public sealed class BadInputTests : IAsyncLifetime
 
         var message = await ErrorAnswer.AssertAsync(response, 400, code, IsAnthropic(path));
         Assert.Contains(says, message, StringComparison.Ordinal);
+        Assert.True(message.Length > 20, $"The message says too little: {message}");
         Assert.Empty(_engine.Calls);
     }
 

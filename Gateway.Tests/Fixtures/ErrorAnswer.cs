@@ -28,7 +28,7 @@ internal static class ErrorAnswer
         }
         Assert.NotEmpty(error.GetProperty("type").GetString()!);
         var message = error.GetProperty("message").GetString()!;
-        Assert.True(message.Length > 20, $"The message says too little: {message}");
+        Assert.NotEmpty(message);
         return message;
     }
 }

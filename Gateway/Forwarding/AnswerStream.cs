@@ -201,6 +201,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
     {
         _isEnded = true;
         ReturnInput();
+        _output.CloseEvent();
         // Complete but for the sentinel is complete: clients wait for it, so it is supplied.
         if (EndsWithSentinel && answer.Finish != FinishKind.None && !answer.IsBroken)
         {
