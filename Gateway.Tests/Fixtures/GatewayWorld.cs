@@ -17,7 +17,9 @@ internal sealed class GatewayWorld : IAsyncDisposable
     {
         Engines = engines;
         Server = server;
-        Client = new HttpClient { BaseAddress = new Uri(server.Urls[0]), Timeout = TimeSpan.FromMinutes(2) };
+        // A client that drops an answer leaves at once: by default it would read on for two seconds to save the connection.
+        var handler = new SocketsHttpHandler { UseProxy = false, MaxResponseDrainSize = 0, ResponseDrainTimeout = TimeSpan.Zero };
+        Client = new HttpClient(handler) { BaseAddress = new Uri(server.Urls[0]), Timeout = TimeSpan.FromMinutes(2) };
     }
 
     public IReadOnlyList<SimulatedEngine> Engines { get; }
