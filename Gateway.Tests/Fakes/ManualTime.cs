@@ -85,6 +85,20 @@ public sealed class ManualTime : TimeProvider
         await done;
     }
 
+    /// <summary>Waits, without time passing, until so many timers are set: work on other threads has come to rest.</summary>
+    public async Task WhenActiveAsync(int timers, string what)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (ActiveTimers != timers)
+        {
+            if (patience.IsCancellationRequested)
+            {
+                throw new TimeoutException($"did not happen: {what} ({ActiveTimers} timers)");
+            }
+            await Task.Yield();
+        }
+    }
+
     private ManualTimer? NextDue(TimeSpan target)
     {
         lock (_gate)

@@ -71,18 +71,66 @@ public class EngineModelTests(ITestOutputHelper output)
         var model = new EngineModel(Small with { KvBlocks = 6 });
         var old = model.Submit(new EngineRequest { PromptTokens = 8, OutputTokens = 12 });
         var young = model.Submit(new EngineRequest { PromptTokens = 8, OutputTokens = 12 });
-        var finished = new List<int>();
 
-        while (finished.Count < 2)
-        {
-            finished.AddRange(NextStep(model).Where(token => token.IsFinished).Select(token => token.Handle));
-        }
+        var finished = FinishAll(model, 2);
 
         Assert.Equal([old, young], finished);
         Assert.Equal(1, model.Counters.Preemptions);
         Assert.Equal(24, model.Counters.GeneratedTokens);
         Assert.Equal(16, model.Counters.PromptTokens);
         Assert.Equal(0, model.Counters.UsedBlocks);
+    }
+
+    [Fact]
+    public void Preempted_UnderFcfs_ReturnsBeforeThoseThatHadNotBegun()
+    {
+        var model = new EngineModel(Small with { KvBlocks = 6, MaxSequences = 2 });
+        var old = model.Submit(new EngineRequest { PromptTokens = 8, OutputTokens = 12 });
+        var young = model.Submit(new EngineRequest { PromptTokens = 8, OutputTokens = 12 });
+        var waiting = model.Submit(new EngineRequest { PromptTokens = 4, OutputTokens = 1 });
+
+        var finished = FinishAll(model, 3);
+
+        Assert.Equal(1, model.Counters.Preemptions);
+        Assert.Equal([old, waiting, young], finished);
+    }
+
+    [Fact]
+    public void Step_ThatPreempts_AdmitsNobody()
+    {
+        var model = new EngineModel(Small with { KvBlocks = 6 }, SchedulingPolicy.Priority);
+        model.Submit(new EngineRequest { PromptTokens = 8, OutputTokens = 12 });
+        model.Submit(new EngineRequest { PromptTokens = 8, OutputTokens = 12, Priority = 9 });
+        for (var step = 0; step < 5; step++)
+        {
+            NextStep(model);
+        }
+
+        model.Submit(new EngineRequest { PromptTokens = 1, OutputTokens = 2, Priority = 1 });
+        NextStep(model);
+        var (running, waiting, preemptions) = (model.Counters.Running, model.Counters.Waiting, model.Counters.Preemptions);
+        NextStep(model);
+
+        Assert.Equal((1, 2, 1), (running, waiting, preemptions));
+        Assert.Equal(2, model.Counters.Running);
+    }
+
+    [Fact]
+    public void Preemption_OfARequestThatWasAlreadyInTheStep_GivesItsTokensToTheOthers()
+    {
+        var model = new EngineModel(Small with { KvBlocks = 4, MaxBatchedTokens = 4, ReservesFullPrompt = false }, SchedulingPolicy.Priority);
+        model.Submit(new EngineRequest { PromptTokens = 4, OutputTokens = 9, Priority = 9 });
+        NextStep(model);
+        model.Submit(new EngineRequest { PromptTokens = 4, OutputTokens = 9 });
+        NextStep(model);
+        model.Submit(new EngineRequest { PromptTokens = 12, OutputTokens = 1 });
+        NextStep(model);
+        var before = model.Counters.StepTokens;
+
+        NextStep(model);
+
+        Assert.Equal(1, model.Counters.Preemptions);
+        Assert.Equal(4, model.Counters.StepTokens - before);
     }
 
     [Fact]
@@ -104,12 +152,8 @@ public class EngineModelTests(ITestOutputHelper output)
         var batch = model.Submit(new EngineRequest { PromptTokens = 8, OutputTokens = 12, Priority = 9 });
         NextStep(model);
         var urgent = model.Submit(new EngineRequest { PromptTokens = 8, OutputTokens = 12, Priority = 1 });
-        var finished = new List<int>();
 
-        while (finished.Count < 2)
-        {
-            finished.AddRange(NextStep(model).Where(token => token.IsFinished).Select(token => token.Handle));
-        }
+        var finished = FinishAll(model, 2);
 
         Assert.Equal([urgent, batch], finished);
     }
@@ -233,6 +277,17 @@ public class EngineModelTests(ITestOutputHelper output)
         Assert.Equal(0, model.Counters.UsedBlocks);
         Assert.Equal(0, model.Counters.Running);
         Assert.Equal(0, model.Counters.Waiting);
+    }
+
+    private static List<int> FinishAll(EngineModel model, int requests)
+    {
+        var finished = new List<int>();
+        while (finished.Count < requests)
+        {
+            finished.AddRange(NextStep(model).Where(token => token.IsFinished).Select(token => token.Handle));
+        }
+
+        return finished;
     }
 
     private static EngineToken[] NextStep(EngineModel model)

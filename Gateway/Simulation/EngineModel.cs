@@ -179,6 +179,7 @@ public sealed class EngineModel
                 index -= victim <= index ? 1 : 0;
             }
 
+            // One that lost its own room leaves the others their turn: a step that computes nothing would look like an idle engine.
             if (sequence.IsRunning)
             {
                 _kv.Take(sequence, missing);

@@ -52,16 +52,15 @@ public sealed class FleetWatcherTests : IAsyncLifetime
         await UpAsync(_pool.ReplicaList[0]);
 
         _fleet.Apply([], new ResilienceOptions());
-        await _fleet.StopAsync();
+        await _time.WhenActiveAsync(timers: 1, "only discovery still waits for its time");
         var asked = _engine.Asked.Count;
         _time.Advance(TimeSpan.FromMinutes(1));
 
         Assert.Equal(asked, _engine.Asked.Count);
-        Assert.Equal(0, _time.ActiveTimers);
     }
 
     [Fact]
-    public async Task Apply_Again_KeepsTheReplicaAndItsHealth()
+    public async Task Apply_Again_KeepsTheReplicaAndGoesOnWatchingIt()
     {
         _fleet.Start();
         _fleet.Apply([_pool], new ResilienceOptions());
@@ -71,6 +70,7 @@ public sealed class FleetWatcherTests : IAsyncLifetime
         _pool.Reconfigure(_pool.Options with { Aliases = ["other"] }, new FaultLimits(1, TimeSpan.FromSeconds(1)));
         _fleet.Apply([_pool], new ResilienceOptions());
 
+        await _time.AdvanceUntilAsync(_engine.AskedAsync("/health", _engine.TimesAsked("/health") + 2), Step, "two more probes");
         Assert.Same(replica, _pool.ReplicaList[0]);
         Assert.Equal(ReplicaHealth.Up, replica.Health);
     }

@@ -96,6 +96,25 @@ public sealed class ReplicaWatcherTests
     }
 
     [Fact]
+    public async Task ProbeAsync_WhenProgressShowsBetweenFailures_CountsThemAnew()
+    {
+        var engine = Pages.Vllm();
+        var watcher = Watch(engine);
+        await watcher.ProbeAsync(default);
+        _isMakingProgress = true;
+
+        for (var i = 0; i < 4; i++)
+        {
+            engine.With("/health", "", 503);
+            await watcher.ProbeAsync(default);
+            engine.WithSilence("/health");
+            await ProbeInVainAsync(watcher);
+        }
+
+        Assert.Equal(ReplicaHealth.Up, _replica.Health);
+    }
+
+    [Fact]
     public async Task ProbeAsync_WhenHealthIsSlowWhileOurStreamsGrow_LeavesItUp()
     {
         var engine = Pages.Vllm();

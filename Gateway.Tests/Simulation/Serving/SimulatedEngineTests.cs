@@ -227,6 +227,29 @@ public sealed class SimulatedEngineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Messages_WithAStopSequence_NamesIt()
+    {
+        const string Ask = """{"max_tokens":90STOP,"messages":[{"role":"user","content":"answer with 60 tokens"}]}""";
+        var whole = await _client.PostJsonAsync("/v1/messages", Ask.Replace("STOP", "", StringComparison.Ordinal));
+        var stop = whole.GetProperty("content")[0].GetProperty("text").GetString()![40..46];
+
+        var stopped = await _client.PostJsonAsync("/v1/messages", Ask.Replace("STOP", $",\"stop_sequences\":[\"{stop}\"]", StringComparison.Ordinal));
+
+        Assert.Equal(("end_turn", "stop_sequence"), (whole.GetProperty("stop_reason").GetString(), stopped.GetProperty("stop_reason").GetString()));
+        Assert.Equal(stop, stopped.GetProperty("stop_sequence").GetString());
+    }
+
+    [Fact]
+    public async Task Completion_OfNoTokens_StreamsItsEchoAndItsEnd()
+    {
+        var frames = await _client.PostStreamAsync("/v1/completions", """{"prompt":"Hello","max_tokens":0,"echo":true,"stream":true}""");
+
+        Assert.Equal(3, frames.Count);
+        Assert.Contains("\"text\":\"Hello\"", frames[0], StringComparison.Ordinal);
+        Assert.Contains("\"finish_reason\":", frames[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Tokens_OfAText_TurnBackIntoIt()
     {
         const string Text = "Grüße, world! \n  {\"a\": 1} und viele lange Wörter";

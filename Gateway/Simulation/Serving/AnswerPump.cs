@@ -36,12 +36,7 @@ internal static class AnswerPump
                 var (produced, isFinished) = group.Progress(generation);
                 for (; sent[choice] < produced; sent[choice]++)
                 {
-                    if (!isStarted)
-                    {
-                        stream.WriteStart(body, group);
-                        isStarted = true;
-                    }
-
+                    isStarted = isStarted || WriteStart(stream, body, group);
                     await MisbehaveAsync(call, body, total++);
                     stream.WriteToken(body, group, choice, sent[choice]);
                     await body.FlushAsync(call.Aborted);
@@ -50,6 +45,7 @@ internal static class AnswerPump
                 if (isFinished)
                 {
                     await MisbehaveAsync(call, body, total);
+                    isStarted = isStarted || WriteStart(stream, body, group);
                     sent[choice] = -1;
                     open--;
                     FinishChoice(call, group, stream, body, choice);
@@ -95,6 +91,12 @@ internal static class AnswerPump
         var loop = call.Server.Loop;
         loop.Submit(group);
         return call.Aborted.UnsafeRegister(_ => loop.Cancel(group), null);
+    }
+
+    private static bool WriteStart(AnswerStream stream, PipeWriter body, GenerationGroup group)
+    {
+        stream.WriteStart(body, group);
+        return true;
     }
 
     private static void FinishChoice(EngineCall call, GenerationGroup group, AnswerStream stream, PipeWriter body, int choice)

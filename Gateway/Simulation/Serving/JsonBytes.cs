@@ -19,6 +19,9 @@ internal static class JsonBytes
         return buffer.ToArray();
     }
 
+    /// <summary>A JSON string, quotes included, or <c>null</c>.</summary>
+    public static string TextOrNull(string? text) => text is null ? "null" : Text(text);
+
     /// <summary>A JSON string, quotes included.</summary>
     public static string Text(string text) => "\"" + JavaScriptEncoder.UnsafeRelaxedJsonEscaping.Encode(text) + "\"";
 }

@@ -56,7 +56,7 @@ internal sealed class ChatStream : AnswerStream
         var generation = group.Generations[choice];
         var reason = _tool is not null && generation.FinishReason == "stop" ? "tool_calls" : generation.FinishReason;
         writer.Write(_head);
-        writer.Write(Encoding.UTF8.GetBytes($"{{\"index\":{choice},\"delta\":{(_tool is null ? "{\"content\":\"\"}" : "{}")},\"logprobs\":null,\"finish_reason\":\"{reason}\",\"stop_reason\":null}}]"));
+        writer.Write(Encoding.UTF8.GetBytes($"{{\"index\":{choice},\"delta\":{(_tool is null ? "{\"content\":\"\"}" : "{}")},\"logprobs\":null,\"finish_reason\":\"{reason}\",\"stop_reason\":{JsonBytes.TextOrNull(generation.StoppedBy)}}}]"));
         WriteFrameEnd(writer, group, generation.Pieces.Length);
     }
 

@@ -67,7 +67,7 @@ internal static class CompletionsEndpoint
             json.WriteString("text", (echoes.Length > 0 ? echoes[index] : string.Empty) + ComposedAnswer.Text(generation.Pieces));
             json.WriteNull("logprobs");
             json.WriteString("finish_reason", generation.FinishReason);
-            json.WriteNull("stop_reason");
+            json.WriteString("stop_reason", generation.StoppedBy);
             json.WriteEndObject();
         }
 

@@ -61,7 +61,7 @@ internal static class MessagesEndpoint
     }
 
     internal static string StopReason(Generation generation, string? tool) =>
-        generation.FinishReason == "length" ? "max_tokens" : tool is not null ? "tool_use" : "end_turn";
+        generation.FinishReason == "length" ? "max_tokens" : tool is not null ? "tool_use" : generation.StoppedBy is not null ? "stop_sequence" : "end_turn";
 
     private static EngineError NoMessages() => EngineError.BadRequest("messages must be a list with at least one message.", "messages");
 
@@ -122,7 +122,7 @@ internal static class MessagesEndpoint
         json.WriteEndObject();
         json.WriteEndArray();
         json.WriteString("stop_reason", StopReason(generation, tool));
-        json.WriteNull("stop_sequence");
+        json.WriteString("stop_sequence", generation.StoppedBy);
         json.WriteStartObject("usage");
         json.WriteNumber("input_tokens", promptTokens - generation.CachedTokens);
         json.WriteNumber("cache_creation_input_tokens", 0);

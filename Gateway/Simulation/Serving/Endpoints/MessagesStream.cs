@@ -37,7 +37,7 @@ internal sealed class MessagesStream(EngineCall call, int promptTokens, string? 
     {
         var generation = group.Generations[choice];
         Write(writer, "content_block_stop", "\"index\":0");
-        Write(writer, "message_delta", $"\"delta\":{{\"stop_reason\":\"{MessagesEndpoint.StopReason(generation, tool)}\",\"stop_sequence\":null}},\"usage\":{{\"input_tokens\":{promptTokens - generation.CachedTokens},\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":{generation.CachedTokens},\"output_tokens\":{generation.Pieces.Length}}}");
+        Write(writer, "message_delta", $"\"delta\":{{\"stop_reason\":\"{MessagesEndpoint.StopReason(generation, tool)}\",\"stop_sequence\":{JsonBytes.TextOrNull(generation.StoppedBy)}}},\"usage\":{{\"input_tokens\":{promptTokens - generation.CachedTokens},\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":{generation.CachedTokens},\"output_tokens\":{generation.Pieces.Length}}}");
     }
 
     public override void WriteEnd(IBufferWriter<byte> writer, GenerationGroup group, bool omitsDone) =>
