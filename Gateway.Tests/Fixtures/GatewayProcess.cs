@@ -69,9 +69,9 @@ internal sealed class GatewayProcess : IAsyncDisposable
         return _process.ExitCode;
     }
 
-    /// <summary>Waits until stderr holds a text, so many times.</summary>
+    /// <summary>Waits until so many lines of stderr hold a text.</summary>
     public Task LogsAsync(string text, int times = 1) =>
-        Until.HoldsAsync(() => Errors.Split(text).Length > times || HasExited, $"the log says \"{text}\" {times} times", Patience);
+        Until.HoldsAsync(() => Errors.Split('\n').Count(line => line.Contains(text, StringComparison.Ordinal)) >= times || HasExited, $"the log says \"{text}\" {times} times", Patience);
 
     /// <summary>Sends a signal, such as <c>TERM</c>.</summary>
     public void Signal(string name)

@@ -84,6 +84,15 @@ internal sealed class GatewayWorld : IAsyncDisposable
         }
     }
 
+    /// <summary>Closes the client's and the gateway's connections, and leaves the engines running.</summary>
+    public async Task DisconnectAsync()
+    {
+        Client.Dispose();
+        using var patience = new CancellationTokenSource(Patience);
+        await Server.StopAsync(patience.Token);
+        await Server.DisposeAsync();
+    }
+
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();

@@ -81,6 +81,7 @@ public static class OutcomeMap
             : $"The engine of model '{model}' did not accept the key from the environment variable that models[].apiKeyEnv names. The operator must correct it."),
         FailureKind.EndpointMissing => new(404, "endpoint_not_supported", InvalidRequest,
             $"The engine of model '{model}' ({engine}) has no endpoint {path}. Use a route that it serves."),
+        FailureKind.ShuttingDown => Of(AdmissionOutcome.RejectedShuttingDown, model, TimeSpan.FromSeconds(1)),
         FailureKind.ClientGone => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
         _ => throw new UnreachableException($"{failure.Kind} has no answer"),
     };

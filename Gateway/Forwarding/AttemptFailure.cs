@@ -32,6 +32,9 @@ public enum FailureKind
 
     /// <summary>The client left.</summary>
     ClientGone,
+
+    /// <summary>The gateway stops, and the time for running answers is over.</summary>
+    ShuttingDown,
 }
 
 /// <summary>A failed attempt as a value.</summary>
@@ -70,6 +73,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
         FailureKind.ClientFault => "client_fault",
         FailureKind.Unauthorized => "unauthorized",
         FailureKind.EndpointMissing => "endpoint_missing",
+        FailureKind.ShuttingDown => "shutting_down",
         _ => "client_gone",
     };
 }

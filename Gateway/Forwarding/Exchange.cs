@@ -198,6 +198,7 @@ public sealed class Exchange : HttpMessageInvoker
     private AttemptFailure FailureOf(Exception broken, CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
         : _clock!.HasExpired ? new AttemptFailure(FailureKind.Timeout)
+        : _clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
         : broken is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }
             ? new AttemptFailure(FailureKind.BrokenAnswer)
         : new AttemptFailure(FailureKind.Unreachable);
@@ -228,7 +229,7 @@ public sealed class Exchange : HttpMessageInvoker
     {
         FailureKind.ClientFault or FailureKind.EndpointMissing => Verdict.Success,
         FailureKind.EngineBusy => Verdict.Busy,
-        FailureKind.ClientGone => Verdict.Abandoned,
+        FailureKind.ClientGone or FailureKind.ShuttingDown => Verdict.Abandoned,
         _ => Verdict.Fault,
     };
 
