@@ -13,6 +13,8 @@ internal sealed class GatewayWorld : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    private int _isDisconnected;
+
     private GatewayWorld(IReadOnlyList<SimulatedEngine> engines, GatewayServer server)
     {
         Engines = engines;
@@ -87,6 +89,10 @@ internal sealed class GatewayWorld : IAsyncDisposable
     /// <summary>Closes the client's and the gateway's connections, and leaves the engines running.</summary>
     public async Task DisconnectAsync()
     {
+        if (Interlocked.Exchange(ref _isDisconnected, 1) == 1)
+        {
+            return;
+        }
         Client.Dispose();
         using var patience = new CancellationTokenSource(Patience);
         await Server.StopAsync(patience.Token);
@@ -95,10 +101,7 @@ internal sealed class GatewayWorld : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        Client.Dispose();
-        using var patience = new CancellationTokenSource(Patience);
-        await Server.StopAsync(patience.Token);
-        await Server.DisposeAsync();
+        await DisconnectAsync();
         foreach (var engine in Engines)
         {
             await engine.DisposeAsync();
