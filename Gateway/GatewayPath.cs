@@ -100,6 +100,7 @@ public sealed class GatewayPath(
         {
             exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
             Pinning.Remember(exchange, model, core.Hasher);
+            model.Dispatcher.OnCompleted(departure.Request, departure.Estimate, exchange.Answer.OutputTokens);
         }
         if (exchange.Failure is { } failure)
         {

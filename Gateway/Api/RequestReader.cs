@@ -85,6 +85,7 @@ public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> opt
         Body = facts,
         Prefix = prefix,
         SessionKey = headers.SessionKey != 0 ? headers.SessionKey : facts.BodySessionKey,
+        TenantKey = headers.TenantKey,
         Priority = headers.Priority,
         PriorityLevel = headers.PriorityLevel,
         Deadline = headers.Deadline,
