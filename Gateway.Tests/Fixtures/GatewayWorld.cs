@@ -15,11 +15,15 @@ internal sealed class GatewayWorld : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    private int _isDisconnected;
+
     private GatewayWorld(IReadOnlyList<SimulatedEngine> engines, GatewayServer server)
     {
         Engines = engines;
         Server = server;
-        Client = new HttpClient { BaseAddress = new Uri(server.Urls[0]), Timeout = TimeSpan.FromMinutes(2) };
+        // A client that drops an answer leaves at once: by default it would read on for two seconds to save the connection.
+        var handler = new SocketsHttpHandler { UseProxy = false, MaxResponseDrainSize = 0, ResponseDrainTimeout = TimeSpan.Zero };
+        Client = new HttpClient(handler) { BaseAddress = new Uri(server.Urls[0]), Timeout = TimeSpan.FromMinutes(2) };
     }
 
     public IReadOnlyList<SimulatedEngine> Engines { get; }
@@ -113,12 +117,22 @@ internal sealed class GatewayWorld : IAsyncDisposable
             && Enum.GetValues<PriorityClass>().All(priority => Server.Core.Find(Model)!.Dispatcher.Waiting(priority) == 0),
         "every reservation is returned and nobody waits");
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Closes the client's and the gateway's connections, and leaves the engines running.</summary>
+    public async Task DisconnectAsync()
     {
+        if (Interlocked.Exchange(ref _isDisconnected, 1) == 1)
+        {
+            return;
+        }
         Client.Dispose();
         using var patience = new CancellationTokenSource(Patience);
         await Server.StopAsync(patience.Token);
         await Server.DisposeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await DisconnectAsync();
         foreach (var engine in Engines)
         {
             await engine.DisposeAsync();

@@ -35,6 +35,9 @@ public enum FailureKind
 
     /// <summary>The client left.</summary>
     ClientGone,
+
+    /// <summary>The gateway stops, and the time for running answers is over.</summary>
+    ShuttingDown,
 }
 
 /// <summary>A failed attempt as a value.</summary>
@@ -74,6 +77,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
         FailureKind.Unauthorized => "unauthorized",
         FailureKind.EndpointMissing => "endpoint_missing",
         FailureKind.ClientBody => "client_body",
+        FailureKind.ShuttingDown => "shutting_down",
         _ => "client_gone",
     };
 }

@@ -208,6 +208,7 @@ public sealed class Exchange : HttpMessageInvoker
         cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
         : _bodyFault is { } fault ? new AttemptFailure(FailureKind.ClientBody, fault == ClientBodyFault.TooLarge ? StatusCodes.Status413PayloadTooLarge : StatusCodes.Status400BadRequest)
         : _clock!.HasExpired ? new AttemptFailure(FailureKind.Timeout)
+        : _clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
         : broken is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }
             ? new AttemptFailure(FailureKind.BrokenAnswer)
         : new AttemptFailure(FailureKind.Unreachable);
@@ -240,7 +241,7 @@ public sealed class Exchange : HttpMessageInvoker
         // The client's own key came through: what it is worth says nothing about the replica.
         FailureKind.Unauthorized when !hasOwnKey => Verdict.Success,
         FailureKind.EngineBusy => Verdict.Busy,
-        FailureKind.ClientBody or FailureKind.ClientGone => Verdict.Abandoned,
+        FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.ShuttingDown => Verdict.Abandoned,
         _ => Verdict.Fault,
     };
 

@@ -52,12 +52,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         return null;
     }
 
-    /// <summary>Whether a replica that can answer takes work now or will by itself within its back-off.</summary>
+    /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
+    /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
     public bool AnyMayWork(Constraints constraints)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (IsWanted(replica, constraints) && replica.Health is (ReplicaHealth.Up or ReplicaHealth.BackingOff))
+            if (IsWanted(replica, constraints) && replica.Health is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
             {
                 return true;
             }
