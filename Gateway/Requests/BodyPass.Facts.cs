@@ -149,7 +149,7 @@ internal ref partial struct BodyPass
             case BodyField.Messages when IsChatLike || !_route.Generates:
                 ReadMessages();
                 break;
-            case BodyField.System when IsChatLike:
+            case BodyField.System when _route.Kind is ApiKind.Messages or ApiKind.CountTokens:
                 ReadSystem("system");
                 break;
             case BodyField.Instructions when _route.Kind == ApiKind.Responses:
@@ -172,7 +172,7 @@ internal ref partial struct BodyPass
             case BodyField.Text when _route.Kind == ApiKind.Classify:
                 ReadLooseText(field == BodyField.Documents);
                 break;
-            case BodyField.Tools when _route.Generates || _route.Kind == ApiKind.CountTokens:
+            case BodyField.Tools when IsChatLike || _route.Kind == ApiKind.Responses:
                 ReadTools();
                 break;
             case BodyField.Priority:
@@ -205,16 +205,13 @@ internal ref partial struct BodyPass
             return;
         }
 
-        Span<byte> text = stackalloc byte[BodyReader.MaxModelBytes];
-        if (!JsonText.TryUnescape(_json.ValueSpan, text, out var written) || !System.Text.Unicode.Utf8.IsValid(text[..written]))
+        if (!TryReadText(BodyReader.MaxModelBytes, out var model))
         {
             Refuse("model", "valid Unicode of at most 1024 bytes");
-            return;
         }
-
-        if (written > 0)
+        else if (model.Length > 0)
         {
-            _model = System.Text.Encoding.UTF8.GetString(text[..written]);
+            _model = model;
             _modelValue = TokenStart..TokenEnd;
         }
     }

@@ -21,13 +21,13 @@ internal ref partial struct BodyPass
                 ReadStreamOptions();
                 break;
             case BodyField.MaxCompletionTokens when _route.Kind == ApiKind.ChatCompletions:
-                _maxCompletionTokens = ReadCount("max_completion_tokens", 1);
+                _maxCompletionTokens = ReadLimit("max_completion_tokens");
                 break;
             case BodyField.MaxTokens when _route.Kind != ApiKind.Responses:
-                _maxTokens = ReadCount("max_tokens", 1);
+                _maxTokens = ReadLimit("max_tokens");
                 break;
             case BodyField.MaxOutputTokens when _route.Kind == ApiKind.Responses:
-                _maxOutputTokens = ReadCount("max_output_tokens", 1);
+                _maxOutputTokens = ReadLimit("max_output_tokens");
                 break;
             case BodyField.MinTokens:
                 _minTokens = ReadCount("min_tokens", 0) ?? 0;

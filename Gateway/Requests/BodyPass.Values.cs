@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Gateway.Requests;
 
@@ -35,6 +37,28 @@ internal ref partial struct BodyPass
         return isIt;
     }
 
+    /// <summary>The string's text; false when it is longer than <paramref name="mostBytes"/> or no Unicode.</summary>
+    private readonly bool TryReadText(int mostBytes, out string text)
+    {
+        var bytes = _json.ValueSpan;
+        if (_json.ValueIsEscaped)
+        {
+            Span<byte> unescaped = stackalloc byte[mostBytes];
+            if (!JsonText.TryUnescape(bytes, unescaped, out var written) || !Utf8.IsValid(unescaped[..written]))
+            {
+                text = "";
+                return false;
+            }
+
+            text = Encoding.UTF8.GetString(unescaped[..written]);
+            return true;
+        }
+
+        var isText = bytes.Length <= mostBytes && Utf8.IsValid(bytes);
+        text = isText ? Encoding.UTF8.GetString(bytes) : "";
+        return isText;
+    }
+
     private bool ReadSwitch(string param)
     {
         if (_json.TokenType is JsonTokenType.True or JsonTokenType.False or JsonTokenType.Null)
@@ -47,6 +71,9 @@ internal ref partial struct BodyPass
         return false;
     }
 
+    /// <summary>A limit on tokens; null for null, and for 0 or less, which some engines take as "no limit" and others refuse themselves.</summary>
+    private int? ReadLimit(string param) => ReadCount(param, int.MinValue) is > 0 and var limit ? limit : null;
+
     /// <summary>A whole number of at least <paramref name="least"/>, capped at the largest int; null for null.</summary>
     private int? ReadCount(string param, int least)
     {
@@ -57,10 +84,10 @@ internal ref partial struct BodyPass
 
         if (TryReadInteger(out var count) && count >= least)
         {
-            return (int)Math.Min(count, int.MaxValue);
+            return (int)Math.Clamp(count, int.MinValue, int.MaxValue);
         }
 
-        Refuse(param, least == 0 ? "an integer of at least 0" : "an integer of at least 1");
+        Refuse(param, least switch { 0 => "an integer of at least 0", 1 => "an integer of at least 1", _ => "an integer" });
         SkipValue();
         return null;
     }

@@ -41,11 +41,10 @@ internal ref partial struct BodyPass
 
         _insertAt = TokenEnd;
         _isEmptyObject = true;
-        Span<byte> name = stackalloc byte[BodyFields.MaxNameBytes];
         while (_json.Read() && _json.TokenType == JsonTokenType.PropertyName)
         {
             _isEmptyObject = false;
-            var field = FindField(name);
+            var field = FindField();
             _json.Read();
             ReadField(field);
         }
@@ -62,7 +61,8 @@ internal ref partial struct BodyPass
 
     public readonly BodyProblem NotJson(JsonException broken)
     {
-        if (_json.CurrentDepth >= BodyReader.MaxDepth)
+        // An opening token does not count itself, so the deepest one that was read stands one below the limit.
+        if (_json.CurrentDepth == BodyReader.MaxDepth - 1 && _json.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject)
         {
             return new("invalid_json", FormattableString.Invariant($"The request body is nested deeper than {BodyReader.MaxDepth} levels."), null);
         }
@@ -77,23 +77,20 @@ internal ref partial struct BodyPass
         _turns.Return();
     }
 
-    private readonly BodyField FindField(Span<byte> unescaped)
-    {
-        if (!_json.ValueIsEscaped)
-        {
-            return BodyFields.Find(_json.ValueSpan);
-        }
+    private readonly BodyField FindField() =>
+        _json.ValueIsEscaped ? FindEscapedField() : BodyFields.Find(_json.ValueSpan);
 
+    private readonly BodyField FindEscapedField()
+    {
+        Span<byte> unescaped = stackalloc byte[BodyFields.MaxNameBytes];
         return JsonText.TryUnescape(_json.ValueSpan, unescaped, out var written) ? BodyFields.Find(unescaped[..written]) : BodyField.Unknown;
     }
 
-    private readonly bool NameIs(ReadOnlySpan<byte> name)
-    {
-        if (!_json.ValueIsEscaped)
-        {
-            return _json.ValueSpan.SequenceEqual(name);
-        }
+    private readonly bool NameIs(ReadOnlySpan<byte> name) =>
+        _json.ValueIsEscaped ? EscapedNameIs(name) : _json.ValueSpan.SequenceEqual(name);
 
+    private readonly bool EscapedNameIs(ReadOnlySpan<byte> name)
+    {
         Span<byte> unescaped = stackalloc byte[BodyFields.MaxNameBytes];
         return JsonText.TryUnescape(_json.ValueSpan, unescaped, out var written) && unescaped[..written].SequenceEqual(name);
     }

@@ -13,7 +13,7 @@ public sealed class EngineModel
     private readonly EngineProfile _profile;
     private readonly SchedulingPolicy _policy;
     private readonly StepTime _stepTime;
-    private readonly BlockPool _blocks;
+    private readonly KvCache _kv;
     private readonly WaitingRequests _waiting;
     private readonly Sequence[] _running;
     private readonly EngineToken[] _tokens;
@@ -25,14 +25,20 @@ public sealed class EngineModel
     private long _arrivals;
     private long _returns;
     private bool _isStepping;
-    private EngineCounters _totals;
+    private long _preemptions;
+    private long _prefixQueryTokens;
+    private long _prefixHitTokens;
+    private long _steps;
+    private long _stepTokens;
+    private long _promptTokens;
+    private long _generatedTokens;
 
     public EngineModel(EngineProfile profile, SchedulingPolicy policy = SchedulingPolicy.Fcfs)
     {
         _profile = profile;
         _policy = policy;
         _stepTime = new StepTime(profile);
-        _blocks = new BlockPool(profile.KvBlocks);
+        _kv = new KvCache(profile);
         _waiting = new WaitingRequests(policy == SchedulingPolicy.Priority);
         _running = new Sequence[profile.MaxSequences];
         _tokens = new EngineToken[profile.MaxSequences];
@@ -43,16 +49,23 @@ public sealed class EngineModel
     /// <summary>Whether a step has begun and not ended.</summary>
     public bool IsStepping => _isStepping;
 
-    public EngineCounters Counters => _totals with
+    public EngineCounters Counters => new()
     {
         Running = _runningCount,
         Waiting = _waiting.Count,
-        UsedBlocks = _blocks.Total - _blocks.Free,
-        TotalBlocks = _blocks.Total,
+        UsedBlocks = _kv.TotalBlocks - _kv.FreeBlocks,
+        TotalBlocks = _kv.TotalBlocks,
+        Preemptions = _preemptions,
+        PrefixQueryTokens = _prefixQueryTokens,
+        PrefixHitTokens = _prefixHitTokens,
+        Steps = _steps,
+        StepTokens = _stepTokens,
+        PromptTokens = _promptTokens,
+        GeneratedTokens = _generatedTokens,
     };
 
     /// <summary>Whether a request could ever run here: its peak fits the KV room of an otherwise empty engine.</summary>
-    public bool Fits(int promptTokens, int outputTokens) => BlocksFor((long)promptTokens + Math.Max(0, outputTokens - 1)) <= _blocks.Total;
+    public bool Fits(int promptTokens, int outputTokens) => _kv.BlocksFor((long)promptTokens + Math.Max(0, outputTokens - 1)) <= _kv.TotalBlocks;
 
     /// <summary>Puts a request into the waiting line; it is looked at when the next step begins.</summary>
     /// <returns>A handle, valid until the request has finished or was cancelled.</returns>
@@ -84,7 +97,7 @@ public sealed class EngineModel
         else if (sequence.IsRunning)
         {
             RemoveRunning(Array.IndexOf(_running, sequence, 0, _runningCount));
-            ReleaseBlocks(sequence);
+            _kv.Release(sequence);
             _spare.Push(sequence);
         }
     }
@@ -111,7 +124,8 @@ public sealed class EngineModel
         }
 
         _isStepping = true;
-        _totals = _totals with { Steps = _totals.Steps + 1, StepTokens = _totals.StepTokens + load.Tokens };
+        _steps++;
+        _stepTokens += load.Tokens;
         return TimeSpan.FromMilliseconds(_stepTime.Milliseconds(load));
     }
 
@@ -132,7 +146,7 @@ public sealed class EngineModel
             var sequence = _running[index];
             if (Advance(sequence))
             {
-                ReleaseBlocks(sequence);
+                _kv.Release(sequence);
                 sequence.IsRunning = false;
                 _spare.Push(sequence);
             }
@@ -155,8 +169,8 @@ public sealed class EngineModel
         {
             var sequence = _running[index];
             var tokens = Math.Min(sequence.Known - sequence.Computed, budget);
-            var missing = BlocksFor(sequence.Computed + tokens) - sequence.BlockCount;
-            while (missing > _blocks.Free && sequence.IsRunning)
+            var missing = _kv.Missing(sequence, sequence.Computed + tokens);
+            while (missing > _kv.FreeBlocks && sequence.IsRunning)
             {
                 nobodyPreempted = false;
                 var victim = VictimIndex();
@@ -165,9 +179,10 @@ public sealed class EngineModel
                 index -= victim <= index ? 1 : 0;
             }
 
+            // One that lost its own room leaves the others their turn: a step that computes nothing would look like an idle engine.
             if (sequence.IsRunning)
             {
-                Take(sequence, missing);
+                _kv.Take(sequence, missing);
                 sequence.Scheduled = tokens;
                 budget -= tokens;
             }
@@ -198,36 +213,28 @@ public sealed class EngineModel
     {
         var sequence = _running[index];
         RemoveRunning(index);
-        ReleaseBlocks(sequence);
+        _kv.Release(sequence);
         sequence.Order = _policy == SchedulingPolicy.Fcfs ? --_returns : sequence.Arrival;
         _waiting.Add(sequence);
-        _totals = _totals with { Preemptions = _totals.Preemptions + 1 };
+        _preemptions++;
     }
 
     private void Admit(ref int budget)
     {
         while (budget > 0 && _runningCount < _profile.MaxSequences && _waiting.Head is { } sequence)
         {
-            var hits = CachedBlocks(sequence, out var freeHits);
+            var hits = _kv.FindPrefix(sequence, out var freeHits);
             var tokens = Math.Min(sequence.Known - (hits * _profile.BlockTokens), budget);
             var end = (hits * _profile.BlockTokens) + tokens;
-            var reserved = BlocksFor(_profile.ReservesFullPrompt ? sequence.Known : end);
-            if (reserved - hits > _blocks.Free - freeHits)
+            var needed = _kv.BlocksFor(_profile.ReservesFullPrompt ? sequence.Known : end) - hits;
+            if (needed > _kv.FreeBlocks - freeHits)
             {
                 return;
             }
 
             _waiting.Remove(sequence);
-            for (var block = 0; block < hits; block++)
-            {
-                var shared = _blocks.Find(sequence.Request.BlockHashes.Span[block]);
-                _blocks.Share(shared);
-                sequence.AddBlock(shared);
-            }
-
-            sequence.NamedBlocks = hits;
-            sequence.Computed = hits * _profile.BlockTokens;
-            Take(sequence, BlocksFor(end) - hits);
+            _kv.SharePrefix(sequence, hits);
+            _kv.Take(sequence, _kv.Missing(sequence, end));
             sequence.Scheduled = tokens;
             budget -= tokens;
             sequence.IsRunning = true;
@@ -245,31 +252,8 @@ public sealed class EngineModel
 
         sequence.WasAdmitted = true;
         sequence.CachedTokens = sequence.Computed;
-        _totals = _totals with
-        {
-            PrefixQueryTokens = _totals.PrefixQueryTokens + sequence.Request.PromptTokens,
-            PrefixHitTokens = _totals.PrefixHitTokens + sequence.Computed,
-        };
-    }
-
-    // At least one token is left to compute, since only a computed token gives logits.
-    private int CachedBlocks(Sequence sequence, out int free)
-    {
-        free = 0;
-        var hashes = sequence.Request.BlockHashes.Span;
-        var most = Math.Min((sequence.Known - 1) / _profile.BlockTokens, hashes.Length);
-        for (var index = 0; index < most; index++)
-        {
-            var block = _blocks.Find(hashes[index]);
-            if (block < 0)
-            {
-                return index;
-            }
-
-            free += _blocks.IsFree(block) ? 1 : 0;
-        }
-
-        return most;
+        _prefixQueryTokens += sequence.Request.PromptTokens;
+        _prefixHitTokens += sequence.Computed;
     }
 
     private StepLoad Load()
@@ -312,12 +296,7 @@ public sealed class EngineModel
         }
 
         sequence.Scheduled = 0;
-        var hashes = sequence.Request.BlockHashes.Span;
-        for (var full = Math.Min(sequence.Computed / _profile.BlockTokens, hashes.Length); sequence.NamedBlocks < full; sequence.NamedBlocks++)
-        {
-            _blocks.Name(sequence.Blocks[sequence.NamedBlocks], hashes[sequence.NamedBlocks]);
-        }
-
+        _kv.NameFullBlocks(sequence);
         if (sequence.Computed < sequence.Known)
         {
             return false;
@@ -325,37 +304,18 @@ public sealed class EngineModel
 
         if (sequence.Generated == 0)
         {
-            _totals = _totals with { PromptTokens = _totals.PromptTokens + sequence.Request.PromptTokens };
+            _promptTokens += sequence.Request.PromptTokens;
         }
 
         if (sequence.Request.OutputTokens > 0)
         {
             sequence.Generated++;
-            _totals = _totals with { GeneratedTokens = _totals.GeneratedTokens + 1 };
+            _generatedTokens++;
         }
 
         var isFinished = sequence.Generated == sequence.Request.OutputTokens;
         _tokens[_tokenCount++] = new EngineToken(sequence.Handle, sequence.Generated, isFinished, sequence.CachedTokens);
         return isFinished;
-    }
-
-    private void Take(Sequence sequence, int blocks)
-    {
-        for (; blocks > 0; blocks--)
-        {
-            sequence.AddBlock(_blocks.Take());
-        }
-    }
-
-    // The tail goes back first: a prefix is worth more than what follows it.
-    private void ReleaseBlocks(Sequence sequence)
-    {
-        for (var index = sequence.BlockCount - 1; index >= 0; index--)
-        {
-            _blocks.Release(sequence.Blocks[index]);
-        }
-
-        sequence.LoseBlocks();
     }
 
     private void RemoveRunning(int index)
@@ -374,6 +334,4 @@ public sealed class EngineModel
 
         return _byHandle[_handles] = new Sequence(_handles++);
     }
-
-    private int BlocksFor(long tokens) => (int)((tokens + _profile.BlockTokens - 1) / _profile.BlockTokens);
 }

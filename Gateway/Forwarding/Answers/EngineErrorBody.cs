@@ -9,6 +9,7 @@ namespace Gateway.Forwarding.Answers;
 /// <param name="Code">The engine's code as text; null when absent.</param>
 /// <param name="IsContextLength">The prompt does not fit the model's window.</param>
 /// <param name="IsClientFault">The request is at fault, not the replica: no retry, no mark against the replica.</param>
+/// <remarks>401, 403 and 404 are not the client's: the gateway chose the key, the replica and the name it sent.</remarks>
 public sealed record EngineErrorBody(string Message, string? Type, string? Code, bool IsContextLength, bool IsClientFault)
 {
     /// <summary>Longest body that is read; what lies behind is not looked at.</summary>
@@ -20,12 +21,12 @@ public sealed record EngineErrorBody(string Message, string? Type, string? Code,
         "input is too long", "longer than the maximum", "exceeds the maximum allowed length", "max_total_tokens", "must have less than", "max_input_tokens",
     ];
 
-    // What llama.cpp answers with status 500 although the request is at fault (its handlers turn every exception into 500).
+    // llama.cpp's handlers turn every exception into 500 "server_error", also those that a wrong request raises.
     private static readonly string[] ClientSigns =
-    [
-        "[json.exception", "parse error", "failed to parse", "expected '", "is required", "missing '", "unsupported", "must be", "only one of",
-        "cannot use", "either \"", "requires --", "invalid", "not supported",
-    ];
+        ["[json.exception", "parse error", "failed to parse", "is required", "requires --", "not supported", "unsupported content", "must be an array", "must be a string"];
+
+    private static readonly string[] ClientStarts =
+        ["Expected '", "Missing ", "Invalid ", "Unsupported ", "Only one of", "Cannot use", "Either \"", "'messages'", "\"prompt\"", "\"input\""];
 
     /// <param name="body">The error answer's body, or the payload of an error event.</param>
     /// <param name="status">The answer's status; 0 for an error inside a stream.</param>
@@ -52,13 +53,16 @@ public sealed record EngineErrorBody(string Message, string? Type, string? Code,
     private static bool IsClients(int status, in Fields found) => status switch
     {
         400 or 405 or 409 or 411 or 413 or 414 or 415 or 422 or 501 => true,
-        500 => found.Type is "invalid_request_error" or "BadRequestError" or "not_supported_error" || Has(found.Message, ClientSigns),
+        500 => found.Type is "invalid_request_error" or "BadRequestError" or "not_supported_error"
+            || (found is { Type: "server_error", Message: { } message } && (Has(message, ClientSigns) || Starts(message))),
         0 => found.Type is "invalid_request_error" or "BadRequestError" || found.Code is "400" or "422",
         _ => false,
     };
 
     private static bool Has(string? text, string[] signs) =>
         text is not null && Array.Exists(signs, sign => text.Contains(sign, StringComparison.OrdinalIgnoreCase));
+
+    private static bool Starts(string message) => Array.Exists(ClientStarts, start => message.StartsWith(start, StringComparison.Ordinal));
 
     private static string? Short(string? text) => text is null ? null : ErrorText.Clean(text.Length > 128 ? text[..128] : text);
 

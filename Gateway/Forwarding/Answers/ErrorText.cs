@@ -12,24 +12,20 @@ internal static partial class ErrorText
     public static string Clean(string text)
     {
         var builder = new StringBuilder(Math.Min(text.Length, MaxLength));
-        foreach (var letter in text)
+        foreach (var letter in text.AsSpan(0, Math.Min(text.Length, MaxLength)))
         {
-            if (builder.Length == MaxLength)
-            {
-                break;
-            }
-
             builder.Append(char.IsControl(letter) ? ' ' : letter);
         }
 
-        if (builder.Length > 0 && char.IsHighSurrogate(builder[^1]))
-        {
-            builder.Length--;
-        }
-
         var line = Addresses().Replace(builder.ToString(), "[address]");
-        line = Paths().Replace(line, "[path]");
-        return line.Length > MaxLength ? line[..MaxLength] : line.Trim();
+        return Cut(Paths().Replace(line, "[path]").Trim());
+    }
+
+    /// <summary>Bounds the text without leaving half a surrogate pair at its end.</summary>
+    private static string Cut(string text)
+    {
+        var length = Math.Min(text.Length, MaxLength);
+        return length > 0 && char.IsHighSurrogate(text[length - 1]) ? text[..(length - 1)] : text[..length];
     }
 
     /// <summary>URLs with a port or without a public name, host:port, and IP addresses.</summary>

@@ -29,15 +29,16 @@ public readonly record struct SseFrame
             return frame[DataStart..DataEnd];
         }
 
+        // The first line is known; the others are found again, since an event of many lines is rare.
+        var rest = frame[DataStart..DataEnd];
         var written = 0;
-        var rest = frame[..DataEnd];
-        var isFirst = true;
-        while (!rest.IsEmpty)
+        for (var isFirst = true; !rest.IsEmpty; isFirst = false)
         {
             var end = rest.IndexOfAny((byte)'\r', (byte)'\n');
             var line = end < 0 ? rest : rest[..end];
             rest = end < 0 ? default : rest[(end + 1)..];
-            if (SseFrameReader.Field(line, out var value) != SseField.Data)
+            var value = 0;
+            if (!isFirst && SseFrameReader.Field(line, out value) != SseField.Data)
             {
                 continue;
             }
@@ -49,7 +50,6 @@ public readonly record struct SseFrame
 
             line[value..].CopyTo(scratch[written..]);
             written += line.Length - value;
-            isFirst = false;
         }
 
         return scratch[..written];

@@ -11,8 +11,8 @@ internal enum AnswerShape
     Json,
 }
 
-/// <summary>An answer as the engine will emit it: one piece per token, and why it ends.</summary>
-internal sealed record ComposedAnswer(byte[][] Pieces, string FinishReason)
+/// <summary>An answer as the engine will emit it: one piece per token, why it ends, and the stop string that ended it, if one did.</summary>
+internal sealed record ComposedAnswer(byte[][] Pieces, string FinishReason, string? StoppedBy = null)
 {
     private static readonly byte[] JsonOpen = "{\"text\":\""u8.ToArray();
     private static readonly byte[] JsonOpenEscaped = "{\\\"text\\\":\\\""u8.ToArray();
@@ -44,12 +44,13 @@ internal sealed record ComposedAnswer(byte[][] Pieces, string FinishReason)
     {
         var text = Text(Pieces);
         var (end, stopEnd) = (text.Length, -1);
+        string? stoppedBy = null;
         foreach (var stop in stops)
         {
             var at = text.IndexOf(stop, StringComparison.Ordinal);
             if (at >= 0 && at < end)
             {
-                (end, stopEnd) = (at, at + stop.Length);
+                (end, stopEnd, stoppedBy) = (at, at + stop.Length, stop);
             }
         }
 
@@ -65,6 +66,6 @@ internal sealed record ComposedAnswer(byte[][] Pieces, string FinishReason)
             pieces.Add(Pieces[index][..Math.Clamp(end - start, 0, Pieces[index].Length)]);
         }
 
-        return new ComposedAnswer([.. pieces], "stop");
+        return new ComposedAnswer([.. pieces], "stop", stoppedBy);
     }
 }

@@ -57,7 +57,7 @@ internal sealed class EngineCall(EngineServer server, HttpContext http, JsonElem
         }
 
         var answer = ComposedAnswer.Compose(Server.Seed, prompt, fields, asked, choice, shape);
-        group.Generations.Add(new Generation(group, Request(prompt, promptTokens, answer.Pieces, fields.Priority), answer.Pieces, answer.FinishReason, ArrivedAt));
+        group.Generations.Add(new Generation(group, Request(prompt, promptTokens, answer.Pieces, fields.Priority), answer, ArrivedAt));
         return null;
     }
 
@@ -71,7 +71,7 @@ internal sealed class EngineCall(EngineServer server, HttpContext http, JsonElem
             return EngineError.ContextExceeded(Server.Profile.MaxModelTokens, promptTokens, 0);
         }
 
-        group.Generations.Add(new Generation(group, Request(prompt, promptTokens, [], 0), [], "stop", ArrivedAt));
+        group.Generations.Add(new Generation(group, Request(prompt, promptTokens, [], 0), new ComposedAnswer([], "stop"), ArrivedAt));
         return null;
     }
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Simulation.Serving;
@@ -51,21 +50,4 @@ internal sealed record EngineError(int Status, string Type, string Message, stri
         json.WriteEndObject();
         json.WriteEndObject();
     });
-}
-
-/// <summary>Small JSON bodies as bytes.</summary>
-internal static class JsonBytes
-{
-    private static readonly JsonWriterOptions Options = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
-
-    public static byte[] Of(Action<Utf8JsonWriter> write)
-    {
-        using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, Options))
-        {
-            write(json);
-        }
-
-        return buffer.ToArray();
-    }
 }

@@ -45,6 +45,6 @@ public sealed record EngineFaults
     /// <summary><c>/health</c> and <c>/ping</c> answer 503, as vLLM does when its core is dead.</summary>
     public bool FailHealth { get; init; }
 
-    /// <summary>Wait before the first byte of an answer, on top of the engine's own time.</summary>
+    /// <summary>Wait before an answer's first token, on top of the engine's own time; a stream's headers are out by then.</summary>
     public TimeSpan ExtraFirstTokenDelay { get; init; }
 }

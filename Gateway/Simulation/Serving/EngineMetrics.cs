@@ -67,6 +67,7 @@ internal sealed class EngineMetrics(EngineProfile profile, string model, TimePro
             var now = _counters;
             Sample(page, "vllm:num_requests_running", "gauge", labels, now.Running);
             Sample(page, "vllm:num_requests_waiting", "gauge", labels, now.Waiting);
+            Sample(page, "vllm:num_requests_waiting_by_reason", "gauge", labels + ",reason=\"capacity\"", now.Waiting);
             Sample(page, "vllm:kv_cache_usage_perc", "gauge", labels, now.KvUsage);
             Sample(page, "vllm:cache_config_info", "gauge", $"block_size=\"{profile.BlockTokens}\",enable_prefix_caching=\"True\",engine=\"0\",num_gpu_blocks=\"{profile.KvBlocks}\"", 1);
             Sample(page, "vllm:num_preemptions_total", "counter", labels, now.Preemptions);

@@ -11,7 +11,25 @@ internal sealed class EngineServer : IAsyncDisposable
     private static readonly FrozenDictionary<string, Func<EngineCall, Task>> Posts = new Dictionary<string, Func<EngineCall, Task>>
     {
         ["/v1/chat/completions"] = ChatEndpoint.AnswerAsync,
+        ["/v1/completions"] = CompletionsEndpoint.AnswerAsync,
+        ["/v1/responses"] = ResponsesEndpoint.AnswerAsync,
+        ["/v1/messages"] = MessagesEndpoint.AnswerAsync,
+        ["/v1/messages/count_tokens"] = MessagesEndpoint.CountTokensAsync,
+        ["/v1/embeddings"] = PoolingEndpoints.EmbedAsync,
+        ["/rerank"] = PoolingEndpoints.RerankAsync,
+        ["/v1/rerank"] = PoolingEndpoints.RerankAsync,
+        ["/v2/rerank"] = PoolingEndpoints.RerankAsync,
+        ["/score"] = PoolingEndpoints.ScoreAsync,
+        ["/v1/score"] = PoolingEndpoints.ScoreAsync,
+        ["/classify"] = PoolingEndpoints.ClassifyAsync,
+        ["/tokenize"] = TokenEndpoints.TokenizeAsync,
+        ["/detokenize"] = TokenEndpoints.DetokenizeAsync,
+        ["/v1/audio/speech"] = AudioEndpoints.SpeakAsync,
     }.ToFrozenDictionary(StringComparer.Ordinal);
+
+    private static readonly FrozenSet<string> Uploads = new[] { "/v1/audio/transcriptions", "/v1/audio/translations" }.ToFrozenSet(StringComparer.Ordinal);
+
+    private const int StoredResponses = 1_000;
 
     private readonly Random _chance;
     private readonly Lock _chanceGate = new();
@@ -41,6 +59,8 @@ internal sealed class EngineServer : IAsyncDisposable
     public EngineLoop Loop { get; }
 
     public EngineJournal Journal { get; }
+
+    public ResponseStore Responses { get; } = new(StoredResponses);
 
     public EngineFaults Faults
     {
@@ -85,19 +105,34 @@ internal sealed class EngineServer : IAsyncDisposable
             return;
         }
 
-        if (!Posts.TryGetValue(path, out var endpoint))
+        if (path.StartsWith(ResponsesEndpoint.Prefix, StringComparison.Ordinal) && !HttpMethods.IsPost(http.Request.Method))
         {
-            await new EngineError(404, "NotFoundError", "Not Found").WriteAsync(http);
+            await ResponsesEndpoint.AnswerStoredAsync(this, http, path[ResponsesEndpoint.Prefix.Length..]);
             return;
         }
 
-        if (!HttpMethods.IsPost(http.Request.Method))
+        if (!Posts.TryGetValue(path, out var endpoint) && !Uploads.Contains(path))
+        {
+            await new EngineError(404, "NotFoundError", "Not Found").WriteAsync(http);
+        }
+        else if (!HttpMethods.IsPost(http.Request.Method))
         {
             http.Response.Headers.Allow = "POST";
             await new EngineError(405, "MethodNotAllowed", "Method Not Allowed").WriteAsync(http);
-            return;
         }
+        else if (endpoint is null)
+        {
+            Record(http, []);
+            await AudioEndpoints.TranscribeAsync(this, http, faults, Fails(faults));
+        }
+        else
+        {
+            await AnswerJsonAsync(http, faults, endpoint);
+        }
+    }
 
+    private async Task AnswerJsonAsync(HttpContext http, EngineFaults faults, Func<EngineCall, Task> endpoint)
+    {
         using var body = await ReadBodyAsync(http);
         if (await FaultyAnswers.TryAnswerAsync(http, faults, Fails(faults)))
         {
@@ -115,13 +150,7 @@ internal sealed class EngineServer : IAsyncDisposable
         else
         {
             var call = new EngineCall(this, http, body.RootElement, faults);
-            if (call.CheckModel() is { } unknown)
-            {
-                await unknown.WriteAsync(http);
-                return;
-            }
-
-            await endpoint(call);
+            await (call.CheckModel() is { } unknown ? unknown.WriteAsync(http) : endpoint(call));
         }
     }
 
@@ -149,15 +178,7 @@ internal sealed class EngineServer : IAsyncDisposable
     {
         using var bytes = new MemoryStream((int)Math.Clamp(http.Request.ContentLength ?? 1_024, 0, 1 << 20));
         await http.Request.Body.CopyToAsync(bytes, http.RequestAborted);
-        if (Journal.IsRecording)
-        {
-            Journal.Record(new RecordedRequest(
-                http.Request.Method,
-                http.Request.Path + http.Request.QueryString.Value,
-                http.Request.Headers.ToDictionary(header => header.Key.ToLowerInvariant(), header => string.Join(", ", header.Value.AsEnumerable()), StringComparer.Ordinal),
-                bytes.ToArray()));
-        }
-
+        Record(http, Journal.IsRecording ? bytes.ToArray() : []);
         try
         {
             return JsonDocument.Parse(bytes.GetBuffer().AsMemory(0, (int)bytes.Length), new JsonDocumentOptions { MaxDepth = 256 });
@@ -165,6 +186,15 @@ internal sealed class EngineServer : IAsyncDisposable
         catch (JsonException)
         {
             return null;
+        }
+    }
+
+    private void Record(HttpContext http, byte[] body)
+    {
+        if (Journal.IsRecording)
+        {
+            var headers = http.Request.Headers.ToDictionary(header => header.Key.ToLowerInvariant(), header => string.Join(", ", header.Value.AsEnumerable()), StringComparer.Ordinal);
+            Journal.Record(new RecordedRequest(http.Request.Method, http.Request.Path + http.Request.QueryString.Value, headers, body));
         }
     }
 }

@@ -43,13 +43,26 @@ internal static class FaultyAnswers
             await http.Response.Body.FlushAsync(http.RequestAborted);
             if (faults.WrongLength)
             {
-                http.Abort();
+                await DieAsync(http);
             }
 
             return true;
         }
 
         return false;
+    }
+
+    /// <summary>Closes the connection as a dying process does: what was written arrives, and then nothing. Ends cancelled.</summary>
+    public static async Task DieAsync(HttpContext http)
+    {
+        // An abort would reset the connection, and take back bytes that the client has not read yet.
+        if (http.Features.Get<IConnectionTransportFeature>() is { } connection)
+        {
+            await connection.Transport.Output.CompleteAsync();
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted);
+        }
+
+        http.Abort();
     }
 
     private static async Task WriteEndlessHeaderAsync(HttpContext http)

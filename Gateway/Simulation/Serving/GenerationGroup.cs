@@ -3,16 +3,19 @@ using System.Threading.Tasks.Sources;
 namespace Gateway.Simulation.Serving;
 
 /// <summary>One sequence that the engine generates for a request. The loop publishes progress, the request's handler reads it, both under the group's lock.</summary>
-internal sealed class Generation(GenerationGroup group, EngineRequest request, byte[][] pieces, string finishReason, long arrivedAt)
+internal sealed class Generation(GenerationGroup group, EngineRequest request, ComposedAnswer answer, long arrivedAt)
 {
     public GenerationGroup Group { get; } = group;
 
     public EngineRequest Request { get; } = request;
 
     /// <summary>UTF-8 of each token; one per output token of the request.</summary>
-    public byte[][] Pieces { get; } = pieces;
+    public byte[][] Pieces { get; } = answer.Pieces;
 
-    public string FinishReason { get; } = finishReason;
+    public string FinishReason { get; } = answer.FinishReason;
+
+    /// <summary>The stop string that ends the answer; null when none does.</summary>
+    public string? StoppedBy { get; } = answer.StoppedBy;
 
     public long ArrivedAt { get; } = arrivedAt;
 
@@ -38,6 +41,9 @@ internal sealed class GenerationGroup : IValueTaskSource
     private bool _hasNews;
 
     public List<Generation> Generations { get; } = [];
+
+    /// <summary>Whether the reader wants to hear of every token, or only of the ends of sequences.</summary>
+    public bool IsStreamed { get; set; }
 
     /// <summary>Whether the engine stopped or the client left: nothing more will come.</summary>
     public bool IsAbandoned { get; private set; }
@@ -80,7 +86,10 @@ internal sealed class GenerationGroup : IValueTaskSource
             generation.IsFinished = token.IsFinished;
         }
 
-        Wake();
+        if (IsStreamed || token.IsFinished)
+        {
+            Wake();
+        }
     }
 
     public void Abandon()

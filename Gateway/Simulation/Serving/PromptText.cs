@@ -23,9 +23,19 @@ internal sealed class PromptText
     }
 
     /// <summary>A conversation; with <paramref name="continuesLast"/> it ends with the last message's text, else with the mark of the assistant's turn.</summary>
-    public static PromptText Chat(JsonElement messages, bool continuesLast, JsonElement tools = default, string? system = null)
+    /// <param name="messages">A list of messages, or a string for a single one of the user.</param>
+    /// <param name="continuesLast">Whether the last message is the beginning of the answer.</param>
+    /// <param name="tools">Tool definitions, which stand first as in most templates; anything but a list: none.</param>
+    /// <param name="system">A system prompt beside the messages; null: none.</param>
+    /// <param name="before">A conversation to go on from, as <see cref="ToText"/> gave it, with its answer; null: none.</param>
+    public static PromptText Chat(JsonElement messages, bool continuesLast, JsonElement tools = default, string? system = null, string? before = null)
     {
         var prompt = new PromptText();
+        if (before is not null)
+        {
+            prompt.Append(before);
+        }
+
         if (tools.ValueKind == JsonValueKind.Array)
         {
             prompt.Append("\n<|tools|>" + tools.GetRawText());
@@ -74,10 +84,47 @@ internal sealed class PromptText
         }
     }
 
+    /// <summary>The number that stands for a token of at most <see cref="SimulatedTokenizer.MostBytes"/> bytes.</summary>
+    public static long TokenId(ReadOnlySpan<byte> token)
+    {
+        var id = 0L;
+        for (var index = token.Length - 1; index >= 0; index--)
+        {
+            id = (id << 8) | token[index];
+        }
+
+        return id;
+    }
+
+    /// <summary>Appends the token of an id; the opposite of <see cref="TokenId"/>.</summary>
+    public void AppendToken(long id)
+    {
+        var token = _text.GetSpan(sizeof(long));
+        var length = 0;
+        do
+        {
+            token[length++] = (byte)id;
+            id >>= 8;
+        }
+        while (id != 0);
+        _text.Advance(length);
+    }
+
+    /// <summary>The whole text; bytes that are no UTF-8 become replacement characters.</summary>
+    public string ToText() => Encoding.UTF8.GetString(_text.WrittenSpan);
+
     public void Append(string text) => Encoding.UTF8.GetBytes(text, _text);
 
     private void AppendMessages(JsonElement messages)
     {
+        if (messages.ValueKind == JsonValueKind.String)
+        {
+            Append("\n<|user|>");
+            LastTurn = _text.WrittenCount;
+            Append(StringOf(messages));
+            return;
+        }
+
         foreach (var message in messages.EnumerateArray())
         {
             if (message.ValueKind != JsonValueKind.Object)

@@ -11,6 +11,7 @@ namespace Gateway.Simulation.Serving;
 public sealed class SimulatedEngine : IAsyncDisposable
 {
     private const long MostBodyBytes = 256L << 20;
+    private const int MostUnacceptedConnections = 4_096;
 
     private readonly WebApplication _app;
     private readonly EngineServer _server;
@@ -48,6 +49,7 @@ public sealed class SimulatedEngine : IAsyncDisposable
         var server = new EngineServer(options);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore();
+        builder.WebHost.UseSockets(sockets => sockets.Backlog = MostUnacceptedConnections);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

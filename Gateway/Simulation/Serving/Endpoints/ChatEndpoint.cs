@@ -125,7 +125,7 @@ internal static class ChatEndpoint
         json.WriteEndObject();
         json.WriteNull("logprobs");
         json.WriteString("finish_reason", tool is not null && generation.FinishReason == "stop" ? "tool_calls" : generation.FinishReason);
-        json.WriteNull("stop_reason");
+        json.WriteString("stop_reason", generation.StoppedBy);
         json.WriteEndObject();
     }
 }

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text;
-using System.Text.Encodings.Web;
 
 namespace Gateway.Simulation.Serving.Endpoints;
 
@@ -21,7 +20,7 @@ internal sealed class ChatStream : AnswerStream
         _tool = tool;
         _toolCallId = call.NewId("call_");
         _head = Encoding.UTF8.GetBytes(
-            $"data: {{\"id\":\"{call.NewId("chatcmpl-")}\",\"object\":\"chat.completion.chunk\",\"created\":{call.Created},\"model\":{JsonText(call.Model)},\"choices\":[");
+            $"data: {{\"id\":\"{call.NewId("chatcmpl-")}\",\"object\":\"chat.completion.chunk\",\"created\":{call.Created},\"model\":{JsonBytes.Text(call.Model)},\"choices\":[");
         _tokenHeads = [.. Enumerable.Range(0, fields.Choices).Select(choice => (byte[])[.. _head, .. TokenHead(choice)])];
     }
 
@@ -31,7 +30,7 @@ internal sealed class ChatStream : AnswerStream
         {
             var first = _tool is null
                 ? "\"content\":\"\""
-                : $"\"content\":null,\"tool_calls\":[{{\"index\":0,\"id\":\"{_toolCallId}\",\"type\":\"function\",\"function\":{{\"name\":{JsonText(_tool)},\"arguments\":\"\"}}}}]";
+                : $"\"content\":null,\"tool_calls\":[{{\"index\":0,\"id\":\"{_toolCallId}\",\"type\":\"function\",\"function\":{{\"name\":{JsonBytes.Text(_tool)},\"arguments\":\"\"}}}}]";
             writer.Write(_head);
             writer.Write(Encoding.UTF8.GetBytes($"{{\"index\":{choice},\"delta\":{{\"role\":\"assistant\",{first}}},\"logprobs\":null,\"finish_reason\":null}}]"));
             WriteFrameEnd(writer, group, 0);
@@ -57,7 +56,7 @@ internal sealed class ChatStream : AnswerStream
         var generation = group.Generations[choice];
         var reason = _tool is not null && generation.FinishReason == "stop" ? "tool_calls" : generation.FinishReason;
         writer.Write(_head);
-        writer.Write(Encoding.UTF8.GetBytes($"{{\"index\":{choice},\"delta\":{(_tool is null ? "{\"content\":\"\"}" : "{}")},\"logprobs\":null,\"finish_reason\":\"{reason}\",\"stop_reason\":null}}]"));
+        writer.Write(Encoding.UTF8.GetBytes($"{{\"index\":{choice},\"delta\":{(_tool is null ? "{\"content\":\"\"}" : "{}")},\"logprobs\":null,\"finish_reason\":\"{reason}\",\"stop_reason\":{JsonBytes.TextOrNull(generation.StoppedBy)}}}]"));
         WriteFrameEnd(writer, group, generation.Pieces.Length);
     }
 
@@ -76,8 +75,6 @@ internal sealed class ChatStream : AnswerStream
             writer.Write("data: [DONE]\n\n"u8);
         }
     }
-
-    internal static string JsonText(string text) => "\"" + JavaScriptEncoder.UnsafeRelaxedJsonEscaping.Encode(text) + "\"";
 
     private byte[] TokenHead(int choice) => Encoding.UTF8.GetBytes(
         $"{{\"index\":{choice},\"delta\":{{{(_tool is null ? "\"content\":\"" : "\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"")}");

@@ -1,0 +1,58 @@
+using System.CommandLine;
+using System.Text.RegularExpressions;
+using Gateway.Cli;
+
+namespace Gateway.Tests.Cli;
+
+public partial class EngineVerbTests
+{
+    [Theory]
+    [InlineData("--profile nope", "Known: a100-80g-llama-8b, demo")]
+    [InlineData("--fail-rate 1.5", "a share, 0 to 1")]
+    [InlineData("--speed 0", "above 0")]
+    [InlineData("--port 70000", "0 to 65535")]
+    [InlineData("--host nowhere", "not an address")]
+    [InlineData("--scheduling-policy random", "fcfs")]
+    [InlineData("--max-num-seqs 0", "1 to 100000")]
+    public void Parse_OfABadFlag_SaysWhatIsAllowed(string flags, string expected)
+    {
+        var root = new RootCommand { EngineVerb.Create() };
+
+        var parsed = root.Parse("engine " + flags);
+
+        Assert.Contains(parsed.Errors, error => error.Message.Contains(expected, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Invoke_WithGoodFlags_PrintsTheUrlInOneLineAndServesUntilStopped()
+    {
+        var root = new RootCommand { EngineVerb.Create() };
+        using var stop = new CancellationTokenSource();
+        using var output = new AwaitedWriter();
+
+        var run = root.Parse("engine --port 0 --model one --model two --kv-blocks 64 --max-model-len 512").InvokeAsync(new InvocationConfiguration { Output = output }, stop.Token);
+        var line = await output.Line.Task.WaitAsync(TimeSpan.FromSeconds(20));
+        using var client = new HttpClient();
+        var models = await client.GetStringAsync(new Uri(Url().Match(line).Value + "/v1/models"));
+        await stop.CancelAsync();
+
+        Assert.Equal(0, await run.WaitAsync(TimeSpan.FromSeconds(20)));
+        Assert.EndsWith(" profile demo model one, two", line, StringComparison.Ordinal);
+        Assert.Contains("\"id\":\"two\"", models, StringComparison.Ordinal);
+        Assert.Contains("\"max_model_len\":512", models, StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex(@"http://127\.0\.0\.1:\d+")]
+    private static partial Regex Url();
+
+    private sealed class AwaitedWriter : StringWriter
+    {
+        public TaskCompletionSource<string> Line { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public override Task WriteLineAsync(string? value)
+        {
+            Line.TrySetResult(value ?? string.Empty);
+            return Task.CompletedTask;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using System.Buffers;
+using System.Text;
+
+namespace Gateway.Simulation.Serving.Endpoints;
+
+/// <summary>The frames of a streamed text completion, from byte templates made once per request.</summary>
+internal sealed class CompletionStream : AnswerStream
+{
+    private readonly SamplingFields _fields;
+    private readonly int _promptTokens;
+    private readonly string[] _echoes;
+    private readonly byte[] _head;
+    private readonly byte[][] _choiceHeads;
+
+    public CompletionStream(EngineCall call, GenerationGroup group, SamplingFields fields, int promptTokens, string[] echoes)
+    {
+        _fields = fields;
+        _promptTokens = promptTokens;
+        _echoes = echoes;
+        _head = Encoding.UTF8.GetBytes(
+            $"data: {{\"id\":\"{call.NewId("cmpl-")}\",\"object\":\"text_completion\",\"created\":{call.Created},\"model\":{JsonBytes.Text(call.Model)},\"choices\":[");
+        _choiceHeads = [.. Enumerable.Range(0, group.Generations.Count).Select(choice => (byte[])[.. _head, .. Encoding.UTF8.GetBytes($"{{\"index\":{choice},\"text\":")])];
+    }
+
+    public override void WriteStart(IBufferWriter<byte> writer, GenerationGroup group)
+    {
+        for (var choice = 0; choice < _echoes.Length; choice++)
+        {
+            writer.Write(_choiceHeads[choice]);
+            writer.Write(Encoding.UTF8.GetBytes(JsonBytes.Text(_echoes[choice])));
+            WriteChoiceEnd(writer, group, "null"u8, 0);
+        }
+    }
+
+    public override void WriteToken(IBufferWriter<byte> writer, GenerationGroup group, int choice, int token)
+    {
+        var piece = group.Generations[choice].Pieces[token];
+        if (piece.Length == 0)
+        {
+            return;
+        }
+
+        writer.Write(_choiceHeads[choice]);
+        writer.Write("\""u8);
+        writer.Write(piece);
+        writer.Write("\""u8);
+        WriteChoiceEnd(writer, group, "null"u8, token + 1);
+    }
+
+    public override void WriteFinish(IBufferWriter<byte> writer, GenerationGroup group, int choice)
+    {
+        writer.Write(_choiceHeads[choice]);
+        writer.Write("\"\""u8);
+        WriteChoiceEnd(writer, group, group.Generations[choice].FinishReason == "length" ? "\"length\""u8 : "\"stop\""u8, group.Generations[choice].Pieces.Length);
+    }
+
+    public override void WriteEnd(IBufferWriter<byte> writer, GenerationGroup group, bool omitsDone)
+    {
+        if (_fields.IncludesUsage)
+        {
+            writer.Write(_head);
+            writer.Write("],"u8);
+            new Usage(_promptTokens, group.Produced, group.CachedTokens).WriteTo(writer);
+            writer.Write("}\n\n"u8);
+        }
+
+        if (!omitsDone)
+        {
+            writer.Write("data: [DONE]\n\n"u8);
+        }
+    }
+
+    private void WriteChoiceEnd(IBufferWriter<byte> writer, GenerationGroup group, ReadOnlySpan<byte> finishReason, int outputTokens)
+    {
+        writer.Write(",\"logprobs\":null,\"finish_reason\":"u8);
+        writer.Write(finishReason);
+        writer.Write(",\"stop_reason\":null}]"u8);
+        if (_fields.IncludesUsageInEveryChunk)
+        {
+            writer.Write(","u8);
+            new Usage(_promptTokens, outputTokens, group.CachedTokens).WriteTo(writer);
+        }
+
+        writer.Write("}\n\n"u8);
+    }
+}
