@@ -119,11 +119,13 @@ public static class DemoVerb
         stop.Cancel();
     }
 
+    // The token itself is looked at: asking for the value of one that is no number throws.
     private static void Require(Option<int> option, int least, int most) => option.Validators.Add(result =>
     {
-        if (!result.Errors.Any() && result.GetValue(option) is var value && (value < least || value > most))
+        if (result.Tokens is [{ Value: var word }]
+            && !(int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most))
         {
-            result.AddError(string.Create(CultureInfo.InvariantCulture, $"{option.Name}: {value} is not a number from {least} to {most}."));
+            result.AddError(string.Create(CultureInfo.InvariantCulture, $"{option.Name}: \"{word}\" is not a number from {least} to {most}."));
         }
     });
 }
