@@ -117,9 +117,22 @@ public static class EngineVerb
 
     private static void Require<T>(Option<T> option, Func<T?, bool> isValid, string what) => option.Validators.Add(result =>
     {
-        if (!result.Errors.Any() && !isValid(result.GetValue(option)))
+        if (!result.Errors.Any() && !IsValid(result, option, isValid))
         {
             result.AddError(string.Create(CultureInfo.InvariantCulture, $"{option.Name}: \"{result.Tokens[0].Value}\" is not {what}."));
         }
     });
+
+    private static bool IsValid<T>(OptionResult result, Option<T> option, Func<T?, bool> isValid)
+    {
+        try
+        {
+            return isValid(result.GetValue(option));
+        }
+        catch (InvalidOperationException)
+        {
+            // How the library says that a word cannot be converted.
+            return false;
+        }
+    }
 }
