@@ -13,8 +13,8 @@ internal sealed record ComparisonRow(string Heading, string MeasuredText, string
         new("TPOT p99", "ms", Better.Neutral, run => run.TimePerOutputToken.P99 * 1000),
         new("duration", "s", Better.Neutral, run => run.DurationSeconds),
         new("output", "tok/s", Better.Neutral, run => run.OutputTokensPerSecond),
-        new("most running", "", Better.Neutral, run => run.MaxRunning),
-        new("most waiting", "", Better.Neutral, run => run.MaxWaiting),
+        new("most running", "", Better.Neutral, run => run.MaxRunning) { IsCount = true },
+        new("most waiting", "", Better.Neutral, run => run.MaxWaiting) { IsCount = true },
     ];
 
     /// <summary>Simulated over measured less one, such as "+1.2 %".</summary>
@@ -28,10 +28,12 @@ internal sealed record ComparisonRow(string Heading, string MeasuredText, string
             var measured = column.Value(comparison.Measured);
             var simulated = column.Value(comparison.Simulated);
             double? error = measured is { } truth && truth != 0 ? (simulated / truth) - 1 : null;
-            rows.Add(new ComparisonRow(column.Heading, Text(measured), Text(simulated), error));
+            rows.Add(new ComparisonRow(column.Heading, Text(column, measured), Text(column, simulated), error));
         }
         return rows;
 
-        static string Text(double? value) => value is { } number ? ReportColumn.Number(number) : "–";
+        // Tails are shown without a mark: both sides have the same requests, however few.
+        static string Text(ReportColumn column, double? value) =>
+            value is not { } number ? "–" : column.IsCount ? ReportColumn.Count(number) : ReportColumn.Number(number);
     }
 }

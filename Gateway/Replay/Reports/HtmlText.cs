@@ -26,6 +26,21 @@ internal sealed class HtmlText
     /// <summary>An element without attributes around escaped text.</summary>
     public HtmlText Element(string name, string text) => Raw($"<{name}>").Text(text).Raw($"</{name}>\n");
 
+    /// <summary>A policy's name, which a narrow column may break after its separators.</summary>
+    public HtmlText Name(string name)
+    {
+        var from = 0;
+        for (var i = 0; i < name.Length; i++)
+        {
+            if (name[i] is '_' or '/')
+            {
+                Text(name[from..(i + 1)]).Raw("<wbr/>");
+                from = i + 1;
+            }
+        }
+        return Text(name[from..]);
+    }
+
     public override string ToString() => _html.ToString();
 
     private static bool IsForbidden(char c) => (char.IsControl(c) && c is not '\t' and not '\n') || c is '\uFFFE' or '\uFFFF';

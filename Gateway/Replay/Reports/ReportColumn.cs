@@ -22,6 +22,9 @@ internal sealed record ReportColumn(string Title, string Unit, Better Better, Fu
     /// <summary>Rests on the few requests at the tail, so is rough in short runs.</summary>
     public bool IsTail { get; init; }
 
+    /// <summary>A whole number.</summary>
+    public bool IsCount { get; init; }
+
     /// <summary>Title and unit in one line.</summary>
     public string Heading => Unit.Length == 0 ? Title : $"{Title} [{Unit}]";
 
@@ -42,20 +45,20 @@ internal sealed record ReportColumn(string Title, string Unit, Better Better, Fu
         new("good", "%", Better.Higher, run => run.GoodShare * 100),
         new("throughput", "req/s", Better.Higher, run => run.RequestsPerSecond),
         new("output", "tok/s", Better.Higher, run => run.OutputTokensPerSecond),
-        new("preemptions", "", Better.Lower, run => run.Preemptions),
+        new("preemptions", "", Better.Lower, run => run.Preemptions) { IsCount = true },
         new("KV mean", "%", Better.Neutral, run => run.KvUsageMean * 100),
         new("KV max", "%", Better.Neutral, run => run.KvUsageMax * 100),
         new("prefix hits", "%", Better.Higher, run => run.PrefixHitShare * 100),
         new("busy max/mean", "", Better.Lower, run => run.Imbalance?.BusyMaxOverMean),
         new("Jain", "", Better.Higher, run => run.Fairness?.JainIndex),
-        new("refused", "", Better.Lower, run => run.Refused),
-        new("too large", "", Better.Neutral, run => run.TooLarge),
+        new("refused", "", Better.Lower, run => run.Refused) { IsCount = true },
+        new("too large", "", Better.Neutral, run => run.TooLarge) { IsCount = true },
     ];
 
     /// <summary>The rest, for those who look closer.</summary>
     public static IReadOnlyList<ReportColumn> Details { get; } =
     [
-        new("completed", "", Better.Neutral, run => run.Completed),
+        new("completed", "", Better.Neutral, run => run.Completed) { IsCount = true },
         new("duration", "s", Better.Lower, run => run.DurationSeconds),
         new("TTFT max", "s", Better.Lower, run => run.TimeToFirstToken.Max) { IsTail = true },
         new("E2E max", "s", Better.Lower, run => run.EndToEnd.Max) { IsTail = true },
@@ -67,46 +70,39 @@ internal sealed record ReportColumn(string Title, string Unit, Better Better, Fu
         new("E2E/token p99", "ms", Better.Lower, run => run.NormalizedLatency.P99 * 1000) { IsTail = true },
         new("all tokens", "tok/s", Better.Higher, run => run.TotalTokensPerSecond),
         new("cached prompt tokens", "%", Better.Higher, run => run.CachedTokenShare * 100),
-        new("largest queue", "", Better.Neutral, run => run.MaxQueueDepth),
-        new("most running on a replica", "", Better.Neutral, run => run.MaxRunning),
-        new("most waiting in an engine", "", Better.Neutral, run => run.MaxWaiting),
+        new("largest queue", "", Better.Neutral, run => run.MaxQueueDepth) { IsCount = true },
+        new("most running on a replica", "", Better.Neutral, run => run.MaxRunning) { IsCount = true },
+        new("most waiting in an engine", "", Better.Neutral, run => run.MaxWaiting) { IsCount = true },
         new("token variation of replicas", "", Better.Lower, run => run.Imbalance?.TokenVariation),
-        new("clients", "", Better.Neutral, run => run.Fairness?.Clients),
+        new("clients", "", Better.Neutral, run => run.Fairness?.Clients) { IsCount = true },
         new("client TTFT max/min", "", Better.Lower, run => run.Fairness?.TimeToFirstTokenRatio),
         new("estimate error", "tokens", Better.Lower, run => run.EstimateError?.MeanAbsoluteTokens),
         new("answers within estimate", "%", Better.Neutral, run => run.EstimateError?.CoveredShare * 100),
-        new("decisions", "", Better.Neutral, run => run.Decisions),
-        new("engine steps", "", Better.Neutral, run => run.EngineSteps),
+        new("decisions", "", Better.Neutral, run => run.Decisions) { IsCount = true },
+        new("engine steps", "", Better.Neutral, run => run.EngineSteps) { IsCount = true },
     ];
 
-    /// <summary>Index of the best run; -1 where nothing is to be compared or all are equal.</summary>
-    public int BestOf(IReadOnlyList<RunSummary> runs)
+    /// <summary>The text of the best value; null where nothing is to be compared or no difference shows.</summary>
+    public string? BestOf(IReadOnlyList<RunSummary> runs)
     {
-        if (Better == Better.Neutral || (IsTail && runs.Any(run => run.HasRoughPercentiles)))
+        var known = runs.Where(run => Value(run) is not null).ToArray();
+        if (Better == Better.Neutral || known.Length < 2 || (IsTail && known.Any(run => run.HasRoughPercentiles)))
         {
-            return -1;
+            return null;
         }
-        var best = -1;
-        var differ = false;
-        for (var i = 0; i < runs.Count; i++)
-        {
-            if (Value(runs[i]) is not { } value)
-            {
-                continue;
-            }
-            var lead = best < 0 ? value : Value(runs[best])!.Value;
-            differ |= value != lead;
-            best = best < 0 || (Better == Better.Lower ? value < lead : value > lead) ? i : best;
-        }
-        return differ ? best : -1;
+        var best = Text(Better == Better.Lower ? known.MinBy(Value)! : known.MaxBy(Value)!);
+        return known.All(run => Text(run) == best) ? null : best;
     }
 
-    /// <summary>The figure with three or four significant digits; "–" where the run has none, "~" before a rough one.</summary>
+    /// <summary>The figure with about three significant digits; "–" where the run has none, "~" before a rough one.</summary>
     public string Text(RunSummary run)
     {
         var rough = IsTail && run.HasRoughPercentiles ? "~" : "";
-        return Value(run) is { } value ? rough + Number(value) : "–";
+        return Value(run) is { } value ? rough + (IsCount ? Count(value) : Number(value)) : "–";
     }
+
+    /// <summary>A whole number, thousands set apart.</summary>
+    public static string Count(double value) => value.ToString("#,##0", CultureInfo.InvariantCulture);
 
     /// <summary>The figure over the first run's, such as "×0.83"; null for the first run and where there is nothing to divide.</summary>
     public string? Ratio(IReadOnlyList<RunSummary> runs, int index)
@@ -119,11 +115,11 @@ internal sealed record ReportColumn(string Title, string Unit, Better Better, Fu
         return "×" + ratio.ToString(ratio < 9.995 ? "0.00" : ratio < 99.95 ? "0.0" : "0", CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Four significant digits at most, no exponent, thousands set apart.</summary>
+    /// <summary>Three significant digits, all of whole parts, no exponent, thousands set apart.</summary>
     public static string Number(double value)
     {
         var size = Math.Abs(value);
-        var format = value == Math.Floor(value) || size >= 999.5 ? "#,##0" : size >= 99.95 ? "0.0" : size >= 9.995 ? "0.00" : size >= 0.0005 ? "0.000" : "0.0####";
+        var format = size >= 99.95 || value == 0 ? "#,##0" : size >= 9.995 ? "0.0" : size >= 0.9995 ? "0.00" : size >= 0.0995 ? "0.000" : "0.0000";
         return value.ToString(format, CultureInfo.InvariantCulture);
     }
 

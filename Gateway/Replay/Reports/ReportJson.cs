@@ -55,6 +55,7 @@ public static class ReportJson
         }
         json.WriteEndArray();
         WriteSweeps(json, report.Sweeps);
+        WriteBounds(json, report);
         WriteComparisons(json, report.Comparisons);
         json.WriteEndObject();
     }
@@ -76,6 +77,25 @@ public static class ReportJson
             }
             json.WriteEndArray();
             json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private static void WriteBounds(Utf8JsonWriter json, ReplayReport report)
+    {
+        json.WriteStartArray("rateAtBound");
+        foreach (var bound in SweepBound.Of(report))
+        {
+            for (var i = 0; i < report.Sweeps.Count; i++)
+            {
+                json.WriteStartObject();
+                json.WriteString("policy", report.Sweeps[i].Policy);
+                json.WriteString("metric", bound.Metric);
+                RunJson.Number(json, "bound", bound.BoundSeconds);
+                RunJson.Number(json, "rate", bound.Rates[i]?.Rate);
+                json.WriteBoolean("atLeast", bound.Rates[i]?.IsAtLeast ?? false);
+                json.WriteEndObject();
+            }
         }
         json.WriteEndArray();
     }

@@ -31,6 +31,7 @@ public static class ReportPage
         {
             page.Raw("<section>\n").Element("h2", "Rate sweep");
             Charts(page, "sweep:ttft.mean", "sweep:ttft.p99", "sweep:e2e.mean", "sweep:e2e.p99", "sweep:goodput", "sweep:outputTokensPerSecond");
+            ReportPageTables.Bounds(page, report);
             page.Raw("</section>\n");
         }
         for (var i = 0; i < report.Comparisons.Count; i++)
@@ -51,7 +52,7 @@ public static class ReportPage
         Fact("Seed", report.Seed.ToString(CultureInfo.InvariantCulture));
         if (report.Runs.Count > 0)
         {
-            Fact("Requests", ReportColumn.Number(report.Runs[0].Summary.Requests));
+            Fact("Requests", ReportColumn.Count(report.Runs[0].Summary.Requests));
         }
         page.Raw("</dl>\n</header>\n");
 
@@ -68,7 +69,7 @@ public static class ReportPage
             .Raw("TPOT = (last − first token) / (output tokens − 1).");
         if (runs.Any(run => run.HasRoughPercentiles))
         {
-            page.Raw(" ~: fewer than ").Text(ReportColumn.Number(RunSummary.FewestForPercentiles)).Raw(" completed requests, tails are rough: compare by means.");
+            page.Raw(" ~: fewer than ").Text(ReportColumn.Count(RunSummary.FewestForPercentiles)).Raw(" completed requests, tails are rough: compare by means.");
         }
         page.Raw("</p>\n<details>\n<summary>All figures</summary>\n");
         ReportPageTables.Figures(page, report.Runs, runs);

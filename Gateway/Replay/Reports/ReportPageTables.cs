@@ -16,7 +16,7 @@ internal static class ReportPageTables
         page.Raw("</tr></thead>\n<tbody>\n");
         for (var i = 0; i < runs.Length; i++)
         {
-            page.Raw("<tr><th>").Text(named[i].Policy).Raw("</th>");
+            page.Raw("<tr><th>").Name(named[i].Policy).Raw("</th>");
             for (var c = 0; c < told.Length; c++)
             {
                 Cell(page, told[c], runs, i, best[c]);
@@ -32,7 +32,7 @@ internal static class ReportPageTables
         page.Raw("<div class=\"wide\"><table>\n<thead><tr><th>Figure</th>");
         foreach (var run in named)
         {
-            page.Raw("<th>").Text(run.Policy).Raw("</th>");
+            page.Raw("<th>").Name(run.Policy).Raw("</th>");
         }
         page.Raw("</tr></thead>\n<tbody>\n");
         foreach (var column in ReportColumn.Latency.Concat(ReportColumn.Work).Concat(ReportColumn.Details).Where(column => column.IsTold(runs)))
@@ -61,15 +61,41 @@ internal static class ReportPageTables
         {
             foreach (var row in run.Summary.Classes)
             {
-                page.Raw("<tr><th>").Text(run.Policy).Raw("</th><td>").Text(RunJson.PriorityName(row)).Raw("</td>");
+                page.Raw("<tr><th>").Name(run.Policy).Raw("</th><td>").Text(RunJson.PriorityName(row)).Raw("</td>");
                 var mark = row.EndToEnd.Count < RunSummary.FewestForPercentiles ? "~" : "";
-                Plain(page, ReportColumn.Number(row.EndToEnd.Count));
+                Plain(page, ReportColumn.Count(row.EndToEnd.Count));
                 Plain(page, ReportColumn.Number(row.TimeToFirstToken.P50));
                 Plain(page, mark + ReportColumn.Number(row.TimeToFirstToken.P99));
                 Plain(page, ReportColumn.Number(row.EndToEnd.P50));
                 Plain(page, mark + ReportColumn.Number(row.EndToEnd.P99));
                 page.Raw("</tr>\n");
             }
+        }
+        page.Raw("</tbody></table></div>\n");
+    }
+
+    /// <summary>The highest rate at which each policy kept each limit; nothing without limits.</summary>
+    public static void Bounds(HtmlText page, ReplayReport report)
+    {
+        var bounds = SweepBound.Of(report);
+        if (bounds.Count == 0)
+        {
+            return;
+        }
+        page.Raw("<div class=\"wide\"><table>\n<thead><tr><th>Highest rate with</th>");
+        foreach (var bound in bounds)
+        {
+            page.Raw("<th>").Text(bound.Heading).Raw("<small>req/s</small></th>");
+        }
+        page.Raw("</tr></thead>\n<tbody>\n");
+        for (var i = 0; i < report.Sweeps.Count; i++)
+        {
+            page.Raw("<tr><th>").Name(report.Sweeps[i].Policy).Raw("</th>");
+            foreach (var bound in bounds)
+            {
+                Plain(page, bound.Text(i));
+            }
+            page.Raw("</tr>\n");
         }
         page.Raw("</tbody></table></div>\n");
     }
@@ -89,9 +115,10 @@ internal static class ReportPageTables
         page.Raw("</tbody></table></div>\n");
     }
 
-    private static void Cell(HtmlText page, ReportColumn column, RunSummary[] runs, int index, int best)
+    private static void Cell(HtmlText page, ReportColumn column, RunSummary[] runs, int index, string? best)
     {
-        page.Raw(index == best ? "<td class=\"best\">" : "<td>").Text(column.Text(runs[index]));
+        var text = column.Text(runs[index]);
+        page.Raw(text == best ? "<td class=\"best\">" : "<td>").Text(text);
         if (column.Ratio(runs, index) is { } ratio)
         {
             page.Raw("<small>").Text(ratio).Raw("</small>");

@@ -31,6 +31,7 @@ public static class ReportTable
             WriteNotes(console, runs);
         }
         WriteSweeps(console, report.Sweeps, plain);
+        WriteBounds(console, report, plain);
         foreach (var comparison in report.Comparisons)
         {
             WriteComparison(console, comparison, plain);
@@ -57,21 +58,23 @@ public static class ReportTable
             var cells = new List<Text> { new(report.Runs[i].Policy) };
             for (var c = 0; c < told.Length; c++)
             {
-                cells.Add(Cell(told[c], runs, i, best[c] == i, plain));
+                cells.Add(Cell(told[c], runs, i, best[c], plain));
             }
             if (paces.Count > 0)
             {
                 cells.Add(new Text(ReportColumn.Number(paces[i].RunTime.TotalSeconds)));
-                cells.Add(new Text(ReportColumn.Number(Math.Round(paces[i].DecisionsPerSecond))));
+                cells.Add(new Text(ReportColumn.Count(paces[i].DecisionsPerSecond)));
             }
             table.AddRow(cells);
         }
         console.Write(table);
     }
 
-    private static Text Cell(ReportColumn column, RunSummary[] runs, int index, bool isBest, bool plain)
+    private static Text Cell(ReportColumn column, RunSummary[] runs, int index, string? best, bool plain)
     {
-        var text = column.Text(runs[index]) + (isBest ? "*" : "");
+        var text = column.Text(runs[index]);
+        var isBest = text == best;
+        text += isBest ? "*" : "";
         if (column.Ratio(runs, index) is { } ratio)
         {
             text += (plain ? " " : "\n") + ratio;
@@ -112,6 +115,25 @@ public static class ReportTable
         console.Write(table);
     }
 
+    private static void WriteBounds(IAnsiConsole console, ReplayReport report, bool plain)
+    {
+        var bounds = SweepBound.Of(report);
+        if (report.Sweeps.Count == 0 || bounds.Count == 0)
+        {
+            return;
+        }
+        var table = NewTable("Highest rate [req/s] with", plain);
+        foreach (var bound in bounds)
+        {
+            AddNumberColumn(table, bound.Heading);
+        }
+        for (var i = 0; i < report.Sweeps.Count; i++)
+        {
+            table.AddRow([new Text(report.Sweeps[i].Policy), .. bounds.Select(bound => new Text(bound.Text(i)))]);
+        }
+        console.Write(table);
+    }
+
     private static void WriteComparison(IAnsiConsole console, MeasuredComparison comparison, bool plain)
     {
         var table = NewTable($"Measured against simulated: {comparison.Name}", plain);
@@ -121,7 +143,7 @@ public static class ReportTable
         }
         foreach (var row in ComparisonRow.Of(comparison))
         {
-            table.AddRow(row.Heading, row.MeasuredText, row.SimulatedText, row.ErrorText);
+            table.AddRow(new Text(row.Heading), new Text(row.MeasuredText), new Text(row.SimulatedText), new Text(row.ErrorText));
         }
         console.Write(table);
     }

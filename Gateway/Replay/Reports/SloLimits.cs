@@ -25,6 +25,11 @@ public sealed record SloLimits(TimeSpan? TimeToFirstToken = null, TimeSpan? Time
             && (TimePerOutputToken is not { } each || result.TimePerOutputTokenSeconds is not { } seconds || seconds <= each.TotalSeconds);
     }
 
+    /// <summary>A limit with its unit, such as "50 ms".</summary>
+    internal static string Text(TimeSpan limit) => limit < TimeSpan.FromSeconds(1)
+        ? FormattableString.Invariant($"{limit.TotalMilliseconds:0.###} ms")
+        : FormattableString.Invariant($"{limit.TotalSeconds:0.###} s");
+
     /// <summary>In words, such as "TTFT ≤ 2 s, TPOT ≤ 50 ms"; "none" without limits.</summary>
     public override string ToString()
     {
@@ -38,9 +43,7 @@ public sealed record SloLimits(TimeSpan? TimeToFirstToken = null, TimeSpan? Time
         {
             if (limit is { } time)
             {
-                parts.Add(time < TimeSpan.FromSeconds(1)
-                    ? FormattableString.Invariant($"{name} ≤ {time.TotalMilliseconds:0.###} ms")
-                    : FormattableString.Invariant($"{name} ≤ {time.TotalSeconds:0.###} s"));
+                parts.Add($"{name} ≤ {Text(time)}");
             }
         }
     }

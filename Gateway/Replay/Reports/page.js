@@ -46,7 +46,19 @@ function style(name) {
 function pairs(flat) { const points = []; for (let i = 0; i < flat.length; i += 2) { points.push([flat[i], flat[i + 1] * 100]); } return points; }
 function field(run, path) { return path.split('.').reduce((value, name) => value === null || value === undefined ? null : value[name], run); }
 function everyPolicy(list, points) { return list.map(run => Object.assign({ name: run.policy, points: points(run) }, style(run.policy))); }
-function timed(run, name, factor) { const w = run.timeline.windowSeconds; return run.timeline[name].map((value, i) => [(i + 0.5) * w, value * factor]); }
+
+// Counts in narrow windows are mostly noise: a rate is drawn over at most sixty windows.
+function timed(run, name, factor) {
+  const values = run.timeline[name], width = run.timeline.windowSeconds;
+  const each = name === 'completedPerSecond' ? Math.ceil(values.length / 60) : 1;
+  const points = [];
+  for (let i = 0; i < values.length; i += each) {
+    const part = values.slice(i, i + each);
+    points.push([(i + part.length / 2) * width, part.reduce((sum, value) => sum + value, 0) / part.length * factor]);
+  }
+  return points;
+}
+
 
 const LATENCY = { ttft: 'TTFT', e2e: 'E2E', tpot: 'TPOT' };
 const TIMES = {
@@ -77,7 +89,7 @@ function sweep(path) {
   const unit = latency ? 's' : name === 'goodput' ? 'req/s' : 'tok/s';
   const title = latency ? LATENCY[name] + ' ' + statistic : name === 'goodput' ? 'Goodput' : 'Output throughput';
   return {
-    title: title, x: 'offered rate [req/s]', xUnit: 'req/s', y: title + ' [' + unit + ']', yUnit: unit, dots: true,
+    title: title, x: 'offered rate [req/s]', xUnit: 'req/s', y: unit, yUnit: unit, dots: true, bound: latency ? figures.slo[name] : null,
     series: everyPolicy(figures.sweeps, run => run.points.map(point => [point.offeredRate, field(point, path)]).filter(point => point[1] !== null)),
   };
 }
@@ -116,7 +128,8 @@ function logTicks(low, high, count) {
   for (let e = Math.floor(Math.log10(low)); e <= Math.ceil(Math.log10(high)); e++) {
     for (const m of [1, 2, 5]) { const v = m * Math.pow(10, e); if (v >= low * 0.999 && v <= high * 1.001) { every.push(v); } }
   }
-  if (every.length <= count) { return every; }
+  if (every.length >= 4 && every.length <= count) { return every; }
+  if (high / low < 12) { return linearTicks(low, high, count); }
   const decades = every.filter(v => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-6);
   const step = Math.ceil(decades.length / count);
   return decades.length >= 2 ? decades.filter((v, i) => i % step === 0) : every.filter((v, i) => i % 2 === 0);
@@ -151,7 +164,7 @@ function axes(plot, chart, s, width) {
     node('line', { x1: s.left, x2: s.right, y1: s.y(tick), y2: s.y(tick), class: 'grid' }, plot);
     node('text', { x: s.left - 6, y: s.y(tick) + 4, 'text-anchor': 'end' }, plot).textContent = number(tick);
   }
-  const room = Math.max(3, Math.floor((s.right - s.left) / 60));
+  const room = Math.max(3, Math.floor((s.right - s.left) / (chart.log ? 44 : 60)));
   for (const tick of chart.log ? logTicks(s.x0, s.x1, room) : linearTicks(s.x0, s.x1, room)) {
     node('line', { x1: s.x(tick), x2: s.x(tick), y1: s.top, y2: s.bottom, class: 'grid' }, plot);
     node('text', { x: s.x(tick), y: s.bottom + 14, 'text-anchor': 'middle' }, plot).textContent = number(tick);
@@ -167,6 +180,10 @@ function draw(chart) {
   if (!s) { box('p', 'note', 'Nothing to draw.', chart.holder); return; }
   const plot = node('svg', { class: 'plot', width: width, height: HEIGHT, viewBox: '0 0 ' + width + ' ' + HEIGHT, role: 'img', 'aria-label': chart.title }, chart.holder);
   axes(plot, chart, s, width);
+  if (chart.bound && chart.bound <= s.y1) {
+    node('line', { x1: s.left, x2: s.right, y1: s.y(chart.bound), y2: s.y(chart.bound), class: 'bound' }, plot);
+    node('text', { x: s.left + 4, y: s.y(chart.bound) - 4 }, plot).textContent = 'SLO ' + number(chart.bound) + ' s';
+  }
   for (const series of shown) {
     const line = series.points.filter(p => p[0] >= s.x0 || chart.log).map(p => s.x(p[0]).toFixed(1) + ',' + s.y(p[1]).toFixed(1));
     node('polyline', { points: line.join(' '), class: 'curve', style: 'stroke:' + series.color, 'stroke-dasharray': series.dash }, plot);
