@@ -46,6 +46,19 @@ public sealed class StreamEndingTests
     }
 
     [Fact]
+    public async Task Stream_ThatIsCutAfterTheFirstOfTwoChoices_IsNotTakenForWhole()
+    {
+        const string Both = """{"model":"demo","messages":[],"stream":true,"n":2}""";
+        var second = Finish.Replace("\"index\":0", "\"index\":1", StringComparison.Ordinal);
+
+        var cut = await ReceiveAsync(Chat, call => call.StreamAsync(First, Finish), suspends: true, Both);
+        var whole = await ReceiveAsync(Chat, call => call.StreamAsync(First, Finish, second), suspends: false, Both);
+
+        Assert.StartsWith(First + Finish + "data: {\"error\":", cut, StringComparison.Ordinal);
+        Assert.Equal(First + Finish + second + Done, whole);
+    }
+
+    [Fact]
     public async Task OneSentinel_OnApisThatHaveNone_IsNotInvented()
     {
         const string Completed = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"status\":\"completed\"}}\n\n";
@@ -176,7 +189,7 @@ public sealed class StreamEndingTests
     private static string[] Events(string stream) =>
         [.. stream.ReplaceLineEndings("\n").Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Select(text => text.Trim())];
 
-    private static async Task<string> ReceiveAsync(string path, Func<ScriptedCall, Task> script, bool suspends = false)
+    private static async Task<string> ReceiveAsync(string path, Func<ScriptedCall, Task> script, bool suspends = false, string body = """{"model":"demo","messages":[],"stream":true}""")
     {
         await using var engine = new ScriptedEngine(script);
         await using var world = await GatewayWorld.BeforeAsync([engine], options => options with
@@ -190,7 +203,7 @@ public sealed class StreamEndingTests
         });
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
 
-        using var response = await world.PostAsync(path, """{"model":"demo","messages":[],"stream":true}""", patience.Token);
+        using var response = await world.PostAsync(path, body, patience.Token);
         var received = await response.Content.ReadAsStringAsync(patience.Token);
 
         Assert.Equal(200, (int)response.StatusCode);
