@@ -24,6 +24,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
     /// <summary>An answer that grew this recently shows that a slow probe means a busy engine.</summary>
     private static readonly TimeSpan ProofOfLife = TimeSpan.FromSeconds(10);
 
+    // The frames of a chunked body count for Kestrel; the exact limit is on the body's own bytes, where it is read.
+    private const int RoomForChunkFrames = 8;
+
     /// <summary>Time for the last words to the clients after the drain is over; then connections are cut.</summary>
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
@@ -176,7 +179,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.Listen.MaxBodyBytes;
+            kestrel.Limits.MaxRequestBodySize = RoomForChunkFrames * options.Listen.MaxBodyBytes;
             kestrel.Limits.MaxConcurrentConnections = options.Listen.MaxConnections;
         });
         builder.WebHost.UseUrls([.. options.Listen.Urls]);

@@ -11,6 +11,7 @@ public partial class EngineVerbTests
     [InlineData("--fail-rate 1.5", "a share, 0 to 1")]
     [InlineData("--speed 0", "above 0")]
     [InlineData("--port 70000", "0 to 65535")]
+    [InlineData("--port many", "0 to 65535")]
     [InlineData("--host nowhere", "not an address")]
     [InlineData("--scheduling-policy random", "fcfs")]
     [InlineData("--max-num-seqs 0", "1 to 100000")]

@@ -39,16 +39,21 @@ public static class OutcomeMap
     public static ApiProblem Of(AdmissionOutcome outcome, string model, TimeSpan? retryAfter) => outcome switch
     {
         AdmissionOutcome.RejectedQueueFull => new(429, "queue_full", RateLimit,
-            $"The queue for model '{model}' is full. Retry after the time in Retry-After.") { RetryAfter = retryAfter },
+            $"The queue for model '{model}' is full. Retry after the time in Retry-After.")
+        { RetryAfter = retryAfter },
         AdmissionOutcome.ExpiredInQueue => new(429, "queue_timeout", RateLimit,
-            $"The request waited too long for a free replica of model '{model}'. Retry after the time in Retry-After.") { RetryAfter = retryAfter },
+            $"The request waited too long for a free replica of model '{model}'. Retry after the time in Retry-After.")
+        { RetryAfter = retryAfter },
         AdmissionOutcome.DeadlineExceeded => new(504, "deadline_exceeded", "timeout_error",
-            "The request's own deadline passed before a replica was free.") { IsFinal = true },
+            "The request's own deadline passed before a replica was free.")
+        { IsFinal = true },
         AdmissionOutcome.RejectedTooLarge => ContextLength(model),
         AdmissionOutcome.RejectedNoReplica => new(503, "no_healthy_replicas", ServerError,
-            $"No replica of model '{model}' can take requests now. Retry after the time in Retry-After.") { RetryAfter = retryAfter },
+            $"No replica of model '{model}' can take requests now. Retry after the time in Retry-After.")
+        { RetryAfter = retryAfter },
         AdmissionOutcome.RejectedShuttingDown => new(503, "shutting_down", ServerError,
-            "This gateway is shutting down. Retry: another instance or the next start will answer.") { RetryAfter = retryAfter },
+            "This gateway is shutting down. Retry: another instance or the next start will answer.")
+        { RetryAfter = retryAfter },
         AdmissionOutcome.CanceledByClient => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
         _ => throw new UnreachableException($"{outcome} has no answer"),
     };
@@ -74,13 +79,16 @@ public static class OutcomeMap
         FailureKind.EngineBusy => new(failure.Status == 429 ? 429 : 503, failure.Status == 429 ? "upstream_rate_limited" : "upstream_busy",
             failure.Status == 429 ? RateLimit : ServerError,
             Words(failure, $"The replicas of model '{model}' take no more requests now. Retry after the time in Retry-After."))
-            { RetryAfter = failure.RetryAfter ?? TimeSpan.FromSeconds(1) },
+        { RetryAfter = failure.RetryAfter ?? TimeSpan.FromSeconds(1) },
         FailureKind.ClientFault => OfClientFault(failure, model),
         FailureKind.Unauthorized => new(502, "upstream_unauthorized", ServerError, keyName is null
             ? $"The engine of model '{model}' asks for an API key. The operator must name the variable that holds it: models[].apiKeyEnv."
             : $"The engine of model '{model}' did not accept the key from the environment variable that models[].apiKeyEnv names. The operator must correct it."),
         FailureKind.EndpointMissing => new(404, "endpoint_not_supported", InvalidRequest,
             $"The engine of model '{model}' ({engine}) has no endpoint {path}. Use a route that it serves."),
+        FailureKind.ClientBody => failure.Status == 413
+            ? new(413, "request_too_large", InvalidRequest, "The request body is larger than the limit. Send less, or ask the operator to raise listen.maxBodyBytes.")
+            : UnreadableBody(failure.Status),
         FailureKind.ShuttingDown => Of(AdmissionOutcome.RejectedShuttingDown, model, TimeSpan.FromSeconds(1)),
         FailureKind.ClientGone => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
         _ => throw new UnreachableException($"{failure.Kind} has no answer"),
@@ -107,13 +115,16 @@ public static class OutcomeMap
     private static string Words(AttemptFailure failure, string otherwise) => failure.Message is { Length: > 0 } words ? words : otherwise;
 
     public static ApiProblem ContextLength(string model) => new(400, "context_length_exceeded", InvalidRequest,
-        $"The prompt is longer than the context of model '{model}'. Shorten the messages or use a model with a longer context.") { Param = "messages" };
+        $"The prompt is longer than the context of model '{model}'. Shorten the messages or use a model with a longer context.")
+    { Param = "messages" };
 
     public static ApiProblem UnknownModel(string model) => new(404, "model_not_found", InvalidRequest,
-        $"The model '{model}' does not exist here. GET /v1/models lists the models that do.") { Param = "model" };
+        $"The model '{model}' does not exist here. GET /v1/models lists the models that do.")
+    { Param = "model" };
 
     public static ApiProblem UnknownResponse() => new(404, "response_not_found", InvalidRequest,
-        "No replica is known to hold this response. It may have been made without store, by another gateway, or long ago.") { Param = "response_id" };
+        "No replica is known to hold this response. It may have been made without store, by another gateway, or long ago.")
+    { Param = "response_id" };
 
     public static ApiProblem UnknownReplica() => new(404, "replica_not_found", InvalidRequest,
         "There is no replica with this id. GET /-/replicas lists them.");
@@ -130,11 +141,15 @@ public static class OutcomeMap
     public static ApiProblem BodyTooLarge(long limitBytes) => new(413, "request_too_large", InvalidRequest,
         $"The request body is larger than the limit of {limitBytes} bytes. Send less, or ask the operator to raise listen.maxBodyBytes.");
 
+    public static ApiProblem UnreadableBody(int status) => new(status, "invalid_body", InvalidRequest,
+        "The request body could not be read to its end. Send all that its headers announce, without long pauses.");
+
     public static ApiProblem UnsupportedMediaType(string wanted) => new(415, "unsupported_media_type", InvalidRequest,
         $"This route takes a body of type {wanted}. Set the Content-Type header accordingly.");
 
     public static ApiProblem BadHeader(string header, string expected) => new(400, "invalid_header", InvalidRequest,
-        $"The header '{header}' must be {expected}.") { Param = header };
+        $"The header '{header}' must be {expected}.")
+    { Param = header };
 
     /// <summary>How an ending counts: the client's mistakes and refusals never look like faults.</summary>
     public static RequestOutcome OutcomeOf(int status) => status switch

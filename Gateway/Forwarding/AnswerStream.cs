@@ -94,7 +94,11 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         int read;
         try
         {
-            clock.AwaitNext(answer.IsComplete);
+            // Headers may come long before the prompt is computed: until the first event it is the first byte that is due.
+            if (_isPrimed)
+            {
+                clock.AwaitNext(answer.IsComplete);
+            }
             if (_inputEnd == _inputStart)
             {
                 // Waits without a buffer: most of a stream's life is waiting.
@@ -197,6 +201,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
     {
         _isEnded = true;
         ReturnInput();
+        _output.CloseEvent();
         // Complete but for the sentinel is complete: clients wait for it, so it is supplied.
         if (EndsWithSentinel && answer.Finish != FinishKind.None && !answer.IsBroken)
         {

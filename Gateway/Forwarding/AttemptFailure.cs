@@ -30,6 +30,9 @@ public enum FailureKind
     /// <summary>The engine has no such endpoint.</summary>
     EndpointMissing,
 
+    /// <summary>The client's own body could not be passed on to its end: too large, too slow, cut.</summary>
+    ClientBody,
+
     /// <summary>The client left.</summary>
     ClientGone,
 
@@ -73,6 +76,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
         FailureKind.ClientFault => "client_fault",
         FailureKind.Unauthorized => "unauthorized",
         FailureKind.EndpointMissing => "endpoint_missing",
+        FailureKind.ClientBody => "client_body",
         FailureKind.ShuttingDown => "shutting_down",
         _ => "client_gone",
     };

@@ -1,6 +1,6 @@
 using System.Collections.Frozen;
-using Microsoft.AspNetCore.Http;
 using System.Net.Http.Headers;
+using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Forwarding;
 

@@ -158,7 +158,7 @@ public sealed class Dispatcher : IDisposable
             _waiting.Remove(waiter);
             NoteCountLocked();
             // Nothing gets work any more: then the honest answer is that there is no replica, not that they are busy.
-            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_placer.AnyMayWork() ? AdmissionOutcome.RejectedNoReplica : outcome;
+            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_placer.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica : outcome;
             result = DecideLocked(waiter, new AdmissionResult { Outcome = told, RetryAfter = RetryAfterLocked(told) });
         }
         waiter.Decided(result);
@@ -176,7 +176,7 @@ public sealed class Dispatcher : IDisposable
         {
             return admitted;
         }
-        if (!_placer.AnyMayWork())
+        if (!_placer.AnyMayWork(waiter.Constraints))
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedNoReplica);
         }

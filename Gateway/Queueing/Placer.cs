@@ -52,13 +52,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         return null;
     }
 
-    /// <summary>Whether a replica takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload that
-    /// brings new replicas holds requests for that moment instead of refusing them.</summary>
-    public bool AnyMayWork()
+    /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
+    /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
+    public bool AnyMayWork(Constraints constraints)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (replica.Health is ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown)
+            if (IsWanted(replica, constraints) && replica.Health is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
             {
                 return true;
             }
@@ -118,8 +118,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         var count = 0;
         foreach (var replica in pool.Replicas)
         {
-            var isWanted = constraints.PinnedSlot is not { } pinned || replica.Slot == pinned;
-            if (!isWanted || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
+            if (!IsWanted(replica, constraints) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
             {
                 continue;
             }
@@ -157,6 +156,9 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             _costs = new double[2 * replicas];
         }
     }
+
+    private static bool IsWanted(Replica replica, Constraints constraints) =>
+        constraints.PinnedSlot is not { } pinned || replica.Slot == pinned;
 
     private static PlacementReason ReasonOf(in Candidate chosen, int candidates) =>
         candidates == 1 ? PlacementReason.OnlyChoice
