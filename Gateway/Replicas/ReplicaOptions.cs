@@ -8,7 +8,7 @@ public sealed record ReplicaOptions
     /// <summary>Base address, absolute http or https, with an optional path prefix; no query, no user info.</summary>
     public Uri? Url { get; init; }
 
-    /// <summary><c>http://name:port</c>: every address the name resolves to is a replica of its own.</summary>
+    /// <summary><c>http://name:port</c>: every address the name resolves to is a replica of its own. Behind https the name stays one replica: its certificate is issued for the name.</summary>
     public Uri? Dns { get; init; }
 
     /// <summary>Name in headers, metric labels and ops paths; <c>host:port</c> unless given. Equal ids in two models mean the same engine.</summary>

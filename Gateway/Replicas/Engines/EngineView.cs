@@ -11,15 +11,16 @@ internal sealed class EngineView(TimeProvider time)
     private EngineReport _load = EngineReport.Empty;
     private int _failuresInARow;
     private long? _stillSince;
+    private long _loadReadAt;
 
-    /// <summary>How long the engine has had running requests without a step; null: it steps, is idle, or is not known.</summary>
+    /// <summary>Between how distant readings the engine had running requests and made no step; null: it steps, is idle, or is not known.</summary>
     public TimeSpan? Standstill
     {
         get
         {
             lock (_gate)
             {
-                return _stillSince is { } since ? time.GetElapsedTime(since) : null;
+                return _stillSince is { } since ? time.GetElapsedTime(since, _loadReadAt) : null;
             }
         }
     }
@@ -28,11 +29,14 @@ internal sealed class EngineView(TimeProvider time)
     {
         lock (_gate)
         {
-            if (facts.Engine != _facts.Engine)
+            // What one of several questions did not bring this time is still true.
+            _facts = facts with
             {
-                ForgetLoadLocked(EngineReport.Empty);
-            }
-            _facts = facts;
+                Version = facts.Version ?? _facts.Version,
+                ContextTokens = facts.ContextTokens ?? _facts.ContextTokens,
+                Slots = facts.Slots ?? _facts.Slots,
+                KvCapacityTokens = facts.KvCapacityTokens ?? _facts.KvCapacityTokens,
+            };
             return MergeLocked();
         }
     }
@@ -43,7 +47,8 @@ internal sealed class EngineView(TimeProvider time)
         {
             _failuresInARow = 0;
             var stands = load is { RunningRequests: > 0, Progress: not null } && load.Progress == _load.Progress;
-            _stillSince = stands ? _stillSince ?? time.GetTimestamp() : null;
+            _loadReadAt = time.GetTimestamp();
+            _stillSince = stands ? _stillSince ?? _loadReadAt : null;
             _load = load with { KvCapacityTokens = load.KvCapacityTokens ?? _load.KvCapacityTokens, Slots = load.Slots ?? _load.Slots };
             return MergeLocked();
         }

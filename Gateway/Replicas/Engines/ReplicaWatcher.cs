@@ -22,13 +22,11 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
     private readonly Random _chance;
     private readonly ILogger _log;
     private readonly EngineView _view;
+    private readonly ProbeVerdict _verdict;
     private readonly CancellationTokenSource _stopping = new();
     private Settings _settings;
     private IEngineAdapter? _adapter;
-    private ReplicaHealth _verdict = ReplicaHealth.Unknown;
-    private string _complaint = "";
     private string _loadComplaint = "";
-    private int _failuresInARow;
     private int _probesSinceDescription;
     private long? _progressAtProbe;
     private int _isReadingLoad;
@@ -53,6 +51,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         _chance = chance;
         _log = log;
         _view = new EngineView(access.Time);
+        _verdict = new ProbeVerdict(replica, log);
         _settings = SettingsOf(model, options);
     }
 
@@ -89,16 +88,17 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         if (health.Outcome == ReadingOutcome.Slow && IsMoving(progressBefore))
         {
             // Busy is not dead.
+            _verdict.TakeLife();
             return;
         }
         if (health.Outcome != ReadingOutcome.Read)
         {
-            TakeFailure(health, settings);
+            _verdict.TakeFailure(health, settings.Model, settings.Health.Failures);
             return;
         }
         if (adapter.Traits.BeatsEveryStep && _view.Standstill >= StallLimit && !_isMakingProgress(_replica))
         {
-            TakeVerdict(ReplicaHealth.Down, $"it has run requests for {StallLimit.TotalSeconds:0} s without a step");
+            _verdict.Take(ReplicaHealth.Down, $"it has run requests for {StallLimit.TotalSeconds:0} s without a step");
             return;
         }
         await TakeHealthyAsync(client, adapter, settings, cancellationToken);
@@ -169,14 +169,14 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         if (kind == EngineKind.Auto)
         {
             // Another engine may be behind the address by the time it comes up again.
-            if (_adapter is not null && _verdict == ReplicaHealth.Up)
+            if (_adapter is not null && _verdict.IsUp)
             {
                 return _adapter;
             }
             (kind, var reading) = await EngineDetector.DetectAsync(client, cancellationToken);
             if (kind == EngineKind.Auto)
             {
-                TakeFailure(reading, settings);
+                _verdict.TakeFailure(reading, settings.Model, settings.Health.Failures);
                 return null;
             }
         }
@@ -200,16 +200,16 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
 
     private async Task TakeHealthyAsync(EngineClient client, IEngineAdapter adapter, Settings settings, CancellationToken cancellationToken)
     {
-        var isUp = _verdict == ReplicaHealth.Up;
+        _verdict.TakeLife();
+        var isUp = _verdict.IsUp;
         if (isUp && ++_probesSinceDescription < ProbesPerDescription)
         {
-            _failuresInARow = 0;
             return;
         }
         var reading = await adapter.DescribeAsync(client, settings.ModelNames, cancellationToken);
         if (reading.Outcome == ReadingOutcome.Unauthorized && client.HasKey)
         {
-            TakeFailure(reading, settings);
+            _verdict.TakeFailure(reading, settings.Model, settings.Health.Failures);
             return;
         }
         if (reading.Outcome is ReadingOutcome.Slow or ReadingOutcome.Failed)
@@ -217,13 +217,12 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
             // Health has answered: what was known of a working replica stays, a new one is not trusted before it told its models.
             if (!isUp)
             {
-                TakeFailure(reading, settings);
+                _verdict.TakeFailure(reading, settings.Model, settings.Health.Failures);
             }
             return;
         }
-        _failuresInARow = 0;
         _probesSinceDescription = 0;
-        if (reading.Outcome == ReadingOutcome.Unauthorized && _verdict == ReplicaHealth.Unknown)
+        if (reading.Outcome == ReadingOutcome.Unauthorized && !isUp)
         {
             Log.NoKey(_log, _replica.Id, reading.Detail);
         }
@@ -231,7 +230,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         var serves = reading.Report.Models.Count == 0 || settings.ModelNames.Any(reading.Report.Models.Contains);
         if (!serves && adapter.Traits.ModelCheck == ModelCheck.Strict)
         {
-            TakeVerdict(ReplicaHealth.WrongModel, $"it serves {Listed(reading.Report.Models)}, not {settings.ModelNames[0]}");
+            _verdict.Take(ReplicaHealth.WrongModel, $"it serves {Listed(reading.Report.Models)}, not {settings.ModelNames[0]}");
             return;
         }
         if (!isUp)
@@ -243,56 +242,17 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
             // Its room should be known before the first request takes some.
             await ReadLoadAsync(cancellationToken);
         }
-        TakeVerdict(ReplicaHealth.Up, "");
+        _verdict.Take(ReplicaHealth.Up, "");
     }
 
     private bool IsMoving(long? progressBefore) =>
         (progressBefore is not null && _replica.Report.Progress is { } now && now != progressBefore) || _isMakingProgress(_replica);
-
-    private void TakeFailure(EngineReading reading, Settings settings)
-    {
-        _failuresInARow++;
-        if (_verdict == ReplicaHealth.Up && reading.Outcome != ReadingOutcome.Unauthorized && _failuresInARow < settings.Health.Failures)
-        {
-            return;
-        }
-        TakeVerdict(ReplicaHealth.Down, reading.Outcome switch
-        {
-            ReadingOutcome.Unauthorized when settings.Model.ApiKeyEnv is { } name => $"{reading.Detail}: the engine refuses the key from apiKeyEnv {name}",
-            ReadingOutcome.Unauthorized => $"{reading.Detail}: the engine wants a key, and apiKeyEnv names none",
-            _ => reading.Detail,
-        });
-    }
-
-    private void TakeVerdict(ReplicaHealth verdict, string complaint)
-    {
-        if (verdict != _verdict || complaint != _complaint)
-        {
-            if (verdict == ReplicaHealth.Up)
-            {
-                Log.Up(_log, _replica.Id, _replica.Report.Engine, _replica.Report.Version ?? "of an untold version");
-            }
-            else if (verdict != _verdict || !complaint.StartsWith("no answer", StringComparison.Ordinal))
-            {
-                Log.NotUp(_log, _replica.Id, verdict, complaint);
-            }
-            _complaint = complaint;
-        }
-        _verdict = verdict;
-        _replica.OnProbed(verdict);
-    }
 
     private static string Listed(IReadOnlyList<string> models) =>
         string.Join(", ", models.Take(5).Select(name => name.Length > 100 ? name[..100] : name)) + (models.Count > 5 ? ", ..." : "");
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Information, Message = "replica {Replica} is up: {Engine} {Version}")]
-        public static partial void Up(ILogger log, string replica, EngineKind engine, string version);
-
-        [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} gets no work ({Health}): {Why}")]
-        public static partial void NotUp(ILogger log, string replica, ReplicaHealth health, string why);
-
         [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} answers under any model name and does not list {Model}; it lists {Models}")]
         public static partial void ModelNotListed(ILogger log, string replica, string model, string models);
 

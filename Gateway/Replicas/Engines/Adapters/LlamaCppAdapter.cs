@@ -20,12 +20,13 @@ public sealed class LlamaCppAdapter : IEngineAdapter
 
     public async Task<EngineReading> DescribeAsync(EngineClient client, IReadOnlyList<string> modelNames, CancellationToken cancellationToken)
     {
-        var (list, _) = await ModelList.ReadAsync(client, modelNames, cancellationToken);
+        var (list, listed) = await ModelList.ReadAsync(client, modelNames, cancellationToken);
         using var answer = await client.GetAsync(PropsPath, cancellationToken);
         using var json = EngineJson.TryParse(answer);
         if (json is null)
         {
-            return EngineReading.Not(answer, PropsPath);
+            var reading = EngineReading.Not(answer, PropsPath);
+            return list is not null && reading.Outcome == ReadingOutcome.Absent ? listed : reading;
         }
         var props = json.RootElement;
         var context = Plausible.Context(props.Member("default_generation_settings")?.Number("n_ctx"));
