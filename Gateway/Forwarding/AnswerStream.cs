@@ -203,6 +203,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             answer.IsComplete = true;
             if (!_sawDone)
             {
+                _output.CloseEvent();
                 _output.Append("data: [DONE]\n\n"u8);
             }
             return;
@@ -218,6 +219,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             return;
         }
         var error = new WireError(502, "server_error", reason, "The engine's answer broke off here and is incomplete. Send the request again.");
+        _output.CloseEvent();
         _output.Append(ErrorBody.WriteStreamEnd(rules.Route, error, rules.RequestId));
     }
 

@@ -113,6 +113,11 @@ public sealed class Exchange : HttpMessageInvoker
         {
             return false;
         }
+        // Only one replica holds what the request refers to.
+        if (Request.Body.PreviousResponseKey != 0)
+        {
+            return false;
+        }
         // A stored or background response may already exist where the answer was lost: only a connection that never was is tried again.
         if (Request.Body.IsPinned && failure.Kind != FailureKind.Unreachable)
         {

@@ -13,6 +13,7 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
     private byte[] _buffer = [];
     private int _start;
     private int _end;
+    private uint _lastBytes = 0x0A0A;
 
     public bool IsEmpty => _start == _end;
 
@@ -35,6 +36,20 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
         Reserve(bytes.Length);
         bytes.CopyTo(_buffer.AsSpan(_end));
         _end += bytes.Length;
+        foreach (var last in bytes[Math.Max(0, bytes.Length - 3)..])
+        {
+            _lastBytes = (_lastBytes << 8) | last;
+        }
+    }
+
+    /// <summary>Ends an event that the engine left open, so that what follows is one of its own.</summary>
+    public void CloseEvent()
+    {
+        var hasBlankLine = (_lastBytes & 0xFFFF) is 0x0A0A or 0x0D0D or 0x0A0D || (_lastBytes & 0xFFFFFF) is 0x0A0D0A or 0x0D0D0A;
+        if (!hasBlankLine)
+        {
+            Append("\n\n"u8);
+        }
     }
 
     /// <summary>Appends an event, less what the client did not ask for and under the name it asked for.</summary>

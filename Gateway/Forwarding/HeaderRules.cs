@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
-using Microsoft.AspNetCore.Http;
 using System.Net.Http.Headers;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Forwarding;
 
@@ -26,9 +27,10 @@ public static class HeaderRules
     /// <param name="apiKey">The pool's own key; null: the client's authorisation passes through, as through a plain proxy.</param>
     public static void CopyUpstream(IHeaderDictionary from, HttpRequestHeaders to, string requestId, string? apiKey)
     {
+        var connection = from.Connection;
         foreach (var (name, values) in from)
         {
-            if (!MayPassUpstream(name) || (apiKey is not null && IsAuthorization(name)))
+            if (!MayPassUpstream(name) || IsNamedBy(connection, name) || (apiKey is not null && IsAuthorization(name)))
             {
                 continue;
             }
@@ -59,6 +61,22 @@ public static class HeaderRules
             }
         }
         return true;
+    }
+
+    // What a client calls hop-by-hop ends at the next hop.
+    private static bool IsNamedBy(StringValues connection, string name)
+    {
+        foreach (var value in connection)
+        {
+            foreach (var part in value.AsSpan().Split(','))
+            {
+                if (value.AsSpan()[part].Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
+                {
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     private static bool IsAuthorization(string name) =>

@@ -2,12 +2,17 @@ using Gateway.Requests;
 
 namespace Gateway.Queueing;
 
-/// <summary>The waiting requests of a pool by class: the most urgent class first, but every class below keeps a reserved share of the turns. Not thread-safe.</summary>
+/// <summary>The waiting requests of a pool by class: the most urgent class first, but those below keep a reserved share of the turns. Not thread-safe.</summary>
 internal sealed class ClassQueues
 {
     private const int Classes = 3;
 
+    // Ten times a tenth is less than one.
+    private const double WholeTurn = 1 - 1e-9;
+
     private readonly WaitingHeap[] _classes = [new(), new(), new()];
+    private readonly List<Waiter> _pinned = [];
+    private readonly int[] _counts = new int[Classes];
     private readonly double[] _credit = new double[Classes];
     private long _sequence;
 
@@ -16,34 +21,54 @@ internal sealed class ClassQueues
     /// <summary>Body bytes that the waiting requests hold.</summary>
     public long Bytes { get; private set; }
 
-    public int CountOf(PriorityClass priority) => _classes[(int)priority].Count;
+    /// <summary>Those that only one replica can answer, in the order of their arrival: they wait beside the others, not before them.</summary>
+    public IReadOnlyList<Waiter> Pinned => _pinned;
+
+    public int CountOf(PriorityClass priority) => _counts[(int)priority];
 
     public void Add(Waiter waiter)
     {
         waiter.Sequence = ++_sequence;
-        _classes[(int)waiter.Request.Priority].Add(waiter);
+        if (waiter.IsPinned)
+        {
+            _pinned.Add(waiter);
+        }
+        else
+        {
+            _classes[(int)waiter.Request.Priority].Add(waiter);
+        }
+        _counts[(int)waiter.Request.Priority]++;
         Count++;
         Bytes += waiter.Request.Body.BodyBytes;
     }
 
     public void Remove(Waiter waiter)
     {
-        _classes[(int)waiter.Request.Priority].Remove(waiter);
+        var index = (int)waiter.Request.Priority;
+        if (waiter.IsPinned)
+        {
+            _pinned.Remove(waiter);
+        }
+        else
+        {
+            _classes[index].Remove(waiter);
+        }
+        if (_classes[index].Count == 0)
+        {
+            _credit[index] = 0;
+        }
+        _counts[index]--;
         Count--;
         Bytes -= waiter.Request.Body.BodyBytes;
     }
 
-    /// <summary>Who is next: the head of the most urgent class, unless a lower class has saved up a turn. Null when nobody waits.</summary>
+    /// <summary>Who is next: the head of the most urgent class, unless a lower class has saved up a turn. Null when nobody waits but pinned ones.</summary>
     public Waiter? Next()
     {
         Waiter? next = null;
         for (var index = 0; index < Classes; index++)
         {
-            if (_classes[index].Count == 0)
-            {
-                continue;
-            }
-            if (next is null || _credit[index] >= 1)
+            if (_classes[index].Count > 0 && (next is null || _credit[index] >= WholeTurn))
             {
                 next = _classes[index].Head;
             }
@@ -51,17 +76,36 @@ internal sealed class ClassQueues
         return next;
     }
 
-    /// <summary>Takes out the one whose turn it is, and lets the passed-over classes save up for theirs.</summary>
-    /// <param name="waiter">The result of <see cref="Next"/>.</param>
-    /// <param name="reservedShare">Share of turns that each lower class with waiting requests is owed, 0 to 1.</param>
+    /// <summary>Anyone who waits; null when nobody does.</summary>
+    public Waiter? Any() => Next() ?? (_pinned.Count > 0 ? _pinned[0] : null);
+
+    /// <summary>Takes out the one whose turn it is, and lets the lower classes save up for theirs.</summary>
+    /// <param name="waiter">The result of <see cref="Next"/>, or a pinned one, whose turn takes nobody else's.</param>
+    /// <param name="reservedShare">Share of turns that the waiting classes below the most urgent one are owed together, 0 to 1.</param>
     public void TakeTurn(Waiter waiter, double reservedShare)
     {
-        Remove(waiter);
-        var served = (int)waiter.Request.Priority;
-        _credit[served] = _credit[served] >= 1 ? _credit[served] - 1 : 0;
-        for (var index = served + 1; index < Classes; index++)
+        if (!waiter.IsPinned)
         {
-            _credit[index] = _classes[index].Count > 0 ? Math.Min(1, _credit[index] + reservedShare) : 0;
+            Earn(reservedShare);
+            var served = (int)waiter.Request.Priority;
+            _credit[served] = Math.Max(0, _credit[served] - 1);
+        }
+        Remove(waiter);
+    }
+
+    private void Earn(double reservedShare)
+    {
+        var first = Array.FindIndex(_classes, waiting => waiting.Count > 0);
+        var lower = 0;
+        for (var index = first + 1; index < Classes; index++)
+        {
+            lower += _classes[index].Count > 0 ? 1 : 0;
+        }
+        _credit[first] = 0;
+        for (var index = first + 1; index < Classes; index++)
+        {
+            // A class that waits for the turn it has saved up saves no second one meanwhile.
+            _credit[index] = _classes[index].Count > 0 ? Math.Min(2, _credit[index] + (reservedShare / lower)) : 0;
         }
     }
 }

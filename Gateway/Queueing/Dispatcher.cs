@@ -123,7 +123,7 @@ public sealed class Dispatcher : IDisposable
             Waiter? next;
             lock (_gate)
             {
-                next = _waiting.Next();
+                next = _waiting.Any();
             }
             if (next is null)
             {
@@ -145,7 +145,7 @@ public sealed class Dispatcher : IDisposable
             _waiting.Remove(waiter);
             NoteCountLocked();
             // Nothing gets work any more: then the honest answer is that there is no replica, not that they are busy.
-            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_placer.AnyMayWork() ? AdmissionOutcome.RejectedNoReplica : outcome;
+            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_placer.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica : outcome;
             result = DecideLocked(waiter, new AdmissionResult { Outcome = told, RetryAfter = RetryAfterLocked(told) });
         }
         waiter.Decided(result);
@@ -159,15 +159,15 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
-        if (_waiting.Count == 0 && TryPlaceLocked(waiter, plan) is { } admitted)
+        if (_waiting.Next() is null && TryPlaceLocked(waiter, plan) is { } admitted)
         {
             return admitted;
         }
-        if (!_placer.AnyMayWork())
+        if (!_placer.AnyMayWork(waiter.Constraints))
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedNoReplica);
         }
-        if (!_placer.AnyCouldFit(waiter.Estimate))
+        if (!_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints))
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedTooLarge);
         }
@@ -204,23 +204,42 @@ public sealed class Dispatcher : IDisposable
     {
         while (true)
         {
-            Waiter next;
+            Waiter? next;
             AdmissionResult result;
             lock (_gate)
             {
                 var plan = _plan();
-                if (_waiting.Next() is not { } head || TryPlaceLocked(head, plan) is not { } placed)
+                next = PlaceNextLocked(plan, out result);
+                if (next is null)
                 {
                     ArmRetryLocked();
                     return;
                 }
-                _waiting.TakeTurn(head, plan.Queue.ReservedShare);
+                _waiting.TakeTurn(next, plan.Queue.ReservedShare);
                 NoteCountLocked();
                 _drain.OnTurn();
-                (next, result) = (head, placed);
             }
             next.Decided(result);
         }
+    }
+
+    private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
+    {
+        foreach (var pinned in _waiting.Pinned)
+        {
+            if (TryPlaceLocked(pinned, plan) is { } there)
+            {
+                result = there;
+                return pinned;
+            }
+        }
+        if (_waiting.Next() is { } head && TryPlaceLocked(head, plan) is { } placed)
+        {
+            result = placed;
+            return head;
+        }
+        result = default;
+        return null;
     }
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan) =>

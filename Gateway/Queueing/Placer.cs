@@ -37,7 +37,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
             if (_replicas[choice].TryReserve(uncached, CapacityShare(plan)) is { } reservation)
             {
                 _lastChosen[candidate.Replica.Slot] = ++_choices;
-                prefixes.Record(request, candidate.Replica.Slot);
+                prefixes.Record(request, candidate.Replica.Slot, plan.Routing);
                 return new AdmissionResult
                 {
                     Outcome = AdmissionOutcome.Admitted,
@@ -54,11 +54,11 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
     }
 
     /// <summary>Whether a replica takes work now or will by itself within its back-off.</summary>
-    public bool AnyMayWork()
+    public bool AnyMayWork(Constraints constraints)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (replica.Health is ReplicaHealth.Up or ReplicaHealth.BackingOff)
+            if (constraints.Allows(replica) && replica.Health is ReplicaHealth.Up or ReplicaHealth.BackingOff)
             {
                 return true;
             }
@@ -67,11 +67,11 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
     }
 
     /// <summary>Whether an empty replica could hold the request.</summary>
-    public bool AnyCouldFit(in RequestEstimate estimate)
+    public bool AnyCouldFit(in RequestEstimate estimate, Constraints constraints)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (replica.CouldFit(estimate.LeastPromptTokens))
+            if (constraints.Allows(replica) && replica.CouldFit(estimate.LeastPromptTokens))
             {
                 return true;
             }
@@ -97,9 +97,10 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
     public void Explain(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, Action<Candidate, bool, double> told)
     {
         var load = new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences);
-        Reserve(pool.Replicas.Length);
+        var replicas = pool.Replicas;
+        Reserve(replicas.Length);
         var count = 0;
-        foreach (var replica in pool.Replicas)
+        foreach (var replica in replicas)
         {
             _candidates[count++] = CandidateOf(replica);
         }
@@ -115,12 +116,12 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
 
     private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, bool avoids)
     {
-        Reserve(pool.Replicas.Length);
+        var replicas = pool.Replicas;
+        Reserve(replicas.Length);
         var count = 0;
-        foreach (var replica in pool.Replicas)
+        foreach (var replica in replicas)
         {
-            var isWanted = constraints.PinnedSlot is not { } pinned || replica.Slot == pinned;
-            if (!isWanted || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
+            if (!constraints.Allows(replica) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
             {
                 continue;
             }
