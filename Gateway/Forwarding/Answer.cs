@@ -22,6 +22,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
 
     private long? _lastTokenAt;
     private int _reportedTokens;
+    private int _finishedChoices;
 
     /// <summary>When the first token, or the whole answer, came; null: none yet.</summary>
     public long? FirstTokenAt { get; private set; }
@@ -35,6 +36,9 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     public AnswerUsage Usage { get; private set; }
 
     public FinishKind Finish { get; private set; }
+
+    /// <summary>Whether every answer that was asked for gave its reason to end.</summary>
+    public bool HasFinished => _finishedChoices >= estimate.Sequences;
 
     /// <summary>Whether content reached the client: from here on another replica cannot start over.</summary>
     public bool HasContent { get; private set; }
@@ -65,6 +69,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
         {
             Finish = facts.Finish;
         }
+        _finishedChoices += facts.FinishedChoices;
         if (!facts.HasContent)
         {
             return;

@@ -198,7 +198,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         _isEnded = true;
         ReturnInput();
         // Complete but for the sentinel is complete: clients wait for it, so it is supplied.
-        if (EndsWithSentinel && answer.Finish != FinishKind.None && !answer.IsBroken)
+        if (EndsWithSentinel && answer.HasFinished && !answer.IsBroken)
         {
             answer.IsComplete = true;
             if (!_sawDone)

@@ -104,8 +104,8 @@ internal sealed class ClassQueues
         _credit[first] = 0;
         for (var index = first + 1; index < Classes; index++)
         {
-            // A class that waits for the turn it has saved up saves no second one meanwhile.
-            _credit[index] = _classes[index].Count > 0 ? Math.Min(2, _credit[index] + (reservedShare / lower)) : 0;
+            // Bounded, so that a class whose head finds no room for long does not take all turns afterwards.
+            _credit[index] = _classes[index].Count > 0 ? Math.Min(3, _credit[index] + (reservedShare / lower)) : 0;
         }
     }
 }

@@ -35,6 +35,9 @@ public sealed class HolderTable
     /// <summary>Keys held.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Memory its arrays take.</summary>
+    internal long Bytes => (4L * (_buckets.Length + _newer.Length + _older.Length)) + (8L * (_keys.Length + _usedAt.Length + _holders.Length));
+
     /// <summary>Words of 64 slots in a set of holders.</summary>
     public int Words => _words;
 
