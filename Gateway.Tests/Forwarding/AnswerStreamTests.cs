@@ -229,6 +229,7 @@ public sealed class AnswerStreamTests : IDisposable
 
     private static async Task<string> ReadAllAsync(AnswerStream stream)
     {
+        await stream.PrimeAsync(CancellationToken.None);
         using var all = new MemoryStream();
         await stream.CopyToAsync(all, 777);
         return Encoding.UTF8.GetString(all.ToArray());
