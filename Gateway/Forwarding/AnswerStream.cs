@@ -151,6 +151,9 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
                 // Passed on it would throw in the client's parser and take the rest of the answer with it.
                 answer.MalformedFrames++;
                 return;
+            case AnswerShape.Empty when bytes[^1] is not ((byte)'\n' or (byte)'\r'):
+                // The first letters of an event that never came.
+                return;
             case AnswerShape.Done:
                 answer.IsComplete = true;
                 if (!_sawDone)
@@ -197,13 +200,13 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
     {
         _isEnded = true;
         ReturnInput();
+        _output.CloseEvent();
         // Complete but for the sentinel is complete: clients wait for it, so it is supplied.
         if (EndsWithSentinel && answer.HasFinished && !answer.IsBroken)
         {
             answer.IsComplete = true;
             if (!_sawDone)
             {
-                _output.CloseEvent();
                 _output.Append("data: [DONE]\n\n"u8);
             }
             return;
@@ -219,7 +222,6 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             return;
         }
         var error = new WireError(502, "server_error", reason, "The engine's answer broke off here and is incomplete. Send the request again.");
-        _output.CloseEvent();
         _output.Append(ErrorBody.WriteStreamEnd(rules.Route, error, rules.RequestId));
     }
 
