@@ -99,17 +99,18 @@ public static class ReportTable
             return;
         }
         var table = NewTable("Rate sweep", plain);
-        foreach (var heading in new[] { "rate [req/s]", "TTFT mean [s]", "TTFT p99 [s]", "E2E mean [s]", "E2E p99 [s]", "goodput [req/s]" })
+        AddNumberColumn(table, "rate [req/s]");
+        var columns = ReportColumn.Sweep;
+        foreach (var column in columns)
         {
-            AddNumberColumn(table, heading);
+            AddNumberColumn(table, column.Heading);
         }
         foreach (var sweep in sweeps)
         {
             foreach (var point in sweep.Points)
             {
                 var run = point.Summary;
-                double?[] values = [point.OfferedRate, run.TimeToFirstToken.Mean, run.TimeToFirstToken.P99, run.EndToEnd.Mean, run.EndToEnd.P99, run.Goodput];
-                table.AddRow([new Text(sweep.Policy), .. values.Select(value => new Text(value is { } number ? ReportColumn.Number(number) : "–"))]);
+                table.AddRow([new Text(sweep.Policy), new Text(ReportColumn.Number(point.OfferedRate)), .. columns.Select(column => new Text(column.Text(run)))]);
             }
         }
         console.Write(table);
