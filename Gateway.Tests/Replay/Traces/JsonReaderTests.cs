@@ -1,5 +1,8 @@
+using System.Buffers;
 using Gateway.Replay.Traces;
 using Gateway.Requests;
+using Gateway.Telemetry;
+using Gateway.Tests.Telemetry;
 
 namespace Gateway.Tests.Replay.Traces;
 
@@ -111,8 +114,11 @@ public sealed class JsonReaderTests : IDisposable
     [InlineData("""{"input_length":5,"output_length":5}""", ":2: timestamp is missing")]
     [InlineData("""{"session_id":"a","delay":-5,"input_length":5,"output_length":5}""", ":2: delay is -5. Allowed")]
     [InlineData("""{"timestamp":1,"output_length":5}""", ":2: input_length is missing")]
-    [InlineData("""{"input_lens":[1,2],"output_lens":[1]}""", ":2: input_lens, output_lens and start_times differ")]
-    [InlineData("""{"input_lens":[1,0],"output_lens":[1,1]}""", ":2: input_lens[1] is wrong. Allowed: a whole number from 1")]
+    [InlineData("""{"input_lens":[1,2],"output_lens":[1,2]}""", ":2: timestamp is missing")]
+    [InlineData("""{"input_lens":[1],"output_lens":[1],"start_times":[-1]}""", ":2: start_times[0] is wrong")]
+    [InlineData("""{"timestamp":1,"output_length":1,"text_input":"\ud800"}""", ":2: a text is not valid UTF-8")]
+    [InlineData("""{"input_lens":[1,2],"output_lens":[1],"start_times":[1,2]}""", ":2: input_lens, output_lens and start_times differ")]
+    [InlineData("""{"input_lens":[1,0],"output_lens":[1,1],"start_times":[1,2]}""", ":2: input_lens[1] is wrong. Allowed: a whole number from 1")]
     public void Read_WrongBenchRow_SaysLine(string row, string expected) =>
         Assert.StartsWith("trace.txt" + expected, _reading.RefusalAs("bench:", """{"session_id":"a","timestamp":0,"input_length":5,"output_length":5}""", row), StringComparison.Ordinal);
 
@@ -162,6 +168,20 @@ public sealed class JsonReaderTests : IDisposable
         Assert.Equal(("m", "t", "00000000000000aa", 64), (rows[1].Model, rows[1].ClientId, rows[1].SessionId, rows[1].MaxOutputTokens));
         Assert.Equal([0xFFUL, 0x100UL], rows[1].Blocks.ToArray());
         Assert.Equal(16, rows[1].BlockTokens);
+    }
+
+    [Fact]
+    public void Read_AccessLogLineOfTheGateway_IsUnderstood()
+    {
+        using var line = new AccessLogLine();
+        var written = new ArrayBufferWriter<byte>();
+        line.Write(written, TelemetryWorld.Completed(), default);
+
+        var row = Assert.Single(TraceReading.All(_reading.Write("access.log", written.WrittenSpan.ToArray())));
+
+        Assert.Equal((410, 40, 64, "llama"), (row.InputTokens, row.OutputTokens, row.MaxOutputTokens, row.Model));
+        Assert.Equal((PriorityClass.Interactive, "0000000000abcdef", 64), (row.Priority, row.SessionId, row.BlockTokens));
+        Assert.Equal([1, 0xffffffffffffffff, 0x10], row.Blocks.ToArray());
     }
 
     [Theory]

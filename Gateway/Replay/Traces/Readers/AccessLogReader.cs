@@ -100,7 +100,7 @@ internal static class AccessLogReader
         var hashes = new ulong[Math.Min(prefix.GetArrayLength(), (input + size - 1) / size)];
         for (var i = 0; i < hashes.Length; i++)
         {
-            if (prefix[i].ValueKind != JsonValueKind.String || !ulong.TryParse(prefix[i].GetString(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out hashes[i]))
+            if (prefix[i].ValueKind != JsonValueKind.String || !ulong.TryParse(JsonRow.StringOf(prefix[i], row.Spot), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out hashes[i]))
             {
                 throw row.Spot.Wrong(string.Create(CultureInfo.InvariantCulture, $"prefix[{i}] is no hash. Allowed: 16 hexadecimal digits."));
             }
