@@ -27,7 +27,7 @@ public class DispatcherBenchmarks : IDisposable
         var body = ChatBodies.OfSize(4_096);
         BodyReader.Read(body, ApiRoute.ChatCompletions, _core.Hasher, out var facts, out var prefix);
         _request = new InferenceRequest { Id = "1", Route = ApiRoute.ChatCompletions, Model = facts.Model, Body = facts, Prefix = prefix };
-        _estimate = _core.Estimator.Estimate(_request, _model.Pool.Options, null);
+        _estimate = _core.Estimate(_request, _model.Pool);
     }
 
     [Benchmark(Baseline = true)]
@@ -46,7 +46,7 @@ public class DispatcherBenchmarks : IDisposable
     }
 
     [Benchmark]
-    public RequestEstimate Estimate() => _core!.Estimator.Estimate(_request!, _model!.Pool.Options, null);
+    public RequestEstimate Estimate() => _core!.Estimate(_request!, _model!.Pool);
 
     [GlobalCleanup]
     public void Dispose()

@@ -1,5 +1,6 @@
 using Gateway.Estimation;
 using Gateway.Queueing;
+using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Gateway.Routing;
@@ -23,7 +24,7 @@ internal sealed class CorePool : IDisposable
         Pool = new Pool(new ModelOptions { Name = "m" }, Faults, Time);
         Prefixes = new PrefixIndex(1 << 20, Time);
         Pool.SlotFreed += Prefixes.Forget;
-        Plan = new DispatchPlan(queue ?? new QueueOptions(), Routing, new FcfsOrder(), HoldsForRoom: true);
+        Plan = new DispatchPlan(queue ?? new QueueOptions(), Routing, new FcfsOrder(), new PastFutureAdmission());
         var scorers = RoutingPolicies.Plan(Routing, new Random(5));
         Dispatcher = new Dispatcher(Pool, Prefixes, () => Plan, new Router(() => scorers, new Random(7)), Time);
         SetReplicas([.. Enumerable.Range(0, replicas).Select(i => Place(i, slots, kvTokens))]);

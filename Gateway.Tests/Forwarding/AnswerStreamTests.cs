@@ -221,7 +221,7 @@ public sealed class AnswerStreamTests : IDisposable
     {
         var replica = new Replica(new ReplicaOptions(), new Uri("http://10.0.0.1"), "r0", 0, new FaultLimits(3, TimeSpan.FromSeconds(1)), _time);
         replica.OnProbed(ReplicaHealth.Up);
-        var reservation = replica.TryReserve(new LoadProfile(10, 10, 10, 1), null)!;
+        var reservation = replica.TryReserve(new LoadProfile(10, 10, 10, 1), 1)!;
         _answer = new Answer("m", CorePool.Cost(sequences: sequences), null, _time);
         var rules = new StreamRules(ApiRoute.ChatCompletions, alias is null ? null : PlainAnswer.Quoted(alias), stripsUsage, "q", maxFrameBytes);
         return new AnswerStream(upstream, rules, _answer, reservation, _clock);

@@ -133,7 +133,7 @@ public sealed class DispatcherPropertyTests(ITestOutputHelper output)
             if (waiting.Count > 0)
             {
                 var head = waiting.MinBy(line => line.Class);
-                Assert.All(world.Pool.ReplicaList, replica => Assert.False(replica.Snapshot().HasRoom(head.Load, world.Plan.Queue.CapacityShare)));
+                Assert.All(world.Pool.ReplicaList, replica => Assert.False(replica.Snapshot(head.Load, world.Plan.Admission, world.Plan.Queue.CapacityShare).HasRoom));
             }
         }
     }

@@ -279,7 +279,7 @@ public sealed class DispatcherTests
     public void Enter_WithoutHolding_OverfillsTheReplica()
     {
         using var world = new CorePool();
-        world.Plan = world.Plan with { HoldsForRoom = false };
+        world.Plan = world.Plan with { Admission = new NoAdmission() };
 
         var entries = Enumerable.Range(0, 5).Select(_ => world.Enter(CorePool.Request())).ToList();
 

@@ -6,7 +6,7 @@ namespace Gateway.Tests.Routing;
 
 public sealed class RouterTests
 {
-    private static readonly RoutingQuery Query = new(CorePool.Request(), CorePool.Cost(1_000, 100));
+    private static readonly RoutingQuery Query = new(CorePool.Request(), CorePool.Cost(1_000, 100), new TrafficMeans(1_000, 100));
 
     [Fact]
     public void Choose_AmongNobody_IsNobody() =>
