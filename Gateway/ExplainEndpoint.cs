@@ -37,7 +37,7 @@ public static class ExplainEndpoint
 
     private static void Write(Utf8JsonWriter json, GatewayCore core, ModelPool model, InferenceRequest request)
     {
-        var estimate = core.Estimator.Estimate(request, model.Pool.Options, model.Pool.ContextTokens);
+        var estimate = core.Estimate(request, model.Pool);
         json.WriteStartObject();
         json.WriteString("model", model.Pool.Name);
         json.WriteString("priority", request.Priority.ToString().ToLowerInvariant());

@@ -58,6 +58,10 @@ public sealed class GatewayCore : IDisposable
     /// <summary>The pool of a model name or alias; null: no such model.</summary>
     public ModelPool? Find(string model) => Volatile.Read(ref _byName).GetValueOrDefault(model);
 
+    /// <summary>What a request will cost at a pool.</summary>
+    public RequestEstimate Estimate(InferenceRequest request, Pool pool) =>
+        Estimator.Estimate(request, pool.Name, pool.Options.BytesPerToken, pool.ContextTokens);
+
     /// <summary>Takes over new options: pools that stay keep their replicas' load, their queue and what was learned.</summary>
     /// <returns>The pools that left; the caller disposes them when their requests have ended.</returns>
     public IReadOnlyList<ModelPool> Apply(GatewayOptions options)

@@ -62,7 +62,7 @@ public sealed class GatewayPath(
         }
 
         // 2. How much work is it?
-        var estimate = core.Estimator.Estimate(request, model.Pool.Options, model.Pool.ContextTokens);
+        var estimate = core.Estimate(request, model.Pool);
         visit.Estimated(model.Pool.Name, estimate);
         if (model.Pool.ContextTokens <= estimate.LeastPromptTokens)
         {

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Security.Cryptography;
+using System.Text;
 using Gateway.Api;
 using Gateway.Configuration;
 using Gateway.Forwarding;
@@ -179,6 +180,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            // As the engines' headers are read: a byte beyond ASCII in one of them must not fail the answer.
+            kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
             kestrel.Limits.MaxRequestBodySize = RoomForChunkFrames * options.Listen.MaxBodyBytes;
             kestrel.Limits.MaxConcurrentConnections = options.Listen.MaxConnections;
         });
@@ -196,7 +199,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private void Map(GatewayOptions options)
     {
-        var reader = new RequestReader(options.Listen, () => Core.Options, Core.Hasher);
+        var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher);
         List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry)];
         if (_accessLog is not null)
         {

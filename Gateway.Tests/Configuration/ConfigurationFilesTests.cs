@@ -24,7 +24,7 @@ public class ConfigurationFilesTests
     }
 
     [Fact]
-    public void GatewayYaml_ShowsTheRealDefaults()
+    public void GatewayYaml_AsShipped_ShowsTheRealDefaults()
     {
         var options = ConfigurationFile.Load(Path.Combine(Folder, "gateway.yaml"), NoEnvironment).Options!;
         var defaults = new GatewayOptions();
@@ -39,7 +39,7 @@ public class ConfigurationFilesTests
     }
 
     [Fact]
-    public void GatewayYaml_MentionsEverySetting()
+    public void GatewayYaml_AsShipped_MentionsEverySetting()
     {
         var text = File.ReadAllText(Path.Combine(Folder, "gateway.yaml"));
 

@@ -151,7 +151,7 @@ public class OptionsBoundsTests
         routing.scorers[0].name = (empty)
         routing.scorers[0].weight = 1 [0 .. 1000]
         routing.prefix.enabled = true
-        routing.prefix.blockBytes = 256 [16 .. 64KiB]
+        routing.prefix.blockBytes = 256 [16 .. 1KiB]
         routing.prefix.maxBytes = 256MiB [1MiB .. 64GiB]
         routing.prefix.ttl = 30m [1s .. 7d]
         queue.order = fcfs

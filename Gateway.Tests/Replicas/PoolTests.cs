@@ -116,7 +116,7 @@ public sealed class PoolTests
     }
 
     [Fact]
-    public void ContextTokens_AsConfiguredElseTheSmallestReported()
+    public void ContextTokens_WithAndWithoutASetting_IsTheSettingElseTheSmallestReported()
     {
         _pool.SetReplicas([Place("a"), Place("b"), Place("c")]);
         var unknown = _pool.ContextTokens;

@@ -1,7 +1,7 @@
 using System.Text;
-using Gateway.Configuration;
 using Gateway.Forwarding;
 using Gateway.Requests;
+using Gateway.Routing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
@@ -14,7 +14,7 @@ namespace Gateway.Api;
 public readonly record struct ReadResult(InferenceRequest? Request, RequestBytes? Body, ApiProblem? Problem);
 
 /// <summary>Reads a request's body once and understands it together with the headers. Thread-safe.</summary>
-public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> options, PrefixHasher hasher)
+public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> options, PrefixHasher hasher)
 {
     private PrefixHasher _hasher = hasher;
 
@@ -115,7 +115,7 @@ public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> opt
 
     private PrefixHasher Hasher()
     {
-        var blockBytes = options().Routing.Prefix.BlockBytes;
+        var blockBytes = options().BlockBytes;
         var current = Volatile.Read(ref _hasher);
         if (current.BlockBytes != blockBytes)
         {

@@ -33,6 +33,11 @@ internal static partial class SettingRules
         CheckAddresses(options.Listen, report);
         CheckOrigins(options.Listen, report);
         CheckScorers(options.Routing, report);
+        if (options.Routing.Prefix.BlockBytes % 16 != 0)
+        {
+            report.Add("routing.prefix.blockBytes", "must be a multiple of 16 bytes.");
+        }
+
         if (options.Listen.MaxBodyBytes > options.Queue.MaxWaitingBytes)
         {
             var path = report.IsWritten("queue.maxWaitingBytes") ? "queue.maxWaitingBytes" : "listen.maxBodyBytes";

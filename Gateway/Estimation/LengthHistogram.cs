@@ -12,18 +12,16 @@ public sealed class LengthHistogram
     /// <param name="weights">Weight of each bin, <see cref="Bins"/> long, not all zero.</param>
     public LengthHistogram(ReadOnlySpan<double> weights)
     {
-        double total = 0;
-        foreach (var weight in weights)
+        // From the right, so that what nothing reached is exactly 0 and the curve never rises.
+        for (var bin = Bins - 1; bin >= 0; bin--)
         {
-            total += weight;
+            _survival[bin] = _survival[bin + 1] + weights[bin];
         }
-        double above = total;
+        var total = _survival[0];
         for (var bin = 0; bin < Bins; bin++)
         {
-            _survival[bin] = above / total;
-            above -= weights[bin];
+            _survival[bin] /= total;
         }
-        _survival[Bins] = 0;
     }
 
     /// <summary>The bin that holds a length.</summary>
@@ -51,8 +49,7 @@ public sealed class LengthHistogram
         {
             if (tokens < Edges[bin + 1])
             {
-                var share = (tokens - Edges[bin]) / (Edges[bin + 1] - Edges[bin]);
-                return _survival[bin] + ((_survival[bin + 1] - _survival[bin]) * share);
+                return Within(bin, tokens);
             }
         }
         return 0;
@@ -68,7 +65,7 @@ public sealed class LengthHistogram
             var high = Math.Min(to, Edges[bin + 1]);
             if (high > low)
             {
-                sum += (high - low) * (Survival(low) + SurvivalBefore(bin, high)) / 2;
+                sum += (high - low) * (Within(bin, low) + Within(bin, high)) / 2;
             }
         }
         return sum;
@@ -84,7 +81,7 @@ public sealed class LengthHistogram
             var high = Math.Min(to, Edges[bin + 1]);
             if (high > low)
             {
-                sum += (Survival(low) - SurvivalBefore(bin, high)) * Math.Exp(Math.Min(mostExponent, rate * (low + high) / 2));
+                sum += (Within(bin, low) - Within(bin, high)) * Math.Exp(Math.Min(mostExponent, rate * (low + high) / 2));
             }
         }
         return sum + (Survival(to) * Math.Exp(Math.Min(mostExponent, rate * to)));
@@ -107,8 +104,11 @@ public sealed class LengthHistogram
         return Edges[Bins];
     }
 
-    private double SurvivalBefore(int bin, double tokens) =>
-        tokens >= Edges[bin + 1] ? _survival[bin + 1] : Survival(tokens);
+    private double Within(int bin, double tokens)
+    {
+        var share = (tokens - Edges[bin]) / (Edges[bin + 1] - Edges[bin]);
+        return _survival[bin] + ((_survival[bin + 1] - _survival[bin]) * share);
+    }
 
     private static double[] MakeEdges()
     {

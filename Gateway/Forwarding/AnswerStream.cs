@@ -155,6 +155,9 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
                 // Passed on it would throw in the client's parser and take the rest of the answer with it.
                 answer.MalformedFrames++;
                 return;
+            case AnswerShape.Empty when bytes[^1] is not ((byte)'\n' or (byte)'\r'):
+                // The first letters of an event that never came.
+                return;
             case AnswerShape.Done:
                 answer.IsComplete = true;
                 if (!_sawDone)

@@ -122,6 +122,11 @@ public sealed class Exchange : HttpMessageInvoker
         {
             return false;
         }
+        // Only one replica holds what the request refers to.
+        if (Request.Body.PreviousResponseKey != 0)
+        {
+            return false;
+        }
         // A stored or background response may already exist where the answer was lost: only a connection that never was is tried again.
         if (Request.Body.IsPinned && failure.Kind != FailureKind.Unreachable)
         {
@@ -149,8 +154,7 @@ public sealed class Exchange : HttpMessageInvoker
         try
         {
             var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, fault => _bodyFault = fault);
-            var response = await base.SendAsync(message, _clock.Token);
-            result = await ReceiveAsync(response, cancellationToken);
+            result = await ReceiveAsync(await base.SendAsync(message, _clock.Token), cancellationToken);
         }
         catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
         {
@@ -195,9 +199,18 @@ public sealed class Exchange : HttpMessageInvoker
     private async ValueTask<AttemptResult> ReceiveAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var reception = new Reception(_departure, _upstream, Answer, Reservation, _clock!);
-        var (received, failure) = await reception.ReceiveAsync(response, cancellationToken);
-        IsEventStream = reception.IsEventStream;
-        return new AttemptResult(this, received, failure);
+        try
+        {
+            var (received, failure) = await reception.ReceiveAsync(response, cancellationToken);
+            IsEventStream = reception.IsEventStream;
+            return new AttemptResult(this, received, failure);
+        }
+        catch
+        {
+            // The client left or a limit passed while the answer was looked at: its connection must not wait for the collector.
+            response.Dispose();
+            throw;
+        }
     }
 
     private Answer NewAnswer() => new(_upstream.Pool.Name, Estimate, _upstream.Tokens, _time);

@@ -14,7 +14,7 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
     private byte[] _buffer = [];
     private int _start;
     private int _end;
-    private uint _lastBytes = BlankLine;
+    private uint _lastBytes = 0x0A0A;
 
     public bool IsEmpty => _start == _end;
 
@@ -43,13 +43,13 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
         }
     }
 
-    /// <summary>Ends an event that the engine left without its blank line: what follows must not run into it.</summary>
+    /// <summary>Ends an event that the engine left open, so that what follows is one of its own.</summary>
     public void CloseEvent()
     {
-        var isClosed = (_lastBytes & 0xFFFF) is BlankLine or ('\r' << 8 | '\r') || (_lastBytes & 0xFFFFFF) == ('\n' << 16 | '\r' << 8 | '\n');
-        if (!isClosed)
+        var hasBlankLine = (_lastBytes & 0xFFFF) is 0x0A0A or 0x0D0D or 0x0A0D || (_lastBytes & 0xFFFFFF) is 0x0A0D0A or 0x0D0D0A;
+        if (!hasBlankLine)
         {
-            Append((_lastBytes & 0xFF) is '\n' or '\r' ? "\n"u8 : "\n\n"u8);
+            Append("\n\n"u8);
         }
     }
 

@@ -27,9 +27,10 @@ public static class HeaderRules
     /// <param name="apiKey">The pool's own key; null: the client's authorisation passes through, as through a plain proxy.</param>
     public static void CopyUpstream(IHeaderDictionary from, HttpRequestHeaders to, string requestId, string? apiKey)
     {
+        var connection = from.Connection;
         foreach (var (name, values) in from)
         {
-            if (!MayPassUpstream(name) || IsNamedBy(from.Connection, name) || (apiKey is not null && IsAuthorization(name)))
+            if (!MayPassUpstream(name) || IsNamedBy(connection, name) || (apiKey is not null && IsAuthorization(name)))
             {
                 continue;
             }
@@ -62,14 +63,14 @@ public static class HeaderRules
         return true;
     }
 
-    // Headers that the client's own Connection header names end at this hop as well.
+    // What a client calls hop-by-hop ends at the next hop.
     private static bool IsNamedBy(StringValues connection, string name)
     {
         foreach (var value in connection)
         {
-            foreach (var option in value.AsSpan().Split(','))
+            foreach (var part in value.AsSpan().Split(','))
             {
-                if (value.AsSpan(option).Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
+                if (value.AsSpan()[part].Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
                 {
                     return true;
                 }

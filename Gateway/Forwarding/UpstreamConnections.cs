@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http;
+using System.Text;
 
 namespace Gateway.Forwarding;
 
@@ -29,6 +30,8 @@ public static class UpstreamConnections
         // A cut answer closes its connection at once: reading on would keep the engine generating for nobody.
         MaxResponseDrainSize = 0,
         ResponseDrainTimeout = TimeSpan.Zero,
+        // As Kestrel reads them: a client's word beyond ASCII must not look like a replica that cannot be reached.
+        RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
         Expect100ContinueTimeout = TimeSpan.FromMilliseconds(1),
     };
 }

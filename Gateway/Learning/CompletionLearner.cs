@@ -20,7 +20,7 @@ public sealed class CompletionLearner(Fleet fleet, PromptTokenRatio ratio, Func<
         var isAnswer = completed.Outcome is RequestOutcome.Success or RequestOutcome.Canceled;
         if (isAnswer && request.Route.Generates && completed.OutputTokens > 0 && lengths() is IOutputLengthLearner learner)
         {
-            var sequences = Math.Max(1, request.Body.Prompts * request.Body.Choices);
+            var sequences = RequestEstimator.SequencesOf(request.Body);
             learner.Learn(request, model, completed.OutputTokens / sequences, completed.IsCensored || IsForced(request.Body));
         }
     }

@@ -2,12 +2,17 @@ using Gateway.Requests;
 
 namespace Gateway.Queueing;
 
-/// <summary>The waiting requests of a pool by class: the most urgent class first, but every class below keeps a reserved share of the turns. Not thread-safe.</summary>
+/// <summary>The waiting requests of a pool by class: the most urgent class first, but those below keep a reserved share of the turns. Not thread-safe.</summary>
 internal sealed class ClassQueues
 {
     private const int Classes = 3;
 
+    // Ten times a tenth is less than one.
+    private const double WholeTurn = 1 - 1e-9;
+
     private readonly WaitingHeap[] _classes = [new(), new(), new()];
+    private readonly List<Waiter> _pinned = [];
+    private readonly int[] _counts = new int[Classes];
     private readonly double[] _credit = new double[Classes];
     private long _sequence;
 
@@ -16,24 +21,51 @@ internal sealed class ClassQueues
     /// <summary>Body bytes that the waiting requests hold.</summary>
     public long Bytes { get; private set; }
 
-    public int CountOf(PriorityClass priority) => _classes[(int)priority].Count;
+    /// <summary>Those that only one replica can answer, in the order of their arrival: they wait beside the others, not before them.</summary>
+    public IReadOnlyList<Waiter> Pinned => _pinned;
+
+    public int CountOf(PriorityClass priority) => _counts[(int)priority];
 
     public void Add(Waiter waiter)
     {
         waiter.Sequence = ++_sequence;
-        _classes[(int)waiter.Request.Priority].Add(waiter);
+        if (waiter.IsPinned)
+        {
+            _pinned.Add(waiter);
+        }
+        else
+        {
+            _classes[(int)waiter.Request.Priority].Add(waiter);
+        }
+        _counts[(int)waiter.Request.Priority]++;
         Count++;
         Bytes += waiter.Request.Body.BodyBytes;
     }
 
     public void Remove(Waiter waiter)
     {
-        _classes[(int)waiter.Request.Priority].Remove(waiter);
+        var index = (int)waiter.Request.Priority;
+        if (waiter.IsPinned)
+        {
+            _pinned.Remove(waiter);
+        }
+        else
+        {
+            _classes[index].Remove(waiter);
+        }
+        if (_classes[index].Count == 0)
+        {
+            _credit[index] = 0;
+        }
+        _counts[index]--;
         Count--;
         Bytes -= waiter.Request.Body.BodyBytes;
     }
 
-    /// <summary>Who is next: from the most urgent class, unless a lower class has saved up a turn. Null when nobody waits.</summary>
+    /// <summary>Whether somebody waits for a turn; pinned ones wait beside the turns.</summary>
+    public bool HasTurns => Array.Exists(_classes, static waiting => waiting.Count > 0);
+
+    /// <summary>Who is next: from the most urgent class, unless a lower class has saved up a turn. Null when nobody waits but pinned ones.</summary>
     /// <param name="order">Who goes first within the class.</param>
     /// <param name="now">Time since the core started.</param>
     public Waiter? Next(IQueueOrder order, TimeSpan now)
@@ -41,11 +73,7 @@ internal sealed class ClassQueues
         WaitingHeap? next = null;
         for (var index = 0; index < Classes; index++)
         {
-            if (_classes[index].Count == 0)
-            {
-                continue;
-            }
-            if (next is null || _credit[index] >= 1)
+            if (_classes[index].Count > 0 && (next is null || _credit[index] >= WholeTurn))
             {
                 next = _classes[index];
             }
@@ -55,17 +83,36 @@ internal sealed class ClassQueues
             : next.Head;
     }
 
-    /// <summary>Takes out the one whose turn it is, and lets the passed-over classes save up for theirs.</summary>
-    /// <param name="waiter">The result of <see cref="Next"/>.</param>
-    /// <param name="reservedShare">Share of turns that each lower class with waiting requests is owed, 0 to 1.</param>
+    /// <summary>Anyone who waits; null when nobody does.</summary>
+    public Waiter? Any() => Array.Find(_classes, waiting => waiting.Count > 0)?.Head ?? (_pinned.Count > 0 ? _pinned[0] : null);
+
+    /// <summary>Takes out the one whose turn it is, and lets the lower classes save up for theirs.</summary>
+    /// <param name="waiter">The result of <see cref="Next"/>, or a pinned one, whose turn takes nobody else's.</param>
+    /// <param name="reservedShare">Share of turns that the waiting classes below the most urgent one are owed together, 0 to 1.</param>
     public void TakeTurn(Waiter waiter, double reservedShare)
     {
-        Remove(waiter);
-        var served = (int)waiter.Request.Priority;
-        _credit[served] = _credit[served] >= 1 ? _credit[served] - 1 : 0;
-        for (var index = served + 1; index < Classes; index++)
+        if (!waiter.IsPinned)
         {
-            _credit[index] = _classes[index].Count > 0 ? Math.Min(1, _credit[index] + reservedShare) : 0;
+            Earn(reservedShare);
+            var served = (int)waiter.Request.Priority;
+            _credit[served] = Math.Max(0, _credit[served] - 1);
+        }
+        Remove(waiter);
+    }
+
+    private void Earn(double reservedShare)
+    {
+        var first = Array.FindIndex(_classes, waiting => waiting.Count > 0);
+        var lower = 0;
+        for (var index = first + 1; index < Classes; index++)
+        {
+            lower += _classes[index].Count > 0 ? 1 : 0;
+        }
+        _credit[first] = 0;
+        for (var index = first + 1; index < Classes; index++)
+        {
+            // Bounded, so that a class whose head finds no room for long does not take all turns afterwards.
+            _credit[index] = _classes[index].Count > 0 ? Math.Min(3, _credit[index] + (reservedShare / lower)) : 0;
         }
     }
 }

@@ -136,7 +136,7 @@ public sealed class Dispatcher : IDisposable
             Waiter? next;
             lock (_gate)
             {
-                next = _waiting.Next(_plan().Order, Now());
+                next = _waiting.Any();
             }
             if (next is null)
             {
@@ -172,7 +172,7 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
-        if (_waiting.Count == 0 && TryPlaceLocked(waiter, plan) is { } admitted)
+        if (!_waiting.HasTurns && TryPlaceLocked(waiter, plan) is { } admitted)
         {
             return admitted;
         }
@@ -180,7 +180,7 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedNoReplica);
         }
-        if (!_placer.AnyCouldFit(waiter.Estimate))
+        if (!_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints))
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedTooLarge);
         }
@@ -219,23 +219,42 @@ public sealed class Dispatcher : IDisposable
     {
         while (true)
         {
-            Waiter next;
+            Waiter? next;
             AdmissionResult result;
             lock (_gate)
             {
                 var plan = _plan();
-                if (_waiting.Next(plan.Order, Now()) is not { } head || TryPlaceLocked(head, plan) is not { } placed)
+                next = PlaceNextLocked(plan, out result);
+                if (next is null)
                 {
                     ArmRetryLocked();
                     return;
                 }
-                _waiting.TakeTurn(head, plan.Queue.ReservedShare);
+                _waiting.TakeTurn(next, plan.Queue.ReservedShare);
                 NoteCountLocked();
                 _drain.OnTurn();
-                (next, result) = (head, placed);
             }
             next.Decided(result);
         }
+    }
+
+    private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
+    {
+        foreach (var pinned in _waiting.Pinned)
+        {
+            if (TryPlaceLocked(pinned, plan) is { } there)
+            {
+                result = there;
+                return pinned;
+            }
+        }
+        if (_waiting.Next(plan.Order, Now()) is { } head && TryPlaceLocked(head, plan) is { } placed)
+        {
+            result = placed;
+            return head;
+        }
+        result = default;
+        return null;
     }
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)

@@ -36,7 +36,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             if (_replicas[choice].TryReserve(uncached, plan.Admission, plan.Queue.CapacityShare) is { } reservation)
             {
                 _memory.OnChosen(candidate, estimate);
-                prefixes.Record(request, candidate.Replica.Slot);
+                prefixes.Record(request, candidate.Replica.Slot, plan.Routing);
                 return new AdmissionResult
                 {
                     Outcome = AdmissionOutcome.Admitted,
@@ -58,7 +58,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     {
         foreach (var replica in pool.Replicas)
         {
-            if (IsWanted(replica, constraints) && replica.Health is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
+            if (constraints.Allows(replica) && replica.Health is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
             {
                 return true;
             }
@@ -67,11 +67,11 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     }
 
     /// <summary>Whether an empty replica could hold the request.</summary>
-    public bool AnyCouldFit(in RequestEstimate estimate)
+    public bool AnyCouldFit(in RequestEstimate estimate, Constraints constraints)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (replica.CouldFit(estimate.LeastPromptTokens))
+            if (constraints.Allows(replica) && replica.CouldFit(estimate.LeastPromptTokens))
             {
                 return true;
             }
@@ -97,9 +97,10 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     public void Explain(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, Action<Candidate, bool, double> told)
     {
         var load = new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences);
-        Reserve(pool.Replicas.Length);
+        var replicas = pool.Replicas;
+        Reserve(replicas.Length);
         var count = 0;
-        foreach (var replica in pool.Replicas)
+        foreach (var replica in replicas)
         {
             _candidates[count++] = CandidateOf(replica, load, plan);
         }
@@ -114,11 +115,12 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
 
     private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, bool avoids)
     {
-        Reserve(pool.Replicas.Length);
+        var replicas = pool.Replicas;
+        Reserve(replicas.Length);
         var count = 0;
-        foreach (var replica in pool.Replicas)
+        foreach (var replica in replicas)
         {
-            if (!IsWanted(replica, constraints) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
+            if (!constraints.Allows(replica) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
             {
                 continue;
             }
@@ -156,9 +158,6 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             _costs = new double[2 * replicas];
         }
     }
-
-    private static bool IsWanted(Replica replica, Constraints constraints) =>
-        constraints.PinnedSlot is not { } pinned || replica.Slot == pinned;
 
     private static PlacementReason ReasonOf(in Candidate chosen, int candidates) =>
         candidates == 1 ? PlacementReason.OnlyChoice

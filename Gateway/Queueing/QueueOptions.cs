@@ -35,7 +35,7 @@ public sealed record QueueOptions
     [Range(0.05, 1.0)]
     public double CapacityShare { get; init; } = 0.97;
 
-    /// <summary>Share of turns that the lower priority classes get even while higher ones wait.</summary>
+    /// <summary>Share of turns that the lower priority classes get together even while higher ones wait.</summary>
     [Range(0.0, 0.9)]
     public double ReservedShare { get; init; } = 0.1;
 }

@@ -10,6 +10,9 @@ namespace Gateway.Queueing;
 public sealed record Constraints(IReadOnlyList<Replica> Avoid, int? PinnedSlot = null)
 {
     public static readonly Constraints None = new([]);
+
+    /// <summary>Whether a replica can answer at all.</summary>
+    internal bool Allows(Replica replica) => PinnedSlot is not { } slot || replica.Slot == slot;
 }
 
 /// <summary>One request waiting for its turn. Its state is the dispatcher's, under the dispatcher's lock.</summary>
@@ -41,6 +44,9 @@ public sealed class Waiter
     internal Constraints Constraints { get; }
 
     internal Action<AdmissionResult> Decided { get; }
+
+    /// <summary>Only one replica can answer: the request waits for that one, and nobody waits behind it.</summary>
+    internal bool IsPinned => Constraints.PinnedSlot is not null;
 
     internal long EnteredAt { get; set; }
 

@@ -160,7 +160,7 @@ public sealed class Replayer
             return;
         }
         var request = _factory.Request(row);
-        var estimate = _core.Estimator.Estimate(request, _pool.Pool.Options, profile.MaxModelTokens);
+        var estimate = _core.Estimate(request, _pool.Pool);
         var flight = new Flight(row, request, estimate, now);
         _inFlight++;
         _pool.Dispatcher.Enter(request, estimate, Constraints.None, result => Decided(flight, result));

@@ -1,44 +1,42 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
 
 namespace Gateway.Routing;
 
 /// <summary>Which replicas hold what: 64-bit keys to sets of replica slots, bounded, the least recently used key goes first. Not thread-safe.</summary>
-/// <remarks>Open addressing over parallel arrays, an intrusive list for the order of use: 36 bytes per key and 64 slots, and nothing
-/// for the collector to walk. Grows by doubling up to its bound.</remarks>
+/// <remarks>Open addressing over parallel arrays, an intrusive list for the order of use: 44 bytes per key and up to 64 slots, 8 for every 64
+/// more, and nothing for the collector to walk. Grows by doubling up to its bound.</remarks>
 public sealed class HolderTable
 {
     private const int None = -1;
     private const int SlotsPerWord = 64;
 
-    private readonly int _maxKeys;
+    private const int MostWords = 1 << 28;
+
+    private readonly long _maxBytes;
+    private int _maxKeys;
     private int[] _buckets;
     private ulong[] _keys;
     private ulong[] _holders;
     private long[] _usedAt;
     private int[] _newer;
     private int[] _older;
-    private int _words = 1;
+    private int _words;
     private int _newest = None;
     private int _oldest = None;
 
     /// <param name="maxBytes">Memory it may take.</param>
     public HolderTable(long maxBytes)
     {
-        _maxKeys = (int)Math.Clamp(maxBytes / BytesPerKey, 64, 1 << 28);
-        var capacity = Math.Min(1024, _maxKeys);
-        _buckets = NewBuckets(capacity);
-        _keys = new ulong[capacity];
-        _holders = new ulong[capacity];
-        _usedAt = new long[capacity];
-        _newer = new int[capacity];
-        _older = new int[capacity];
+        _maxBytes = maxBytes;
+        Allocate(1024, words: 1);
     }
-
-    /// <summary>Bytes that one key takes in a pool of up to 64 replicas, its share of the buckets included.</summary>
-    public const int BytesPerKey = 40;
 
     /// <summary>Keys held.</summary>
     public int Count { get; private set; }
+
+    /// <summary>Memory its arrays take.</summary>
+    internal long Bytes => (4L * (_buckets.Length + _newer.Length + _older.Length)) + (8L * (_keys.Length + _usedAt.Length + _holders.Length));
 
     /// <summary>Words of 64 slots in a set of holders.</summary>
     public int Words => _words;
@@ -50,11 +48,11 @@ public sealed class HolderTable
         return entry == None || _usedAt[entry] < notBefore ? [] : _holders.AsSpan(entry * _words, _words);
     }
 
-    /// <summary>Notes that a slot holds a key, beside those that already do, and that the key was used now.</summary>
-    public void Add(ulong key, int slot, long now) => Touch(key, slot, now, replaces: false);
+    /// <summary>Notes that a slot holds a key, and that the key was used now; beside those that already do, unless it was last used before <paramref name="notBefore"/>.</summary>
+    public void Add(ulong key, int slot, long now, long notBefore) => Touch(key, slot, now, notBefore);
 
     /// <summary>Notes that a slot alone holds a key.</summary>
-    public void Set(ulong key, int slot, long now) => Touch(key, slot, now, replaces: true);
+    public void Set(ulong key, int slot, long now) => Touch(key, slot, now, long.MaxValue);
 
     /// <summary>Forgets a slot's holdings, before the slot is given to another replica.</summary>
     public void Forget(int slot)
@@ -70,7 +68,7 @@ public sealed class HolderTable
         }
     }
 
-    private void Touch(ulong key, int slot, long now, bool replaces)
+    private void Touch(ulong key, int slot, long now, long notBefore)
     {
         WidenFor(slot);
         var entry = Find(key);
@@ -81,7 +79,7 @@ public sealed class HolderTable
         else
         {
             Unlink(entry);
-            if (replaces)
+            if (_usedAt[entry] < notBefore)
             {
                 _holders.AsSpan(entry * _words, _words).Clear();
             }
@@ -196,6 +194,7 @@ public sealed class HolderTable
         }
     }
 
+    // Once per 64 replicas: wider sets take more of the memory, so the oldest keys may have to go.
     private void WidenFor(int slot)
     {
         var needed = (slot / SlotsPerWord) + 1;
@@ -203,12 +202,37 @@ public sealed class HolderTable
         {
             return;
         }
-        var wider = new ulong[_keys.Length * needed];
-        for (var entry = 0; entry < Count; entry++)
+        var (keys, holders, usedAt, newer, words, count) = (_keys, _holders, _usedAt, _newer, _words, Count);
+        var entry = _oldest;
+        Allocate(keys.Length, needed);
+        for (var left = count; entry != None; entry = newer[entry], left--)
         {
-            _holders.AsSpan(entry * _words, _words).CopyTo(wider.AsSpan(entry * needed));
+            if (left > _maxKeys)
+            {
+                continue;
+            }
+            var copy = Append(keys[entry]);
+            holders.AsSpan(entry * words, words).CopyTo(_holders.AsSpan(copy * _words));
+            _usedAt[copy] = usedAt[entry];
+            LinkNewest(copy);
         }
-        (_holders, _words) = (wider, needed);
+    }
+
+    [MemberNotNull(nameof(_buckets), nameof(_keys), nameof(_holders), nameof(_usedAt), nameof(_newer), nameof(_older))]
+    private void Allocate(int keys, int words)
+    {
+        // Keys, times and links, the buckets at their sparsest, and the sets.
+        var bytesPerKey = 36 + (8L * words);
+        _maxKeys = (int)Math.Clamp(_maxBytes / bytesPerKey, 64, MostWords / words);
+        _words = words;
+        var capacity = Math.Min(keys, _maxKeys);
+        _buckets = NewBuckets(capacity);
+        _keys = new ulong[capacity];
+        _holders = new ulong[capacity * words];
+        _usedAt = new long[capacity];
+        _newer = new int[capacity];
+        _older = new int[capacity];
+        (Count, _newest, _oldest) = (0, None, None);
     }
 
     private void Grow()

@@ -64,16 +64,20 @@ public sealed class PrefixIndex
     }
 
     /// <summary>Notes that a replica is about to compute the prompt: the next one alike finds it there.</summary>
-    public void Record(InferenceRequest request, int slot)
+    /// <param name="request">The request.</param>
+    /// <param name="slot">The replica.</param>
+    /// <param name="options">How long a block is believed: who held it before that does not hold it again because another does.</param>
+    public void Record(InferenceRequest request, int slot, RoutingOptions options)
     {
         var now = _time.GetTimestamp();
         lock (_gate)
         {
             // From the end, so that the beginning, which more prompts share, is the last to be forgotten.
-            var blocks = request.Prefix.Blocks;
+            var blocks = options.Prefix.Enabled ? request.Prefix.Blocks : [];
+            var notBefore = now - Ticks(options.Prefix.Ttl);
             for (var i = blocks.Length - 1; i >= 0; i--)
             {
-                _blocks.Add(blocks[i], slot, now);
+                _blocks.Add(blocks[i], slot, now, notBefore);
             }
             if (request.SessionKey != 0)
             {

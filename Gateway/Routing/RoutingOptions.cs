@@ -45,8 +45,8 @@ public sealed record PrefixOptions
     /// <summary>Whether prefixes draw requests to the replica that computed them.</summary>
     public bool Enabled { get; init; } = true;
 
-    /// <summary>Bytes of prompt per hashed block: smaller finds shorter shared beginnings and costs more memory.</summary>
-    [Range(16, 65_536)]
+    /// <summary>Bytes of prompt per hashed block, a multiple of 16: smaller finds shorter shared beginnings and costs more memory.</summary>
+    [Range(16, 1_024)]
     public int BlockBytes { get; init; } = 256;
 
     /// <summary>Memory for the index in bytes.</summary>

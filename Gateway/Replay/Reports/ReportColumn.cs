@@ -55,6 +55,13 @@ internal sealed record ReportColumn(string Title, string Unit, Better Better, Fu
         new("too large", "", Better.Neutral, run => run.TooLarge) { IsCount = true },
     ];
 
+    /// <summary>What a rate sweep is read for.</summary>
+    public static IReadOnlyList<ReportColumn> Sweep { get; } =
+    [
+        .. Latency.Where(column => column.Title is "TTFT mean" or "TTFT p99" or "E2E mean" or "E2E p99"),
+        .. Work.Where(column => column.Title is "goodput" or "output"),
+    ];
+
     /// <summary>The rest, for those who look closer.</summary>
     public static IReadOnlyList<ReportColumn> Details { get; } =
     [

@@ -11,6 +11,9 @@ public static class ReportTable
 {
     private const int PlainWidth = 400;
 
+    // A space on both sides and a line.
+    private const int CellFrame = 3;
+
     /// <summary>Writes the tables; without a terminal behind the console as plain text, one row per line.</summary>
     /// <param name="console">Where to.</param>
     /// <param name="report">What was found.</param>
@@ -41,45 +44,52 @@ public static class ReportTable
     private static void WriteRuns(
         IAnsiConsole console, string title, ReplayReport report, RunSummary[] runs, IReadOnlyList<ReportColumn> columns, IReadOnlyList<ReplayPace> paces, bool plain)
     {
-        var told = columns.Where(column => column.IsTold(runs)).ToArray();
-        var best = told.Select(column => column.BestOf(runs)).ToArray();
-        var table = NewTable(title, plain);
-        foreach (var column in told)
-        {
-            AddNumberColumn(table, plain ? column.Heading : $"{column.Title}\n{column.Unit}");
-        }
+        var shown = columns.Where(column => column.IsTold(runs)).Select(column => Shown(column, runs, plain)).ToList();
         if (paces.Count > 0)
         {
-            AddNumberColumn(table, plain ? "run time [s]" : "run time\ns");
-            AddNumberColumn(table, plain ? "decisions [1/s]" : "decisions\n1/s");
+            shown.Add(new ShownColumn(plain ? "run time [s]" : "run time\ns", [.. paces.Select(pace => ReportColumn.Number(pace.RunTime.TotalSeconds))], []));
+            shown.Add(new ShownColumn(plain ? "decisions [1/s]" : "decisions\n1/s", [.. paces.Select(pace => ReportColumn.Count(pace.DecisionsPerSecond))], []));
         }
-        for (var i = 0; i < runs.Length; i++)
+        var first = report.Runs.Max(run => run.Policy.Length) + CellFrame + 1;
+        for (var from = 0; from < shown.Count;)
         {
-            var cells = new List<Text> { new(report.Runs[i].Policy) };
-            for (var c = 0; c < told.Length; c++)
+            var width = Math.Max(first, title.Length + CellFrame + 1);
+            var table = NewTable(title, plain);
+            var to = from;
+            // What does not fit beside the names goes into a table of its own: wrapped figures cannot be read.
+            while (to < shown.Count && (to == from || width + shown[to].Width + CellFrame <= console.Profile.Width))
             {
-                cells.Add(Cell(told[c], runs, i, best[c], plain));
+                width += shown[to].Width + CellFrame;
+                AddNumberColumn(table, shown[to++].Heading);
             }
-            if (paces.Count > 0)
+            for (var row = 0; row < runs.Length; row++)
             {
-                cells.Add(new Text(ReportColumn.Number(paces[i].RunTime.TotalSeconds)));
-                cells.Add(new Text(ReportColumn.Count(paces[i].DecisionsPerSecond)));
+                table.AddRow([new Text(report.Runs[row].Policy), .. shown[from..to].Select(column => column.Cell(row))]);
             }
-            table.AddRow(cells);
+            console.Write(table);
+            from = to;
         }
-        console.Write(table);
     }
 
-    private static Text Cell(ReportColumn column, RunSummary[] runs, int index, string? best, bool plain)
+    private static ShownColumn Shown(ReportColumn column, RunSummary[] runs, bool plain)
     {
-        var text = column.Text(runs[index]);
-        var isBest = text == best;
-        text += isBest ? "*" : "";
-        if (column.Ratio(runs, index) is { } ratio)
+        var best = column.BestOf(runs);
+        var cells = new string[runs.Length];
+        var marked = new List<int>();
+        for (var row = 0; row < runs.Length; row++)
         {
-            text += (plain ? " " : "\n") + ratio;
+            cells[row] = column.Text(runs[row]);
+            if (cells[row] == best)
+            {
+                cells[row] += "*";
+                marked.Add(row);
+            }
+            if (column.Ratio(runs, row) is { } ratio)
+            {
+                cells[row] += (plain ? " " : "\n") + ratio;
+            }
         }
-        return new Text(text, isBest ? new Style(Color.Green, decoration: Decoration.Bold) : Style.Plain);
+        return new ShownColumn(plain ? column.Heading : $"{column.Title}\n{column.Unit}", cells, marked);
     }
 
     private static void WriteNotes(IAnsiConsole console, RunSummary[] runs)
@@ -99,17 +109,18 @@ public static class ReportTable
             return;
         }
         var table = NewTable("Rate sweep", plain);
-        foreach (var heading in new[] { "rate [req/s]", "TTFT mean [s]", "TTFT p99 [s]", "E2E mean [s]", "E2E p99 [s]", "goodput [req/s]" })
+        AddNumberColumn(table, "rate [req/s]");
+        var columns = ReportColumn.Sweep;
+        foreach (var column in columns)
         {
-            AddNumberColumn(table, heading);
+            AddNumberColumn(table, column.Heading);
         }
         foreach (var sweep in sweeps)
         {
             foreach (var point in sweep.Points)
             {
                 var run = point.Summary;
-                double?[] values = [point.OfferedRate, run.TimeToFirstToken.Mean, run.TimeToFirstToken.P99, run.EndToEnd.Mean, run.EndToEnd.P99, run.Goodput];
-                table.AddRow([new Text(sweep.Policy), .. values.Select(value => new Text(value is { } number ? ReportColumn.Number(number) : "–"))]);
+                table.AddRow([new Text(sweep.Policy), new Text(ReportColumn.Number(point.OfferedRate)), .. columns.Select(column => new Text(column.Text(run)))]);
             }
         }
         console.Write(table);
@@ -156,4 +167,12 @@ public static class ReportTable
     }
 
     private static void AddNumberColumn(Table table, string heading) => table.AddColumn(new TableColumn(new Text(heading)).RightAligned());
+
+    /// <summary>A column as text, with the rows that hold the best value.</summary>
+    private sealed record ShownColumn(string Heading, string[] Cells, List<int> Best)
+    {
+        public int Width { get; } = Cells.Append(Heading).SelectMany(text => text.Split('\n')).Max(line => line.Length);
+
+        public Text Cell(int row) => new(Cells[row], Best.Contains(row) ? new Style(Color.Green, decoration: Decoration.Bold) : Style.Plain);
+    }
 }

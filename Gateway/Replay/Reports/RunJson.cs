@@ -97,30 +97,21 @@ internal static class RunJson
         json.WriteEndObject();
     }
 
+    // One array per line: a curve that took a line per number would bury the figures.
     private static void Curve(Utf8JsonWriter json, string name, IReadOnlyList<CdfPoint> points)
     {
-        json.WriteStartArray(name);
-        foreach (var point in points)
-        {
-            Short(json, point.Value);
-            Short(json, point.Share);
-        }
-        json.WriteEndArray();
+        json.WritePropertyName(name);
+        json.WriteRawValue($"[{string.Join(',', points.Select(point => $"[{Short(point.Value)},{Short(point.Share)}]"))}]");
     }
 
     private static void Values(Utf8JsonWriter json, string name, double[] values)
     {
-        json.WriteStartArray(name);
-        foreach (var value in values)
-        {
-            Short(json, value);
-        }
-        json.WriteEndArray();
+        json.WritePropertyName(name);
+        json.WriteRawValue($"[{string.Join(',', values.Select(Short))}]");
     }
 
     // Curves are for the eye: five digits keep a page of ten policies small.
-    private static void Short(Utf8JsonWriter json, double value) =>
-        json.WriteNumberValue(decimal.Parse(value.ToString("G5", CultureInfo.InvariantCulture), NumberStyles.Float, CultureInfo.InvariantCulture));
+    private static string Short(double value) => value.ToString("G5", CultureInfo.InvariantCulture);
 
     private static double Rounded(double value) => Math.Round(value, 6, MidpointRounding.ToEven);
 }

@@ -43,7 +43,6 @@ function style(name) {
   return { color: 'var(--c' + (index % 10) + ')', dash: DASHES[Math.floor(index / 5) % DASHES.length] };
 }
 
-function pairs(flat) { const points = []; for (let i = 0; i < flat.length; i += 2) { points.push([flat[i], flat[i + 1] * 100]); } return points; }
 function field(run, path) { return path.split('.').reduce((value, name) => value === null || value === undefined ? null : value[name], run); }
 function everyPolicy(list, points) { return list.map(run => Object.assign({ name: run.policy, points: points(run) }, style(run.policy))); }
 
@@ -74,7 +73,7 @@ function cdf(title, name, runs) {
   const factor = name === 'tpot' ? 1000 : 1;
   return {
     title: title, x: LATENCY[name] + ' [' + unit + ', log]', xUnit: unit, y: 'share of requests [%]', yUnit: '%', log: true, byY: true, yMax: 100,
-    series: runs(run => pairs(run.cdf[name]).map(point => [point[0] * factor, point[1]])),
+    series: runs(run => run.cdf[name].map(point => [point[0] * factor, point[1] * 100])),
   };
 }
 
@@ -228,11 +227,12 @@ function hover(event, chart, shown, s, plot, cross, tip) {
     box('b', '', value === null ? '–' : number(value) + ' ' + (chart.byY ? chart.xUnit : chart.yUnit), row);
   }
   tip.hidden = false;
-  const origin = plot.offsetLeft;
+  const frame = chart.holder.parentElement.getBoundingClientRect();
+  const at0 = area.left - frame.left;
   const wide = tip.offsetWidth;
-  const beside = origin + px + 14 + wide > chart.holder.parentElement.clientWidth ? origin + px - 14 - wide : origin + px + 14;
-  tip.style.left = Math.max(4, beside) + 'px';
-  tip.style.top = (plot.offsetTop + 12) + 'px';
+  const beside = at0 + px + 14 + wide > frame.width ? at0 + px - 14 - wide : at0 + px + 14;
+  tip.style.left = Math.max(4, Math.min(beside, frame.width - wide - 4)) + 'px';
+  tip.style.top = (area.bottom - frame.top - 16) + 'px';
 }
 
 function legend() {

@@ -19,7 +19,7 @@ internal static class AccessLogReader
     public static IEnumerable<TraceRequest> Read(LineReader lines)
     {
         var clock = new ArrivalClock();
-        var waiting = new PriorityQueue<(TraceRequest Request, double Milliseconds, TraceSpot Spot), (double, long)>();
+        var waiting = new PriorityQueue<(TraceRequest Request, TimeSpan Time, TraceSpot Spot), (TimeSpan, long)>();
         while (lines.Next(out var line))
         {
             using var document = JsonRow.Parse(line, lines.Spot);
@@ -43,14 +43,14 @@ internal static class AccessLogReader
         }
     }
 
-    private static TraceRequest Dated((TraceRequest Request, double Milliseconds, TraceSpot Spot) row, ArrivalClock clock) =>
-        clock.IsBefore(row.Milliseconds)
+    private static TraceRequest Dated((TraceRequest Request, TimeSpan Time, TraceSpot Spot) row, ArrivalClock clock) =>
+        clock.IsBefore(row.Time)
             ? throw row.Spot.Wrong($"the request came before one that stands more than {Window} requests above. Allowed: the log as the gateway wrote it.")
-            : row.Request with { Arrival = clock.Next(row.Milliseconds, row.Spot) };
+            : row.Request with { Arrival = clock.Next(row.Time, row.Spot) };
 
-    private static double Time(JsonRow row) =>
+    private static TimeSpan Time(JsonRow row) =>
         DateTimeOffset.TryParse(row.Text("time") ?? throw row.Missing("time"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) && at >= DateTimeOffset.UnixEpoch
-            ? (at - DateTimeOffset.UnixEpoch).TotalMilliseconds
+            ? at - DateTimeOffset.UnixEpoch
             : throw row.Spot.Wrong("time is no date. Allowed: a date and time such as 2026-01-31T12:00:00.000Z.");
 
     private static TraceRequest? RequestOf(JsonRow row)
@@ -100,7 +100,7 @@ internal static class AccessLogReader
         var hashes = new ulong[Math.Min(prefix.GetArrayLength(), (input + size - 1) / size)];
         for (var i = 0; i < hashes.Length; i++)
         {
-            if (prefix[i].ValueKind != JsonValueKind.String || !ulong.TryParse(prefix[i].GetString(), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out hashes[i]))
+            if (prefix[i].ValueKind != JsonValueKind.String || !ulong.TryParse(JsonRow.StringOf(prefix[i], row.Spot), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out hashes[i]))
             {
                 throw row.Spot.Wrong(string.Create(CultureInfo.InvariantCulture, $"prefix[{i}] is no hash. Allowed: 16 hexadecimal digits."));
             }

@@ -36,6 +36,7 @@ internal static class AgentSessionReader
             }
 
             lastTime = time;
+            var blocks = BlockChain.Of(Expanded(row), salt);
             yield return new TraceRequest
             {
                 Arrival = starts.Current,
@@ -44,8 +45,8 @@ internal static class AgentSessionReader
                 SessionId = id,
                 Think = isFirst ? null : Span(row.Number("think_ms") ?? 0, row.Spot),
                 Model = row.Label("model"),
-                Blocks = BlockChain.Of(Expanded(row), salt),
-                BlockTokens = RecordedBlockTokens,
+                Blocks = blocks,
+                BlockTokens = blocks.Length > 0 ? RecordedBlockTokens : 0,
             };
         }
     }

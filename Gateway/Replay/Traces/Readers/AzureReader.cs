@@ -14,15 +14,15 @@ internal static class AzureReader
         {
             yield return new TraceRequest
             {
-                Arrival = clock.Next(Milliseconds(row), row.Spot),
+                Arrival = clock.Next(Time(row), row.Spot),
                 InputTokens = row.Count("ContextTokens", 1),
                 OutputTokens = row.Count("GeneratedTokens", 0),
             };
         }
     }
 
-    private static double Milliseconds(CsvRow row) =>
+    private static TimeSpan Time(CsvRow row) =>
         DateTimeOffset.TryParse(row.RequiredText("TIMESTAMP"), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at) && at >= DateTimeOffset.UnixEpoch
-            ? (at - DateTimeOffset.UnixEpoch).TotalMilliseconds
+            ? at - DateTimeOffset.UnixEpoch
             : throw row.Spot.Wrong($"TIMESTAMP is \"{row.Shown("TIMESTAMP")}\". Allowed: a date and time such as 2023-11-16 18:15:46.6805900.");
 }

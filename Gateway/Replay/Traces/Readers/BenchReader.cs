@@ -33,7 +33,8 @@ internal static class BenchReader
             var row = new JsonRow(document.RootElement, lines.Spot);
             if (row.Find("input_lens") is { } inputs)
             {
-                foreach (var request in BenchResult.Read(row, inputs, starts))
+                CheckTimes(row, hasTimes ??= row.Find("start_times") is not null, row.Find("start_times") is not null);
+                foreach (var request in BenchResult.Read(row, inputs, clock, starts))
                 {
                     yield return request;
                 }
@@ -50,16 +51,25 @@ internal static class BenchReader
 
             var time = row.Number("timestamp", "timestamp_ms") ?? row.Number("queued_ts") * 1000;
             hasTimes ??= time is not null;
-            if (hasTimes != (time is not null) && !isLater)
+            if (!isLater)
             {
-                throw row.Spot.Wrong(hasTimes.Value ? "timestamp is missing. Either every row has one, or it is a later turn of a session." : "timestamp is there, but rows above have none. Either all have one or none.");
+                CheckTimes(row, hasTimes.Value, time is not null);
             }
 
-            var arrival = time is { } at ? clock.Next(at, row.Spot)
+            var arrival = hasTimes.Value && time is { } at ? clock.Next(at, row.Spot)
                 : hasTimes.Value ? clock.Latest
                 : isLater ? starts.Current
                 : Following(starts);
             yield return RequestOf(row) with { Arrival = arrival, SessionId = session, Think = isLater && time is null ? Pause(row) : null };
+        }
+    }
+
+    /// <summary>Recorded and drawn times do not mix; only a later turn of a session needs none.</summary>
+    private static void CheckTimes(JsonRow row, bool expected, bool found)
+    {
+        if (expected != found)
+        {
+            throw row.Spot.Wrong(expected ? "timestamp is missing. Rows above have one; only a later turn of a session may do without." : "timestamp is there, but rows above have none. Either all have one or none.");
         }
     }
 
@@ -73,7 +83,7 @@ internal static class BenchReader
 
     private static TraceRequest RequestOf(JsonRow row)
     {
-        var text = row.Find("text_input", "prompt") is { ValueKind: JsonValueKind.String } found ? found.GetString() : null;
+        var text = row.Find("text_input", "prompt") is { ValueKind: JsonValueKind.String } found ? JsonRow.StringOf(found, row.Spot) : null;
         var tokens = row.Count(1, Inputs)
             ?? (string.IsNullOrEmpty(text) ? throw row.Missing(Inputs) : Math.Max(1, SimulatedTokenizer.Count(Encoding.UTF8.GetBytes(text))));
         var request = new TraceRequest

@@ -8,8 +8,9 @@ internal static class BenchResult
 {
     /// <param name="row">The result; its requests are all in memory at once.</param>
     /// <param name="inputs">The array of input lengths.</param>
+    /// <param name="clock">Of the whole file: results may follow each other.</param>
     /// <param name="starts">Arrivals where the result has none.</param>
-    public static IEnumerable<TraceRequest> Read(JsonRow row, JsonElement inputs, IEnumerator<TimeSpan> starts)
+    public static IEnumerable<TraceRequest> Read(JsonRow row, JsonElement inputs, ArrivalClock clock, IEnumerator<TimeSpan> starts)
     {
         var lengths = Counts(row, "input_lens", inputs, 1);
         var outputs = Counts(row, "output_lens", row.Find("output_lens") ?? throw row.Missing("output_lens"), 0);
@@ -20,7 +21,6 @@ internal static class BenchResult
         }
 
         var order = Enumerable.Range(0, lengths.Length);
-        var clock = new ArrivalClock();
         foreach (var i in times is null ? order : order.OrderBy(i => times[i]))
         {
             if (times is null)

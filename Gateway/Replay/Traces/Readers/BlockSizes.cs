@@ -10,7 +10,7 @@ internal static class BlockSizes
     private const int Largest = 4096;
     private const int WhereUnclear = 512;
 
-    /// <summary>The rows with <see cref="TraceRequest.BlockTokens"/> set on each that has blocks. Holds back at most the first few.</summary>
+    /// <summary>The rows with <see cref="TraceRequest.BlockTokens"/> set on each that has blocks. Holds back at most the first few that have some.</summary>
     /// <param name="rows">Read once.</param>
     /// <param name="given">The size where it is known; null: found from the first rows.</param>
     public static IEnumerable<TraceRequest> Settle(IEnumerable<TraceRequest> rows, int? given)
@@ -22,6 +22,12 @@ internal static class BlockSizes
             if (size is { } settled)
             {
                 yield return Sized(row, settled);
+                continue;
+            }
+
+            if (held.Count == 0 && !IsOpen(row))
+            {
+                yield return row;
                 continue;
             }
 
@@ -38,10 +44,9 @@ internal static class BlockSizes
             }
         }
 
-        var last = size ?? Infer(held);
         foreach (var early in held)
         {
-            yield return Sized(early, last);
+            yield return Sized(early, size ??= Infer(held));
         }
     }
 

@@ -40,7 +40,7 @@ internal static class Conversation
                 isLater = true;
             }
 
-            PromptReader.Append(text, message);
+            PromptReader.Append(text, message, row.Spot);
         }
     }
 }

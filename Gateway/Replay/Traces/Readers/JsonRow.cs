@@ -72,7 +72,7 @@ internal readonly struct JsonRow(JsonElement row, TraceSpot spot)
     public string? Text(params ReadOnlySpan<string> names) => Find(names) switch
     {
         null => null,
-        { ValueKind: JsonValueKind.String } value => value.GetString(),
+        { ValueKind: JsonValueKind.String } value => StringOf(value, spot),
         { ValueKind: JsonValueKind.Number } value => value.GetRawText(),
         { } value => throw spot.Wrong($"{Named(names)} is {Shown(value)}. Allowed: a text."),
     };
@@ -109,13 +109,26 @@ internal readonly struct JsonRow(JsonElement row, TraceSpot spot)
         return ids;
     }
 
+    /// <summary>The text of a JSON string; parsing leaves it unread, so broken UTF-8 or half a surrogate pair shows only here.</summary>
+    public static string StringOf(JsonElement value, TraceSpot spot)
+    {
+        try
+        {
+            return value.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw spot.Wrong("a text is not valid UTF-8.");
+        }
+    }
+
     public TraceException Missing(params ReadOnlySpan<string> names) => spot.Wrong($"{Named(names)} is missing. Each row needs it{(names.Length > 1 ? " (any of " + string.Join(", ", names.ToArray()) + ")" : "")}.");
 
-    private static ulong? IdOf(JsonElement item) => item.ValueKind switch
+    private ulong? IdOf(JsonElement item) => item.ValueKind switch
     {
         JsonValueKind.Number when item.TryGetUInt64(out var id) => id,
         JsonValueKind.Number when item.TryGetInt64(out var id) => (ulong)id,
-        JsonValueKind.String => Hashing.Chain(0, Encoding.UTF8.GetBytes(item.GetString()!)),
+        JsonValueKind.String => Hashing.Chain(0, Encoding.UTF8.GetBytes(StringOf(item, spot))),
         _ => null,
     };
 

@@ -42,7 +42,7 @@ internal static class PromptReader
     }
 
     /// <summary>Messages as one text: each role on a line before what it says.</summary>
-    internal static void Append(StringBuilder text, JsonElement message)
+    internal static void Append(StringBuilder text, JsonElement message, TraceSpot spot)
     {
         if (message.ValueKind != JsonValueKind.Object)
         {
@@ -53,7 +53,7 @@ internal static class PromptReader
         {
             if (message.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null)
             {
-                text.Append(value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText()).Append('\n');
+                text.Append(value.ValueKind == JsonValueKind.String ? JsonRow.StringOf(value, spot) : value.GetRawText()).Append('\n');
             }
         }
     }
@@ -119,7 +119,7 @@ internal static class PromptReader
                 var text = new StringBuilder();
                 foreach (var message in messages.EnumerateArray())
                 {
-                    Append(text, message);
+                    Append(text, message, row.Spot);
                 }
 
                 return text.ToString();

@@ -1,0 +1,106 @@
+using Gateway.Configuration;
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests;
+
+public sealed class GatewayCoreTests : IDisposable
+{
+    private static readonly GatewayOptions Options = new() { Models = [Model("a"), Model("b")] };
+
+    private readonly ManualTime _time = new();
+    private readonly GatewayCore _core;
+
+    public GatewayCoreTests()
+    {
+        _core = GatewayCore.Create(Options, _time, new Random(1), hashKey: 42);
+        Serve(_core.Find("a")!.Pool);
+    }
+
+    public void Dispose() => _core.Dispose();
+
+    [Fact]
+    public void Find_ByNameAliasAndNeither_IsThePoolOrNothing()
+    {
+        Assert.Same(_core.Find("a"), _core.Find("alias-a"));
+        Assert.Same(_core.Find("b")!.Pool, _core.Fleet.Find("alias-b"));
+        Assert.Null(_core.Find("c"));
+    }
+
+    [Fact]
+    public void Apply_WithThePoolStaying_KeepsItsLoadItsQueueAndWhatWasLearned()
+    {
+        var before = _core.Find("a")!;
+        var running = Enter(before);
+        var waiting = Enter(before);
+        _core.Ratio.Learn(new() { PromptBytes = 100_000 }, "a", 4, 50_000);
+        var learned = _core.Ratio.BytesPerToken("a", 4);
+
+        var leaving = _core.Apply(Options with { Models = [Model("a") with { Aliases = ["other"] }, Model("c")], Queue = new QueueOptions { MaxWaiting = 1 } });
+
+        Assert.Equal(["b"], leaving.Select(model => model.Pool.Name));
+        Assert.Same(before, _core.Find("other"));
+        Assert.Null(_core.Find("alias-a"));
+        Assert.Equal(1, before.Pool.Replicas[0].Snapshot().RunningRequests);
+        Assert.Equal(learned, _core.Ratio.BytesPerToken("a", 4));
+        Assert.Equal(AdmissionOutcome.RejectedQueueFull, Enter(before).Outcome);
+        running.Done();
+        Assert.Equal(AdmissionOutcome.Admitted, waiting.Outcome);
+    }
+
+    [Fact]
+    public void Apply_InPlainMode_HoldsNothingBackAndReturnsToHoldingAfterwards()
+    {
+        var model = _core.Find("a")!;
+        _core.Apply(Options with { Mode = GatewayMode.Plain });
+
+        var entries = new[] { Enter(model), Enter(model), Enter(model) };
+        _core.Apply(Options);
+        var held = Enter(model);
+
+        Assert.All(entries, entry => Assert.Equal(AdmissionOutcome.Admitted, entry.Outcome));
+        Assert.Null(held.Outcome);
+    }
+
+    [Fact]
+    public void Apply_WithAnotherEstimator_UsesItForTheNextRequest()
+    {
+        var before = _core.Estimate(CorePool.Request(), _core.Find("a")!.Pool).OutputTokens;
+
+        _core.Apply(Options with { Estimation = new() { Estimator = "constant", InitialOutputTokens = 2_000 } });
+
+        Assert.True(_core.Estimate(CorePool.Request(), _core.Find("a")!.Pool).OutputTokens > 4 * before);
+    }
+
+    [Fact]
+    public void Dispose_OfAPoolThatLeft_TellsThoseWhoWait()
+    {
+        var model = _core.Find("a")!;
+        Enter(model);
+        var waiting = Enter(model);
+
+        foreach (var left in _core.Apply(Options with { Models = [Model("b")] }))
+        {
+            left.Dispose();
+        }
+
+        Assert.Equal(AdmissionOutcome.RejectedShuttingDown, waiting.Outcome);
+    }
+
+    private static ModelOptions Model(string name) => new() { Name = name, Aliases = [$"alias-{name}"] };
+
+    private static void Serve(Pool pool)
+    {
+        pool.SetReplicas([CorePool.Place(0)]);
+        pool.Replicas[0].OnProbed(ReplicaHealth.Up);
+    }
+
+    private static CorePool.Entry Enter(ModelPool model)
+    {
+        var entry = new CorePool.Entry(CorePool.Request());
+        entry.Waiter = model.Dispatcher.Enter(CorePool.Request(), CorePool.Cost(), Constraints.None, entry.Tell);
+        return entry;
+    }
+}

@@ -1,0 +1,383 @@
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.Queueing;
+
+public sealed class DispatcherTests
+{
+    [Fact]
+    public void Enter_WhileThereIsRoom_DecidesAtOnce()
+    {
+        using var world = new CorePool();
+
+        var entry = world.Enter(CorePool.Request());
+
+        Assert.Equal((AdmissionOutcome.Admitted, "r0", PlacementReason.OnlyChoice), (entry.Outcome, entry.Replica, entry.Result!.Value.Reason));
+        Assert.Equal(TimeSpan.Zero, entry.Result.Value.Waited);
+    }
+
+    [Fact]
+    public void Enter_WhenRoomReturns_AdmitsInTheOrderOfArrival()
+    {
+        using var world = new CorePool();
+        var running = world.Enter(CorePool.Request("a"));
+        var second = world.Enter(CorePool.Request("b"));
+        var third = world.Enter(CorePool.Request("c"));
+        world.Time.Advance(TimeSpan.FromSeconds(3));
+
+        running.Done();
+
+        Assert.Equal(AdmissionOutcome.Admitted, second.Outcome);
+        Assert.Equal(TimeSpan.FromSeconds(3), second.Result!.Value.Waited);
+        Assert.Null(third.Outcome);
+    }
+
+    [Fact]
+    public void Enter_WhenRoomReturns_AdmitsTheMostUrgentFirst()
+    {
+        using var world = new CorePool();
+        var running = world.Enter(CorePool.Request("a"));
+        var batch = world.Enter(CorePool.Request("batch", PriorityClass.Batch));
+        var normal = world.Enter(CorePool.Request("default"));
+        var urgent = world.Enter(CorePool.Request("interactive", PriorityClass.Interactive));
+        var mostUrgent = world.Enter(CorePool.Request("level", PriorityClass.Interactive, level: 5));
+
+        var order = Drain(running, batch, normal, urgent, mostUrgent);
+
+        Assert.Equal(["level", "interactive", "default", "batch"], order);
+    }
+
+    [Theory]
+    [InlineData(0.0, 0, 0)]
+    [InlineData(0.1, 10, 0)]
+    [InlineData(0.5, 50, 0)]
+    [InlineData(0.9, 90, 0)]
+    [InlineData(0.5, 25, 25)]
+    public void Enter_WhileAllClassesWait_GivesLowerOnesTheirShareOfTurns(double share, int batch, int normal)
+    {
+        using var world = new CorePool(queue: new QueueOptions { ReservedShare = share, MaxWaiting = 10_000 });
+        var running = world.Enter(CorePool.Request("first"));
+        var waiting = new List<CorePool.Entry>();
+        for (var i = 0; i < 100; i++)
+        {
+            waiting.Add(world.Enter(CorePool.Request("interactive", PriorityClass.Interactive)));
+            waiting.Add(world.Enter(CorePool.Request("batch", PriorityClass.Batch)));
+            if (normal > 0)
+            {
+                waiting.Add(world.Enter(CorePool.Request("default")));
+            }
+        }
+
+        var order = Drain(running, [.. waiting]).Take(100).ToList();
+
+        // The first turns are still saved up for.
+        Assert.InRange(order.Count(id => id == "batch"), Math.Max(0, batch - 2), batch);
+        Assert.InRange(order.Count(id => id == "default"), Math.Max(0, normal - 2), normal);
+    }
+
+    [Fact]
+    public void Enter_BeyondTheLimit_IsRefusedWithATimeToComeBack()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWaiting = 2 });
+        world.Enter(CorePool.Request("running"));
+        world.Enter(CorePool.Request());
+        world.Enter(CorePool.Request());
+
+        var refused = world.Enter(CorePool.Request());
+
+        Assert.Equal(AdmissionOutcome.RejectedQueueFull, refused.Outcome);
+        Assert.InRange(refused.Result!.Value.RetryAfter!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(120));
+    }
+
+    [Fact]
+    public void Enter_BeyondTheBytesThatMayWait_IsRefused()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWaitingBytes = 1 << 20 });
+        world.Enter(CorePool.Request("running"));
+        var waiting = world.Enter(CorePool.Request(bodyBytes: 1 << 20));
+
+        var refused = world.Enter(CorePool.Request(bodyBytes: 1));
+        waiting.Waiter!.Cancel();
+        var accepted = world.Enter(CorePool.Request(bodyBytes: 1));
+
+        Assert.Equal(AdmissionOutcome.RejectedQueueFull, refused.Outcome);
+        Assert.Null(accepted.Outcome);
+    }
+
+    [Fact]
+    public void Enter_AfterTheLongestWait_ExpiresExactlyThen()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromSeconds(5) });
+        world.Enter(CorePool.Request("running"));
+        var entry = world.Enter(CorePool.Request());
+
+        world.Time.Advance(TimeSpan.FromSeconds(5) - TimeSpan.FromTicks(1));
+        var before = entry.Outcome;
+        world.Time.Advance(TimeSpan.FromTicks(1));
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.ExpiredInQueue, entry.Outcome);
+        Assert.Equal(0, world.Dispatcher.Waiting(PriorityClass.Default));
+    }
+
+    [Fact]
+    public void Enter_WithADeadlineOfItsOwn_EndsThere()
+    {
+        using var world = new CorePool();
+        world.Enter(CorePool.Request("running"));
+        var entry = world.Enter(CorePool.Request(deadline: TimeSpan.FromSeconds(2)));
+
+        world.Time.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.Equal(AdmissionOutcome.DeadlineExceeded, entry.Outcome);
+        Assert.Null(entry.Result!.Value.RetryAfter);
+    }
+
+    [Fact]
+    public void Enter_WithoutAReplicaThatWorks_IsRefusedAtOnce()
+    {
+        using var world = new CorePool(replicas: 0);
+
+        var entry = world.Enter(CorePool.Request());
+
+        Assert.Equal(AdmissionOutcome.RejectedNoReplica, entry.Outcome);
+        Assert.NotNull(entry.Result!.Value.RetryAfter);
+    }
+
+    [Fact]
+    public void Enter_LargerThanEveryContext_IsRefusedAtOnce()
+    {
+        using var world = new CorePool();
+        world.Pool.Replicas[0].Observe(new EngineReport { ContextTokens = 50, ReadAt = 1 });
+
+        var entry = world.Enter(CorePool.Request());
+
+        Assert.Equal(AdmissionOutcome.RejectedTooLarge, entry.Outcome);
+    }
+
+    [Fact]
+    public void Enter_WhenTheLastReplicaFailsMeanwhile_ExpiresAsWithoutReplica()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromSeconds(5) });
+        world.Enter(CorePool.Request("running"));
+        var entry = world.Enter(CorePool.Request());
+
+        world.Pool.Replicas[0].OnProbed(ReplicaHealth.Down);
+        world.Time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Equal(AdmissionOutcome.RejectedNoReplica, entry.Outcome);
+    }
+
+    [Fact]
+    public void Enter_WhileTheOnlyReplicaBacksOff_IsAdmittedByTimeAlone()
+    {
+        using var world = new CorePool();
+        world.Pool.Replicas[0].BackOff(TimeSpan.FromSeconds(2));
+        var entry = world.Enter(CorePool.Request());
+        var before = entry.Outcome;
+
+        world.Time.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.Admitted, entry.Outcome);
+    }
+
+    [Fact]
+    public void Enter_WhileTheTrialOfASuspendedReplicaFails_IsTriedAgainAfterTheNextPause()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromMinutes(5) });
+        var running = world.Enter(CorePool.Request("running"));
+        var trial = world.Enter(CorePool.Request("trial"));
+        var behind = world.Enter(CorePool.Request("behind"));
+        Fail(world, 3);
+        running.Done();
+        world.Time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal((AdmissionOutcome.Admitted, (AdmissionOutcome?)null), (trial.Outcome, behind.Outcome));
+
+        Fail(world, 1);
+        trial.Done();
+        world.Time.Advance(TimeSpan.FromSeconds(10) - TimeSpan.FromTicks(1));
+        var before = behind.Outcome;
+        world.Time.Advance(TimeSpan.FromTicks(1));
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.Admitted, behind.Outcome);
+    }
+
+    [Fact]
+    public void Cancel_WhileWaiting_LetsTheSmallerOneBehindGo()
+    {
+        using var world = new CorePool(slots: null, kvTokens: 1_000);
+        var running = world.Enter(CorePool.Request("running"), CorePool.Cost(400, 100));
+        var large = world.Enter(CorePool.Request("large"), CorePool.Cost(800, 100));
+        var small = world.Enter(CorePool.Request("small"), CorePool.Cost(100, 100));
+        Assert.Equal((null, null), (large.Outcome, small.Outcome));
+
+        large.Waiter!.Cancel();
+
+        Assert.Equal(AdmissionOutcome.CanceledByClient, large.Outcome);
+        Assert.Equal(AdmissionOutcome.Admitted, small.Outcome);
+        Assert.Equal(AdmissionOutcome.Admitted, running.Outcome);
+    }
+
+    [Fact]
+    public void Cancel_AfterTheDecision_ChangesNothing()
+    {
+        using var world = new CorePool();
+        var entry = world.Enter(CorePool.Request());
+
+        entry.Waiter!.Cancel();
+
+        Assert.Equal((1, AdmissionOutcome.Admitted), (entry.TimesTold, entry.Outcome));
+        Assert.Equal(1, world.Pool.Replicas[0].Snapshot().RunningRequests);
+    }
+
+    [Fact]
+    public void Enter_ForAReplicaThatIsBusy_HoldsUpNobodyElse()
+    {
+        using var world = new CorePool(replicas: 2);
+        var first = world.Enter(CorePool.Request("a"), constraints: new Constraints([], 0));
+        var pinned = world.Enter(CorePool.Request("pinned"), constraints: new Constraints([], 0));
+
+        var other = world.Enter(CorePool.Request("b"));
+        var third = world.Enter(CorePool.Request("c"));
+        other.Done();
+        var waits = pinned.Outcome;
+        first.Done();
+
+        Assert.Equal(("r1", "r1"), (other.Replica, third.Replica));
+        Assert.Null(waits);
+        Assert.Equal("r0", pinned.Replica);
+    }
+
+    [Fact]
+    public void Enter_ForAReplicaThatIsDown_IsRefusedAtOnce()
+    {
+        using var world = new CorePool(replicas: 2);
+        world.Pool.Replicas[0].OnProbed(ReplicaHealth.Down);
+
+        var pinned = world.Enter(CorePool.Request(), constraints: new Constraints([], 0));
+
+        Assert.Equal(AdmissionOutcome.RejectedNoReplica, pinned.Outcome);
+    }
+
+    [Fact]
+    public void Enter_WithReplicasToAvoid_TakesThemOnlyWhenNoOtherHasRoom()
+    {
+        using var world = new CorePool(replicas: 2, slots: 1);
+        var avoided = world.Pool.Replicas[0];
+
+        var first = world.Enter(CorePool.Request(), constraints: new Constraints([avoided]));
+        var second = world.Enter(CorePool.Request(), constraints: new Constraints([avoided]));
+
+        Assert.Equal(("r1", "r0"), (first.Replica, second.Replica));
+    }
+
+    [Fact]
+    public void Enter_WithoutHolding_OverfillsTheReplica()
+    {
+        using var world = new CorePool();
+        world.Plan = world.Plan with { HoldsForRoom = false };
+
+        var entries = Enumerable.Range(0, 5).Select(_ => world.Enter(CorePool.Request())).ToList();
+
+        Assert.All(entries, entry => Assert.Equal(AdmissionOutcome.Admitted, entry.Outcome));
+    }
+
+    [Fact]
+    public void Close_WhileSomeWait_RefusesNewOnesAndKeepsTheirTurn()
+    {
+        using var world = new CorePool();
+        var running = world.Enter(CorePool.Request());
+        var waiting = world.Enter(CorePool.Request());
+
+        world.Dispatcher.Close();
+        var late = world.Enter(CorePool.Request());
+        running.Done();
+
+        Assert.Equal(AdmissionOutcome.RejectedShuttingDown, late.Outcome);
+        Assert.Equal(AdmissionOutcome.Admitted, waiting.Outcome);
+    }
+
+    [Fact]
+    public void Dispose_WhileSomeWait_TellsEachOnceAndForgetsItsTimers()
+    {
+        using var world = new CorePool(replicas: 2);
+        var running = new[] { world.Enter(CorePool.Request()), world.Enter(CorePool.Request()) };
+        var waiting = new[] { world.Enter(CorePool.Request()), world.Enter(CorePool.Request(), constraints: new Constraints([], 1)) };
+
+        world.Dispatcher.Dispose();
+        world.Dispatcher.Dispose();
+        running[0].Done();
+
+        Assert.All(waiting, entry => Assert.Equal((1, AdmissionOutcome.RejectedShuttingDown), (entry.TimesTold, entry.Outcome!.Value)));
+        Assert.Equal(0, world.Time.ActiveTimers);
+    }
+
+    [Fact]
+    public async Task EnterAsync_WithATokenCanceledBefore_NeverEnters()
+    {
+        using var world = new CorePool();
+
+        var result = await world.Dispatcher.EnterAsync(CorePool.Request(), CorePool.Cost(), Constraints.None, new CancellationToken(true));
+
+        Assert.Equal(AdmissionOutcome.CanceledByClient, result.Outcome);
+        Assert.Equal(0, world.Pool.Replicas[0].Snapshot().RunningRequests);
+    }
+
+    [Fact]
+    public async Task EnterAsync_CanceledWhileWaiting_CostsNothing()
+    {
+        using var world = new CorePool();
+        var running = world.Enter(CorePool.Request());
+        using var leaves = new CancellationTokenSource();
+        var turn = world.Dispatcher.EnterAsync(CorePool.Request(), CorePool.Cost(), Constraints.None, leaves.Token);
+
+        await leaves.CancelAsync();
+        var result = await turn;
+        running.Done();
+
+        Assert.Equal(AdmissionOutcome.CanceledByClient, result.Outcome);
+        Assert.Equal(0, world.Pool.Replicas[0].Snapshot().RunningRequests);
+    }
+
+    [Fact]
+    public void Explain_Asked_ChangesNoDecisionAndTellsEveryReplica()
+    {
+        using var world = new CorePool(replicas: 20, slots: 1);
+        world.Enter(CorePool.Request());
+        var told = new List<(string Id, bool HasRoom, double Seconds)>();
+
+        world.Dispatcher.Explain(CorePool.Request(), CorePool.Cost(), (candidate, hasRoom, seconds) => told.Add((candidate.Replica.Id, hasRoom, seconds)));
+
+        Assert.Equal(world.Pool.ReplicaList.Select(replica => replica.Id), told.Select(line => line.Id));
+        Assert.Single(told, line => !line.HasRoom);
+        Assert.Equal(1, world.Pool.ReplicaList.Sum(replica => replica.Snapshot().RunningRequests));
+    }
+
+    private static void Fail(CorePool world, int times)
+    {
+        for (var i = 0; i < times; i++)
+        {
+            world.Pool.Replicas[0].OnFault();
+        }
+    }
+
+    /// <summary>Ends one after the other; each end lets the next one in.</summary>
+    private static List<string> Drain(CorePool.Entry running, params CorePool.Entry[] waiting)
+    {
+        var order = new List<CorePool.Entry>();
+        foreach (var entry in waiting)
+        {
+            entry.OnTold = order.Add;
+        }
+        running.Done();
+        for (var i = 0; i < order.Count; i++)
+        {
+            order[i].Done();
+        }
+        return [.. order.Select(entry => entry.Id)];
+    }
+}

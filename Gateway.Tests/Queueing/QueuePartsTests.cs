@@ -1,0 +1,88 @@
+using Gateway.Queueing;
+using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.Queueing;
+
+public sealed class WaitingHeapTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Head_AfterAnyAddsAndRemovals_IsTheLeastOfThoseLeft(int seed)
+    {
+        using var world = new CorePool();
+        var chance = new Random(seed);
+        var heap = new WaitingHeap();
+        var model = new List<Waiter>();
+
+        for (var i = 0; i < 5_000; i++)
+        {
+            if (chance.Next(5) < 3)
+            {
+                var request = CorePool.Request(level: chance.Next(-2, 3));
+                var waiter = new Waiter(world.Dispatcher, request, CorePool.Cost(), Constraints.None, _ => { }) { Rank = chance.Next(20), Sequence = i };
+                heap.Add(waiter);
+                model.Add(waiter);
+            }
+            else if (model.Count > 0)
+            {
+                var leaving = chance.Next(2) == 0 ? heap.Head : model[chance.Next(model.Count)];
+                heap.Remove(leaving);
+                model.Remove(leaving);
+                Assert.Equal(-1, leaving.HeapIndex);
+            }
+
+            Assert.Equal(model.Count, heap.Count);
+            if (model.Count > 0)
+            {
+                Assert.Same(model.OrderByDescending(waiter => waiter.Request.PriorityLevel).ThenBy(waiter => waiter.Rank).ThenBy(waiter => waiter.Sequence).First(), heap.Head);
+            }
+        }
+    }
+}
+
+public sealed class DrainRateTests
+{
+    private readonly ManualTime _time = new();
+
+    [Fact]
+    public void RetryAfter_BeforeAnythingMoved_IsASecond()
+    {
+        var rate = new DrainRate(_time);
+
+        Assert.All(Enumerable.Range(1, 1_000), waiting => Assert.Equal(TimeSpan.FromSeconds(1), rate.RetryAfter(waiting)));
+    }
+
+    [Fact]
+    public void RetryAfter_WithATurnEveryTwoSeconds_IsTwoSecondsForEachThatWaits()
+    {
+        var rate = new DrainRate(_time);
+        Turns(rate, 5, TimeSpan.FromSeconds(2));
+
+        Assert.Equal(TimeSpan.FromSeconds(20), rate.RetryAfter(10));
+        Assert.Equal(TimeSpan.FromSeconds(120), rate.RetryAfter(1_000));
+    }
+
+    [Fact]
+    public void RetryAfter_AfterAnIdleNight_DoesNotCountTheNight()
+    {
+        var rate = new DrainRate(_time);
+        Turns(rate, 5, TimeSpan.FromSeconds(2));
+
+        rate.OnEmpty();
+        _time.Advance(TimeSpan.FromHours(8));
+        Turns(rate, 2, TimeSpan.FromSeconds(2));
+
+        Assert.Equal(TimeSpan.FromSeconds(20), rate.RetryAfter(10));
+    }
+
+    private void Turns(DrainRate rate, int count, TimeSpan gap)
+    {
+        for (var i = 0; i < count; i++)
+        {
+            rate.OnTurn();
+            _time.Advance(gap);
+        }
+    }
+}
