@@ -84,6 +84,10 @@ internal sealed class GatewayWorld : IAsyncDisposable
     {
         var server = await GatewayServer.StartAsync(configure?.Invoke(options) ?? options, settings, cancellationToken);
         await server.ReadyAsync(cancellationToken);
+        // One replica is enough to be ready; what a test says of several holds once each has had its first probe.
+        await Until.HoldsAsync(
+            () => server.Core.Fleet.Pools.All(pool => pool.ReplicaList.All(replica => replica.Health != Gateway.Replicas.ReplicaHealth.Unknown)),
+            "every replica was probed");
         return new GatewayWorld(engines, server);
     }
 
