@@ -11,7 +11,7 @@ public partial class DeployFilesTests
     private static readonly Dictionary<string, string> NoEnvironment = [];
 
     [Fact]
-    public void Compose_HasOnlyTheSectionsThatOldVersionsKnow()
+    public void Compose_AsShipped_HasOnlyTheSectionsThatOldVersionsKnow()
     {
         var sections = Compose().Children.Keys.Select(Text);
 
@@ -19,7 +19,7 @@ public partial class DeployFilesTests
     }
 
     [Fact]
-    public void Compose_MountsAndBuildsOnlyFilesThatExist()
+    public void Compose_AsShipped_MountsAndBuildsOnlyFilesThatExist()
     {
         var mounts = Services().SelectMany(service => Items(service.Value, "volumes")).Where(mount => mount.StartsWith("./", StringComparison.Ordinal));
         var builds = Services().Select(service => Find(service.Value, "build", "dockerfile")).OfType<YamlNode>().Select(Text);
@@ -30,7 +30,7 @@ public partial class DeployFilesTests
     }
 
     [Fact]
-    public void Compose_PublishesThePortsThatListen()
+    public void Compose_AsShipped_PublishesThePortsThatListen()
     {
         var gateway = Options();
         var published = Items(Services()["gateway"], "ports").Select(port => port.Split(':')[^1]);
@@ -39,7 +39,7 @@ public partial class DeployFilesTests
     }
 
     [Fact]
-    public void Gateway_SendsToTheEnginesOfCompose()
+    public void Gateway_AsShipped_SendsToTheEnginesOfCompose()
     {
         var engines = EngineAddresses();
 
@@ -49,7 +49,7 @@ public partial class DeployFilesTests
     }
 
     [Fact]
-    public void Prometheus_ScrapesTheGatewayAndEveryEngine()
+    public void Prometheus_AsShipped_ScrapesTheGatewayAndEveryEngine()
     {
         var text = File.ReadAllText(Path.Combine(Root(), "deploy", "prometheus", "prometheus.yml"));
 
@@ -59,7 +59,7 @@ public partial class DeployFilesTests
     }
 
     [Fact]
-    public void Dockerfile_CopiesOnlyWhatExistsAndIsLetThrough()
+    public void Dockerfile_AsShipped_CopiesOnlyWhatExistsAndIsLetThrough()
     {
         var folder = Path.Combine(Root(), "deploy", "docker");
         var ignored = File.ReadAllLines(Path.Combine(folder, "Dockerfile.dockerignore"));
@@ -74,7 +74,7 @@ public partial class DeployFilesTests
     }
 
     [Fact]
-    public void Dockerfile_DoesNotRunAsRootAndChecksThePortThatListens()
+    public void Dockerfile_AsShipped_DoesNotRunAsRootAndChecksThePortThatListens()
     {
         var text = File.ReadAllText(Path.Combine(Root(), "deploy", "docker", "Dockerfile"));
 

@@ -71,7 +71,7 @@ public class ChangeUnderLoadTests
     }
 
     [Fact]
-    public async Task ReplicaThatLeaves_KeepsItsOpenStream()
+    public async Task Serve_ReplicaThatLeaves_KeepsItsOpenStream()
     {
         await using var world = await GatewayWorld.StartAsync(2);
         using var chat = await world.OpenAsync("answer with 60 tokens");

@@ -111,7 +111,7 @@ public sealed class EngineErrorTests
     [Theory]
     [InlineData(429)]
     [InlineData(503)]
-    public async Task BusyEngine_BacksOffAndAnotherAnswers(int status)
+    public async Task Serve_BusyEngine_BacksOffAndAnotherAnswers(int status)
     {
         await using var busy = new ScriptedEngine(call => call.JsonAsync("""{"error":"Model is overloaded","error_type":"overloaded"}""", status, "Retry-After: 3600\r\n"));
         await using var good = new ScriptedEngine(call => call.JsonAsync(Good));

@@ -8,7 +8,7 @@ public class ManyStreamsTests(ITestOutputHelper output)
 {
     [Fact]
     [Trait("Category", "Long")]
-    public async Task TwoThousandSlowStreams_AreAllServedToTheirEnd()
+    public async Task Serve_TwoThousandSlowStreams_AreAllServedToTheirEnd()
     {
         const int Streams = 2_000;
         const int Chunks = 20;
@@ -21,7 +21,7 @@ public class ManyStreamsTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public Task TwoHundredStreams_AreAllServedToTheirEnd() => ServeAsync(200, 8, TimeSpan.FromMilliseconds(100));
+    public Task Serve_TwoHundredStreams_AreAllServedToTheirEnd() => ServeAsync(200, 8, TimeSpan.FromMilliseconds(100));
 
     private static async Task<(long IdleBytes, long OpenBytes)> ServeAsync(int streams, int chunks, TimeSpan pause)
     {

@@ -29,7 +29,7 @@ public sealed class OpenAiClientTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Chat_IsAnsweredUnderTheNameThatWasAskedFor()
+    public async Task Chat_ThroughTheGateway_IsAnsweredUnderTheNameThatWasAskedFor()
     {
         var answer = (await Client().GetChatClient("gpt-4o").CompleteChatAsync("answer with 5 tokens")).Value;
 
@@ -40,7 +40,7 @@ public sealed class OpenAiClientTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task StreamedChat_EqualsTheWholeOneAndEnds()
+    public async Task StreamedChat_ThroughTheGateway_EqualsTheWholeOneAndEnds()
     {
         var chat = Client().GetChatClient("gpt-4o");
         var whole = (await chat.CompleteChatAsync("answer with 12 tokens")).Value.Content[0].Text;
@@ -65,7 +65,7 @@ public sealed class OpenAiClientTests(ITestOutputHelper output) : IAsyncLifetime
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public async Task Tools_AreCalled(bool isStreaming)
+    public async Task Tools_ThroughTheGateway_AreCalled(bool isStreaming)
     {
         var options = new ChatCompletionOptions { ToolChoice = ChatToolChoice.CreateRequiredChoice() };
         options.Tools.Add(ChatTool.CreateFunctionTool("get_weather", "Weather of a town", BinaryData.FromString("""{"type":"object","properties":{"town":{"type":"string"}}}""")));
@@ -123,7 +123,7 @@ public sealed class OpenAiClientTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Embeddings_AreRead()
+    public async Task Embeddings_ThroughTheGateway_AreRead()
     {
         await using var engine = new ScriptedEngine(call => call.JsonAsync(
             """{"object":"list","model":"demo","data":[{"object":"embedding","index":0,"embedding":"AACAPwAAAEA="}],"usage":{"prompt_tokens":3,"total_tokens":3}}"""));
@@ -135,7 +135,7 @@ public sealed class OpenAiClientTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Models_AreListedAndFound()
+    public async Task Models_ThroughTheGateway_AreListedAndFound()
     {
         OpenAIModelClient client = Client().GetOpenAIModelClient();
 
@@ -144,7 +144,7 @@ public sealed class OpenAiClientTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Mistakes_AreExceptionsWithStatusAndMessage()
+    public async Task Mistakes_ThroughTheGateway_AreExceptionsWithStatusAndMessage()
     {
         var unknown = await Assert.ThrowsAsync<ClientResultException>(() => Client().GetChatClient("nobody").CompleteChatAsync("x"));
         var invalid = await Assert.ThrowsAsync<ClientResultException>(() => Client().GetChatClient("demo").CompleteChatAsync(
@@ -158,7 +158,7 @@ public sealed class OpenAiClientTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task BrokenStream_EndsTheEnumerationWithAnErrorOrAnEnd()
+    public async Task BrokenStream_ThroughTheGateway_EndsTheEnumerationWithAnErrorOrAnEnd()
     {
         await using var engine = new ScriptedEngine(call => call.StreamAsync("data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"demo\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n"));
         await using var world = await GatewayWorld.BeforeAsync([engine]);
@@ -177,7 +177,7 @@ public sealed class OpenAiClientTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Cancellation_StopsTheEngine()
+    public async Task Cancellation_ThroughTheGateway_StopsTheEngine()
     {
         using var leaving = new CancellationTokenSource();
         var updates = 0;

@@ -8,7 +8,7 @@ namespace Gateway.Tests.EndToEnd;
 public class OutageTests
 {
     [Fact]
-    public async Task TotalOutage_IsNotAnsweredWithAStormOfRetries()
+    public async Task Serve_TotalOutage_IsNotAnsweredWithAStormOfRetries()
     {
         const int Requests = 400;
         await using var world = await GatewayWorld.StartAsync(
@@ -25,7 +25,7 @@ public class OutageTests
     }
 
     [Fact]
-    public async Task EveryReplicaFailing_Is503UntilOneRecovers()
+    public async Task Serve_EveryReplicaFailing_Is503UntilOneRecovers()
     {
         await using var world = await GatewayWorld.StartAsync(
             2,
@@ -51,7 +51,7 @@ public class OutageTests
     }
 
     [Fact]
-    public async Task ReplicaThatFailsFast_DoesNotDrawTheWork()
+    public async Task Serve_ReplicaThatFailsFast_DoesNotDrawTheWork()
     {
         await using var world = await GatewayWorld.StartAsync(
             2, (engine, i) => engine with { Speed = 20, Faults = i == 0 ? new() { RefuseStatus = 503, RetryAfter = "30" } : EngineFaults.None });
@@ -65,7 +65,7 @@ public class OutageTests
     }
 
     [Fact]
-    public async Task QueuedBodies_ArePiledUpOnlyToTheirLimit()
+    public async Task Serve_QueuedBodies_ArePiledUpOnlyToTheirLimit()
     {
         await using var world = await GatewayWorld.StartAsync(
             1,

@@ -22,7 +22,7 @@ public class PolicyComparisonTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Affinity_RaisesTheEnginesCachedShare()
+    public async Task Serve_Affinity_RaisesTheEnginesCachedShare()
     {
         var turns = await CachedShareAsync("round_robin");
         var least = await CachedShareAsync("least_work");

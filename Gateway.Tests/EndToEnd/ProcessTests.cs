@@ -126,7 +126,7 @@ public class ProcessTests
     [InlineData("frobnicate")]
     [InlineData("serve", "--no-such-option")]
     [InlineData("engine", "--port", "nine")]
-    public async Task WrongUsage_ExitsWith2(params string[] arguments)
+    public async Task Start_WrongUsage_ExitsWith2(params string[] arguments)
     {
         var (code, _, errors) = await GatewayProcess.RunAsync(arguments);
 

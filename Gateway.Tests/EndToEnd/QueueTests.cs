@@ -72,7 +72,7 @@ public class QueueTests
     }
 
     [Fact]
-    public async Task WaitingTooLong_IsTold429WithRetryAfter()
+    public async Task Serve_WaitingTooLong_IsTold429WithRetryAfter()
     {
         await using var world = await FullAsync(new QueueOptions { MaxWait = TimeSpan.FromMilliseconds(50) });
         using var holder = await world.OpenAsync("holder, answer with 2 tokens");
@@ -100,7 +100,7 @@ public class QueueTests
     }
 
     [Fact]
-    public async Task NoReplica_IsTold503WithRetryAfter()
+    public async Task Serve_NoReplica_IsTold503WithRetryAfter()
     {
         await using var world = await GatewayWorld.StartAsync(1);
         world.Pool.ReplicaList[0].SetDraining(true);
@@ -113,7 +113,7 @@ public class QueueTests
     }
 
     [Fact]
-    public async Task ClientThatLeavesWhileQueued_CostsNothing()
+    public async Task Serve_ClientThatLeavesWhileQueued_CostsNothing()
     {
         await using var world = await FullAsync(new QueueOptions());
         using var holder = await world.OpenAsync("holder, answer with 2 tokens");
@@ -135,7 +135,7 @@ public class QueueTests
     }
 
     [Fact]
-    public async Task PlainMode_HoldsNothing()
+    public async Task Serve_PlainMode_HoldsNothing()
     {
         await using var world = await FullAsync(new QueueOptions(), options => options with { Mode = GatewayMode.Plain });
 

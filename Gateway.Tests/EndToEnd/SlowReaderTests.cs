@@ -10,7 +10,7 @@ public class SlowReaderTests(ITestOutputHelper output)
     private const long OfferedBytes = 64L << 20;
 
     [Fact]
-    public async Task ClientsThatDoNotRead_HoldTheEngineBackAndNotTheGatewaysMemory()
+    public async Task Serve_ClientsThatDoNotRead_HoldTheEngineBackAndNotTheGatewaysMemory()
     {
         long written = 0;
         await using var engine = RawEngine.Start(async (stream, stop) =>

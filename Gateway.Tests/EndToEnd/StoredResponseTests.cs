@@ -62,7 +62,7 @@ public sealed class StoredResponseTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task StreamedResponse_IsFoundAgainByItsId()
+    public async Task Get_StreamedResponse_IsFoundAgainByItsId()
     {
         const string Stream = "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_s\",\"status\":\"in_progress\"}}\n\n"
             + "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":1,\"response\":{\"id\":\"resp_s\",\"status\":\"completed\"}}\n\n";
@@ -82,7 +82,7 @@ public sealed class StoredResponseTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task UnknownId_IsNotFoundAndReachesNoEngine()
+    public async Task Get_UnknownId_IsNotFoundAndReachesNoEngine()
     {
         using var response = await _world.Client.GetAsync("/v1/responses/resp_nobody");
 

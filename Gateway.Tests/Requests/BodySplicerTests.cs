@@ -90,7 +90,7 @@ public sealed class BodySplicerTests
     }
 
     [Fact]
-    public async Task WriteToAsync_GivesTheBytesOfCopyTo()
+    public async Task WriteToAsync_ToAnyStream_GivesTheBytesOfCopyTo()
     {
         var body = """{"model":"a","stream":true}"""u8.ToArray();
         BodyReader.Read(body, ApiRoute.ChatCompletions, Hasher, out var facts, out _);

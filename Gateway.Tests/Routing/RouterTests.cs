@@ -176,7 +176,12 @@ public sealed class RouterTests
     [Fact]
     public void Names_OfPoliciesAndScorers_AreThoseOfTheConfiguration()
     {
-        Assert.Equal(["least_work", "least_tokens", "least_requests", "round_robin", "random", "power_of_two"], RoutingPolicies.Names);
+        Assert.Equal(
+            [
+                "least_work", "least_tokens", "least_requests", "round_robin", "random", "power_of_two",
+                "lmetric", "sal", "freeness", "cache_aware", "least_load", "dynamo", "llm_d", "preble", "chwbl",
+            ],
+            RoutingPolicies.Names);
         Assert.Equal(["outstanding_work", "prefix", "session"], RoutingPolicies.ScorerNames);
     }
 

@@ -49,7 +49,7 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
         var hasBlankLine = (_lastBytes & 0xFFFF) is 0x0A0A or 0x0D0D or 0x0A0D || (_lastBytes & 0xFFFFFF) is 0x0A0D0A or 0x0D0D0A;
         if (!hasBlankLine)
         {
-            Append("\n\n"u8);
+            Append((_lastBytes & 0xFF) is '\n' or '\r' ? "\n"u8 : "\n\n"u8);
         }
     }
 

@@ -14,7 +14,7 @@ public class DemoWorkloadTests
     }
 
     [Fact]
-    public void Create_MixesWhatAFleetSees()
+    public void Create_WithAnySeed_MixesWhatAFleetSees()
     {
         var conversations = DemoWorkload.Create(1);
         var turns = conversations.SelectMany(conversation => conversation.Turns).ToArray();

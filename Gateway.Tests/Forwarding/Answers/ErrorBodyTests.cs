@@ -59,5 +59,5 @@ public sealed class ErrorBodyTests
     [InlineData(503, "api_error")]
     [InlineData(504, "timeout_error")]
     [InlineData(529, "overloaded_error")]
-    public void AnthropicType_FollowsFromTheStatus(int status, string type) => Assert.Equal(type, ErrorBody.AnthropicType(status));
+    public void AnthropicType_OfEveryStatus_FollowsFromIt(int status, string type) => Assert.Equal(type, ErrorBody.AnthropicType(status));
 }

@@ -102,7 +102,7 @@ public sealed class LatencyHistogramTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Add_AllocatesNothing()
+    public void Add_ManyValues_AllocatesNothing()
     {
         var histogram = new LatencyHistogram();
         histogram.Add(1);

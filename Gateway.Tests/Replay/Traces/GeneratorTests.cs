@@ -13,7 +13,7 @@ public sealed class GeneratorTests
     [InlineData("w1:requests=20000", 5.5, 1)]
     [InlineData("w3:requests=60000", 5, 4)]
     [InlineData("uniform:rate=8,requests=100", 8, 0)]
-    public void Arrivals_HaveTheirRateAndVariation(string spec, double rate, double variation)
+    public void Arrivals_Drawn_HaveTheirRateAndVariation(string spec, double rate, double variation)
     {
         var arrivals = TraceReading.All(spec).Select(row => row.Arrival.TotalSeconds).ToArray();
 
@@ -31,7 +31,7 @@ public sealed class GeneratorTests
     [InlineData("w2", 195, 207, 1380, 1520)]
     [InlineData("poisson:input=uniform(100,200),output=exponential(50)", 148, 152, 48, 52)]
     [InlineData("poisson:input=lognormal(800,0.8),output=pareto(100,3)", 1060, 1145, 145, 155)]
-    public void Lengths_HaveTheirMeans(string spec, double leastInput, double mostInput, double leastOutput, double mostOutput)
+    public void Lengths_Drawn_HaveTheirMeans(string spec, double leastInput, double mostInput, double leastOutput, double mostOutput)
     {
         var rows = TraceReading.All(spec + (spec.Contains(':', StringComparison.Ordinal) ? "," : ":") + "requests=20000");
 
@@ -40,7 +40,7 @@ public sealed class GeneratorTests
     }
 
     [Fact]
-    public void HeavyTail_HasTheMedianAndTailOfTheTrace()
+    public void HeavyTail_Drawn_HasTheMedianAndTailOfTheTrace()
     {
         var outputs = TraceReading.All("heavytail:requests=50000").Select(row => row.OutputTokens).Order().ToArray();
 
@@ -49,7 +49,7 @@ public sealed class GeneratorTests
     }
 
     [Fact]
-    public void Classes_HaveTheMeasuredSharesMeansAndMedians()
+    public void Classes_Drawn_HaveTheMeasuredSharesMeansAndMedians()
     {
         (double Share, double Mean, double Median)[] measured = [(0.2515, 35.6, 19), (0.2496, 120.9, 94), (0.2319, 228.2, 221), (0.2388, 314.3, 326), (0.0283, 342.1, 376)];
 
@@ -107,7 +107,7 @@ public sealed class GeneratorTests
     }
 
     [Fact]
-    public void Groups_ShareTheirBeginningOnly()
+    public void Groups_Drawn_ShareTheirBeginningOnly()
     {
         var rows = TraceReading.All("w6");
 
@@ -121,7 +121,7 @@ public sealed class GeneratorTests
     }
 
     [Fact]
-    public void Sessions_GrowAndPauseAndShareTheSystemPrompt()
+    public void Sessions_Drawn_GrowAndPauseAndShareTheSystemPrompt()
     {
         var rows = TraceReading.All("sessions:rate=2,turns=4,system=1000,user=200,output=100,think=7s,requests=400");
 
@@ -139,7 +139,7 @@ public sealed class GeneratorTests
     }
 
     [Fact]
-    public void Sessions_EndWhereTheContextIsFull()
+    public void Sessions_Drawn_EndWhereTheContextIsFull()
     {
         var rows = TraceReading.All("sessions:turns=50,system=1000,user=500,output=500,context=4000,requests=300");
 
@@ -156,7 +156,7 @@ public sealed class GeneratorTests
     }
 
     [Fact]
-    public void Siblings_ComeTogetherWithOneBeginning()
+    public void Siblings_Drawn_ComeTogetherWithOneBeginning()
     {
         var rows = TraceReading.All("siblings:burst=10,window=20ms,shared=1600,requests=95");
 
@@ -172,7 +172,7 @@ public sealed class GeneratorTests
     }
 
     [Fact]
-    public void Deadlines_HalfIsInteractive()
+    public void Deadlines_Drawn_HalfIsInteractive()
     {
         var rows = TraceReading.All("w9:requests=4000");
 

@@ -98,7 +98,7 @@ public sealed class EngineFaultsTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task CutWithoutFinish_EndsInOrderWithNeitherReasonNorSentinel()
+    public async Task CutWithoutFinish_SwitchedOn_EndsInOrderWithNeitherReasonNorSentinel()
     {
         _engine.Faults = new EngineFaults { CutWithoutFinish = true };
 
@@ -109,7 +109,7 @@ public sealed class EngineFaultsTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task OmitDone_EndsWithTheFinishReason()
+    public async Task OmitDone_SwitchedOn_EndsWithTheFinishReason()
     {
         _engine.Faults = new EngineFaults { OmitDone = true };
 
@@ -119,7 +119,7 @@ public sealed class EngineFaultsTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task NonsenseBody_Is200WithoutJson()
+    public async Task NonsenseBody_SwitchedOn_Is200WithoutJson()
     {
         _engine.Faults = new EngineFaults { NonsenseBody = true };
 
@@ -130,7 +130,7 @@ public sealed class EngineFaultsTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task WrongLength_BreaksTheBodyOff()
+    public async Task WrongLength_SwitchedOn_BreaksTheBodyOff()
     {
         _engine.Faults = new EngineFaults { WrongLength = true };
 
@@ -140,7 +140,7 @@ public sealed class EngineFaultsTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task EndlessHeader_GoesPastEveryLimit()
+    public async Task EndlessHeader_SwitchedOn_GoesPastEveryLimit()
     {
         _engine.Faults = new EngineFaults { EndlessHeader = true };
 
@@ -150,7 +150,7 @@ public sealed class EngineFaultsTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task HangHealth_LeavesProbesWithoutAnswerAndRequestsWithOne()
+    public async Task HangHealth_SwitchedOn_LeavesProbesWithoutAnswerAndRequestsWithOne()
     {
         _engine.Faults = new EngineFaults { HangHealth = true };
         using var leave = new CancellationTokenSource();

@@ -1,7 +1,9 @@
+using Gateway.Cli.Replays;
 using Gateway.Replay.Reports;
 using Spectre.Console;
+using Gateway.Tests.Replay.Reports;
 
-namespace Gateway.Tests.Replay.Reports;
+namespace Gateway.Tests.Cli.Replays;
 
 public sealed class ReportTableTests
 {

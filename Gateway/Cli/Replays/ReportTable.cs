@@ -1,7 +1,8 @@
 using System.Globalization;
+using Gateway.Replay.Reports;
 using Spectre.Console;
 
-namespace Gateway.Replay.Reports;
+namespace Gateway.Cli.Replays;
 
 /// <summary>How fast a replay itself ran, on the wall clock. For the terminal only, since no two runs agree on it.</summary>
 public readonly record struct ReplayPace(TimeSpan RunTime, double DecisionsPerSecond);
