@@ -15,6 +15,7 @@ internal static class ProxyBenchmark
     [
         ("1 KB JSON", $$"""{"model":"{{FakeBackend.Model}}","messages":[{"role":"user","content":"{{Filler}}"}]}"""),
         ("SSE of 64 chunks", $$"""{"model":"{{FakeBackend.Model}}","stream":true,"messages":[{"role":"user","content":"{{Filler}}"}]}"""),
+        ("SSE of 64 chunks, 12 ms apart", $$"""{"model":"{{FakeBackend.Model}}","stream":true,{{FakeBackend.Paced}},"messages":[{"role":"user","content":"{{Filler}}"}]}"""),
     ];
 
     private sealed record Sample(string Kind, string Server, double PerSecond, double CpuMicroseconds);
