@@ -71,7 +71,8 @@ public sealed class GatewayPath(
         }
 
         // 3. Whose turn is it, and where? The replica comes with its room.
-        var admission = await model.Dispatcher.EnterAsync(request, estimate, Pinning.Of(request, model), visit.Http.RequestAborted);
+        var constraints = Pinning.Of(request, model);
+        var admission = await model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
         visit.Admitted(admission);
         if (admission.Reservation is null)
         {
@@ -81,13 +82,17 @@ public sealed class GatewayPath(
         placed(model.Pool.Name, admission.Reason);
 
         // 4. Forward, and watch the answer go by.
-        await ForwardAsync(visit, model, new Departure(request, estimate, body, options().Resilience), admission);
+        await ForwardAsync(visit, model, new Departure(request, estimate, body, options().Resilience, constraints.PinnedSlot), admission);
     }
 
     private async Task ForwardAsync(Visit visit, ModelPool model, Departure departure, AdmissionResult admission)
     {
         var current = options();
-        using var exchange = new Exchange(departure, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission, time);
+        using var exchange = new Exchange(departure, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission, time)
+        {
+            // A client may ask for what it was just told of, so the holder is known before the client is.
+            Answering = answering => Pinning.Remember(answering, model, core.Hasher),
+        };
         visit.Begin(exchange);
         try
         {
@@ -100,6 +105,7 @@ public sealed class GatewayPath(
         {
             exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
             Pinning.Remember(exchange, model, core.Hasher);
+            model.Dispatcher.OnCompleted(departure.Request, departure.Estimate, exchange.Answer.OutputTokens);
         }
         if (exchange.Failure is { } failure)
         {

@@ -24,6 +24,12 @@ public sealed partial class GatewayServer : IAsyncDisposable
     /// <summary>An answer that grew this recently shows that a slow probe means a busy engine.</summary>
     private static readonly TimeSpan ProofOfLife = TimeSpan.FromSeconds(10);
 
+    // The frames of a chunked body count for Kestrel; the exact limit is on the body's own bytes, where it is read.
+    private const int RoomForChunkFrames = 8;
+
+    /// <summary>Time for the last words to the clients after the drain is over; then connections are cut.</summary>
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
+
     private readonly WebApplication _app;
     private readonly FleetWatcher _watcher;
     private readonly UpstreamPools _upstreams;
@@ -34,6 +40,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<GatewayServer> _log;
     private readonly DateTimeOffset _startedAt;
+    private readonly CancellationTokenSource _drainIsOver = new();
+    private readonly ITimer _drain;
     private ConfigReload? _lastReload;
 
     private GatewayServer(GatewayOptions options, ServerSettings settings)
@@ -43,6 +51,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var builder = Builder(options);
         settings.ConfigureLogging?.Invoke(builder.Logging);
         _app = builder.Build();
+        _drain = _time.CreateTimer(_ => EndDrain(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _app.Lifetime.ApplicationStopping.Register(() => _drain.Change(options.Listen.DrainTimeout, Timeout.InfiniteTimeSpan));
         _log = _app.Services.GetRequiredService<ILogger<GatewayServer>>();
         var chance = new Random(options.Routing.Seed);
         Core = GatewayCore.Create(options, _time, chance, BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
@@ -57,7 +67,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
         var keys = settings.Environment;
         _upstreams = new UpstreamPools(
-            UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, new TokenGaps(_meters), _meters.OnRetry, _time);
+            UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, new TokenGaps(_meters), _meters.OnRetry, _time,
+            _drainIsOver.Token);
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(
             access, settings.Names, replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),
@@ -141,6 +152,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _app.DisposeAsync();
+        await _drain.DisposeAsync();
         await _watcher.DisposeAsync();
         Core.Dispose();
         _upstreams.Dispose();
@@ -151,6 +163,14 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _gauges.Dispose();
         _telemetry.Dispose();
         _meters.Dispose();
+        _drainIsOver.Dispose();
+    }
+
+    // What still runs ends with the API's own words, not with a cut connection; whoever waits is told, too.
+    private void EndDrain()
+    {
+        _drainIsOver.Cancel();
+        Core.Dispose();
     }
 
     private static WebApplicationBuilder Builder(GatewayOptions options)
@@ -159,16 +179,18 @@ public sealed partial class GatewayServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.Listen.MaxBodyBytes;
+            kestrel.Limits.MaxRequestBodySize = RoomForChunkFrames * options.Listen.MaxBodyBytes;
             kestrel.Limits.MaxConcurrentConnections = options.Listen.MaxConnections;
         });
         builder.WebHost.UseUrls([.. options.Listen.Urls]);
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Listen.DrainTimeout);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Listen.DrainTimeout + Farewell);
         builder.Services.AddHttpForwarder();
         builder.Logging.SetMinimumLevel(options.Telemetry.LogLevel);
         // Faults of engines and departures of clients are judged, counted and told by the path itself.
         builder.Logging.AddFilter("Yarp", LogLevel.None);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        // A start that fails is told by whoever starts, in one line.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         return builder;
     }
 

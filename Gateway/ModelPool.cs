@@ -1,5 +1,6 @@
 using Gateway.Configuration;
 using Gateway.Queueing;
+using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Routing;
 
@@ -9,7 +10,7 @@ namespace Gateway;
 public sealed class ModelPool : IDisposable
 {
     private readonly Random _chance;
-    private DispatchPlan _plan;
+    private DispatchPlan? _plan;
     private RoutingPlan _routing;
 
     internal ModelPool(ModelOptions model, FaultLimits faults, GatewayOptions options, TimeProvider time, Random chance)
@@ -20,7 +21,7 @@ public sealed class ModelPool : IDisposable
         Pool.SlotFreed += Prefixes.Forget;
         (_plan, _routing) = Plans(options);
         var router = new Router(() => Volatile.Read(ref _routing), new Random(chance.Next()));
-        Dispatcher = new Dispatcher(Pool, Prefixes, () => Volatile.Read(ref _plan), router, time);
+        Dispatcher = new Dispatcher(Pool, Prefixes, () => Volatile.Read(ref _plan)!, router, time);
     }
 
     public Pool Pool { get; }
@@ -43,8 +44,10 @@ public sealed class ModelPool : IDisposable
     {
         var isPlain = options.Mode == GatewayMode.Plain;
         var routing = isPlain ? options.Routing with { Policy = "least_requests", Scorers = [] } : options.Routing;
-        var queue = isPlain ? options.Queue with { Order = "fcfs" } : options.Queue;
-        var plan = new DispatchPlan(queue, routing, QueueOrders.Create(queue), HoldsForRoom: !isPlain);
+        var queue = isPlain ? options.Queue with { Order = "fcfs", Admission = "none" } : options.Queue;
+        // An order that keeps account keeps it over a reload that does not touch the queue.
+        var order = _plan is { } before && before.Queue == queue ? before.Order : QueueOrders.Create(queue);
+        var plan = new DispatchPlan(queue, routing, order, AdmissionRules.Create(queue.Admission, queue.WindowRequests));
         return (plan, RoutingPolicies.Plan(routing, new Random(_chance.Next())));
     }
 }

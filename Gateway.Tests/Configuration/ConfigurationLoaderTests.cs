@@ -1,4 +1,6 @@
 using Gateway.Configuration;
+using Gateway.Queueing.Orders;
+using Gateway.Routing;
 using Gateway.Replicas;
 using static Gateway.Tests.Configuration.Loading;
 
@@ -34,12 +36,12 @@ public class ConfigurationLoaderTests
         var (_, problems) = Load(text);
 
         const string expected = """
-            test.yaml:2:10  queue.order: no order is called "fcsf". Known: fcfs. Did you mean "fcfs"?
+            test.yaml:2:10  queue.order: no order is called "fcsf". Known: {orders}. Did you mean "fcfs"?
             test.yaml:3:3    queue.maxWating: unknown setting. Did you mean "maxWaiting"?
             test.yaml:4:12   queue.maxWait: "soon" is not a time span. Write it like 30s or 500ms.
             test.yaml:5:18   queue.capacityShare: 1.5 is too large. Allowed: 0.05 to 1.
             test.yaml:7:3    queue.maxWaiting: written twice; first on line 6.
-            test.yaml:9:11   routing.policy: no policy is called "least_loaded". Known: least_work, least_tokens, least_requests, round_robin, random, power_of_two.
+            test.yaml:9:11   routing.policy: no policy is called "least_loaded". Known: {policies}. Did you mean "least_load"?
             test.yaml:11:15  routing.scorers[0].name: no scorer is called "outstanding_wrok". Known: outstanding_work, prefix, session. Did you mean "outstanding_work"?
             test.yaml:11:41  routing.scorers[0].weight: -1 is too small. Allowed: 0 to 1000.
             test.yaml:12:11  routing.prefix: a section is expected here, with keys such as enabled.
@@ -52,7 +54,11 @@ public class ConfigurationLoaderTests
             test.yaml:19:1   telemtry: unknown setting. Did you mean "telemetry"?
             16 problems. The settings in force were not changed.
             """;
-        Assert.Equal(expected.Replace(":10  queue.order", ":10   queue.order", StringComparison.Ordinal), ProblemReport.Format(problems, "The settings in force were not changed."));
+        var filled = expected
+            .Replace(":10  queue.order", ":10   queue.order", StringComparison.Ordinal)
+            .Replace("{orders}", string.Join(", ", QueueOrders.Names), StringComparison.Ordinal)
+            .Replace("{policies}", string.Join(", ", RoutingPolicies.Names), StringComparison.Ordinal);
+        Assert.Equal(filled, ProblemReport.Format(problems, "The settings in force were not changed."));
     }
 
     [Fact]

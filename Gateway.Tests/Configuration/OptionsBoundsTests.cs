@@ -155,6 +155,9 @@ public class OptionsBoundsTests
         routing.prefix.maxBytes = 256MiB [1MiB .. 64GiB]
         routing.prefix.ttl = 30m [1s .. 7d]
         queue.order = fcfs
+        queue.boostPerSecond = 0.2 [0.001 .. 100]
+        queue.admission = past_future
+        queue.windowRequests = 64 [1 .. 100000]
         queue.maxWaiting = 1000 [1 .. 1000000]
         queue.maxWaitingBytes = 256MiB [1MiB .. 64GiB]
         queue.maxWait = 30s [1ms .. 1d]

@@ -1,8 +1,10 @@
 using System.Text;
 using Gateway.Configuration;
 using Gateway.Replicas;
+using Gateway.Requests;
 using Gateway.Simulation.Serving;
 using Gateway.Telemetry;
+using Gateway.Tests.Fakes;
 
 namespace Gateway.Tests.Fixtures;
 
@@ -13,11 +15,15 @@ internal sealed class GatewayWorld : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
+    private int _isDisconnected;
+
     private GatewayWorld(IReadOnlyList<SimulatedEngine> engines, GatewayServer server)
     {
         Engines = engines;
         Server = server;
-        Client = new HttpClient { BaseAddress = new Uri(server.Urls[0]), Timeout = TimeSpan.FromMinutes(2) };
+        // A client that drops an answer leaves at once: by default it would read on for two seconds to save the connection.
+        var handler = new SocketsHttpHandler { UseProxy = false, MaxResponseDrainSize = 0, ResponseDrainTimeout = TimeSpan.Zero };
+        Client = new HttpClient(handler) { BaseAddress = new Uri(server.Urls[0]), Timeout = TimeSpan.FromMinutes(2) };
     }
 
     public IReadOnlyList<SimulatedEngine> Engines { get; }
@@ -42,19 +48,42 @@ internal sealed class GatewayWorld : IAsyncDisposable
             var options = new SimulatedEngineOptions { Models = [Model], RecordedRequests = 64 };
             started.Add(await SimulatedEngine.StartAsync(engine?.Invoke(options, i) ?? options, patience.Token));
         }
-        var gateway = OptionsFor(started);
-        var server = await GatewayServer.StartAsync(configure?.Invoke(gateway) ?? gateway, new ServerSettings(), patience.Token);
-        await server.ReadyAsync(patience.Token);
-        return new GatewayWorld(started, server);
+        return await StartAsync(started, OptionsFor(started), configure, new ServerSettings(), patience.Token);
+    }
+
+    /// <summary>Starts a gateway in front of engines that the test owns, and waits until its pool can serve.</summary>
+    /// <param name="engines">The engines; they outlive the world.</param>
+    /// <param name="configure">Changes the gateway's options.</param>
+    /// <param name="settings">What the gateway takes from its surroundings.</param>
+    public static async Task<GatewayWorld> BeforeAsync(
+        IEnumerable<ScriptedEngine> engines, Func<GatewayOptions, GatewayOptions>? configure = null, ServerSettings? settings = null)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        return await StartAsync([], OptionsFor(engines.Select(engine => engine.Uri)), configure, settings ?? new ServerSettings(), patience.Token);
     }
 
     /// <summary>The options that put a gateway in front of these engines.</summary>
-    public static GatewayOptions OptionsFor(IEnumerable<SimulatedEngine> engines) => new()
+    public static GatewayOptions OptionsFor(IEnumerable<SimulatedEngine> engines) => OptionsFor(engines.Select(engine => engine.Uri));
+
+    /// <summary>Options with the one model changed.</summary>
+    public static GatewayOptions WithModel(GatewayOptions options, Func<ModelOptions, ModelOptions> change) =>
+        options with { Models = [change(options.Models[0])] };
+
+    private static GatewayOptions OptionsFor(IEnumerable<Uri> engines) => new()
     {
         Listen = new() { Urls = ["http://127.0.0.1:0"] },
-        Models = [new() { Name = Model, Replicas = [.. engines.Select(engine => new ReplicaOptions { Url = engine.Uri })] }],
+        Models = [new() { Name = Model, Replicas = [.. engines.Select(engine => new ReplicaOptions { Url = engine })] }],
         Telemetry = new TelemetryOptions { AccessLog = "off" },
     };
+
+    private static async Task<GatewayWorld> StartAsync(
+        IReadOnlyList<SimulatedEngine> engines, GatewayOptions options, Func<GatewayOptions, GatewayOptions>? configure, ServerSettings settings,
+        CancellationToken cancellationToken)
+    {
+        var server = await GatewayServer.StartAsync(configure?.Invoke(options) ?? options, settings, cancellationToken);
+        await server.ReadyAsync(cancellationToken);
+        return new GatewayWorld(engines, server);
+    }
 
     /// <summary>Posts JSON and returns when the headers are there.</summary>
     public Task<HttpResponseMessage> PostAsync(string path, string json, CancellationToken cancellationToken = default) =>
@@ -82,12 +111,28 @@ internal sealed class GatewayWorld : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Waits until no request holds or waits for anything.</summary>
+    public Task AtRestAsync() => UntilAsync(
+        () => Pool.ReplicaList.All(replica => replica.Snapshot() is { RunningRequests: 0, RunningSequences: 0, ReservedTokens: 0, QueuedPrefillTokens: 0 })
+            && Enum.GetValues<PriorityClass>().All(priority => Server.Core.Find(Model)!.Dispatcher.Waiting(priority) == 0),
+        "every reservation is returned and nobody waits");
+
+    /// <summary>Closes the client's and the gateway's connections, and leaves the engines running.</summary>
+    public async Task DisconnectAsync()
     {
+        if (Interlocked.Exchange(ref _isDisconnected, 1) == 1)
+        {
+            return;
+        }
         Client.Dispose();
         using var patience = new CancellationTokenSource(Patience);
         await Server.StopAsync(patience.Token);
         await Server.DisposeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await DisconnectAsync();
         foreach (var engine in Engines)
         {
             await engine.DisposeAsync();

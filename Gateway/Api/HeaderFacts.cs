@@ -11,6 +11,7 @@ public sealed record HeaderFacts
     private const string OwnPriority = "x-gateway-priority";
     private const string OwnDeadline = "x-gateway-deadline-ms";
     private const string OwnTtft = "x-gateway-ttft-slo-ms";
+    private const int MaxKeyLength = 4_096;
     private const int MaxPriorityLevel = 1_000_000;
     private const double LongestMilliseconds = 7 * 24 * 3600 * 1000.0;
 
@@ -20,6 +21,8 @@ public sealed record HeaderFacts
         "x-session-id", "x-smg-routing-key", "x-claude-code-session-id", "x-session-affinity", "session-id", "session_id",
         "x-dynamo-session-id", "x-aibrix-session-key", "x-litellm-session-id",
     ];
+
+    private static readonly string[] KeyHeaders = ["Authorization", "x-api-key", "api-key"];
 
     private static readonly string[] PriorityAliases =
         ["x-smg-priority", "x-request-priority", "x-llm-d-inference-objective", "x-dynamo-meta-policy-class"];
@@ -40,10 +43,13 @@ public sealed record HeaderFacts
     /// <summary>Keyed hash of the session header; 0 when there is none.</summary>
     public ulong SessionKey { get; init; }
 
+    /// <summary>Keyed hash of the API key as sent; 0 when there is none.</summary>
+    public ulong TenantKey { get; init; }
+
     /// <summary>Reads the headers. A header of our own that cannot be parsed is a problem; a peer's is then ignored.</summary>
     public static ApiProblem? Read(IHeaderDictionary headers, PrefixHasher hasher, out HeaderFacts facts)
     {
-        facts = new HeaderFacts { SessionKey = Session(headers, hasher) };
+        facts = new HeaderFacts { SessionKey = KeyOf(headers, SessionHeaders, hasher), TenantKey = KeyOf(headers, KeyHeaders, hasher) };
         if (!TryPriority(headers, out var priority, out var level))
         {
             return OutcomeMap.BadHeader(OwnPriority, "interactive, default, batch or an integer");
@@ -140,13 +146,13 @@ public sealed record HeaderFacts
         return true;
     }
 
-    private static ulong Session(IHeaderDictionary headers, PrefixHasher hasher)
+    private static ulong KeyOf(IHeaderDictionary headers, string[] names, PrefixHasher hasher)
     {
-        foreach (var name in SessionHeaders)
+        foreach (var name in names)
         {
-            if (headers.TryGetValue(name, out var values) && values.ToString() is { Length: > 0 and <= 512 } session)
+            if (headers.TryGetValue(name, out var values) && values.ToString() is { Length: > 0 and <= MaxKeyLength } key)
             {
-                return hasher.Key(Encoding.UTF8.GetBytes(session));
+                return hasher.Key(Encoding.UTF8.GetBytes(key));
             }
         }
         return 0;

@@ -37,7 +37,7 @@ internal static class MultipartBody
             }
             if (!isWhole)
             {
-                body.LeaveRest(request.Body);
+                body.LeaveRest(request.Body, maxBytes);
             }
             opened = true;
             return (body, FactsOf(scanner, request.ContentLength ?? body.Memory.Length), null);

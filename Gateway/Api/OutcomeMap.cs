@@ -86,6 +86,10 @@ public static class OutcomeMap
             : $"The engine of model '{model}' did not accept the key from the environment variable that models[].apiKeyEnv names. The operator must correct it."),
         FailureKind.EndpointMissing => new(404, "endpoint_not_supported", InvalidRequest,
             $"The engine of model '{model}' ({engine}) has no endpoint {path}. Use a route that it serves."),
+        FailureKind.ClientBody => failure.Status == 413
+            ? new(413, "request_too_large", InvalidRequest, "The request body is larger than the limit. Send less, or ask the operator to raise listen.maxBodyBytes.")
+            : UnreadableBody(failure.Status),
+        FailureKind.ShuttingDown => Of(AdmissionOutcome.RejectedShuttingDown, model, TimeSpan.FromSeconds(1)),
         FailureKind.ClientGone => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
         _ => throw new UnreachableException($"{failure.Kind} has no answer"),
     };
@@ -136,6 +140,9 @@ public static class OutcomeMap
 
     public static ApiProblem BodyTooLarge(long limitBytes) => new(413, "request_too_large", InvalidRequest,
         $"The request body is larger than the limit of {limitBytes} bytes. Send less, or ask the operator to raise listen.maxBodyBytes.");
+
+    public static ApiProblem UnreadableBody(int status) => new(status, "invalid_body", InvalidRequest,
+        "The request body could not be read to its end. Send all that its headers announce, without long pauses.");
 
     public static ApiProblem UnsupportedMediaType(string wanted) => new(415, "unsupported_media_type", InvalidRequest,
         $"This route takes a body of type {wanted}. Set the Content-Type header accordingly.");

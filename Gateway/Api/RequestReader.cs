@@ -49,7 +49,7 @@ public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> opt
             // Kestrel's own verdict on the bytes: too large, too slow, cut.
             var problem = bad.StatusCode == StatusCodes.Status413PayloadTooLarge
                 ? OutcomeMap.BodyTooLarge(listen.MaxBodyBytes)
-                : new ApiProblem(bad.StatusCode, "invalid_body", "invalid_request_error", "The request body could not be read to its end.");
+                : OutcomeMap.UnreadableBody(bad.StatusCode);
             return new ReadResult(null, null, problem);
         }
     }
@@ -85,6 +85,7 @@ public sealed class RequestReader(ListenOptions listen, Func<GatewayOptions> opt
         Body = facts,
         Prefix = prefix,
         SessionKey = headers.SessionKey != 0 ? headers.SessionKey : facts.BodySessionKey,
+        TenantKey = headers.TenantKey,
         Priority = headers.Priority,
         PriorityLevel = headers.PriorityLevel,
         Deadline = headers.Deadline,

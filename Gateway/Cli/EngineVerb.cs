@@ -123,6 +123,7 @@ public static class EngineVerb
         }
     });
 
+    // A word that is no T at all makes the parser throw here, before it has said so itself.
     private static bool IsValid<T>(OptionResult result, Option<T> option, Func<T?, bool> isValid)
     {
         try
@@ -131,7 +132,6 @@ public static class EngineVerb
         }
         catch (InvalidOperationException)
         {
-            // How the library says that a word cannot be converted.
             return false;
         }
     }

@@ -1,5 +1,6 @@
 using Gateway.Estimation;
-using Gateway.Queueing;
+using Gateway.Queueing.Orders;
+using Gateway.Replicas;
 using Gateway.Routing;
 
 namespace Gateway.Configuration;
@@ -16,6 +17,9 @@ public sealed record KnownNames
     /// <summary>Values of <c>queue.order</c>.</summary>
     public IReadOnlyList<string> Orders { get; init; } = [.. QueueOrders.Names];
 
+    /// <summary>Values of <c>queue.admission</c>.</summary>
+    public IReadOnlyList<string> Admissions { get; init; } = [.. AdmissionRules.Names];
+
     /// <summary>Values of <c>estimation.estimator</c>.</summary>
     public IReadOnlyList<string> Estimators { get; init; } = [.. OutputLengthEstimators.Names];
 
@@ -26,6 +30,7 @@ public sealed record KnownNames
         "routing.policy" => ("policy", Policies),
         "routing.scorers.name" => ("scorer", Scorers),
         "queue.order" => ("order", Orders),
+        "queue.admission" => ("admission rule", Admissions),
         "estimation.estimator" => ("estimator", Estimators),
         _ => null,
     };

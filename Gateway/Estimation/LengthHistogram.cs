@@ -74,6 +74,22 @@ public sealed class LengthHistogram
         return sum;
     }
 
+    /// <summary>E[exp(rate·L)] with lengths cut to a span; each bin counts at its middle, and the exponent is cut at <paramref name="mostExponent"/>.</summary>
+    public double ExpectedExponential(double rate, double from, double to, double mostExponent)
+    {
+        var sum = (1 - Survival(from)) * Math.Exp(Math.Min(mostExponent, rate * from));
+        for (var bin = 0; bin < Bins; bin++)
+        {
+            var low = Math.Max(from, Edges[bin]);
+            var high = Math.Min(to, Edges[bin + 1]);
+            if (high > low)
+            {
+                sum += (Survival(low) - SurvivalBefore(bin, high)) * Math.Exp(Math.Min(mostExponent, rate * (low + high) / 2));
+            }
+        }
+        return sum + (Survival(to) * Math.Exp(Math.Min(mostExponent, rate * to)));
+    }
+
     /// <summary>The smallest length that at least a share <paramref name="quantile"/> of answers does not exceed.</summary>
     /// <param name="quantile">0 to 1.</param>
     public double Quantile(double quantile)

@@ -38,6 +38,11 @@ public sealed class OutputLengthEstimate
         ? LimitTokens
         : (int)Math.Clamp(Math.Ceiling(_lengths.Quantile(quantile)), _minimumTokens, LimitTokens);
 
+    /// <summary>E[exp(rate·L)], for orders that weigh long answers; the exponent is cut at <paramref name="mostExponent"/>.</summary>
+    public double ExpectedExponential(double rate, double mostExponent) => _lengths is null || _minimumTokens == LimitTokens
+        ? Math.Exp(Math.Min(mostExponent, rate * LimitTokens))
+        : _lengths.ExpectedExponential(rate, _minimumTokens, LimitTokens, mostExponent);
+
     /// <summary>Expected tokens still to come after <paramref name="generatedTokens"/>, E[L−g | L>g]; at least 0, at most what the limit leaves.</summary>
     public double RemainingTokens(int generatedTokens)
     {

@@ -17,8 +17,6 @@ public interface ITokenObserver
 /// <summary>What is known of one answer while and after it goes by. Written by the one thread that carries the answer.</summary>
 public sealed class Answer(string model, RequestEstimate estimate, ITokenObserver? tokens, TimeProvider time)
 {
-    // Room and remaining work follow the stream in steps of this many tokens.
-    private const int ProgressTokens = 16;
 
     private long? _lastTokenAt;
     private int _reportedTokens;
@@ -72,7 +70,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
         HasContent = true;
         CountedTokens = facts.Usage.OutputTokens ?? CountedTokens + facts.TokenGuess;
         NoteTime(reservation);
-        if (reservation is not null && CountedTokens - _reportedTokens >= ProgressTokens)
+        if (reservation is not null && CountedTokens - _reportedTokens >= LoadReservation.ProgressTokens)
         {
             Report(reservation);
         }

@@ -94,7 +94,11 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         int read;
         try
         {
-            clock.AwaitNext(answer.IsComplete);
+            // Headers may come long before the prompt is computed: until the first event it is the first byte that is due.
+            if (_isPrimed)
+            {
+                clock.AwaitNext(answer.IsComplete);
+            }
             if (_inputEnd == _inputStart)
             {
                 // Waits without a buffer: most of a stream's life is waiting.
@@ -107,7 +111,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         catch (Exception broken) when (broken is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            End(clock.HasExpired ? "upstream_timeout" : "upstream_stream_broken");
+            End(clock.HasExpired ? "upstream_timeout" : clock.IsShutDown ? "shutting_down" : "upstream_stream_broken");
             return;
         }
         _inputEnd += read;
@@ -197,6 +201,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
     {
         _isEnded = true;
         ReturnInput();
+        _output.CloseEvent();
         // Complete but for the sentinel is complete: clients wait for it, so it is supplied.
         if (EndsWithSentinel && answer.Finish != FinishKind.None && !answer.IsBroken)
         {
@@ -214,10 +219,13 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         answer.IsBroken = true;
         if (!_isPrimed && _output.IsEmpty)
         {
-            FailureAtStart ??= new AttemptFailure(clock.HasExpired ? FailureKind.Timeout : FailureKind.BodyIncomplete);
+            FailureAtStart ??= new AttemptFailure(
+                clock.HasExpired ? FailureKind.Timeout : clock.IsShutDown ? FailureKind.ShuttingDown : FailureKind.BodyIncomplete);
             return;
         }
-        var error = new WireError(502, "server_error", reason, "The engine's answer broke off here and is incomplete. Send the request again.");
+        var error = reason == "shutting_down"
+            ? new WireError(503, "server_error", reason, "The gateway shuts down and cannot wait for the rest of this answer. Send the request again.")
+            : new WireError(502, "server_error", reason, "The engine's answer broke off here and is incomplete. Send the request again.");
         _output.Append(ErrorBody.WriteStreamEnd(rules.Route, error, rules.RequestId));
     }
 

@@ -9,6 +9,7 @@ internal sealed class AttemptClock : IDisposable
     private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(10);
 
     private readonly CancellationTokenSource _source;
+    private readonly CancellationToken _shutdown;
     private readonly TimeProvider _time;
     private readonly TimeSpan _firstByte;
     private readonly TimeSpan _idle;
@@ -23,9 +24,11 @@ internal sealed class AttemptClock : IDisposable
     /// <param name="total">Over all.</param>
     /// <param name="time">The clock.</param>
     /// <param name="clientGone">Cancels as well.</param>
-    public AttemptClock(TimeSpan firstByte, TimeSpan idle, TimeSpan total, TimeProvider time, CancellationToken clientGone)
+    /// <param name="shutdown">Cancels as well: the gateway waits no longer for running answers.</param>
+    public AttemptClock(TimeSpan firstByte, TimeSpan idle, TimeSpan total, TimeProvider time, CancellationToken clientGone, CancellationToken shutdown = default)
     {
-        _source = CancellationTokenSource.CreateLinkedTokenSource(clientGone);
+        _source = CancellationTokenSource.CreateLinkedTokenSource(clientGone, shutdown);
+        _shutdown = shutdown;
         (_firstByte, _idle, _total, _time) = (firstByte, idle, total, time);
         _startedAt = time.GetTimestamp();
         _waitingSince = _startedAt;
@@ -34,11 +37,14 @@ internal sealed class AttemptClock : IDisposable
         _look = time.CreateTimer(static state => ((AttemptClock)state!).Look(), this, look, look);
     }
 
-    /// <summary>Canceled when a limit passed or the client left.</summary>
+    /// <summary>Canceled when a limit passed, the client left or the gateway ends.</summary>
     public CancellationToken Token => _source.Token;
 
     /// <summary>Whether a limit passed.</summary>
     public bool HasExpired { get; private set; }
+
+    /// <summary>Whether the gateway's own stop ended the attempt.</summary>
+    public bool IsShutDown => _shutdown.IsCancellationRequested && !HasExpired;
 
     /// <summary>The next bytes are waited for from now on.</summary>
     /// <param name="isComplete">Whether the answer is complete, so that only the end of the stream is due.</param>

@@ -30,8 +30,14 @@ public enum FailureKind
     /// <summary>The engine has no such endpoint.</summary>
     EndpointMissing,
 
+    /// <summary>The client's own body could not be passed on to its end: too large, too slow, cut.</summary>
+    ClientBody,
+
     /// <summary>The client left.</summary>
     ClientGone,
+
+    /// <summary>The gateway stops, and the time for running answers is over.</summary>
+    ShuttingDown,
 }
 
 /// <summary>A failed attempt as a value.</summary>
@@ -70,6 +76,8 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
         FailureKind.ClientFault => "client_fault",
         FailureKind.Unauthorized => "unauthorized",
         FailureKind.EndpointMissing => "endpoint_missing",
+        FailureKind.ClientBody => "client_body",
+        FailureKind.ShuttingDown => "shutting_down",
         _ => "client_gone",
     };
 }

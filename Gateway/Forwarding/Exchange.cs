@@ -19,7 +19,8 @@ internal readonly record struct AttemptResult(Exchange Exchange, HttpResponseMes
 /// <param name="Estimate">What it is expected to cost.</param>
 /// <param name="Body">Its bytes.</param>
 /// <param name="Options">Limits in force when it came.</param>
-public sealed record Departure(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options);
+/// <param name="PinnedSlot">The one replica that can answer; null: any.</param>
+public sealed record Departure(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options, int? PinnedSlot = null);
 
 /// <summary>One request's conversation with its pool: attempts at one replica after another until the first byte, then the answer going by. Used by one request.</summary>
 /// <remarks>YARP's forwarder sees it as the connection: it copies what this returns to the client. Retries happen inside, where nothing was sent yet.</remarks>
@@ -35,6 +36,7 @@ public sealed class Exchange : HttpMessageInvoker
     private AttemptClock? _clock;
     private bool _isJudged;
     private int _serverErrors;
+    private ClientBodyFault? _bodyFault;
 
     internal Exchange(Departure departure, HttpContext http, Dispatcher dispatcher, UpstreamPool upstream, in AdmissionResult admission, TimeProvider time)
         : base(upstream.Handler, disposeHandler: false)
@@ -73,6 +75,9 @@ public sealed class Exchange : HttpMessageInvoker
     /// <summary>What went by of the last attempt's answer.</summary>
     public Answer Answer { get; private set; }
 
+    /// <summary>Called when an answer is there, before the client sees a byte of it.</summary>
+    public Action<Exchange>? Answering { get; init; }
+
     internal bool IsEventStream { get; private set; }
 
     /// <summary>Runs the attempts. Never throws for a failed one: the failure is a value, the response then a placeholder.</summary>
@@ -84,6 +89,10 @@ public sealed class Exchange : HttpMessageInvoker
         {
             var result = await _upstream.Retries.ExecuteAsync(static (context, exchange) => exchange.AttemptAsync(context.CancellationToken), context, this);
             Failure = result.Failure;
+            if (Failure is null)
+            {
+                Answering?.Invoke(this);
+            }
             return result.Response ?? new HttpResponseMessage(System.Net.HttpStatusCode.BadGateway);
         }
         finally
@@ -139,7 +148,7 @@ public sealed class Exchange : HttpMessageInvoker
         AttemptResult result;
         try
         {
-            var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica);
+            var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, fault => _bodyFault = fault);
             var response = await base.SendAsync(message, _clock.Token);
             result = await ReceiveAsync(response, cancellationToken);
         }
@@ -149,7 +158,7 @@ public sealed class Exchange : HttpMessageInvoker
         }
         if (result.Failure is { } failure)
         {
-            Judge(VerdictOn(failure), failure.RetryAfter);
+            Judge(VerdictOn(failure, hasOwnKey: _upstream.ApiKey is not null), failure.RetryAfter);
         }
         return result;
     }
@@ -158,7 +167,7 @@ public sealed class Exchange : HttpMessageInvoker
     private async ValueTask<AttemptFailure?> MoveAsync(CancellationToken cancellationToken)
     {
         Reservation.Dispose();
-        var admission = await _dispatcher.EnterAsync(Request, Estimate, new Constraints(_tried), cancellationToken);
+        var admission = await _dispatcher.EnterAsync(Request, Estimate, new Constraints(_tried, _departure.PinnedSlot), cancellationToken);
         if (admission.Reservation is null)
         {
             return admission.Outcome == AdmissionOutcome.CanceledByClient
@@ -197,7 +206,9 @@ public sealed class Exchange : HttpMessageInvoker
 
     private AttemptFailure FailureOf(Exception broken, CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
+        : _bodyFault is { } fault ? new AttemptFailure(FailureKind.ClientBody, fault == ClientBodyFault.TooLarge ? StatusCodes.Status413PayloadTooLarge : StatusCodes.Status400BadRequest)
         : _clock!.HasExpired ? new AttemptFailure(FailureKind.Timeout)
+        : _clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
         : broken is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }
             ? new AttemptFailure(FailureKind.BrokenAnswer)
         : new AttemptFailure(FailureKind.Unreachable);
@@ -224,11 +235,13 @@ public sealed class Exchange : HttpMessageInvoker
         }
     }
 
-    private static Verdict VerdictOn(AttemptFailure failure) => failure.Kind switch
+    private static Verdict VerdictOn(AttemptFailure failure, bool hasOwnKey) => failure.Kind switch
     {
         FailureKind.ClientFault or FailureKind.EndpointMissing => Verdict.Success,
+        // The client's own key came through: what it is worth says nothing about the replica.
+        FailureKind.Unauthorized when !hasOwnKey => Verdict.Success,
         FailureKind.EngineBusy => Verdict.Busy,
-        FailureKind.ClientGone => Verdict.Abandoned,
+        FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.ShuttingDown => Verdict.Abandoned,
         _ => Verdict.Fault,
     };
 

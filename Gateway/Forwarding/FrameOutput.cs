@@ -7,12 +7,14 @@ namespace Gateway.Forwarding;
 internal sealed class FrameOutput(StreamRules rules) : IDisposable
 {
     private const int FirstBytes = 4096;
+    private const uint BlankLine = '\n' << 8 | '\n';
 
     private static readonly byte[] Null = "null"u8.ToArray();
 
     private byte[] _buffer = [];
     private int _start;
     private int _end;
+    private uint _lastBytes = BlankLine;
 
     public bool IsEmpty => _start == _end;
 
@@ -35,6 +37,20 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
         Reserve(bytes.Length);
         bytes.CopyTo(_buffer.AsSpan(_end));
         _end += bytes.Length;
+        foreach (var last in bytes[Math.Max(0, bytes.Length - 3)..])
+        {
+            _lastBytes = (_lastBytes << 8) | last;
+        }
+    }
+
+    /// <summary>Ends an event that the engine left without its blank line: what follows must not run into it.</summary>
+    public void CloseEvent()
+    {
+        var isClosed = (_lastBytes & 0xFFFF) is BlankLine or ('\r' << 8 | '\r') || (_lastBytes & 0xFFFFFF) == ('\n' << 16 | '\r' << 8 | '\n');
+        if (!isClosed)
+        {
+            Append((_lastBytes & 0xFF) is '\n' or '\r' ? "\n"u8 : "\n\n"u8);
+        }
     }
 
     /// <summary>Appends an event, less what the client did not ask for and under the name it asked for.</summary>

@@ -67,8 +67,11 @@ public sealed class RequestBytes : IDisposable
         return read;
     }
 
+    /// <summary>Most bytes that the whole may have, where there is a rest.</summary>
+    public long MaxBytes { get; private set; }
+
     /// <summary>Leaves the rest of the stream for whoever forwards: it is passed on without being kept.</summary>
-    public void LeaveRest(Stream body) => Rest = body;
+    public void LeaveRest(Stream body, long maxBytes) => (Rest, MaxBytes) = (body, maxBytes);
 
     public void Dispose()
     {

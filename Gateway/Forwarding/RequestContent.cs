@@ -1,8 +1,19 @@
+using System.Buffers;
 using System.Net;
 using System.Net.Http;
 using Gateway.Requests;
 
 namespace Gateway.Forwarding;
+
+/// <summary>Why a body that is passed on while it comes did not come to its end.</summary>
+public enum ClientBodyFault
+{
+    /// <summary>More than the limit came.</summary>
+    TooLarge,
+
+    /// <summary>The client stopped, was too slow or sent broken chunks.</summary>
+    Cut,
+}
 
 /// <summary>A JSON body as it goes upstream: the client's bytes with the named splices. Can be sent any number of times.</summary>
 internal sealed class SplicedContent(SplicedBody body) : HttpContent
@@ -20,21 +31,53 @@ internal sealed class SplicedContent(SplicedBody body) : HttpContent
 }
 
 /// <summary>A body that is passed on while it comes: what was read already, then the rest. Can be sent once.</summary>
-internal sealed class PassingContent(SplicedBody head, Stream rest, long? length) : HttpContent
+/// <param name="head">What was read already, spliced.</param>
+/// <param name="rest">What the client still sends.</param>
+/// <param name="restBytes">Most of the rest that is passed on.</param>
+/// <param name="length">Of the whole; null: not announced.</param>
+/// <param name="broken">Hears why the client's part could not be read to its end; a fault of the client, not of the replica.</param>
+internal sealed class PassingContent(SplicedBody head, Stream rest, long restBytes, long? length, Action<ClientBodyFault> broken) : HttpContent
 {
     private const int CopyBytes = 16 * 1024;
-
-    /// <summary>Whether a part of the rest was taken from the client: another attempt could not send it again.</summary>
-    public bool HasBegun { get; private set; }
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
         SerializeToStreamAsync(stream, context, CancellationToken.None);
 
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        HasBegun = true;
         await head.WriteToAsync(stream, cancellationToken);
-        await rest.CopyToAsync(stream, CopyBytes, cancellationToken);
+        var buffer = ArrayPool<byte>.Shared.Rent(CopyBytes);
+        try
+        {
+            var left = restBytes;
+            while (await ReadAsync(buffer, cancellationToken) is var read and > 0)
+            {
+                left -= read;
+                if (left < 0)
+                {
+                    broken(ClientBodyFault.TooLarge);
+                    throw new IOException("The client's body is larger than the limit.");
+                }
+                await stream.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private async ValueTask<int> ReadAsync(byte[] buffer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await rest.ReadAsync(buffer, cancellationToken);
+        }
+        catch (IOException)
+        {
+            broken(ClientBodyFault.Cut);
+            throw;
+        }
     }
 
     protected override bool TryComputeLength(out long computed)

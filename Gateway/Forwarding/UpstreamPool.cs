@@ -10,6 +10,7 @@ namespace Gateway.Forwarding;
 public sealed class UpstreamPool
 {
     private readonly TimeProvider _time;
+    private readonly CancellationToken _shutdown;
     private readonly Func<string, string?> _environment;
 
     /// <param name="pool">The replicas.</param>
@@ -19,10 +20,12 @@ public sealed class UpstreamPool
     /// <param name="tokens">Hears the gaps between tokens; null: nobody does.</param>
     /// <param name="retried">Hears each retry with its reason.</param>
     /// <param name="time">The clock.</param>
+    /// <param name="shutdown">Ends running attempts: the gateway waits no longer.</param>
     public UpstreamPool(
         Pool pool, HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment,
-        ITokenObserver? tokens, Action<string, string> retried, TimeProvider time)
+        ITokenObserver? tokens, Action<string, string> retried, TimeProvider time, CancellationToken shutdown = default)
     {
+        _shutdown = shutdown;
         _time = time;
         _environment = environment;
         Pool = pool;
@@ -60,7 +63,7 @@ public sealed class UpstreamPool
     internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone) => new(
         request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
         request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
-        options.TotalTimeout, _time, clientGone);
+        options.TotalTimeout, _time, clientGone, _shutdown);
 
     private static ResiliencePipeline<AttemptResult> Pipeline(Func<ResilienceOptions> options, TimeProvider time) =>
         new ResiliencePipelineBuilder<AttemptResult> { TimeProvider = time }

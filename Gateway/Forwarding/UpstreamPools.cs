@@ -11,9 +11,10 @@ namespace Gateway.Forwarding;
 /// <param name="tokens">Hears the gaps between tokens; null: nobody does.</param>
 /// <param name="retried">Hears each retry: model, reason.</param>
 /// <param name="time">The clock.</param>
+/// <param name="shutdown">Ends running attempts: the gateway waits no longer.</param>
 public sealed class UpstreamPools(
     HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment,
-    ITokenObserver? tokens, Action<string, string> retried, TimeProvider time) : IDisposable
+    ITokenObserver? tokens, Action<string, string> retried, TimeProvider time, CancellationToken shutdown = default) : IDisposable
 {
     private readonly ConcurrentDictionary<Pool, UpstreamPool> _pools = new();
 
@@ -25,5 +26,5 @@ public sealed class UpstreamPools(
 
     public void Dispose() => handler.Dispose();
 
-    private UpstreamPool Create(Pool pool) => new(pool, handler, options, environment, tokens, retried, time);
+    private UpstreamPool Create(Pool pool) => new(pool, handler, options, environment, tokens, retried, time, shutdown);
 }

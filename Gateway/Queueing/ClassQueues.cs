@@ -33,10 +33,12 @@ internal sealed class ClassQueues
         Bytes -= waiter.Request.Body.BodyBytes;
     }
 
-    /// <summary>Who is next: the head of the most urgent class, unless a lower class has saved up a turn. Null when nobody waits.</summary>
-    public Waiter? Next()
+    /// <summary>Who is next: from the most urgent class, unless a lower class has saved up a turn. Null when nobody waits.</summary>
+    /// <param name="order">Who goes first within the class.</param>
+    /// <param name="now">Time since the core started.</param>
+    public Waiter? Next(IQueueOrder order, TimeSpan now)
     {
-        Waiter? next = null;
+        WaitingHeap? next = null;
         for (var index = 0; index < Classes; index++)
         {
             if (_classes[index].Count == 0)
@@ -45,10 +47,12 @@ internal sealed class ClassQueues
             }
             if (next is null || _credit[index] >= 1)
             {
-                next = _classes[index].Head;
+                next = _classes[index];
             }
         }
-        return next;
+        return next is null ? null
+            : order is IQueueSelector selector ? next.All[selector.Select(next.All, now)]
+            : next.Head;
     }
 
     /// <summary>Takes out the one whose turn it is, and lets the passed-over classes save up for theirs.</summary>

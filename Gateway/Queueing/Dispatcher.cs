@@ -9,8 +9,8 @@ namespace Gateway.Queueing;
 /// <param name="Queue">Limits on waiting.</param>
 /// <param name="Routing">How long affinities are believed.</param>
 /// <param name="Order">Who goes first within a class.</param>
-/// <param name="HoldsForRoom">Whether requests wait for room at all; in plain mode none does.</param>
-public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQueueOrder Order, bool HoldsForRoom);
+/// <param name="Admission">Who may go at all.</param>
+public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQueueOrder Order, IAdmissionRule Admission);
 
 /// <summary>Chooses a replica and reserves its room in one step; whoever finds none waits here. One per pool. Thread-safe.</summary>
 /// <remarks>Decisions are told outside the lock. While every replica has room nothing waits and entering is synchronous.</remarks>
@@ -38,7 +38,7 @@ public sealed class Dispatcher : IDisposable
         _pool = pool;
         _plan = plan;
         _time = time;
-        _placer = new Placer(pool, prefixes, router);
+        _placer = new Placer(pool, prefixes, router, time);
         _drain = new DrainRate(time);
         _startedAt = time.GetTimestamp();
         _retry = time.CreateTimer(_ => OnRoomReturned(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -91,6 +91,19 @@ public sealed class Dispatcher : IDisposable
         return turn.Result();
     }
 
+    /// <summary>A request that had its turn here ended: orders that keep account settle it.</summary>
+    public void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens)
+    {
+        if (_plan().Order is not IServiceAccount account)
+        {
+            return;
+        }
+        lock (_gate)
+        {
+            account.OnCompleted(request, estimate, outputTokens);
+        }
+    }
+
     /// <summary>Refuses whoever enters from now on; those who wait keep their turn.</summary>
     public void Close()
     {
@@ -123,7 +136,7 @@ public sealed class Dispatcher : IDisposable
             Waiter? next;
             lock (_gate)
             {
-                next = _waiting.Next();
+                next = _waiting.Next(_plan().Order, Now());
             }
             if (next is null)
             {
@@ -145,7 +158,7 @@ public sealed class Dispatcher : IDisposable
             _waiting.Remove(waiter);
             NoteCountLocked();
             // Nothing gets work any more: then the honest answer is that there is no replica, not that they are busy.
-            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_placer.AnyMayWork() ? AdmissionOutcome.RejectedNoReplica : outcome;
+            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_placer.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica : outcome;
             result = DecideLocked(waiter, new AdmissionResult { Outcome = told, RetryAfter = RetryAfterLocked(told) });
         }
         waiter.Decided(result);
@@ -163,7 +176,7 @@ public sealed class Dispatcher : IDisposable
         {
             return admitted;
         }
-        if (!_placer.AnyMayWork())
+        if (!_placer.AnyMayWork(waiter.Constraints))
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedNoReplica);
         }
@@ -175,7 +188,9 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedQueueFull);
         }
-        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, _time.GetElapsedTime(_startedAt));
+        waiter.ArrivedAt = Now();
+        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
+        (plan.Order as IServiceAccount)?.OnEntered(waiter.Request);
         _waiting.Add(waiter);
         NoteCountLocked();
         ExpireLocked(waiter, plan.Queue.MaxWait);
@@ -209,7 +224,7 @@ public sealed class Dispatcher : IDisposable
             lock (_gate)
             {
                 var plan = _plan();
-                if (_waiting.Next() is not { } head || TryPlaceLocked(head, plan) is not { } placed)
+                if (_waiting.Next(plan.Order, Now()) is not { } head || TryPlaceLocked(head, plan) is not { } placed)
                 {
                     ArmRetryLocked();
                     return;
@@ -223,8 +238,17 @@ public sealed class Dispatcher : IDisposable
         }
     }
 
-    private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan) =>
-        _placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan) is { } placed ? DecideLocked(waiter, placed) : null;
+    private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
+    {
+        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan) is not { } placed)
+        {
+            return null;
+        }
+        (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate);
+        return DecideLocked(waiter, placed);
+    }
+
+    private TimeSpan Now() => _time.GetElapsedTime(_startedAt);
 
     private AdmissionResult RefuseLocked(Waiter waiter, AdmissionOutcome outcome) =>
         DecideLocked(waiter, new AdmissionResult { Outcome = outcome, RetryAfter = RetryAfterLocked(outcome) });

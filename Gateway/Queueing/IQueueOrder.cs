@@ -3,7 +3,7 @@ using Gateway.Requests;
 
 namespace Gateway.Queueing;
 
-/// <summary>Who goes first within a priority class: a key computed once on arrival, so that ageing is part of it.</summary>
+/// <summary>Who goes first within a priority class: a key computed once on arrival.</summary>
 public interface IQueueOrder
 {
     /// <summary>Name in the configuration.</summary>
@@ -12,29 +12,28 @@ public interface IQueueOrder
     /// <param name="request">The request.</param>
     /// <param name="estimate">What it is expected to cost.</param>
     /// <param name="arrival">Time since the core started.</param>
-    /// <returns>Seconds on the scale of arrival times, finite; smaller goes first, equals go by arrival.</returns>
+    /// <returns>Finite; smaller goes first, equals go by arrival.</returns>
     double Rank(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrival);
 }
 
-/// <summary>First come, first served.</summary>
-public sealed class FcfsOrder : IQueueOrder
+/// <summary>An order that must look at the queue when a turn is free, because its keys move with time or with each other. Called under the dispatcher's lock.</summary>
+public interface IQueueSelector
 {
-    public string Name => "fcfs";
-
-    public double Rank(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrival) => arrival.TotalSeconds;
+    /// <param name="waiting">Who waits in the class, at least one, in no order.</param>
+    /// <param name="now">Time since the core started.</param>
+    /// <returns>The index of who goes next.</returns>
+    int Select(ReadOnlySpan<Waiter> waiting, TimeSpan now);
 }
 
-/// <summary>The table of names: a new order is one class and one line here.</summary>
-public static class QueueOrders
+/// <summary>An order that keeps account of who was served how much. Called under the dispatcher's lock.</summary>
+public interface IServiceAccount
 {
-    private static readonly Dictionary<string, Func<QueueOptions, IQueueOrder>> Orders = new()
-    {
-        ["fcfs"] = _ => new FcfsOrder(),
-    };
+    /// <summary>A request begins to wait.</summary>
+    void OnEntered(InferenceRequest request);
 
-    /// <summary>Names that <c>queue.order</c> takes.</summary>
-    public static IReadOnlyCollection<string> Names => Orders.Keys;
+    /// <summary>A request gets its turn, with or without a wait.</summary>
+    void OnTurn(InferenceRequest request, in RequestEstimate estimate);
 
-    /// <exception cref="KeyNotFoundException">An unknown name: the loader should have refused it.</exception>
-    public static IQueueOrder Create(QueueOptions options) => Orders[options.Order](options);
+    /// <summary>A request that had its turn ended.</summary>
+    void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens);
 }

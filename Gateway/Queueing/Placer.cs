@@ -6,13 +6,12 @@ using Gateway.Routing;
 namespace Gateway.Queueing;
 
 /// <summary>The one step of choosing and reserving: looks at the replicas, lets the router choose among those with room, and takes the room. Guarded by its dispatcher's lock.</summary>
-internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
+internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, TimeProvider time)
 {
+    private readonly PlacementMemory _memory = new(time);
     private Candidate[] _candidates = new Candidate[16];
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
-    private long[] _lastChosen = new long[16];
-    private long _choices;
 
     /// <summary>A replica and its room, or null: nobody with room now.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan)
@@ -23,7 +22,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
         {
             count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: false);
         }
-        var query = new RoutingQuery(request, estimate);
+        var query = new RoutingQuery(request, estimate, _memory.Traffic);
         Match(request, estimate, plan, count);
         while (count > 0)
         {
@@ -34,9 +33,9 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
             }
             var candidate = _candidates[choice];
             var uncached = load with { UncachedTokens = Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens) };
-            if (_replicas[choice].TryReserve(uncached, CapacityShare(plan)) is { } reservation)
+            if (_replicas[choice].TryReserve(uncached, plan.Admission, plan.Queue.CapacityShare) is { } reservation)
             {
-                _lastChosen[candidate.Replica.Slot] = ++_choices;
+                _memory.OnChosen(candidate, estimate);
                 prefixes.Record(request, candidate.Replica.Slot);
                 return new AdmissionResult
                 {
@@ -53,12 +52,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
         return null;
     }
 
-    /// <summary>Whether a replica takes work now or will by itself within its back-off.</summary>
-    public bool AnyMayWork()
+    /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
+    /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
+    public bool AnyMayWork(Constraints constraints)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (replica.Health is ReplicaHealth.Up or ReplicaHealth.BackingOff)
+            if (IsWanted(replica, constraints) && replica.Health is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
             {
                 return true;
             }
@@ -101,15 +101,14 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
         var count = 0;
         foreach (var replica in pool.Replicas)
         {
-            _candidates[count++] = CandidateOf(replica);
+            _candidates[count++] = CandidateOf(replica, load, plan);
         }
         Match(request, estimate, plan, count);
         var costs = _costs.AsSpan();
-        router.Score(new RoutingQuery(request, estimate), _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count));
+        router.Score(new RoutingQuery(request, estimate, _memory.Traffic), _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count));
         for (var i = 0; i < count; i++)
         {
-            var fits = Fits(_candidates[i].Replica, load, plan);
-            told(_candidates[i], fits, costs[i]);
+            told(_candidates[i], _candidates[i].Replica is { AcceptsWork: true, HasRoom: true }, costs[i]);
         }
     }
 
@@ -119,13 +118,12 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
         var count = 0;
         foreach (var replica in pool.Replicas)
         {
-            var isWanted = constraints.PinnedSlot is not { } pinned || replica.Slot == pinned;
-            if (!isWanted || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
+            if (!IsWanted(replica, constraints) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
             {
                 continue;
             }
-            var candidate = CandidateOf(replica);
-            if (Fits(candidate.Replica, load, plan))
+            var candidate = CandidateOf(replica, load, plan);
+            if (candidate.Replica is { AcceptsWork: true, HasRoom: true })
             {
                 _candidates[count] = candidate;
                 _replicas[count++] = replica;
@@ -134,13 +132,11 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
         return count;
     }
 
-    private Candidate CandidateOf(Replica replica)
+    private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)
     {
-        if (replica.Slot >= _lastChosen.Length)
-        {
-            Array.Resize(ref _lastChosen, Math.Max(2 * _lastChosen.Length, replica.Slot + 1));
-        }
-        return new Candidate { Replica = replica.Snapshot(), LastChosen = _lastChosen[replica.Slot] };
+        var candidate = new Candidate { Replica = replica.Snapshot(load, plan.Admission, plan.Queue.CapacityShare) };
+        _memory.Recall(ref candidate);
+        return candidate;
     }
 
     private void Match(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, int count)
@@ -161,10 +157,8 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router)
         }
     }
 
-    private static double? CapacityShare(DispatchPlan plan) => plan.HoldsForRoom ? plan.Queue.CapacityShare : null;
-
-    private static bool Fits(in ReplicaSnapshot replica, in LoadProfile load, DispatchPlan plan) =>
-        replica.AcceptsWork && (CapacityShare(plan) is not { } share || replica.HasRoom(load, share));
+    private static bool IsWanted(Replica replica, Constraints constraints) =>
+        constraints.PinnedSlot is not { } pinned || replica.Slot == pinned;
 
     private static PlacementReason ReasonOf(in Candidate chosen, int candidates) =>
         candidates == 1 ? PlacementReason.OnlyChoice

@@ -8,6 +8,17 @@ public sealed record QueueOptions
     /// <summary>Name of the order in which waiting requests get their turn, within a priority class.</summary>
     public string Order { get; init; } = "fcfs";
 
+    /// <summary>γ of the order <c>boost</c>, per second: small acts like shortest first, large like first come.</summary>
+    [Range(0.001, 100.0)]
+    public double BoostPerSecond { get; init; } = 0.2;
+
+    /// <summary>Name of the rule by which a replica takes one more request: <c>past_future</c> by KV room, <c>window</c> by a number, <c>none</c> at once.</summary>
+    public string Admission { get; init; } = "past_future";
+
+    /// <summary>Requests in flight at each replica under the rule <c>window</c>.</summary>
+    [Range(1, 100_000)]
+    public int WindowRequests { get; init; } = 64;
+
     /// <summary>Requests that may wait; the next one is refused with 429.</summary>
     [Range(1, 1_000_000)]
     public int MaxWaiting { get; init; } = 1_000;

@@ -26,17 +26,23 @@ public sealed class Waiter
         Decided = decided;
     }
 
-    internal InferenceRequest Request { get; }
+    /// <summary>What waits.</summary>
+    public InferenceRequest Request { get; }
 
-    internal RequestEstimate Estimate { get; }
+    /// <summary>What it is expected to cost.</summary>
+    public RequestEstimate Estimate { get; }
+
+    /// <summary>When it began to wait, since the core started.</summary>
+    public TimeSpan ArrivedAt { get; internal set; }
+
+    /// <summary>Its key by the order in force when it came.</summary>
+    public double Rank { get; internal set; }
 
     internal Constraints Constraints { get; }
 
     internal Action<AdmissionResult> Decided { get; }
 
     internal long EnteredAt { get; set; }
-
-    internal double Rank { get; set; }
 
     internal long Sequence { get; set; }
 

@@ -10,6 +10,9 @@ internal sealed class WaitingHeap
     /// <summary>Who is next; only while <see cref="Count"/> is positive.</summary>
     public Waiter Head => _heap[0];
 
+    /// <summary>Who waits, in no order but that the first is <see cref="Head"/>.</summary>
+    public ReadOnlySpan<Waiter> All => _heap.AsSpan(0, Count);
+
     public void Add(Waiter waiter)
     {
         if (Count == _heap.Length)

@@ -23,6 +23,9 @@ public sealed class LoadReservation : IDisposable
         ReservedTokens = load.Tokens;
     }
 
+    /// <summary>Room and remaining work follow an answer in steps of this many tokens.</summary>
+    public const int ProgressTokens = 16;
+
     /// <summary>Where the room is.</summary>
     public Replica Replica { get; }
 
@@ -36,6 +39,9 @@ public sealed class LoadReservation : IDisposable
     internal double OutstandingTokens { get; set; }
 
     internal bool IsReturned { get; set; }
+
+    /// <summary>Place in its replica's list of what is in flight.</summary>
+    internal int Index { get; set; }
 
     /// <summary>The answer has begun: the prompt is computed, its work is no longer ahead of others.</summary>
     public void OnFirstToken() => Replica.Advance(this, 0, OutstandingTokens, prefillDone: true);

@@ -15,6 +15,7 @@ public sealed class Replica
     private long _queuedPrefillTokens;
     private double _outstandingTokens;
     private long? _progressAt;
+    private LoadReservation[] _inFlight = new LoadReservation[8];
     private ReplicaOptions _options;
 
     /// <param name="options">As configured; a name behind which there are several engines is resolved before.</param>
@@ -63,38 +64,41 @@ public sealed class Replica
     {
         lock (_gate)
         {
-            return new ReplicaSnapshot
-            {
-                Id = Id,
-                Slot = Slot,
-                Health = HealthLocked(),
-                RunningRequests = _runningRequests,
-                RunningSequences = _runningSequences,
-                ReservedTokens = _reservedTokens,
-                CapacityTokens = CapacityLocked(),
-                SlotLimit = _options.Slots ?? _report.Slots,
-                QueuedPrefillTokens = _queuedPrefillTokens,
-                OutstandingTokens = _outstandingTokens,
-                Weight = _options.Weight,
-                Report = _report,
-            };
+            return SnapshotLocked(hasRoom: true);
+        }
+    }
+
+    /// <summary>All fields under one lock, and whether a request would find room.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public ReplicaSnapshot Snapshot(in LoadProfile load, IAdmissionRule rule, double capacityShare)
+    {
+        lock (_gate)
+        {
+            return SnapshotLocked(HasRoomLocked(load, rule, capacityShare));
         }
     }
 
     /// <summary>Takes room for a request, or none: null means that the replica is full or gets no work. Only the dispatcher calls it.</summary>
     /// <param name="load">What the request will occupy.</param>
-    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1; null: nothing is held for room.</param>
-    public LoadReservation? TryReserve(in LoadProfile load, double? capacityShare)
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public LoadReservation? TryReserve(in LoadProfile load, IAdmissionRule rule, double capacityShare)
     {
         lock (_gate)
         {
-            if (HealthLocked() != ReplicaHealth.Up || (capacityShare is { } share && !HasRoomLocked(load, share)))
+            if (HealthLocked() != ReplicaHealth.Up || !HasRoomLocked(load, rule, capacityShare))
             {
                 return null;
             }
             _faults.OnSent();
-            var reservation = new LoadReservation(this, load);
-            _runningRequests++;
+            var reservation = new LoadReservation(this, load) { Index = _runningRequests };
+            if (_runningRequests == _inFlight.Length)
+            {
+                Array.Resize(ref _inFlight, 2 * _runningRequests);
+            }
+            _inFlight[_runningRequests++] = reservation;
             _runningSequences += load.Sequences;
             _reservedTokens += reservation.ReservedTokens;
             _queuedPrefillTokens += reservation.QueuedPrefillTokens;
@@ -256,7 +260,10 @@ public sealed class Replica
                 return;
             }
             reservation.IsReturned = true;
-            _runningRequests--;
+            var last = _inFlight[--_runningRequests];
+            _inFlight[reservation.Index] = last;
+            last.Index = reservation.Index;
+            _inFlight[_runningRequests] = null!;
             _runningSequences -= reservation.Load.Sequences;
             _reservedTokens -= reservation.ReservedTokens;
             _queuedPrefillTokens -= reservation.QueuedPrefillTokens;
@@ -273,6 +280,32 @@ public sealed class Replica
 
     private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens;
 
-    private bool HasRoomLocked(in LoadProfile load, double capacityShare) => Room.Fits(
-        load, capacityShare, _runningRequests, _runningSequences, _options.Slots ?? _report.Slots, _reservedTokens, CapacityLocked());
+    private ReplicaSnapshot SnapshotLocked(bool hasRoom) => new()
+    {
+        Id = Id,
+        Slot = Slot,
+        Health = HealthLocked(),
+        RunningRequests = _runningRequests,
+        RunningSequences = _runningSequences,
+        ReservedTokens = _reservedTokens,
+        CapacityTokens = CapacityLocked(),
+        SlotLimit = SlotLimitLocked(),
+        QueuedPrefillTokens = _queuedPrefillTokens,
+        OutstandingTokens = _outstandingTokens,
+        Weight = _options.Weight,
+        Report = _report,
+        HasRoom = hasRoom,
+    };
+
+    private int? SlotLimitLocked() => _options.Slots ?? _report.Slots;
+
+    // An empty replica always admits: a request that is larger than what is believed to be its room would otherwise wait for ever.
+    private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare) => _runningRequests == 0 || rule.Admits(load, new ReplicaRoom
+    {
+        RunningRequests = _runningRequests,
+        RunningSequences = _runningSequences,
+        SlotLimit = SlotLimitLocked(),
+        LimitTokens = CapacityLocked() * capacityShare,
+        InFlight = _inFlight.AsSpan(0, _runningRequests),
+    });
 }

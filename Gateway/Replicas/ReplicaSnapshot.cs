@@ -31,6 +31,9 @@ public readonly record struct ReplicaSnapshot
     /// <summary>Expected output tokens still to come.</summary>
     public double OutstandingTokens { get; init; }
 
+    /// <summary>KV tokens of what was sent and not ended, as far as it has grown: prompts and what they generated.</summary>
+    public long HeldTokens => Math.Max(0, ReservedTokens - (long)OutstandingTokens);
+
     /// <summary>Configured speed relative to the pool's other replicas.</summary>
     public double Weight { get; init; }
 
@@ -40,28 +43,6 @@ public readonly record struct ReplicaSnapshot
     /// <summary>Whether new work may be sent.</summary>
     public bool AcceptsWork => Health == ReplicaHealth.Up;
 
-    /// <summary>Whether a request would find room at this moment.</summary>
-    /// <param name="load">What it will occupy.</param>
-    /// <param name="capacityShare">Share of the KV room that may be given out.</param>
-    public bool HasRoom(in LoadProfile load, double capacityShare) =>
-        Room.Fits(load, capacityShare, RunningRequests, RunningSequences, SlotLimit, ReservedTokens, CapacityTokens);
-}
-
-/// <summary>The rule of room.</summary>
-internal static class Room
-{
-    /// <summary>An empty replica always admits; unknown limits never hold.</summary>
-    public static bool Fits(
-        in LoadProfile load, double capacityShare, int runningRequests, int runningSequences, int? slotLimit, long reservedTokens, long? capacityTokens)
-    {
-        if (runningRequests == 0)
-        {
-            return true;
-        }
-        if (slotLimit is { } slots && runningSequences + load.Sequences > slots)
-        {
-            return false;
-        }
-        return capacityTokens is not { } capacity || reservedTokens + load.Tokens <= capacityShare * capacity;
-    }
+    /// <summary>Whether the request that was asked about would find room.</summary>
+    public bool HasRoom { get; init; }
 }

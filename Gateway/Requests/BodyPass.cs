@@ -61,14 +61,20 @@ internal ref partial struct BodyPass
 
     public readonly BodyProblem NotJson(JsonException broken)
     {
-        // An opening token does not count itself, so the deepest one that was read stands one below the limit.
-        if (_json.CurrentDepth == BodyReader.MaxDepth - 1 && _json.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject)
+        if (IsTooDeep())
         {
             return new("invalid_json", FormattableString.Invariant($"The request body is nested deeper than {BodyReader.MaxDepth} levels."), null);
         }
 
         return new("invalid_json", FormattableString.Invariant(
             $"The request body is not valid JSON: see line {broken.LineNumber + 1}, byte {broken.BytePositionInLine + 1}."), null);
+    }
+
+    // The reader stops before the bracket that would open one level too many.
+    private readonly bool IsTooDeep()
+    {
+        var depth = _json.CurrentDepth + (_json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray ? 1 : 0);
+        return depth >= BodyReader.MaxDepth && _body[TokenEnd..].TrimStart(" \t\r\n,:"u8) is [(byte)'{' or (byte)'[', ..];
     }
 
     public void Dispose()

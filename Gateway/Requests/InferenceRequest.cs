@@ -20,6 +20,9 @@ public sealed record InferenceRequest
     /// <summary>Keyed hash of the session id; 0 when the client named none.</summary>
     public ulong SessionKey { get; init; }
 
+    /// <summary>Keyed hash of who asks: the API key as sent. 0 when there is none.</summary>
+    public ulong TenantKey { get; init; }
+
     public PriorityClass Priority { get; init; } = PriorityClass.Default;
 
     /// <summary>Finer order inside the class, larger first; 0 unless the client sent an integer priority.</summary>

@@ -54,7 +54,8 @@ public sealed class PrefixHasher
     /// <returns>Never 0, which stands for "none".</returns>
     public ulong Key(ReadOnlySpan<byte> text)
     {
-        var hash = Chain(_start, text);
+        // Not from _start itself: it would cancel out, and multiplied by nothing all short texts would be one.
+        var hash = Chain(0, text);
         return hash == 0 ? 1 : hash;
     }
 

@@ -1,3 +1,5 @@
+using Gateway.Routing.Peers;
+
 namespace Gateway.Routing;
 
 /// <summary>The table of names: a new policy or scorer is one class and one line here.</summary>
@@ -11,6 +13,15 @@ public static class RoutingPolicies
         ["round_robin"] = (_, _) => [new RoundRobinScorer()],
         ["random"] = (_, _) => [new RandomScorer()],
         ["power_of_two"] = (_, chance) => [new PowerOfTwoScorer(chance)],
+        ["lmetric"] = (_, _) => [new LMetricScorer()],
+        ["sal"] = (_, _) => [new SalScorer()],
+        ["freeness"] = (_, _) => [new FreenessScorer()],
+        ["cache_aware"] = (_, _) => [new CacheAwareScorer()],
+        ["least_load"] = (_, _) => [new SmgLeastLoadScorer()],
+        ["dynamo"] = (_, _) => [new DynamoScorer()],
+        ["llm_d"] = (_, _) => [new LlmDScorer()],
+        ["preble"] = (_, _) => [new PrebleScorer()],
+        ["chwbl"] = (_, _) => [new BoundedHashScorer()],
     };
 
     private static readonly Dictionary<string, Func<RoutingOptions, IReplicaScorer>> ScorersByName = new()

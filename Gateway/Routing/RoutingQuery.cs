@@ -4,8 +4,16 @@ using Gateway.Requests;
 
 namespace Gateway.Routing;
 
-/// <summary>What is to be placed.</summary>
-public readonly record struct RoutingQuery(InferenceRequest Request, RequestEstimate Estimate);
+/// <summary>What is to be placed, and among what.</summary>
+/// <param name="Request">The request.</param>
+/// <param name="Estimate">What it is expected to cost.</param>
+/// <param name="Traffic">What requests are like lately.</param>
+public readonly record struct RoutingQuery(InferenceRequest Request, RequestEstimate Estimate, TrafficMeans Traffic);
+
+/// <summary>Means over the pool's recent requests.</summary>
+/// <param name="MeanPromptTokens">Tokens of a prompt.</param>
+/// <param name="MeanOutputTokens">Expected tokens of an answer.</param>
+public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens);
 
 /// <summary>A replica as a place for one request.</summary>
 // Fields, because scorers read the snapshot in place: a property would copy it at every look.
@@ -23,6 +31,9 @@ public struct Candidate
 
     /// <summary>Number of the pool's choice that last fell on it; 0: never.</summary>
     public long LastChosen;
+
+    /// <summary>Uncached prompt tokens given to it lately, fading with a time constant of three minutes.</summary>
+    public double RecentPrefillTokens;
 }
 #pragma warning restore CA1051
 

@@ -1,3 +1,4 @@
+using Gateway.Estimation;
 using Gateway.Replicas;
 
 namespace Gateway.Routing;
@@ -16,8 +17,8 @@ public sealed class OutstandingWorkScorer : IReplicaScorer
     }
 
     internal static double Of(in ReplicaSnapshot replica) =>
-        ((replica.QueuedPrefillTokens * ServiceRates.PrefillSecondsPerToken)
-        + (replica.OutstandingTokens * ServiceRates.DecodeSecondsPerToken)) / replica.Weight;
+        ((replica.QueuedPrefillTokens * ServiceTime.PrefillSecondsPerToken)
+        + (replica.OutstandingTokens * ServiceTime.DecodeSecondsPerToken)) / replica.Weight;
 }
 
 /// <summary>Prefill that the request still needs at the replica: its prompt less what the replica's prefix cache is believed to hold.</summary>
@@ -33,7 +34,7 @@ public sealed class PrefixScorer(TimeSpan overload) : IReplicaScorer
         {
             var hit = OutstandingWorkScorer.Of(candidates[i].Replica) <= limit ? candidates[i].PrefixHitTokens : 0;
             var uncached = Math.Max(0, query.Estimate.PromptTokens - hit);
-            seconds[i] = uncached * ServiceRates.PrefillSecondsPerToken / candidates[i].Replica.Weight;
+            seconds[i] = uncached * ServiceTime.PrefillSecondsPerToken / candidates[i].Replica.Weight;
         }
     }
 }
@@ -50,7 +51,7 @@ public sealed class SessionScorer(TimeSpan overload) : IReplicaScorer
         for (var i = 0; i < candidates.Length; i++)
         {
             var isFavourite = candidates[i].HoldsSession && OutstandingWorkScorer.Of(candidates[i].Replica) <= limit;
-            seconds[i] = isFavourite ? 0 : Math.Max(1, query.Estimate.PromptTokens) * ServiceRates.PrefillSecondsPerToken;
+            seconds[i] = isFavourite ? 0 : Math.Max(1, query.Estimate.PromptTokens) * ServiceTime.PrefillSecondsPerToken;
         }
     }
 }
@@ -79,7 +80,7 @@ public sealed class LeastTokensScorer : IReplicaScorer
     {
         for (var i = 0; i < candidates.Length; i++)
         {
-            seconds[i] = candidates[i].Replica.ReservedTokens * ServiceRates.DecodeSecondsPerToken / candidates[i].Replica.Weight;
+            seconds[i] = candidates[i].Replica.ReservedTokens * ServiceTime.DecodeSecondsPerToken / candidates[i].Replica.Weight;
         }
     }
 }

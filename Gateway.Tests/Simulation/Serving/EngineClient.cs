@@ -8,7 +8,8 @@ namespace Gateway.Tests.Simulation.Serving;
 /// <summary>Talks to one simulated engine in tests.</summary>
 public sealed class EngineClient(SimulatedEngine engine) : IDisposable
 {
-    public HttpClient Http { get; } = new() { BaseAddress = engine.Uri, Timeout = TimeSpan.FromSeconds(30) };
+    // Without a drain, a response that is given up closes its connection at once.
+    public HttpClient Http { get; } = new(new SocketsHttpHandler { ResponseDrainTimeout = TimeSpan.Zero, MaxResponseDrainSize = 0 }) { BaseAddress = engine.Uri, Timeout = TimeSpan.FromSeconds(30) };
 
     public Task<HttpResponseMessage> SendAsync(string path, string body, CancellationToken cancellationToken = default)
     {

@@ -1,10 +1,11 @@
 using System.Net;
 using System.Text.Json;
 using Gateway.Simulation.Serving;
+using Xunit.Abstractions;
 
 namespace Gateway.Tests.Simulation.Serving;
 
-public sealed class EngineFaultsTests : IAsyncLifetime
+public sealed class EngineFaultsTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private const string Stream = """{"stream":true,"messages":[{"role":"user","content":"answer with 20 tokens"}]}""";
     private const string Whole = """{"messages":[{"role":"user","content":"answer with 20 tokens"}]}""";
@@ -182,6 +183,32 @@ public sealed class EngineFaultsTests : IAsyncLifetime
 
         await UntilAsync(() => slow.Counters is { Running: 0, UsedBlocks: 0 } && slow.Journal is { Open: 0, Cancelled: 1 }, "the engine let go");
         Assert.InRange(slow.Counters.GeneratedTokens, 1, 1_000);
+    }
+
+    [Fact]
+    public async Task Requests_OfWhichManyLeaveAtRandom_LeaveNothingBehind()
+    {
+        const int Seed = 41;
+        output.WriteLine($"seed {Seed}");
+        await using var small = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { Speed = 20, KvBlocks = 200, MaxModelTokens = 1_000, MaxSequences = 16 }, default);
+        using var client = new EngineClient(small);
+        var patience = Enumerable.Repeat(new Random(Seed), 400).Select(chance => (Stays: chance.Next(2) == 0, Frames: chance.Next(20), Tokens: chance.Next(1, 200))).ToArray();
+
+        await Task.WhenAll(patience.Select(async one =>
+        {
+            using var leave = new CancellationTokenSource();
+            using var response = await client.SendAsync("/v1/chat/completions", Stream.Replace("20", $"{one.Tokens}", StringComparison.Ordinal), leave.Token);
+            using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+            for (var frame = 0; (one.Stays || frame < one.Frames) && await ReadFrameAsync(reader) is not null; frame++)
+            {
+            }
+
+            await leave.CancelAsync();
+        }));
+
+        await UntilAsync(() => small.Counters is { Running: 0, Waiting: 0, UsedBlocks: 0 } && small.Journal.Open == 0, "everything was let go");
+        Assert.Equal(400, small.Journal.Started);
+        Assert.True(small.Journal.Finished >= patience.Count(one => one.Stays) && small.Journal.Cancelled > 50, $"{small.Journal.Finished} finished, {small.Journal.Cancelled} left");
     }
 
     [Fact]

@@ -47,6 +47,9 @@ public readonly record struct RequestResult
 
     public PriorityClass Priority { get; init; }
 
+    /// <summary>Longest time to the first token that counts as good for this request; null: the run's own limit.</summary>
+    public TimeSpan? TimeToFirstTokenSlo { get; init; }
+
     /// <summary>Time per output token after the first; null for answers of one token.</summary>
     public double? TimePerOutputTokenSeconds =>
         OutputTokens > 1 ? (EndToEnd - TimeToFirstToken).TotalSeconds / (OutputTokens - 1) : null;

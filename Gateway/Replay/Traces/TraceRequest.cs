@@ -5,7 +5,7 @@ namespace Gateway.Replay.Traces;
 /// <summary>One request of a workload: when it comes, how long it is, and what it shares with others.</summary>
 public sealed record TraceRequest
 {
-    /// <summary>Time since the workload's start; never before the row above it.</summary>
+    /// <summary>Time since the workload's start; never before the row above it. For a turn with <see cref="Think"/> only a bound from below: often its session's start.</summary>
     public required TimeSpan Arrival { get; init; }
 
     /// <summary>Prompt tokens, at least 1.</summary>
@@ -29,11 +29,14 @@ public sealed record TraceRequest
     /// <summary>Chained hashes of the prompt's blocks: two requests share a prefix as far as their leading hashes agree. Empty: nothing is shared.</summary>
     public ReadOnlyMemory<ulong> Blocks { get; init; }
 
-    /// <summary>Prompt tokens per block of <see cref="Blocks"/>; 0 without blocks.</summary>
+    /// <summary>Prompt tokens per block of <see cref="Blocks"/>; 0 without blocks. The last block of a recorded prompt may be partly filled.</summary>
     public int BlockTokens { get; init; }
 
     /// <summary>The prompt's text, for workloads that have one; kept in memory only while the request lives.</summary>
     public string? Prompt { get; init; }
+
+    /// <summary>What a length classifier said of the prompt, 0 for the shortest class, right only on average; null where the source has none.</summary>
+    public int? LengthClass { get; init; }
 
     /// <summary>The client's own limit on output tokens; null: none.</summary>
     public int? MaxOutputTokens { get; init; }

@@ -28,7 +28,7 @@ internal sealed class CompletionStream : AnswerStream
         {
             writer.Write(_choiceHeads[choice]);
             writer.Write(Encoding.UTF8.GetBytes(JsonBytes.Text(_echoes[choice])));
-            WriteChoiceEnd(writer, group, "null"u8, 0);
+            WriteChoiceEnd(writer, group, "null"u8, null, 0);
         }
     }
 
@@ -44,14 +44,15 @@ internal sealed class CompletionStream : AnswerStream
         writer.Write("\""u8);
         writer.Write(piece);
         writer.Write("\""u8);
-        WriteChoiceEnd(writer, group, "null"u8, token + 1);
+        WriteChoiceEnd(writer, group, "null"u8, null, token + 1);
     }
 
     public override void WriteFinish(IBufferWriter<byte> writer, GenerationGroup group, int choice)
     {
+        var generation = group.Generations[choice];
         writer.Write(_choiceHeads[choice]);
         writer.Write("\"\""u8);
-        WriteChoiceEnd(writer, group, group.Generations[choice].FinishReason == "length" ? "\"length\""u8 : "\"stop\""u8, group.Generations[choice].Pieces.Length);
+        WriteChoiceEnd(writer, group, generation.FinishReason == "length" ? "\"length\""u8 : "\"stop\""u8, generation.StoppedBy, generation.Pieces.Length);
     }
 
     public override void WriteEnd(IBufferWriter<byte> writer, GenerationGroup group, bool omitsDone)
@@ -70,11 +71,11 @@ internal sealed class CompletionStream : AnswerStream
         }
     }
 
-    private void WriteChoiceEnd(IBufferWriter<byte> writer, GenerationGroup group, ReadOnlySpan<byte> finishReason, int outputTokens)
+    private void WriteChoiceEnd(IBufferWriter<byte> writer, GenerationGroup group, ReadOnlySpan<byte> finishReason, string? stoppedBy, int outputTokens)
     {
         writer.Write(",\"logprobs\":null,\"finish_reason\":"u8);
         writer.Write(finishReason);
-        writer.Write(",\"stop_reason\":null}]"u8);
+        writer.Write(stoppedBy is null ? ",\"stop_reason\":null}]"u8 : Encoding.UTF8.GetBytes($",\"stop_reason\":{JsonBytes.Text(stoppedBy)}}}]"));
         if (_fields.IncludesUsageInEveryChunk)
         {
             writer.Write(","u8);

@@ -1,0 +1,76 @@
+using System.Net;
+using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.EndToEnd;
+
+public sealed class CorsTests
+{
+    [Fact]
+    public async Task Preflight_FromANamedOrigin_IsAnsweredByTheGateway()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("{}"));
+        await using var world = await WorldAsync(engine, "https://app.example");
+
+        using var response = await world.Client.SendAsync(Preflight("https://app.example"));
+
+        Assert.Equal(HttpStatusCode.NoContent, response.StatusCode);
+        Assert.Equal("https://app.example", response.Headers.GetValues("Access-Control-Allow-Origin").Single());
+        Assert.Equal("POST", response.Headers.GetValues("Access-Control-Allow-Methods").Single());
+        Assert.Equal("authorization, content-type", response.Headers.GetValues("Access-Control-Allow-Headers").Single());
+        Assert.Empty(engine.Calls);
+    }
+
+    [Fact]
+    public async Task Answers_ToANamedOrigin_MayBeRead()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("{}"));
+        await using var world = await WorldAsync(engine, "https://app.example");
+
+        using var good = await world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[]}""", [("Origin", "https://app.example")]);
+        using var bad = await world.PostAsync("/v1/chat/completions", "{", [("Origin", "https://app.example")]);
+
+        Assert.Equal("https://app.example", good.Headers.GetValues("Access-Control-Allow-Origin").Single());
+        Assert.Equal("https://app.example", bad.Headers.GetValues("Access-Control-Allow-Origin").Single());
+    }
+
+    [Fact]
+    public async Task OtherOrigins_AndAGatewayWithoutOrigins_GetNoCorsHeaders()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("{}"));
+        await using var world = await WorldAsync(engine, "https://app.example");
+        await using var closed = await GatewayWorld.BeforeAsync([engine]);
+
+        using var stranger = await world.Client.SendAsync(Preflight("https://evil.example"));
+        using var none = await closed.Client.SendAsync(Preflight("https://app.example"));
+
+        Assert.All([stranger, none], response =>
+        {
+            Assert.Equal(HttpStatusCode.MethodNotAllowed, response.StatusCode);
+            Assert.False(response.Headers.Contains("Access-Control-Allow-Origin"));
+        });
+    }
+
+    [Fact]
+    public async Task AnyOrigin_WhereTheConfigurationSaysSo_IsAllowed()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("{}"));
+        await using var world = await WorldAsync(engine, "*");
+
+        using var response = await world.Client.SendAsync(Preflight("https://anyone.example"));
+
+        Assert.Equal("*", response.Headers.GetValues("Access-Control-Allow-Origin").Single());
+    }
+
+    private static Task<GatewayWorld> WorldAsync(ScriptedEngine engine, string origin) =>
+        GatewayWorld.BeforeAsync([engine], options => options with { Listen = options.Listen with { CorsOrigins = [origin] } });
+
+    private static HttpRequestMessage Preflight(string origin)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Options, "/v1/chat/completions");
+        request.Headers.Add("Origin", origin);
+        request.Headers.Add("Access-Control-Request-Method", "POST");
+        request.Headers.Add("Access-Control-Request-Headers", "authorization, content-type");
+        return request;
+    }
+}

@@ -1,0 +1,117 @@
+using System.Net;
+using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.EndToEnd;
+
+/// <summary>Stored responses live in one replica, whatever the load says.</summary>
+public sealed class StoredResponseTests : IAsyncLifetime
+{
+    private readonly ScriptedEngine[] _engines = new ScriptedEngine[3];
+    private GatewayWorld _world = null!;
+
+    public async Task InitializeAsync()
+    {
+        for (var i = 0; i < _engines.Length; i++)
+        {
+            var name = $"resp_{i}_";
+            var made = 0;
+            _engines[i] = new ScriptedEngine(call => call.JsonAsync(call.Method == "POST"
+                ? $$"""{"id":"{{name}}{{Interlocked.Increment(ref made)}}","object":"response","model":"demo","status":"completed","output":[]}"""
+                : $$"""{"from":"{{name}}"}"""));
+        }
+        _world = await GatewayWorld.BeforeAsync(_engines);
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _world.DisposeAsync();
+        foreach (var engine in _engines)
+        {
+            await engine.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task GetAndDelete_ByTheId_GoToTheReplicaThatHoldsIt()
+    {
+        foreach (var id in await MakeAsync(9))
+        {
+            var holder = id[..7];
+
+            using var got = await _world.Client.GetAsync($"/v1/responses/{id}?include=x");
+            using var deleted = await _world.Client.DeleteAsync($"/v1/responses/{id}");
+
+            Assert.Equal($$"""{"from":"{{holder}}"}""", await got.Content.ReadAsStringAsync());
+            Assert.Equal($$"""{"from":"{{holder}}"}""", await deleted.Content.ReadAsStringAsync());
+            var engine = _engines[id[5] - '0'];
+            Assert.Equal([("GET", $"/v1/responses/{id}?include=x"), ("DELETE", $"/v1/responses/{id}")], engine.Calls.TakeLast(2).Select(call => (call.Method, call.Target)));
+            Assert.All(engine.Calls.TakeLast(2), call => Assert.Empty(call.Header("Content-Length")));
+        }
+    }
+
+    [Fact]
+    public async Task NextTurn_OfAStoredResponse_GoesToTheReplicaThatHoldsIt()
+    {
+        foreach (var id in await MakeAsync(6))
+        {
+            using var response = await _world.PostAsync("/v1/responses", $$"""{"model":"demo","input":"x","previous_response_id":"{{id}}"}""");
+
+            Assert.Contains($"\"id\":\"{id[..7]}", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task StreamedResponse_IsFoundAgainByItsId()
+    {
+        const string Stream = "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0,\"response\":{\"id\":\"resp_s\",\"status\":\"in_progress\"}}\n\n"
+            + "event: response.completed\ndata: {\"type\":\"response.completed\",\"sequence_number\":1,\"response\":{\"id\":\"resp_s\",\"status\":\"completed\"}}\n\n";
+        foreach (var engine in _engines)
+        {
+            var answer = engine.Script;
+            engine.Script = call => call.Method == "POST" ? call.StreamAsync(Stream) : answer(call);
+        }
+
+        using var made = await _world.PostAsync("/v1/responses", """{"model":"demo","input":"x","stream":true}""");
+        await made.Content.ReadAsStringAsync();
+        using var got = await _world.Client.GetAsync("/v1/responses/resp_s");
+
+        var holder = Assert.Single(_engines, engine => engine.Calls.Any(call => call.Method == "POST"));
+        Assert.Equal(HttpStatusCode.OK, got.StatusCode);
+        Assert.Equal("GET", holder.Calls[^1].Method);
+    }
+
+    [Fact]
+    public async Task UnknownId_IsNotFoundAndReachesNoEngine()
+    {
+        using var response = await _world.Client.GetAsync("/v1/responses/resp_nobody");
+
+        await ErrorAnswer.AssertAsync(response, 404, "response_not_found");
+        Assert.All(_engines, engine => Assert.Empty(engine.Calls));
+    }
+
+    [Fact]
+    public async Task Holder_ThatIsGone_IsNotReplacedByAnother()
+    {
+        var id = (await MakeAsync(1)).Single();
+        var holder = _engines[id[5] - '0'];
+        var before = _engines.Except([holder]).Sum(engine => engine.Calls.Count);
+        holder.Close();
+
+        using var response = await _world.Client.GetAsync($"/v1/responses/{id}");
+
+        Assert.True((int)response.StatusCode is 502 or 503, $"{response.StatusCode}");
+        Assert.Equal(before, _engines.Except([holder]).Sum(engine => engine.Calls.Count));
+    }
+
+    private async Task<IReadOnlyList<string>> MakeAsync(int count)
+    {
+        var ids = new List<string>();
+        for (var i = 0; i < count; i++)
+        {
+            using var response = await _world.PostAsync("/v1/responses", $$"""{"model":"demo","input":"number {{i}}"}""");
+            ids.Add((await response.Content.ReadAsStringAsync()).Split('"')[3]);
+        }
+        return ids;
+    }
+}

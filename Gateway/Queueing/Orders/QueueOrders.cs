@@ -1,0 +1,25 @@
+namespace Gateway.Queueing.Orders;
+
+/// <summary>The table of names: a new order is one class and one line here.</summary>
+public static class QueueOrders
+{
+    private static readonly Dictionary<string, Func<QueueOptions, IQueueOrder>> Orders = new()
+    {
+        ["fcfs"] = _ => new FcfsOrder(),
+        ["sjf"] = _ => new ShortestFirstOrder(),
+        ["boost"] = options => new BoostOrder(options.BoostPerSecond),
+        ["wspt"] = _ => new WeightedShortestOrder(),
+        ["edf"] = _ => new DeadlineOrder(),
+        ["larry"] = _ => new LarryOrder(),
+        ["ssjf"] = _ => new SsjfOrder(),
+        ["ltr"] = _ => new PromotedShortestOrder(),
+        ["vtc"] = _ => new TokenCounterOrder(),
+        ["mlfq"] = _ => new AttainedServiceOrder(),
+    };
+
+    /// <summary>Names that <c>queue.order</c> takes.</summary>
+    public static IReadOnlyCollection<string> Names => Orders.Keys;
+
+    /// <exception cref="KeyNotFoundException">An unknown name: the loader should have refused it.</exception>
+    public static IQueueOrder Create(QueueOptions options) => Orders[options.Order](options);
+}

@@ -1,0 +1,61 @@
+using Gateway.Estimation;
+using Gateway.Routing;
+
+namespace Gateway.Queueing;
+
+/// <summary>What some policies want to know of earlier choices: whose turn was last, who got how much prefill lately, what requests are like. Guarded by its dispatcher's lock.</summary>
+internal sealed class PlacementMemory(TimeProvider time)
+{
+    // Preble's window.
+    private const double PrefillSeconds = 180;
+
+    // Half of what is known is gone after about seventy requests.
+    private const double Smoothing = 0.01;
+
+    private Slot[] _slots = new Slot[16];
+    private long _choices;
+    private TrafficMeans _traffic = new(500, 250);
+
+    /// <summary>What requests are like lately.</summary>
+    public TrafficMeans Traffic => _traffic;
+
+    /// <summary>Fills in what is remembered of a candidate's slot.</summary>
+    public void Recall(ref Candidate candidate)
+    {
+        ref var slot = ref Of(candidate.Replica.Slot);
+        candidate.LastChosen = slot.LastChosen;
+        candidate.RecentPrefillTokens = Faded(slot);
+    }
+
+    /// <summary>Notes a choice.</summary>
+    public void OnChosen(in Candidate candidate, in RequestEstimate estimate)
+    {
+        ref var slot = ref Of(candidate.Replica.Slot);
+        slot.RecentPrefillTokens = Faded(slot) + Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens);
+        slot.At = time.GetTimestamp();
+        slot.LastChosen = ++_choices;
+        _traffic = new TrafficMeans(
+            _traffic.MeanPromptTokens + (Smoothing * (estimate.PromptTokens - _traffic.MeanPromptTokens)),
+            _traffic.MeanOutputTokens + (Smoothing * (estimate.OutputTokens - _traffic.MeanOutputTokens)));
+    }
+
+    private double Faded(in Slot slot) => slot.RecentPrefillTokens == 0
+        ? 0
+        : slot.RecentPrefillTokens * Math.Exp(-time.GetElapsedTime(slot.At).TotalSeconds / PrefillSeconds);
+
+    private ref Slot Of(int slot)
+    {
+        if (slot >= _slots.Length)
+        {
+            Array.Resize(ref _slots, Math.Max(2 * _slots.Length, slot + 1));
+        }
+        return ref _slots[slot];
+    }
+
+    private struct Slot
+    {
+        public long LastChosen;
+        public double RecentPrefillTokens;
+        public long At;
+    }
+}

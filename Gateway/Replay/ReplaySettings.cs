@@ -1,0 +1,26 @@
+using Gateway.Simulation;
+
+namespace Gateway.Replay;
+
+/// <summary>The fleet and the draws of a replay: the same for every policy that is compared.</summary>
+public sealed record ReplaySettings
+{
+    /// <summary>Engines, at least 1.</summary>
+    public int Replicas { get; init; } = 4;
+
+    /// <summary>What each engine is.</summary>
+    public required EngineProfile Profile { get; init; }
+
+    /// <summary>Speed of each engine relative to the profile; engines beyond the list run at 1.</summary>
+    public IReadOnlyList<double> Speeds { get; init; } = [];
+
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Time between two readings of the engines' own metrics.</summary>
+    public TimeSpan ScrapeInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Time between two samples of the timelines.</summary>
+    public TimeSpan SampleInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    internal double SpeedOf(int replica) => replica < Speeds.Count ? Speeds[replica] : 1;
+}

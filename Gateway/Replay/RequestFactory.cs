@@ -1,0 +1,72 @@
+using System.Text;
+using Gateway.Replay.Traces;
+using Gateway.Requests;
+using Gateway.Simulation;
+
+namespace Gateway.Replay;
+
+/// <summary>Turns a row of a workload into what the gateway sees and what the engine runs. Deterministic.</summary>
+internal sealed class RequestFactory(string model, EngineProfile profile, PrefixHasher hasher, bool revealsLengths)
+{
+    /// <summary>Traces count tokens; the gateway counts bytes. With this ratio, told to it as the model's own, the two agree.</summary>
+    public const int BytesPerToken = 4;
+
+    private long _count;
+
+    /// <summary>What the gateway sees.</summary>
+    public InferenceRequest Request(TraceRequest row) => new()
+    {
+        Id = $"r{++_count}",
+        Route = ApiRoute.ChatCompletions,
+        Model = model,
+        Body = new BodyFacts
+        {
+            Model = model,
+            IsStreaming = true,
+            PromptBytes = row.InputTokens * BytesPerToken,
+            BodyBytes = row.InputTokens * BytesPerToken,
+            MaxOutputTokens = revealsLengths ? row.OutputTokens : row.MaxOutputTokens,
+            IgnoresEndOfSequence = revealsLengths,
+            Messages = 1,
+        },
+        Prefix = row.Blocks.IsEmpty ? PrefixFingerprint.Empty : new PrefixFingerprint(row.Blocks.ToArray(), row.BlockTokens * BytesPerToken),
+        SessionKey = row.SessionId is { } session ? hasher.Key(Encoding.UTF8.GetBytes(session)) : 0,
+        TenantKey = row.ClientId is { } client ? hasher.Key(Encoding.UTF8.GetBytes(client)) : 0,
+        Priority = row.Priority,
+        TimeToFirstTokenSlo = row.TimeToFirstTokenSlo,
+    };
+
+    /// <summary>What the engine runs.</summary>
+    public EngineRequest EngineRequest(TraceRequest row) => new()
+    {
+        PromptTokens = row.InputTokens,
+        OutputTokens = row.OutputTokens,
+        BlockHashes = EngineBlocks(row),
+    };
+
+    // A trace's block covers several of the engine's: each gets a hash of its own, made from the trace's and its place in it.
+    private ulong[] EngineBlocks(TraceRequest row)
+    {
+        if (row.Blocks.IsEmpty)
+        {
+            return [];
+        }
+        var perBlock = Math.Max(1, row.BlockTokens / profile.BlockTokens);
+        var count = Math.Min(row.Blocks.Length * perBlock, row.InputTokens / profile.BlockTokens);
+        var hashes = new ulong[count];
+        var blocks = row.Blocks.Span;
+        for (var i = 0; i < count; i++)
+        {
+            hashes[i] = Mix(blocks[i / perBlock] + ((ulong)(i % perBlock) * 0x9E3779B97F4A7C15UL));
+        }
+        return hashes;
+    }
+
+    // A step of SplitMix64: spreads neighbours apart.
+    private static ulong Mix(ulong value)
+    {
+        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9UL;
+        value = (value ^ (value >> 27)) * 0x94D049BB133111EBUL;
+        return value ^ (value >> 31);
+    }
+}

@@ -1,0 +1,96 @@
+using Gateway.Replicas;
+using Gateway.Replay.Reports;
+using Gateway.Simulation;
+
+namespace Gateway.Replay;
+
+/// <summary>One engine in virtual time, beside the gateway's own view of it. Used by one run.</summary>
+internal sealed class SimulatedReplica(int index, EngineProfile profile, SchedulingPolicy policy, double speed)
+{
+    private Flight?[] _flights = new Flight?[64];
+    private (Flight Flight, EngineToken Token)[] _ended = [];
+    private double _busySeconds;
+
+    public int Index { get; } = index;
+
+    public EngineModel Model { get; } = new(profile, policy);
+
+    /// <summary>The gateway's view.</summary>
+    public Replica? View { get; set; }
+
+    /// <summary>When the step in progress ends; null: idle.</summary>
+    public TimeSpan? StepEnd { get; private set; }
+
+    /// <summary>Puts a request into the engine; it is looked at when the next step begins.</summary>
+    public void Submit(Flight flight, in EngineRequest request)
+    {
+        var handle = Model.Submit(request);
+        if (handle >= _flights.Length)
+        {
+            Array.Resize(ref _flights, Math.Max(2 * _flights.Length, handle + 1));
+        }
+        _flights[handle] = flight;
+    }
+
+    /// <summary>Begins a step where none is in progress and there is work.</summary>
+    public void Kick(TimeSpan now)
+    {
+        if (Model.IsStepping)
+        {
+            return;
+        }
+        var step = Model.BeginStep() / speed;
+        StepEnd = step > TimeSpan.Zero ? now + step : null;
+        _busySeconds += step.TotalSeconds;
+    }
+
+    /// <summary>Ends the step in progress: what it brought to whom.</summary>
+    /// <remarks>Resolved before anybody hears of it: an ending lets the next request in, and the engine gives that one a handle that has just become free.</remarks>
+    public ReadOnlySpan<(Flight Flight, EngineToken Token)> EndStep()
+    {
+        StepEnd = null;
+        var tokens = Model.EndStep();
+        if (_ended.Length < tokens.Length)
+        {
+            _ended = new (Flight, EngineToken)[2 * tokens.Length];
+        }
+        for (var i = 0; i < tokens.Length; i++)
+        {
+            _ended[i] = (_flights[tokens[i].Handle]!, tokens[i]);
+        }
+        return _ended.AsSpan(0, tokens.Length);
+    }
+
+    /// <summary>What a scrape of its metrics would tell.</summary>
+    public EngineReport Report(long readAt)
+    {
+        var counters = Model.Counters;
+        return new EngineReport
+        {
+            ReadAt = readAt,
+            Engine = EngineKind.Vllm,
+            RunningRequests = counters.Running,
+            WaitingRequests = counters.Waiting,
+            KvUsage = counters.KvUsage,
+            KvCapacityTokens = Model.Profile.KvTokens,
+            ContextTokens = Model.Profile.MaxModelTokens,
+            Preemptions = counters.Preemptions,
+            PrefixHitTokens = counters.PrefixHitTokens,
+            PrefixQueryTokens = counters.PrefixQueryTokens,
+            Progress = counters.Steps,
+        };
+    }
+
+    public ReplicaSample Sample(TimeSpan now)
+    {
+        var counters = Model.Counters;
+        return new ReplicaSample(now, Index, counters.Running, counters.Waiting, counters.KvUsage);
+    }
+
+    public EngineTotals Totals()
+    {
+        var counters = Model.Counters;
+        return new EngineTotals(
+            counters.Steps, _busySeconds, counters.Preemptions, counters.PrefixQueryTokens, counters.PrefixHitTokens, counters.StepTokens);
+    }
+}
