@@ -7,6 +7,7 @@ var root = new RootCommand("A gateway for LLM servers: estimates each answer's l
     DemoVerb.Create(),
     CheckVerb.Create(),
     EngineVerb.Create(),
+    ReplayVerb.Create(),
 };
 // Without a verb it serves.
 var parsed = root.Parse(args is [] or ["--config", ..] ? ["serve", .. args] : args);

@@ -26,7 +26,7 @@ public sealed class BadInputTests : IAsyncLifetime
     {
         await _world.AtRestAsync();
         Assert.Empty(_logs.Alarming);
-        Assert.Equal(Replicas.ReplicaHealth.Up, _world.Pool.ReplicaList[0].Health);
+        Assert.Equal(Gateway.Replicas.ReplicaHealth.Up, _world.Pool.ReplicaList[0].Health);
         await _world.DisposeAsync();
         await _engine.DisposeAsync();
     }

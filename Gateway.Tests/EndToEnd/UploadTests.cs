@@ -86,7 +86,7 @@ public sealed class UploadTests : IAsyncLifetime
         using var response = await SendAsync("/v1/audio/transcriptions", new MemoryStream(Form("whisper", MaxBodyBytes, isModelFirst: true)), isChunked);
 
         await ErrorAnswer.AssertAsync(response, 413, "request_too_large");
-        Assert.Equal(Replicas.ReplicaHealth.Up, _world.Pool.ReplicaList[0].Health);
+        Assert.Equal(Gateway.Replicas.ReplicaHealth.Up, _world.Pool.ReplicaList[0].Health);
     }
 
     [Fact]

@@ -247,6 +247,7 @@ public sealed class Replayer
             ReplicaIndex = flight.ReplicaIndex,
             ClientId = row.ClientId,
             Priority = row.Priority,
+            TimeToFirstTokenSlo = row.TimeToFirstTokenSlo,
         }, row, now);
     }
 

@@ -1,0 +1,139 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Gateway.Cli.Replays;
+using Gateway.Replay;
+using Gateway.Replay.Reports;
+using Gateway.Replay.Traces;
+using Gateway.Simulation;
+using Spectre.Console;
+
+namespace Gateway.Cli;
+
+/// <summary><c>gateway replay --trace FILE</c>: what policies would make of a workload, in virtual time, before anything is changed.</summary>
+public static class ReplayVerb
+{
+    private static readonly Option<string> Trace = new("--trace") { Description = "A trace file, or a generator such as w1:rate=5. A wrong word lists what is known.", HelpName = "FILE", Required = true };
+    private static readonly Option<string> Policies = new("--policies") { Description = "Policies with commas between: default, plain, or routing/order/admission/lengths.", DefaultValueFactory = _ => "default,plain" };
+    private static readonly Option<int> Replicas = new("--replicas") { Description = "Simulated engines.", DefaultValueFactory = _ => 4 };
+    private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + string.Join(", ", EngineProfiles.Names) + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
+    private static readonly Option<string?> Speeds = new("--speeds") { Description = "Speed of each engine relative to the profile, with commas between." };
+    private static readonly Option<double> Rate = new("--rate") { Description = "Makes the same requests come so many times as fast.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string> Arrivals = new("--arrivals") { Description = "When requests come where the trace does not say: poisson:rate=R, gamma:rate=R,cv=C or uniform:rate=R.", DefaultValueFactory = _ => "poisson:rate=1" };
+    private static readonly Option<long?> Limit = new("--limit") { Description = "Requests at most." };
+    private static readonly Option<int> Seed = new("--seed") { Description = "Decides every draw.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string?> Slo = new("--slo") { Description = "Limits that a good answer keeps, such as ttft=1s,tpot=100ms,e2e=30s." };
+    private static readonly Option<string?> Sweep = new("--sweep") { Description = "Runs at rates FROM to TO (factors, as --rate) in STEPS steps.", HelpName = "FROM:TO:STEPS" };
+    private static readonly Option<string?> Json = new("--json") { Description = "Also write the results for machines.", HelpName = "OUT" };
+    private static readonly Option<string?> Report = new("--report") { Description = "Also write one self-contained page with plots.", HelpName = "OUT.html" };
+
+    /// <summary>The verb. Exit codes: 0 done, 1 a file could not be written, 2 wrong usage or a damaged trace.</summary>
+    public static Command Create()
+    {
+        var command = new Command("replay", "Run a workload through the gateway's own core in front of simulated engines, under one policy or several.")
+        {
+            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Json, Report,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult arguments, CancellationToken cancellationToken)
+    {
+        var streams = arguments.InvocationConfiguration;
+        try
+        {
+            var plan = PlanOf(arguments);
+            var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
+            var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(streams.Output) });
+            var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
+            ReportTable.Write(console, report, paces);
+            Write(arguments.GetValue(Json), ReportJson.Write(report));
+            Write(arguments.GetValue(Report), ReportPage.Write(report));
+            return 0;
+        }
+        catch (TraceException wrong)
+        {
+            await streams.Error.WriteLineAsync(wrong.Message);
+            return 2;
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            await streams.Error.WriteLineAsync(refused.Message);
+            return 1;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return 1;
+        }
+    }
+
+    private static ReplayPlan PlanOf(ParseResult arguments)
+    {
+        var profile = arguments.GetRequiredValue(Profile);
+        var settings = new ReplaySettings
+        {
+            Profile = EngineProfiles.Find(profile) ?? throw new TraceException($"--profile: no profile is called '{profile}'. Known: {string.Join(", ", EngineProfiles.Names)}."),
+            Replicas = Within(arguments.GetValue(Replicas), 1, 4_096, "--replicas"),
+            Speeds = SpeedsOf(arguments.GetValue(Speeds)),
+            Seed = arguments.GetValue(Seed),
+        };
+        var trace = new TraceSettings
+        {
+            Seed = settings.Seed,
+            RateFactor = arguments.GetValue(Rate),
+            Limit = arguments.GetValue(Limit),
+            Arrivals = arguments.GetRequiredValue(Arrivals),
+        };
+        return new ReplayPlan
+        {
+            TraceSpec = arguments.GetRequiredValue(Trace),
+            Trace = trace,
+            Settings = settings,
+            Policies = [.. arguments.GetRequiredValue(Policies).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(PolicyOf)],
+            Slo = SloWords.Parse(arguments.GetValue(Slo)),
+            RateFactors = FactorsOf(arguments.GetValue(Sweep), trace.RateFactor),
+        };
+    }
+
+    private static ReplayPolicy PolicyOf(string text) =>
+        ReplayPolicy.Parse(text, out var problem) ?? throw new TraceException("--policies: " + problem);
+
+    private static IReadOnlyList<double> SpeedsOf(string? text) =>
+        text is null ? [] : [.. text.Split(',').Select(word => Number(word, "--speeds") is > 0 and <= 1_000 and var speed ? speed : throw Wrong("--speeds", word, "a number above 0"))];
+
+    private static IReadOnlyList<double> FactorsOf(string? sweep, double rate)
+    {
+        if (sweep is null)
+        {
+            return [];
+        }
+        if (sweep.Split(':') is not [var from, var to, var steps]
+            || Number(from, "--sweep") is not (> 0 and var low) || Number(to, "--sweep") is not (> 0 and var high) || high < low
+            || !int.TryParse(steps, NumberStyles.None, CultureInfo.InvariantCulture, out var count) || count is < 2 or > 100)
+        {
+            throw Wrong("--sweep", sweep, "FROM:TO:STEPS with 0 < FROM <= TO and 2 to 100 steps, such as 0.5:1.5:5");
+        }
+        return [.. Enumerable.Range(0, count).Select(step => rate * (low + ((high - low) * step / (count - 1))))];
+    }
+
+    private static double Number(string word, string option) =>
+        double.TryParse(word, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value) ? value : throw Wrong(option, word, "a number");
+
+    private static int Within(int value, int least, int most, string option) =>
+        value >= least && value <= most ? value : throw Wrong(option, value.ToString(CultureInfo.InvariantCulture), $"a number from {least} to {most}");
+
+    private static TraceException Wrong(string option, string word, string expected) => new($"{option}: \"{word}\" is not {expected}.");
+
+    // Whole or not at all: a reader never meets half a report.
+    private static void Write(string? path, byte[] content)
+    {
+        if (path is null)
+        {
+            return;
+        }
+        var beside = path + ".part";
+        File.WriteAllBytes(beside, content);
+        File.Move(beside, path, overwrite: true);
+    }
+}

@@ -1,0 +1,36 @@
+using System.Globalization;
+using Gateway.Replay.Reports;
+using Gateway.Replay.Traces;
+
+namespace Gateway.Cli.Replays;
+
+/// <summary>Reads limits like <c>ttft=1s,tpot=100ms,e2e=30s</c>.</summary>
+internal static class SloWords
+{
+    /// <exception cref="TraceException">An unknown limit, or no time span.</exception>
+    public static SloLimits Parse(string? text)
+    {
+        var limits = SloLimits.None;
+        foreach (var part in (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            var span = part.Split('=') is [_, var value] ? SpanOf(value) : null;
+            limits = (part.Split('=')[0], span) switch
+            {
+                ("ttft", { } limit) => limits with { TimeToFirstToken = limit },
+                ("tpot", { } limit) => limits with { TimePerOutputToken = limit },
+                ("e2e", { } limit) => limits with { EndToEnd = limit },
+                _ => throw new TraceException($"--slo: \"{part}\" is not one of ttft, tpot or e2e with a time span, such as ttft=1s or tpot=100ms."),
+            };
+        }
+        return limits;
+    }
+
+    private static TimeSpan? SpanOf(string text)
+    {
+        var isMilliseconds = text.EndsWith("ms", StringComparison.Ordinal);
+        var digits = isMilliseconds ? text[..^2] : text.TrimEnd('s');
+        return double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) && value is > 0 and < 1e9
+            ? isMilliseconds ? TimeSpan.FromMilliseconds(value) : TimeSpan.FromSeconds(value)
+            : null;
+    }
+}
