@@ -46,6 +46,19 @@ public sealed class StreamEndingTests
     }
 
     [Fact]
+    public async Task Stream_ThatIsCutAfterTheFirstOfTwoChoices_IsNotTakenForWhole()
+    {
+        const string Both = """{"model":"demo","messages":[],"stream":true,"n":2}""";
+        var second = Finish.Replace("\"index\":0", "\"index\":1", StringComparison.Ordinal);
+
+        var cut = await ReceiveAsync(Chat, call => call.StreamAsync(First, Finish), suspends: true, Both);
+        var whole = await ReceiveAsync(Chat, call => call.StreamAsync(First, Finish, second), suspends: false, Both);
+
+        Assert.StartsWith(First + Finish + "data: {\"error\":", cut, StringComparison.Ordinal);
+        Assert.Equal(First + Finish + second + Done, whole);
+    }
+
+    [Fact]
     public async Task OneSentinel_OnApisThatHaveNone_IsNotInvented()
     {
         const string Completed = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"status\":\"completed\"}}\n\n";
@@ -76,18 +89,11 @@ public sealed class StreamEndingTests
                 await call.BeginStreamAsync();
                 await call.ChunkAsync(first);
             },
-            async call =>
-            {
-                await call.BeginStreamAsync();
-                await call.ChunkAsync(first + "data: {\"half\":");
-                call.Reset();
-            },
         ];
         foreach (var cut in cuts)
         {
             var received = await ReceiveAsync(path, cut, suspends: true);
 
-            // A reset may overtake the bytes before it; what was received is then an error at once.
             Assert.StartsWith(first + error, received, StringComparison.Ordinal);
             Assert.EndsWith("}\n\n", received, StringComparison.Ordinal);
             Assert.DoesNotContain("[DONE]", received, StringComparison.Ordinal);
@@ -107,8 +113,31 @@ public sealed class StreamEndingTests
         }, suspends: true);
 
         Assert.StartsWith(first + error, received, StringComparison.Ordinal);
-        Assert.Contains("upstream_timeout", received + "upstream_timeout"[..(path == "/v1/messages" ? 16 : 0)], StringComparison.Ordinal);
+        Assert.Equal(path != "/v1/messages", received.Contains("upstream_timeout", StringComparison.Ordinal));
         Assert.DoesNotContain("[DONE]", received, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Stream_ThatIsResetAfterContent_EndsWithTheApisErrorEvent()
+    {
+        var firstSeen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.BeginStreamAsync();
+            await call.ChunkAsync(First);
+            await firstSeen.Task;
+            call.Reset();
+        });
+        await using var world = await GatewayWorld.BeforeAsync([engine]);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+
+        using var response = await world.PostAsync(Chat, """{"model":"demo","messages":[],"stream":true}""", patience.Token);
+        using var body = new StreamReader(await response.Content.ReadAsStreamAsync(patience.Token));
+        Assert.Equal(First.Trim(), await body.ReadLineAsync(patience.Token));
+        firstSeen.SetResult();
+
+        Assert.StartsWith("\ndata: {\"error\":{\"message\":", await body.ReadToEndAsync(patience.Token), StringComparison.Ordinal);
+        await world.AtRestAsync();
     }
 
     [Fact]
@@ -160,7 +189,7 @@ public sealed class StreamEndingTests
     private static string[] Events(string stream) =>
         [.. stream.ReplaceLineEndings("\n").Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Select(text => text.Trim())];
 
-    private static async Task<string> ReceiveAsync(string path, Func<ScriptedCall, Task> script, bool suspends = false)
+    private static async Task<string> ReceiveAsync(string path, Func<ScriptedCall, Task> script, bool suspends = false, string body = """{"model":"demo","messages":[],"stream":true}""")
     {
         await using var engine = new ScriptedEngine(script);
         await using var world = await GatewayWorld.BeforeAsync([engine], options => options with
@@ -174,7 +203,7 @@ public sealed class StreamEndingTests
         });
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
 
-        using var response = await world.PostAsync(path, """{"model":"demo","messages":[],"stream":true}""", patience.Token);
+        using var response = await world.PostAsync(path, body, patience.Token);
         var received = await response.Content.ReadAsStringAsync(patience.Token);
 
         Assert.Equal(200, (int)response.StatusCode);

@@ -51,7 +51,7 @@ internal sealed class GatewayWorld : IAsyncDisposable
         return await StartAsync(started, OptionsFor(started), configure, new ServerSettings(), patience.Token);
     }
 
-    /// <summary>Starts a gateway in front of engines that the test owns, and waits until its pool can serve.</summary>
+    /// <summary>Starts a gateway in front of engines that the test owns, and waits until all of its replicas are up.</summary>
     /// <param name="engines">The engines; they outlive the world.</param>
     /// <param name="configure">Changes the gateway's options.</param>
     /// <param name="settings">What the gateway takes from its surroundings.</param>
@@ -59,7 +59,9 @@ internal sealed class GatewayWorld : IAsyncDisposable
         IEnumerable<ScriptedEngine> engines, Func<GatewayOptions, GatewayOptions>? configure = null, ServerSettings? settings = null)
     {
         using var patience = new CancellationTokenSource(Patience);
-        return await StartAsync([], OptionsFor(engines.Select(engine => engine.Uri)), configure, settings ?? new ServerSettings(), patience.Token);
+        var world = await StartAsync([], OptionsFor(engines.Select(engine => engine.Uri)), configure, settings ?? new ServerSettings(), patience.Token);
+        await UntilAsync(() => world.Pool.ReplicaList.All(replica => replica.Health == ReplicaHealth.Up), "every replica is up");
+        return world;
     }
 
     /// <summary>The options that put a gateway in front of these engines.</summary>

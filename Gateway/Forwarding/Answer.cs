@@ -22,6 +22,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     private long? _arrivedAt;
     private bool _isFirstOfArrival = true;
     private int _reportedTokens;
+    private int _finishedChoices;
 
     /// <summary>When the first token, or the whole answer, came; null: none yet.</summary>
     public long? FirstTokenAt { get; private set; }
@@ -35,6 +36,9 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     public AnswerUsage Usage { get; private set; }
 
     public FinishKind Finish { get; private set; }
+
+    /// <summary>Whether every sequence that was asked for said that it came to its end.</summary>
+    public bool HasFinished => _finishedChoices >= estimate.Sequences;
 
     /// <summary>Whether content reached the client: from here on another replica cannot start over.</summary>
     public bool HasContent { get; private set; }
@@ -67,6 +71,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
         if (facts.Finish != FinishKind.None)
         {
             Finish = facts.Finish;
+            _finishedChoices += Math.Max(1, facts.FinishedChoices);
         }
         if (!facts.HasContent)
         {

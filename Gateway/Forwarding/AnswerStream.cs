@@ -209,7 +209,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         ReturnInput();
         _output.CloseEvent();
         // Complete but for the sentinel is complete: clients wait for it, so it is supplied.
-        if (EndsWithSentinel && answer.Finish != FinishKind.None && !answer.IsBroken)
+        if (EndsWithSentinel && (_sawDone || answer.HasFinished) && answer.Finish != FinishKind.None && !answer.IsBroken)
         {
             answer.IsComplete = true;
             if (!_sawDone)

@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Net.Http.Headers;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Primitives;
 
 namespace Gateway.Forwarding;
 
@@ -28,7 +29,7 @@ public static class HeaderRules
     {
         foreach (var (name, values) in from)
         {
-            if (!MayPassUpstream(name) || (apiKey is not null && IsAuthorization(name)))
+            if (!MayPassUpstream(name) || IsNamedBy(from.Connection, name) || (apiKey is not null && IsAuthorization(name)))
             {
                 continue;
             }
@@ -59,6 +60,22 @@ public static class HeaderRules
             }
         }
         return true;
+    }
+
+    // Headers that the client's own Connection header names end at this hop as well.
+    private static bool IsNamedBy(StringValues connection, string name)
+    {
+        foreach (var value in connection)
+        {
+            foreach (var option in value.AsSpan().Split(','))
+            {
+                if (value.AsSpan(option).Trim().Equals(name, StringComparison.OrdinalIgnoreCase))
+                {
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     private static bool IsAuthorization(string name) =>

@@ -26,6 +26,9 @@ internal sealed class PassTransformer(Exchange exchange, bool namesReplica) : Ht
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         var headers = httpContext.Response.Headers;
         headers.Remove("Server");
+        // What is ours to say may come from an engine too, where that is a gateway itself.
+        headers.Remove("x-gateway-reason");
+        headers.Remove("x-gateway-replica");
         headers["x-request-id"] = exchange.Request.Id;
         headers["x-gateway-queue-ms"] = Whole(exchange.QueueWait.TotalMilliseconds);
         headers["x-gateway-estimated-output-tokens"] = Whole(exchange.Estimate.OutputTokens);

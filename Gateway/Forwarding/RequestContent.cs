@@ -46,6 +46,7 @@ internal sealed class PassingContent(SplicedBody head, Stream rest, long restByt
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
         await head.WriteToAsync(stream, cancellationToken);
+        await stream.FlushAsync(cancellationToken);
         var buffer = ArrayPool<byte>.Shared.Rent(CopyBytes);
         try
         {
@@ -59,6 +60,8 @@ internal sealed class PassingContent(SplicedBody head, Stream rest, long restByt
                     throw new IOException("The client's body is larger than the limit.");
                 }
                 await stream.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+                // Else a slow upload would wait in the connection's buffer until that is full.
+                await stream.FlushAsync(cancellationToken);
             }
         }
         finally
