@@ -163,7 +163,7 @@ public sealed class HeaderTests
         public static string Host(ScriptedEngine engine) => $"{engine.Uri.Host}:{engine.Uri.Port}";
 
         public async Task StartAsync(
-            Func<Replicas.ModelOptions, Replicas.ModelOptions>? model = null, ServerSettings? settings = null,
+            Func<Gateway.Replicas.ModelOptions, Gateway.Replicas.ModelOptions>? model = null, ServerSettings? settings = null,
             Func<GatewayOptions, GatewayOptions>? options = null) =>
             Gateway = await GatewayWorld.BeforeAsync(
                 [Engine], given => (options ?? (same => same))(GatewayWorld.WithModel(given, model ?? (same => same))), settings);
