@@ -19,6 +19,8 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
 {
 
     private long? _lastTokenAt;
+    private long? _arrivedAt;
+    private bool _isFirstOfArrival = true;
     private int _reportedTokens;
     private int _finishedChoices;
 
@@ -58,6 +60,9 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     public TokenUsage? ReportedUsage => Usage.IsReported
         ? new TokenUsage(Usage.PromptTokens, Usage.OutputTokens, Usage.CachedTokens, Usage.ReasoningTokens)
         : null;
+
+    /// <summary>Bytes came in: the events in them came at this moment, and there is no gap between them.</summary>
+    public void NoteArrival() => (_arrivedAt, _isFirstOfArrival) = (time.GetTimestamp(), true);
 
     /// <summary>Takes in one event of a stream, or a whole plain answer.</summary>
     public void Take(in AnswerFacts facts, LoadReservation? reservation)
@@ -99,7 +104,12 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
 
     private void NoteTime(LoadReservation? reservation)
     {
-        var now = time.GetTimestamp();
+        if (!_isFirstOfArrival)
+        {
+            return;
+        }
+        var now = _arrivedAt ?? time.GetTimestamp();
+        _isFirstOfArrival = _arrivedAt is null;
         if (_lastTokenAt is { } last)
         {
             tokens?.OnTokenGap(model, time.GetElapsedTime(last, now).TotalSeconds);

@@ -22,6 +22,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
 
     private readonly SseFrameReader _frames = new(rules.MaxFrameBytes);
     private readonly FrameOutput _output = new(rules);
+    private readonly FrameTemplate _template = new();
     private byte[] _input = [];
     private int _inputStart;
     private int _inputEnd;
@@ -115,6 +116,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             return;
         }
         _inputEnd += read;
+        answer.NoteArrival();
         TakeFrames(isEnd: read == 0);
         if (read == 0)
         {
@@ -148,7 +150,11 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
     {
         var scratch = frame.DataLines > 1 ? new byte[bytes.Length] : [];
         var payload = frame.Payload(bytes, scratch);
-        var facts = AnswerFrame.Read(frame, payload);
+        if (!_template.TryRead(payload, out var facts))
+        {
+            facts = AnswerFrame.Read(frame, payload);
+            _template.Learn(payload, facts);
+        }
         switch (facts.Shape)
         {
             case AnswerShape.Malformed:

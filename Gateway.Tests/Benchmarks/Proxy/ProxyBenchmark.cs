@@ -8,6 +8,7 @@ namespace Gateway.Tests.Benchmarks.Proxy;
 internal static class ProxyBenchmark
 {
     private const string Baseline = "yarp";
+    private const int WarmUpFactor = 2;
 
     private static readonly string Filler = string.Concat(Enumerable.Repeat("the quick brown fox jumps over the lazy dog ", 20));
 
@@ -15,6 +16,7 @@ internal static class ProxyBenchmark
     [
         ("1 KB JSON", $$"""{"model":"{{FakeBackend.Model}}","messages":[{"role":"user","content":"{{Filler}}"}]}"""),
         ("SSE of 64 chunks", $$"""{"model":"{{FakeBackend.Model}}","stream":true,"messages":[{"role":"user","content":"{{Filler}}"}]}"""),
+        ("SSE of 64 chunks, 12 ms apart", $$"""{"model":"{{FakeBackend.Model}}","stream":true,{{FakeBackend.Paced}},"messages":[{"role":"user","content":"{{Filler}}"}]}"""),
     ];
 
     private sealed record Sample(string Kind, string Server, double PerSecond, double CpuMicroseconds);
@@ -36,7 +38,7 @@ internal static class ProxyBenchmark
                 foreach (var server in servers)
                 {
                     // Until the runtime has compiled what is hot.
-                    await load.RunAsync(server.Url, seconds);
+                    await load.RunAsync(server.Url, WarmUpFactor * seconds);
                 }
                 for (var round = 0; round < rounds; round++)
                 {
