@@ -44,7 +44,7 @@ public static class ReplayVerb
         {
             var plan = PlanOf(arguments);
             var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
-            var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(streams.Output) });
+            var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) });
             var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
             ReportTable.Write(console, report, paces);
             Write(arguments.GetValue(Json), ReportJson.Write(report));
