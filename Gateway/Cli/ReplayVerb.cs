@@ -23,6 +23,7 @@ public static class ReplayVerb
     private static readonly Option<int> Seed = new("--seed") { Description = "Decides every draw.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string?> Slo = new("--slo") { Description = "Limits that a good answer keeps, such as ttft=1s,tpot=100ms,e2e=30s." };
     private static readonly Option<string?> Sweep = new("--sweep") { Description = "Runs at rates FROM to TO (factors, as --rate) in STEPS steps.", HelpName = "FROM:TO:STEPS" };
+    private static readonly Option<string?> Measured = new("--measured") { Description = "A run recorded by a real engine: its curves beside the first policy's. With the same file as --trace it shows how faithful the engine model is.", HelpName = "FILE" };
     private static readonly Option<string?> Json = new("--json") { Description = "Also write the results for machines.", HelpName = "OUT" };
     private static readonly Option<string?> Report = new("--report") { Description = "Also write one self-contained page with plots.", HelpName = "OUT.html" };
 
@@ -31,7 +32,7 @@ public static class ReplayVerb
     {
         var command = new Command("replay", "Run a workload through the gateway's own core in front of simulated engines, under one policy or several.")
         {
-            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Json, Report,
+            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Json, Report,
         };
         command.SetAction(RunAsync);
         return command;
@@ -46,6 +47,7 @@ public static class ReplayVerb
             var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
             var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) });
             var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
+            report = WithMeasured(report, arguments.GetValue(Measured));
             ReportTable.Write(console, report, paces);
             Write(arguments.GetValue(Json), ReportJson.Write(report));
             Write(arguments.GetValue(Report), ReportPage.Write(report));
@@ -94,6 +96,10 @@ public static class ReplayVerb
             RateFactors = FactorsOf(arguments.GetValue(Sweep), trace.RateFactor),
         };
     }
+
+    private static ReplayReport WithMeasured(ReplayReport report, string? file) => file is not null && report.Runs is [var first, ..]
+        ? report with { Comparisons = [new MeasuredComparison(Path.GetFileNameWithoutExtension(file), MeasuredRun.Read(file, report.Slo), first.Summary)] }
+        : report;
 
     private static ReplayPolicy PolicyOf(string text) =>
         ReplayPolicy.Parse(text, out var problem) ?? throw new TraceException("--policies: " + problem);
