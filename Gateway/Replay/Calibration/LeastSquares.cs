@@ -12,8 +12,8 @@ internal sealed class LeastSquares(int columns)
     // Upper triangle of columns + 1: the last column is the right-hand side, its corner the residual.
     private readonly double[,] _triangle = new double[columns + 1, columns + 1];
 
-    /// <summary>Adds a weighted row; its values are overwritten.</summary>
-    public void Add(Span<double> row, double target)
+    /// <summary>Adds a weighted row.</summary>
+    public void Add(ReadOnlySpan<double> row, double target)
     {
         Span<double> full = stackalloc double[columns + 1];
         row.CopyTo(full);
@@ -49,14 +49,14 @@ internal sealed class LeastSquares(int columns)
     }
 
     /// <summary>Share of a column's length that the other columns of a set cannot imitate: 0 where it is a mixture of them.</summary>
-    public double Independence(int column, IReadOnlyList<int> others)
+    public double Independence(int column, List<int> others)
     {
         var norm = Norm(column);
         return norm == 0 ? 0 : Solve([.. others.Where(other => other != column)], column).Residual / norm;
     }
 
     /// <summary>The best coefficients of at least 0 for the columns of a set; the others are 0.</summary>
-    public double[] NonNegative(IReadOnlyList<int> allowed, out double residual)
+    public double[] NonNegative(List<int> allowed, out double residual)
     {
         var passive = new List<int>();
         var x = new double[columns];
@@ -82,7 +82,7 @@ internal sealed class LeastSquares(int columns)
     }
 
     /// <summary>Standard deviations of the coefficients of a set, for residuals of deviation 1.</summary>
-    public double[] Deviations(IReadOnlyList<int> set)
+    public double[] Deviations(List<int> set)
     {
         var result = new double[columns];
         foreach (var column in set)
@@ -145,7 +145,7 @@ internal sealed class LeastSquares(int columns)
     }
 
     /// <summary>Ordinary least squares of one column of the triangle on others, by orthogonalisation.</summary>
-    private (double[] Coefficients, double Residual) Solve(IReadOnlyList<int> set, int target)
+    private (double[] Coefficients, double Residual) Solve(List<int> set, int target)
     {
         var (count, rows) = (set.Count, columns + 1);
         var basis = new double[count][];
