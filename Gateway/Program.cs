@@ -6,6 +6,7 @@ var root = new RootCommand("A gateway for LLM servers: estimates each answer's l
     ServeVerb.Create(),
     CheckVerb.Create(),
     EngineVerb.Create(),
+    CalibrateVerb.Create(),
 };
 var parsed = root.Parse(args);
 var exitCode = await parsed.InvokeAsync();

@@ -32,6 +32,7 @@ public static class EngineVerb
     public static Command Create()
     {
         Policy.AcceptOnlyFromAmong("fcfs", "priority");
+        Require(Profile, word => word is not null && (ProfileSource.IsFile(word) || EngineProfiles.Find(word) is not null), "a profile. Known: " + ProfileSource.Known);
         Require(Port, port => port is >= 0 and <= 65_535, "a port, 0 to 65535");
         Require(Speed, speed => speed is > 0 and <= 1e6, "a number above 0");
         Require(FailRate, share => share is >= 0 and <= 1, "a share, 0 to 1");
