@@ -23,6 +23,9 @@ public static class CalibrateVerb
     public static Command Create()
     {
         var command = new Command("calibrate", "Measure an engine and write its profile for replay and the simulated engine.") { Url, Log, Model, Out, Base, Requests, Seconds, ApiKeyEnv };
+        Require(Requests, requests => requests is >= 5 and <= 100_000, "a number of requests, 5 to 100000");
+        Require(Seconds, seconds => seconds is >= 1 and <= 86_400, "a number of seconds, 1 to 86400");
+        Require(Out, path => !string.IsNullOrEmpty(path) && !Directory.Exists(path) && Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))), "a file in a folder that exists");
         command.Validators.Add(result =>
         {
             var (url, log) = (result.GetValue(Url), result.GetValue(Log));
@@ -36,24 +39,9 @@ public static class CalibrateVerb
                 result.AddError($"--url: \"{SettingText.Shown(url)}\" is not an http or https address. Write it like http://10.0.0.11:8000.");
             }
 
-            if (result.GetValue(Requests) is < 5 or > 100_000)
-            {
-                result.AddError("--requests: 5 to 100000.");
-            }
-
-            if (result.GetValue(Seconds) is < 1 or > 86_400)
-            {
-                result.AddError("--seconds: 1 to 86400.");
-            }
-
             if (result.GetValue(ApiKeyEnv) is { } variable && string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable)))
             {
                 result.AddError($"--api-key-env: there is no environment variable \"{SettingText.Shown(variable)}\".");
-            }
-
-            if (Path.GetDirectoryName(Path.GetFullPath(result.GetValue(Out) ?? "")) is not { } folder || !Directory.Exists(folder) || Directory.Exists(result.GetValue(Out)))
-            {
-                result.AddError("--out: a file in a folder that exists.");
             }
         });
         command.SetAction(RunAsync);
@@ -117,6 +105,14 @@ public static class CalibrateVerb
         await output.WriteLineAsync($"\n{path} written. Use it with --profile {path}.");
         return 0;
     }
+
+    private static void Require<T>(Option<T> option, Func<T?, bool> isValid, string what) => option.Validators.Add(result =>
+    {
+        if (!result.Errors.Any() && result.Tokens.Count > 0 && !isValid(result.GetValue(option)))
+        {
+            result.AddError($"{option.Name}: \"{SettingText.Shown(result.Tokens[0].Value)}\" is not {what}.");
+        }
+    });
 
     private static EngineCalibration Engine(ParseResult arguments, EngineProfile lender) => new(
         new Uri(arguments.GetRequiredValue(Url)!),
