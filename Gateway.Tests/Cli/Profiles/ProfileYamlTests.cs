@@ -1,6 +1,5 @@
 using System.Globalization;
 using Gateway.Cli.Profiles;
-using Gateway.Configuration;
 using Gateway.Simulation;
 
 namespace Gateway.Tests.Cli.Profiles;

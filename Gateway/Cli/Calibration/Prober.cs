@@ -28,7 +28,7 @@ internal sealed class Prober
     private const int WarmUpTokens = 200;
     private const int LongGuestTokens = 9_000;
     private const int SettleTokens = 12;
-    private const double MostKvShare = 0.6;
+    private const double MostKvShare = 0.8;
     private const int MostConcurrent = 64;
 
     private static readonly int[] PrefillTokens = [16, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_000];
@@ -116,10 +116,9 @@ internal sealed class Prober
         var guest = Start(tokens, 1, cancellationToken);
         var timings = await EndAsync([answer, guest]);
         Findings.MaxBatchedTokens = timings is [{ } own, { } other] ? StreamObservations.TokenBudget(own, other) : null;
-        if (Findings.MaxBatchedTokens is null)
-        {
-            Findings.Notes.Add($"tokens per step: a prompt of {tokens} tokens was not cut; kept.");
-        }
+        Findings.Notes.Add(Findings.MaxBatchedTokens is { } found
+            ? $"tokens per step: {found}, by the steps that a prompt of {tokens} tokens took."
+            : $"tokens per step: a prompt of {tokens} tokens was not cut; kept.");
     }
 
     private async Task MeasurePrefillAsync(int tokens, CancellationToken cancellationToken)
