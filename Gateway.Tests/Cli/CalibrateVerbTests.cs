@@ -90,7 +90,7 @@ public sealed class CalibrateVerbTests(ITestOutputHelper log) : IDisposable
         Assert.InRange(engine.Journal.Requests.Count(request => request.Method == "POST"), 5, 30);
         var profile = ProfileSource.Load(Out).Options!;
         Assert.Equal((700, 16, 1_024, "fitted"), (profile.KvBlocks, profile.BlockTokens, profile.MaxModelTokens, profile.Name));
-        Assert.Contains("kept from a100-80g-llama-8b", output, StringComparison.Ordinal);
+        Assert.Contains("KV room: 700 blocks of 16 tokens", output, StringComparison.Ordinal);
         Assert.Equal([Out], Directory.GetFiles(_folder));
     }
 
@@ -103,7 +103,7 @@ public sealed class CalibrateVerbTests(ITestOutputHelper log) : IDisposable
         var (code, _, error) = await RunAsync($"--log {path}");
 
         Assert.Equal(2, code);
-        Assert.Contains("access.log:2:1", error, StringComparison.Ordinal);
+        Assert.Contains("access.log:2:2", error, StringComparison.Ordinal);
         Assert.Contains("access.log:3:1", error, StringComparison.Ordinal);
         Assert.False(File.Exists(Out));
     }

@@ -52,21 +52,21 @@ public class ProfileYamlTests
     }
 
     [Theory]
-    [InlineData("kvBlocks: 1000", "kvBlock: 1000", "8:1", "Did you mean \"kvBlocks\"?")]
-    [InlineData("head: 0.4", "head: fast", "4:7", "\"fast\" is not a number")]
-    [InlineData("maxSequences: 32", "maxSequences: 0", "9:15", "Allowed: 1 to 100000")]
-    [InlineData("maxSequences: 32", "maxSequences: 3.5", "9:15", "not a whole number")]
-    [InlineData("tokens: 64", "tokens: 1", "2:37", "ascending")]
-    [InlineData("ms: 6.5", "ns: 6.5", "2:41", "unknown key")]
-    [InlineData("name: mine", "basedOn: rtx4090", "1:10", "Known: a100-80g-llama-8b")]
-    [InlineData("layers: [", "layers: 3 #", "2:9", "must be a list")]
-    [InlineData("name: mine", "name: [", "", "")]
+    [InlineData("kvBlocks: 1000", "kvBlock: 1000", ":8:1", "Did you mean \"kvBlocks\"?")]
+    [InlineData("head: 0.4", "head: fast", ":4:7", "\"fast\" is not a number")]
+    [InlineData("maxSequences: 32", "maxSequences: 0", ":9:15", "Allowed: 1 to 100000")]
+    [InlineData("maxSequences: 32", "maxSequences: 3.5", ":9:15", "not a whole number")]
+    [InlineData("tokens: 64", "tokens: 1", ":2:42", "ascending")]
+    [InlineData("ms: 6.5", "ns: 6.5", ":2:46", "unknown key")]
+    [InlineData("name: mine", "basedOn: rtx4090", ":1:10", "Known: a100-80g-llama-8b")]
+    [InlineData("layers: [", "layers: 3 #", ":2:9", "must be a list")]
+    [InlineData("name: mine", "name: [", "", "not YAML")]
     public void Read_OfAMistake_NamesItsPlaceAndWhatIsAllowed(string right, string wrong, string place, string expected)
     {
         var read = ProfileYaml.Read(Small.Replace(right, wrong, StringComparison.Ordinal), "p.yaml");
 
         Assert.Null(read.Options);
-        Assert.Contains(read.Problems, problem => problem.Where.ToString().StartsWith("p.yaml:" + place, StringComparison.Ordinal) && problem.ToString().Contains(expected, StringComparison.Ordinal));
+        Assert.Contains(read.Problems, problem => problem.Where.ToString().StartsWith("p.yaml" + place, StringComparison.Ordinal) && problem.ToString().Contains(expected, StringComparison.Ordinal));
     }
 
     [Theory]
