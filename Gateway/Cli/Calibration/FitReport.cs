@@ -15,6 +15,7 @@ internal static class FitReport
             {
                 { IsKept: true } => $"kept from {fit.BaseProfile}: not told by the data",
                 { Deviation: { } deviation } when piece.Value > 0 => string.Create(CultureInfo.InvariantCulture, $"± {100 * deviation / piece.Value:0.#} %"),
+                { Value: 0 } => "at its lower limit: too small to be seen",
                 _ => "fitted",
             };
             yield return string.Create(CultureInfo.InvariantCulture, $"{piece.Name,-32}{piece.Value,14:G4}   {certainty}");

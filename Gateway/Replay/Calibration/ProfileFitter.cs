@@ -127,7 +127,7 @@ public static class ProfileFitter
         }
 
         var scale = residual / Math.Sqrt(Math.Max(1, observations.Length - free.Count));
-        var deviations = triangle.Deviations(free).Select(deviation => deviation * scale).ToArray();
+        var deviations = triangle.Deviations([.. free.Where(column => solved[column] > 0)]).Select(deviation => deviation * scale).ToArray();
         return new Solution(values, free, deviations, mixedFactor, residual, IsMixedFitted: false);
     }
 
