@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
+using Gateway.Cli.Profiles;
 using Gateway.Cli.Replays;
+using Gateway.Configuration;
 using Gateway.Replay;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
@@ -15,7 +17,7 @@ public static class ReplayVerb
     private static readonly Option<string> Trace = new("--trace") { Description = "A trace file, or a generator such as w1:rate=5. A wrong word lists what is known.", HelpName = "FILE", Required = true };
     private static readonly Option<string> Policies = new("--policies") { Description = "Policies with commas between: default, plain, or routing/order/admission/lengths.", DefaultValueFactory = _ => "default,plain" };
     private static readonly Option<int> Replicas = new("--replicas") { Description = "Simulated engines.", DefaultValueFactory = _ => 4 };
-    private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + string.Join(", ", EngineProfiles.Names) + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
+    private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
     private static readonly Option<string?> Speeds = new("--speeds") { Description = "Speed of each engine relative to the profile, with commas between." };
     private static readonly Option<double> Rate = new("--rate") { Description = "Makes the same requests come so many times as fast.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string> Arrivals = new("--arrivals") { Description = "When requests come where the trace does not say: poisson:rate=R, gamma:rate=R,cv=C or uniform:rate=R.", DefaultValueFactory = _ => "poisson:rate=1" };
@@ -71,10 +73,10 @@ public static class ReplayVerb
 
     private static ReplayPlan PlanOf(ParseResult arguments)
     {
-        var profile = arguments.GetRequiredValue(Profile);
+        var (profile, problems) = ProfileSource.Load(arguments.GetRequiredValue(Profile));
         var settings = new ReplaySettings
         {
-            Profile = EngineProfiles.Find(profile) ?? throw new TraceException($"--profile: no profile is called '{profile}'. Known: {string.Join(", ", EngineProfiles.Names)}."),
+            Profile = profile ?? throw new TraceException(ProblemReport.Format(problems, "Nothing was run.")),
             Replicas = Within(arguments.GetValue(Replicas), 1, 4_096, "--replicas"),
             Speeds = SpeedsOf(arguments.GetValue(Speeds)),
             Seed = arguments.GetValue(Seed),
