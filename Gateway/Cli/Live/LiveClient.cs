@@ -78,6 +78,14 @@ internal sealed class LiveClient : IDisposable
         }
     }
 
+    /// <summary>Goes once through the code of a request without sending one: compiling it would make the first rows late.</summary>
+    public async Task WarmUpAsync(CancellationToken cancellationToken)
+    {
+        using var message = LiveMessage.Create(_target, "none", new TraceRequest { Arrival = TimeSpan.Zero, InputTokens = 16, OutputTokens = 1, SessionId = "none" }, 0);
+        using var canned = new MemoryStream("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n"u8.ToArray());
+        await new LiveStream(_time).ReadAsync(canned, cancellationToken);
+    }
+
     /// <summary>Sends a row and reads its answer to the end. Only cancelling cuts it short, and that too is an answer.</summary>
     public async Task<LiveAnswer> AskAsync(string model, TraceRequest row, long ordinal, CancellationToken cancellationToken)
     {
