@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Gateway.Cli.Live;
 using Gateway.Cli.Profiles;
 using Gateway.Cli.Replays;
 using Gateway.Configuration;
@@ -11,7 +12,10 @@ using Spectre.Console;
 
 namespace Gateway.Cli;
 
-/// <summary><c>gateway replay --trace FILE</c>: what policies would make of a workload, in virtual time, before anything is changed.</summary>
+/// <summary>
+/// <c>gateway replay --trace FILE</c>: what policies would make of a workload, in virtual time, before anything is changed; with <c>--live URL</c>, what a real
+/// endpoint makes of it.
+/// </summary>
 public static class ReplayVerb
 {
     private static readonly Option<string> Trace = new("--trace") { Description = "A trace file, or a generator such as w1:rate=5. A wrong word lists what is known.", HelpName = "FILE", Required = true };
@@ -29,13 +33,17 @@ public static class ReplayVerb
     private static readonly Option<string?> Json = new("--json") { Description = "Also write the results for machines.", HelpName = "OUT" };
     private static readonly Option<string?> Report = new("--report") { Description = "Also write one self-contained page with plots.", HelpName = "OUT.html" };
 
-    /// <summary>The verb. Exit codes: 0 done, 1 a file could not be written, 2 wrong usage or a damaged trace.</summary>
+    /// <summary>The verb. Exit codes: 0 done, 1 a file could not be written or the endpoint did not serve, 2 wrong usage or a damaged trace.</summary>
     public static Command Create()
     {
         var command = new Command("replay", "Run a workload through the gateway's own core in front of simulated engines, under one policy or several.")
         {
             Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Json, Report,
         };
+        foreach (var option in LiveOptions.All)
+        {
+            command.Add(option);
+        }
         command.SetAction(RunAsync);
         return command;
     }
@@ -48,6 +56,10 @@ public static class ReplayVerb
             var plan = PlanOf(arguments);
             var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
             var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) });
+            if (LiveOptions.TargetOf(arguments, plan.Settings.Seed) is { } target)
+            {
+                return await LoadAsync(arguments, console, isTerminal, target, plan, cancellationToken);
+            }
             var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
             report = WithMeasured(report, arguments.GetValue(Measured));
             ReportTable.Write(console, report, paces);
@@ -69,6 +81,31 @@ public static class ReplayVerb
         {
             return 1;
         }
+    }
+
+    private static async Task<int> LoadAsync(
+        ParseResult arguments, IAnsiConsole console, bool isTerminal, LiveTarget target, ReplayPlan plan, CancellationToken cancellationToken)
+    {
+        if (plan.RateFactors.Count > 0)
+        {
+            throw new TraceException("--sweep: not together with --live. Run it once for each --rate.");
+        }
+        var isCompared = arguments.GetResult(Policies) is { Implicit: false };
+        var (report, problem, isWhole) = await LiveRun.RunAsync(console, isTerminal, target, isCompared ? plan : plan with { Policies = [] }, cancellationToken);
+        if (report is not null)
+        {
+            ReportTable.Write(console, report, []);
+            if (isWhole)
+            {
+                Write(arguments.GetValue(Json), ReportJson.Write(report));
+                Write(arguments.GetValue(Report), ReportPage.Write(report));
+            }
+        }
+        if (problem is not null)
+        {
+            await arguments.InvocationConfiguration.Error.WriteLineAsync(problem);
+        }
+        return problem is null ? 0 : 1;
     }
 
     private static ReplayPlan PlanOf(ParseResult arguments)

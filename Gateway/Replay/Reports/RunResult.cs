@@ -12,6 +12,9 @@ public enum ReplayOutcome
 
     /// <summary>Refused by the gateway: queue full, waited too long, deadline.</summary>
     Refused,
+
+    /// <summary>Neither answered nor refused: an error, a cut stream, no connection. Only real endpoints do that.</summary>
+    Failed,
 }
 
 /// <summary>One request's measured life, on the clock of the run.</summary>
