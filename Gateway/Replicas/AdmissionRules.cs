@@ -91,6 +91,17 @@ public sealed class PastFutureAdmission : IAdmissionRule
         {
             courses[i + 1] = Course.Of(Held(inFlight[i]), inFlight[i].OutstandingTokens, inFlight[i].Load.Sequences);
         }
+        var peak = Peak(courses);
+        if (rented is not null)
+        {
+            ArrayPool<Course>.Shared.Return(rented);
+        }
+        return peak;
+    }
+
+    /// <summary>The highest sum to come of what answers hold. Sorts them.</summary>
+    internal static double Peak(Span<Course> courses)
+    {
         courses.Sort(static (a, b) => b.Steps.CompareTo(a.Steps));
         double peak = 0, held = 0;
         var sequences = 0;
@@ -100,16 +111,13 @@ public sealed class PastFutureAdmission : IAdmissionRule
             sequences += course.Sequences;
             peak = Math.Max(peak, held + (sequences * course.Steps));
         }
-        if (rented is not null)
-        {
-            ArrayPool<Course>.Shared.Return(rented);
-        }
         return peak;
     }
 
     private static double Held(LoadReservation reservation) => reservation.ReservedTokens - reservation.OutstandingTokens + 1;
 
-    private readonly record struct Course(double HeldTokens, double Steps, int Sequences)
+    /// <summary>What one request holds now, and for how many steps each of its sequences grows by a token.</summary>
+    internal readonly record struct Course(double HeldTokens, double Steps, int Sequences)
     {
         public static Course Of(double heldTokens, double outstandingTokens, int sequences) =>
             new(heldTokens, Math.Max(LeastRemainingTokens, outstandingTokens) / sequences, sequences);
