@@ -53,7 +53,7 @@ public sealed class Replayer
             replica.Observe(_engines[i].Report(_time.GetTimestamp()));
             replica.OnProbed(ReplicaHealth.Up);
         }
-        _factory = new RequestFactory(Model, settings.Profile, _core.Hasher, policy.Lengths);
+        _factory = new RequestFactory(Model, settings.Profile, _core.Hasher, policy.Lengths, settings.IgnoresPriorities);
     }
 
     /// <summary>The fleet, with the gateway's view of it.</summary>

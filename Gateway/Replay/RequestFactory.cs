@@ -6,7 +6,7 @@ using Gateway.Simulation;
 namespace Gateway.Replay;
 
 /// <summary>Turns a row of a workload into what the gateway sees and what the engine runs. Deterministic.</summary>
-internal sealed class RequestFactory(string model, EngineProfile profile, PrefixHasher hasher, LengthKnowledge lengths)
+internal sealed class RequestFactory(string model, EngineProfile profile, PrefixHasher hasher, LengthKnowledge lengths, bool ignoresPriorities)
 {
     /// <summary>Traces count tokens; the gateway counts bytes. With this ratio, told to it as the model's own, the two agree.</summary>
     public const int BytesPerToken = 4;
@@ -43,7 +43,7 @@ internal sealed class RequestFactory(string model, EngineProfile profile, Prefix
         Prefix = row.Blocks.IsEmpty ? PrefixFingerprint.Empty : new PrefixFingerprint(row.Blocks.ToArray(), row.BlockTokens * BytesPerToken),
         SessionKey = row.SessionId is { } session ? hasher.Key(Encoding.UTF8.GetBytes(session)) : 0,
         TenantKey = row.ClientId is { } client ? hasher.Key(Encoding.UTF8.GetBytes(client)) : 0,
-        Priority = row.Priority,
+        Priority = ignoresPriorities ? PriorityClass.Default : row.Priority,
         TimeToFirstTokenSlo = row.TimeToFirstTokenSlo,
     };
 

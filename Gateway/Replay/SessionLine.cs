@@ -20,6 +20,9 @@ internal sealed class SessionLine
     /// <summary>Turns that are held, with a time or without.</summary>
     public int Held => _held + _due.Count;
 
+    /// <summary>Sessions that are remembered: busy, or at rest for less than the longest pause.</summary>
+    internal int Known => _sessions.Count;
+
     /// <summary>A turn comes: it may start now, or it is held until its session allows.</summary>
     public bool MayStart(TraceRequest row, TimeSpan now)
     {

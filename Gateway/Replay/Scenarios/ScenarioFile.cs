@@ -31,6 +31,9 @@ public sealed record ScenarioExperiment
     [Required]
     public string Workload { get; init; } = "";
 
+    /// <summary>The gateway sees one class, whatever the workload says: for orders that are to do without.</summary>
+    public bool IgnorePriorities { get; init; }
+
     public ScenarioFleet Fleet { get; init; } = new();
 
     public ScenarioSlo Slo { get; init; } = new();

@@ -21,6 +21,7 @@ internal static class ScenarioRun
             Replicas = experiment.Fleet.Replicas,
             Speeds = experiment.Fleet.Speeds,
             Seed = seed,
+            IgnoresPriorities = experiment.IgnorePriorities,
         };
         var trace = TraceSource.Open(experiment.Workload, new TraceSettings { Seed = seed, Limit = limit });
         var observer = new Observer(new RunStatistics(experiment.Slo.Limits));
