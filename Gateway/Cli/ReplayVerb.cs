@@ -6,6 +6,7 @@ using Gateway.Cli.Replays;
 using Gateway.Configuration;
 using Gateway.Replay;
 using Gateway.Replay.Reports;
+using Gateway.Replay.Scenarios;
 using Gateway.Replay.Traces;
 using Gateway.Simulation;
 using Spectre.Console;
@@ -18,7 +19,7 @@ namespace Gateway.Cli;
 /// </summary>
 public static class ReplayVerb
 {
-    private static readonly Option<string> Trace = new("--trace") { Description = "A trace file, or a generator such as w1:rate=5. A wrong word lists what is known.", HelpName = "FILE", Required = true };
+    private static readonly Option<string?> Trace = new("--trace") { Description = "A trace file, or a generator such as w1:rate=5. A wrong word lists what is known.", HelpName = "FILE" };
     private static readonly Option<string> Policies = new("--policies") { Description = "Policies with commas between: default, plain, or routing/order/admission/lengths.", DefaultValueFactory = _ => "default,plain" };
     private static readonly Option<int> Replicas = new("--replicas") { Description = "Simulated engines.", DefaultValueFactory = _ => 4 };
     private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
@@ -30,6 +31,8 @@ public static class ReplayVerb
     private static readonly Option<string?> Slo = new("--slo") { Description = "Limits that a good answer keeps, such as ttft=1s,tpot=100ms,e2e=30s." };
     private static readonly Option<string?> Sweep = new("--sweep") { Description = "Runs at rates FROM to TO (factors, as --rate) in STEPS steps.", HelpName = "FROM:TO:STEPS" };
     private static readonly Option<string?> Measured = new("--measured") { Description = "A run recorded by a real engine: its curves beside the first policy's. With the same file as --trace it shows how faithful the engine model is.", HelpName = "FILE" };
+    private static readonly Option<string?> Scenarios = new("--scenarios") { Description = "Instead of a trace: runs the published claims of a scenario file, or of all in a folder.", HelpName = "DIR_OR_FILE" };
+    private static readonly Option<bool> Quick = new("--quick") { Description = "With --scenarios: few requests and two seeds, to see that everything runs." };
     private static readonly Option<string?> Json = new("--json") { Description = "Also write the results for machines.", HelpName = "OUT" };
     private static readonly Option<string?> Report = new("--report") { Description = "Also write one self-contained page with plots.", HelpName = "OUT.html" };
 
@@ -38,7 +41,7 @@ public static class ReplayVerb
     {
         var command = new Command("replay", "Run a workload through the gateway's own core in front of simulated engines, under one policy or several.")
         {
-            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Json, Report,
+            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Scenarios, Quick, Json, Report,
         };
         foreach (var option in LiveOptions.All)
         {
@@ -53,9 +56,13 @@ public static class ReplayVerb
         var streams = arguments.InvocationConfiguration;
         try
         {
-            var plan = PlanOf(arguments);
             var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
             var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) });
+            if (arguments.GetValue(Scenarios) is { } scenarios)
+            {
+                return await RunScenariosAsync(arguments, console, isTerminal, scenarios, cancellationToken);
+            }
+            var plan = PlanOf(arguments);
             if (LiveOptions.TargetOf(arguments, plan.Settings.Seed) is { } target)
             {
                 return await LoadAsync(arguments, console, isTerminal, target, plan, cancellationToken);
@@ -108,6 +115,17 @@ public static class ReplayVerb
         return problem is null ? 0 : 1;
     }
 
+    private static async Task<int> RunScenariosAsync(ParseResult arguments, IAnsiConsole console, bool isTerminal, string path, CancellationToken cancellationToken)
+    {
+        if (ScenarioRuns.Read(path, arguments.InvocationConfiguration.Error) is not { } files)
+        {
+            return 2;
+        }
+        var results = await ScenarioRuns.RunAsync(console, isTerminal, files, arguments.GetValue(Quick), cancellationToken);
+        Write(arguments.GetValue(Json), ScenarioJson.Write(results));
+        return 0;
+    }
+
     private static ReplayPlan PlanOf(ParseResult arguments)
     {
         var (profile, problems) = ProfileSource.Load(arguments.GetRequiredValue(Profile));
@@ -127,7 +145,7 @@ public static class ReplayVerb
         };
         return new ReplayPlan
         {
-            TraceSpec = arguments.GetRequiredValue(Trace),
+            TraceSpec = arguments.GetValue(Trace) ?? throw new TraceException("--trace or --scenarios is needed: what is to be run?"),
             Trace = trace,
             Settings = settings,
             Policies = [.. arguments.GetRequiredValue(Policies).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(PolicyOf)],

@@ -48,6 +48,8 @@ public readonly record struct RequestResult
 
     public string? ClientId { get; init; }
 
+    public string? SessionId { get; init; }
+
     public PriorityClass Priority { get; init; }
 
     /// <summary>Longest time to the first token that counts as good for this request; null: the run's own limit.</summary>
