@@ -25,13 +25,15 @@ public sealed class GatewayPath(
         {
             await ServeAsync(visit);
         }
-        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        catch (Exception ended) when (ended is IOException || (ended is OperationCanceledException && http.RequestAborted.IsCancellationRequested))
         {
             visit.ClientLeft();
         }
-        catch (IOException) when (http.RequestAborted.IsCancellationRequested)
+        catch
         {
-            visit.ClientLeft();
+            // A mistake of ours: the client is told, the request counted, and the host logs it.
+            await visit.RefuseAsync(OutcomeMap.InternalError());
+            throw;
         }
         finally
         {
@@ -47,7 +49,7 @@ public sealed class GatewayPath(
     private async Task ServeAsync(Visit visit)
     {
         // 1. What is asked?
-        var read = await reader.ReadAsync(visit.Http, visit.Route, visit.RequestId);
+        var read = await reader.ReadAsync(visit.Http, visit.Route, visit.RequestId, visit.ArrivedAt);
         if (read is not { Request: { } request, Body: { } body })
         {
             await visit.RefuseAsync(read.Problem!);
@@ -59,6 +61,12 @@ public sealed class GatewayPath(
         {
             await visit.RefuseAsync(isStored ? OutcomeMap.UnknownResponse() : OutcomeMap.UnknownModel(request.Model));
             return;
+        }
+
+        if (isStored)
+        {
+            // Only the id was asked for: from here on the request goes by the name of the model that was found.
+            request = request with { Model = model.Pool.Name };
         }
 
         // 2. How much work is it?
@@ -74,7 +82,9 @@ public sealed class GatewayPath(
         var constraints = Pinning.Of(request, model);
         var admission = await model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
         visit.Admitted(admission);
-        if (admission.Reservation is null)
+        // Returned here once more, whatever happens: only the first time counts.
+        using var reservation = admission.Reservation;
+        if (reservation is null)
         {
             await visit.RefuseAsync(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter));
             return;
@@ -94,12 +104,13 @@ public sealed class GatewayPath(
             Answering = answering => Pinning.Remember(answering, model, core.Hasher),
         };
         visit.Begin(exchange);
+        ForwarderError error;
         try
         {
             // YARP must not take up the body: the exchange sends it, as often as it takes.
             NoRequestBody.Hide(visit.Http);
             var transformer = new PassTransformer(exchange, current.Telemetry.ReplicaHeader);
-            await forwarder.SendAsync(visit.Http, NoRequestBody.AnyPrefix, exchange, NoTimeout, transformer, visit.Http.RequestAborted);
+            error = await forwarder.SendAsync(visit.Http, NoRequestBody.AnyPrefix, exchange, NoTimeout, transformer, visit.Http.RequestAborted);
         }
         finally
         {
@@ -107,7 +118,9 @@ public sealed class GatewayPath(
             Pinning.Remember(exchange, model, core.Hasher);
             model.Dispatcher.OnCompleted(departure.Request, departure.Estimate, exchange.Answer.OutputTokens);
         }
-        if (exchange.Failure is { } failure)
+        // What cannot be passed on, such as a header that HTTP forbids, is told like any answer that is none.
+        var isUnfit = error != ForwarderError.None && !visit.Http.Response.HasStarted && !visit.Http.RequestAborted.IsCancellationRequested;
+        if ((exchange.Failure ?? (isUnfit ? new AttemptFailure(FailureKind.BrokenAnswer) : null)) is { } failure)
         {
             var engine = EnumWords.Of(exchange.Reservation.Replica.Report.Engine);
             await visit.RefuseAsync(OutcomeMap.Of(failure, departure.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv));

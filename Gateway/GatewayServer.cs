@@ -134,7 +134,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
         {
             model.Pool.SetReplicas([]);
             model.Dispose();
-            _upstreams.Forget(model.Pool);
         }
         NoteReload(applied: true);
     }

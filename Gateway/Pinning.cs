@@ -30,9 +30,11 @@ internal static class Pinning
     /// <summary>Notes which replica holds a response that was just made.</summary>
     public static void Remember(Exchange exchange, ModelPool model, PrefixHasher hasher)
     {
-        if (exchange.Answer.ResponseId is { } id && exchange.Failure is null)
+        // A replica that left meanwhile has given its slot away.
+        var replica = exchange.Reservation.Replica;
+        if (exchange.Answer.ResponseId is { } id && exchange.Failure is null && model.Pool.Find(replica.Id) == replica)
         {
-            model.Prefixes.RecordSession(hasher.Key(Encoding.UTF8.GetBytes(id)), exchange.Reservation.Replica.Slot);
+            model.Prefixes.RecordSession(hasher.Key(Encoding.UTF8.GetBytes(id)), replica.Slot);
         }
     }
 }

@@ -13,7 +13,6 @@ namespace Gateway;
 internal sealed class Visit : IDisposable
 {
     private readonly TimeProvider _time;
-    private readonly long _arrivedAt;
     private readonly DateTimeOffset _arrived;
     private InferenceRequest? _request;
     private RequestBytes? _body;
@@ -30,7 +29,7 @@ internal sealed class Visit : IDisposable
         Http = http;
         Route = route;
         _time = time;
-        _arrivedAt = time.GetTimestamp();
+        ArrivedAt = time.GetTimestamp();
         _arrived = time.GetUtcNow();
         RequestId = HeaderFacts.RequestId(http.Request.Headers);
     }
@@ -40,6 +39,9 @@ internal sealed class Visit : IDisposable
     public ApiRoute Route { get; }
 
     public string RequestId { get; }
+
+    /// <summary>Timestamp of the clock.</summary>
+    public long ArrivedAt { get; }
 
     public void Understood(InferenceRequest request, RequestBytes body) => (_request, _body) = (request, body);
 
@@ -66,7 +68,8 @@ internal sealed class Visit : IDisposable
     public CompletedRequest Complete()
     {
         var answer = _exchange?.Answer;
-        var left = _clientLeft || (Http.RequestAborted.IsCancellationRequested && answer is not { IsComplete: true } && _errorCode is null);
+        // An answer that breaks off may take the client's connection with it; that is no departure.
+        var left = _clientLeft || (Http.RequestAborted.IsCancellationRequested && answer is not ({ IsComplete: true } or { IsBroken: true }) && _errorCode is null);
         var status = left ? OutcomeMap.ClientClosedRequest : _status ?? Http.Response.StatusCode;
         var isBroken = answer is { IsBroken: true } && _errorCode is null && !left;
         return new CompletedRequest
@@ -81,10 +84,10 @@ internal sealed class Visit : IDisposable
             ErrorCode = left ? "client_closed_request" : isBroken ? "upstream_stream_broken" : _errorCode,
             StatusCode = status,
             ArrivedAt = _arrived,
-            Duration = _time.GetElapsedTime(_arrivedAt),
+            Duration = _time.GetElapsedTime(ArrivedAt),
             QueueWait = _exchange?.QueueWait ?? _admission.Waited,
             Overhead = OverheadOf(),
-            TimeToFirstToken = answer?.FirstTokenAt is { } first ? _time.GetElapsedTime(_arrivedAt, first) : null,
+            TimeToFirstToken = answer?.FirstTokenAt is { } first ? _time.GetElapsedTime(ArrivedAt, first) : null,
             StreamDuration = answer is { FirstTokenAt: { } begin, LastTokenAt: { } end } && end > begin ? _time.GetElapsedTime(begin, end) : null,
             Usage = answer?.ReportedUsage,
             OutputTokens = answer?.OutputTokens ?? 0,
@@ -98,7 +101,7 @@ internal sealed class Visit : IDisposable
     private TimeSpan OverheadOf()
     {
         var until = _exchange?.SentAt ?? _time.GetTimestamp();
-        var overhead = _time.GetElapsedTime(_arrivedAt, until) - _admission.Waited;
+        var overhead = _time.GetElapsedTime(ArrivedAt, until) - _admission.Waited;
         return overhead > TimeSpan.Zero ? overhead : TimeSpan.Zero;
     }
 }

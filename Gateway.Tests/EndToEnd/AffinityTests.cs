@@ -59,6 +59,25 @@ public class AffinityTests
     }
 
     [Fact]
+    public async Task Chat_OfASessionWhoseReplicaIsBusy_WaitsForNoIdleOne()
+    {
+        await using var world = await GatewayWorld.StartAsync(2, (engine, _) => engine with { Speed = 50, Faults = new() { StallAfterTokens = 1 } });
+        var session = ("x-session-id", "one");
+
+        var replicas = new List<string>();
+        var open = new List<OpenChat>();
+        for (var i = 0; i < 5; i++)
+        {
+            open.Add(new OpenChat(await world.PostAsync(
+                "/v1/chat/completions", Chat.Body($"{i} say 3 words", 100, isStreaming: true), [session])));
+            replicas.Add(open[^1].Replica);
+        }
+        open.ForEach(chat => chat.Dispose());
+
+        Assert.Single(replicas.Distinct());
+    }
+
+    [Fact]
     public async Task Chat_WhenItsFavouriteIsBusy_StaysUntilTheFavouriteIsOverloaded()
     {
         await using var world = await GatewayWorld.StartAsync(2, (engine, _) => engine with { Speed = 50, Faults = new() { StallAfterTokens = 1 } });

@@ -195,6 +195,22 @@ public sealed class AnswerStreamTests : IDisposable
         Assert.All(upstream.AskedFor.Where((_, i) => i % 2 == 1), length => Assert.InRange(length, 1, 8_192));
     }
 
+    [Fact]
+    public async Task Read_ByAClientThatTakesItsTime_IsNoSilenceOfTheEngine()
+    {
+        await using var stream = Stream(new ScriptedStream(Cut(Plain, 200)));
+        await stream.PrimeAsync(CancellationToken.None);
+        var start = new byte[200];
+        await stream.ReadExactlyAsync(start);
+
+        _time.Advance(TimeSpan.FromMinutes(5));
+        using var rest = new MemoryStream();
+        await stream.CopyToAsync(rest);
+
+        Assert.False(_clock.HasExpired);
+        Assert.Equal(Plain, Encoding.UTF8.GetString([.. start, .. rest.ToArray()]));
+    }
+
     private static bool IsJson(string text)
     {
         try

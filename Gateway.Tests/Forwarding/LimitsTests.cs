@@ -1,5 +1,7 @@
 using Gateway.Forwarding;
+using Gateway.Replicas;
 using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
 using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Tests.Forwarding;
@@ -63,6 +65,43 @@ public sealed class AttemptClockTests
 
         _time.Advance(TimeSpan.FromSeconds(3));
 
+        Assert.True(clock.HasExpired);
+    }
+
+    [Fact]
+    public void Token_WhileTheClientTakesItsTime_LastsUntilTheTotal()
+    {
+        using var clock = New();
+        clock.AwaitNext(isComplete: false);
+        clock.Pause();
+
+        _time.Advance(Total - TimeSpan.FromTicks(1));
+        var before = clock.HasExpired;
+        _time.Advance(Idle / 4);
+
+        Assert.False(before);
+        Assert.True(clock.HasExpired);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData(70)]
+    [InlineData(40)]
+    public void Token_OfALaterAttempt_LastsOnlyWhatTheRequestHasLeft(int? deadlineSeconds)
+    {
+        var deadline = deadlineSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
+        var options = new ResilienceOptions { TotalTimeout = Total };
+        var upstream = new UpstreamPool(
+            new Pool(new ModelOptions { Name = "m" }, new FaultLimits(3, Idle), _time), new HttpClientHandler(), () => options, _ => null, null, (_, _) => { }, _time);
+        var request = CorePool.Request(deadline: deadline) with { ArrivedAt = _time.GetTimestamp() };
+        _time.Advance(TimeSpan.FromSeconds(30));
+
+        using var clock = upstream.Clock(request, options, CancellationToken.None);
+        _time.Advance(TimeSpan.FromSeconds(Math.Min(60, deadlineSeconds ?? 60) - 30) - TimeSpan.FromTicks(1));
+        var before = clock.HasExpired;
+        _time.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.False(before);
         Assert.True(clock.HasExpired);
     }
 

@@ -264,15 +264,63 @@ public sealed class DispatcherTests
     }
 
     [Fact]
-    public void Enter_WithReplicasToAvoid_TakesThemOnlyWhenNoOtherHasRoom()
+    public void Enter_WithReplicasToAvoid_WaitsForTheOthersWhileTheyWork()
     {
         using var world = new CorePool(replicas: 2, slots: 1);
         var avoided = world.Pool.Replicas[0];
-
         var first = world.Enter(CorePool.Request(), constraints: new Constraints([avoided]));
         var second = world.Enter(CorePool.Request(), constraints: new Constraints([avoided]));
+        var waits = second.Outcome;
 
-        Assert.Equal(("r1", "r0"), (first.Replica, second.Replica));
+        first.Done();
+
+        Assert.Null(waits);
+        Assert.Equal(("r1", "r1"), (first.Replica, second.Replica));
+    }
+
+    [Fact]
+    public void Enter_WithReplicasToAvoid_TakesThemWhenNoOtherWorks()
+    {
+        using var world = new CorePool(replicas: 2, slots: 1);
+        world.Pool.Replicas[1].OnProbed(ReplicaHealth.Down);
+
+        var entry = world.Enter(CorePool.Request(), constraints: new Constraints([world.Pool.Replicas[0]]));
+
+        Assert.Equal("r0", entry.Replica);
+    }
+
+    [Fact]
+    public void Enter_OnceMoreAfterAFailure_GoesBeforeThoseWhoCameLater()
+    {
+        using var world = new CorePool();
+        var arrivedAt = world.Time.GetTimestamp();
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        var running = world.Enter(CorePool.Request("running"));
+        var later = world.Enter(CorePool.Request("later"));
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        var again = world.Enter(CorePool.Request("again") with { ArrivedAt = arrivedAt });
+
+        var order = Drain(running, later, again);
+
+        Assert.Equal(["again", "later"], order);
+        Assert.Equal(TimeSpan.Zero, again.Result!.Value.Waited);
+    }
+
+    [Fact]
+    public void Enter_WithADeadlineOfItsOwn_CountsItFromItsArrival()
+    {
+        using var world = new CorePool();
+        var arrivedAt = world.Time.GetTimestamp();
+        world.Time.Advance(TimeSpan.FromSeconds(2));
+        world.Enter(CorePool.Request("running") with { Deadline = TimeSpan.FromSeconds(3), ArrivedAt = arrivedAt });
+        var waiting = world.Enter(CorePool.Request() with { Deadline = TimeSpan.FromSeconds(3), ArrivedAt = arrivedAt });
+        var tooLate = world.Enter(CorePool.Request() with { Deadline = TimeSpan.FromSeconds(2), ArrivedAt = arrivedAt });
+
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal((AdmissionOutcome.DeadlineExceeded, AdmissionOutcome.DeadlineExceeded), (waiting.Outcome, tooLate.Outcome));
+        Assert.Equal(TimeSpan.FromSeconds(1), waiting.Result!.Value.Waited);
+        Assert.Equal(TimeSpan.Zero, tooLate.Result!.Value.Waited);
     }
 
     [Fact]

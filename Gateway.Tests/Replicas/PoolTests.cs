@@ -25,6 +25,19 @@ public sealed class PoolTests
     }
 
     [Fact]
+    public void SetReplicas_WithReplicasThatStay_TellsOfItOutsideItsLock()
+    {
+        _pool.SetReplicas([Place("a")]);
+        var entered = new List<bool>();
+        _pool.RoomReturned += () => entered.Add(Task.Run(() => _pool.Reconfigure(new ModelOptions { Name = "m" }, Faults)).Wait(TimeSpan.FromSeconds(5)));
+
+        _pool.SetReplicas([Place("a", weight: 2)]);
+
+        Assert.NotEmpty(entered);
+        Assert.DoesNotContain(false, entered);
+    }
+
+    [Fact]
     public void SetReplicas_WithoutAReplica_DrainsItAndItsAnswersFinish()
     {
         _pool.SetReplicas([Place("a")]);

@@ -80,6 +80,22 @@ public sealed class RouterTests
     }
 
     [Theory]
+    [InlineData(1, 1.0)]
+    [InlineData(1, 0.5)]
+    [InlineData(100_000, 1.0)]
+    [InlineData(100_000, 0.5)]
+    public void Choose_WithASession_StaysUntilItsReplicaIsOverloaded(int promptTokens, double weight)
+    {
+        // 3,333 tokens of decode are the two seconds of the default, at full speed; whatever the prompt, and even where another holds all of it.
+        var query = Query with { Estimate = CorePool.Cost(promptTokens, 100) };
+        Candidate[] justNot = [At(0, output: 3_333 * weight, session: true, weight: weight), At(1, hit: promptTokens)];
+        Candidate[] overloaded = [At(0, output: 3_334 * weight, session: true, weight: weight), At(1, hit: promptTokens)];
+        var router = RouterOf("least_work");
+
+        Assert.Equal((0, 1), (router.Choose(query, justNot), router.Choose(query, overloaded)));
+    }
+
+    [Theory]
     [InlineData("least_work")]
     [InlineData("least_requests")]
     [InlineData("random")]

@@ -45,7 +45,7 @@ public static class OutcomeMap
             $"The request waited too long for a free replica of model '{model}'. Retry after the time in Retry-After.")
         { RetryAfter = retryAfter },
         AdmissionOutcome.DeadlineExceeded => new(504, "deadline_exceeded", "timeout_error",
-            "The request's own deadline passed before a replica was free.")
+            "The request's own deadline passed before its answer was there. Allow more time, or ask for less.")
         { IsFinal = true },
         AdmissionOutcome.RejectedTooLarge => ContextLength(model),
         AdmissionOutcome.RejectedNoReplica => new(503, "no_healthy_replicas", ServerError,
@@ -89,6 +89,7 @@ public static class OutcomeMap
         FailureKind.ClientBody => failure.Status == 413
             ? new(413, "request_too_large", InvalidRequest, "The request body is larger than the limit. Send less, or ask the operator to raise listen.maxBodyBytes.")
             : UnreadableBody(failure.Status),
+        FailureKind.DeadlineExceeded => Of(AdmissionOutcome.DeadlineExceeded, model, null),
         FailureKind.ShuttingDown => Of(AdmissionOutcome.RejectedShuttingDown, model, TimeSpan.FromSeconds(1)),
         FailureKind.ClientGone => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
         _ => throw new UnreachableException($"{failure.Kind} has no answer"),
@@ -125,6 +126,9 @@ public static class OutcomeMap
     public static ApiProblem UnknownResponse() => new(404, "response_not_found", InvalidRequest,
         "No replica is known to hold this response. It may have been made without store, by another gateway, or long ago.")
     { Param = "response_id" };
+
+    public static ApiProblem InternalError() => new(500, "internal_error", ServerError,
+        "The gateway itself failed. Send the request again; the operator finds the cause in the gateway's log.");
 
     public static ApiProblem UnknownReplica() => new(404, "replica_not_found", InvalidRequest,
         "There is no replica with this id. GET /-/replicas lists them.");

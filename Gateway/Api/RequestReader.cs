@@ -21,7 +21,8 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     /// <param name="http">The request.</param>
     /// <param name="route">Its route.</param>
     /// <param name="requestId">Its id.</param>
-    public async ValueTask<ReadResult> ReadAsync(HttpContext http, ApiRoute route, string requestId)
+    /// <param name="arrivedAt">When it came, as a timestamp of the core's clock; null: that does not matter.</param>
+    public async ValueTask<ReadResult> ReadAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt = null)
     {
         var sized = Hasher();
         if (HeaderFacts.Read(http.Request.Headers, sized, out var headers) is { } badHeader)
@@ -32,7 +33,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         {
             var id = (string)http.Request.RouteValues["id"]!;
             var facts = new BodyFacts { PreviousResponseKey = sized.Key(Encoding.UTF8.GetBytes(id)), IsPinned = true };
-            return new ReadResult(Compose(route, requestId, headers, facts, PrefixFingerprint.Empty), RequestBytes.Begin(), null);
+            return new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), RequestBytes.Begin(), null);
         }
         if (WrongContentType(http.Request, route) is { } badType)
         {
@@ -41,8 +42,8 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         try
         {
             return route.IsMultipart
-                ? await ReadMultipartAsync(http, route, requestId, headers)
-                : await ReadJsonAsync(http, route, requestId, headers, sized);
+                ? await ReadMultipartAsync(http, route, requestId, arrivedAt, headers)
+                : await ReadJsonAsync(http, route, requestId, arrivedAt, headers, sized);
         }
         catch (BadHttpRequestException bad)
         {
@@ -54,7 +55,8 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         }
     }
 
-    private async ValueTask<ReadResult> ReadJsonAsync(HttpContext http, ApiRoute route, string requestId, HeaderFacts headers, PrefixHasher sized)
+    private async ValueTask<ReadResult> ReadJsonAsync(
+        HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, PrefixHasher sized)
     {
         var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted);
         if (bytes is null)
@@ -66,20 +68,22 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
             bytes.Dispose();
             return new ReadResult(null, null, OutcomeMap.Of(problem));
         }
-        return new ReadResult(Compose(route, requestId, headers, facts, prefix), bytes, null);
+        return new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, prefix), bytes, null);
     }
 
-    private async ValueTask<ReadResult> ReadMultipartAsync(HttpContext http, ApiRoute route, string requestId, HeaderFacts headers)
+    private async ValueTask<ReadResult> ReadMultipartAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers)
     {
         var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, http.RequestAborted);
         return problem is not null
             ? new ReadResult(null, null, problem)
-            : new ReadResult(Compose(route, requestId, headers, facts, PrefixFingerprint.Empty), body, null);
+            : new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), body, null);
     }
 
-    private static InferenceRequest Compose(ApiRoute route, string requestId, HeaderFacts headers, BodyFacts facts, PrefixFingerprint prefix) => new()
+    private static InferenceRequest Compose(
+        ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, BodyFacts facts, PrefixFingerprint prefix) => new()
     {
         Id = requestId,
+        ArrivedAt = arrivedAt,
         Route = route,
         Model = facts.Model,
         Body = facts,

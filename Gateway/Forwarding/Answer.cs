@@ -17,7 +17,6 @@ public interface ITokenObserver
 /// <summary>What is known of one answer while and after it goes by. Written by the one thread that carries the answer.</summary>
 public sealed class Answer(string model, RequestEstimate estimate, ITokenObserver? tokens, TimeProvider time)
 {
-
     private long? _lastTokenAt;
     private long? _arrivedAt;
     private bool _isFirstOfArrival = true;
@@ -39,9 +38,6 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
 
     /// <summary>Whether every sequence that was asked for said that it came to its end.</summary>
     public bool HasFinished => _finishedChoices >= estimate.Sequences;
-
-    /// <summary>Whether content reached the client: from here on another replica cannot start over.</summary>
-    public bool HasContent { get; private set; }
 
     /// <summary>Whether the answer came to its own end.</summary>
     public bool IsComplete { get; set; }
@@ -77,7 +73,6 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
         {
             return;
         }
-        HasContent = true;
         CountedTokens = facts.Usage.OutputTokens ?? CountedTokens + facts.TokenGuess;
         NoteTime(reservation);
         if (reservation is not null && CountedTokens - _reportedTokens >= LoadReservation.ProgressTokens)
@@ -89,9 +84,12 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     /// <summary>The whole answer is here: the prompt is computed and nothing remains.</summary>
     public void NoteWhole()
     {
-        FirstTokenAt ??= time.GetTimestamp();
+        NoteBeginning();
         IsComplete = true;
     }
+
+    /// <summary>The first byte of an answer that nobody reads is here.</summary>
+    public void NoteBeginning() => FirstTokenAt ??= time.GetTimestamp();
 
     /// <summary>Looks for the id under which the engine stores a response.</summary>
     public void NoteResponseId(ApiRoute route, ReadOnlySpan<byte> json)

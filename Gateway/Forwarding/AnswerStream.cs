@@ -55,6 +55,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             await FillAsync(cancellationToken);
         }
         _isPrimed = true;
+        clock.Pause();
     }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
@@ -114,6 +115,11 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             cancellationToken.ThrowIfCancellationRequested();
             End(clock.HasExpired ? "upstream_timeout" : clock.IsShutDown ? "shutting_down" : "upstream_stream_broken");
             return;
+        }
+        if (_isPrimed)
+        {
+            // A client that reads slowly is no silence of the engine.
+            clock.Pause();
         }
         _inputEnd += read;
         answer.NoteArrival();

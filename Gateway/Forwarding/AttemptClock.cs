@@ -54,6 +54,9 @@ internal sealed class AttemptClock : IDisposable
         Volatile.Write(ref _phase, isComplete ? 2 : 1);
     }
 
+    /// <summary>Bytes came, and it is the client's turn to take them: until the next wait only the total is due.</summary>
+    public void Pause() => Volatile.Write(ref _phase, 3);
+
     /// <summary>Ends the attempt for a reason other than time.</summary>
     public void Cancel() => _source.Cancel();
 
@@ -69,7 +72,8 @@ internal sealed class AttemptClock : IDisposable
         {
             0 => _firstByte,
             1 => _idle,
-            _ => AfterCompletion,
+            2 => AfterCompletion,
+            _ => _total,
         };
         if (_time.GetElapsedTime(Volatile.Read(ref _waitingSince)) < limit && _time.GetElapsedTime(_startedAt) < _total)
         {

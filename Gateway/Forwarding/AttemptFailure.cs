@@ -36,6 +36,9 @@ public enum FailureKind
     /// <summary>The client left.</summary>
     ClientGone,
 
+    /// <summary>The request's own deadline passed.</summary>
+    DeadlineExceeded,
+
     /// <summary>The gateway stops, and the time for running answers is over.</summary>
     ShuttingDown,
 }
@@ -57,6 +60,9 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
     /// <summary>The engine's own wish; null: none.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>Whether there was never a connection, so that the engine cannot have begun.</summary>
+    public bool IsUnsent { get; init; }
+
     /// <summary>Whether the prompt did not fit the engine's context.</summary>
     public bool IsContextLength { get; init; }
 
@@ -77,6 +83,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
         FailureKind.Unauthorized => "unauthorized",
         FailureKind.EndpointMissing => "endpoint_missing",
         FailureKind.ClientBody => "client_body",
+        FailureKind.DeadlineExceeded => "deadline_exceeded",
         FailureKind.ShuttingDown => "shutting_down",
         _ => "client_gone",
     };

@@ -26,6 +26,9 @@ public sealed record Departure(InferenceRequest Request, RequestEstimate Estimat
 /// <remarks>YARP's forwarder sees it as the connection: it copies what this returns to the client. Retries happen inside, where nothing was sent yet.</remarks>
 public sealed class Exchange : HttpMessageInvoker
 {
+    // A word of the engine's own must not take it out for a day: after this it is asked again.
+    private static readonly TimeSpan LongestBackOff = TimeSpan.FromMinutes(1);
+
     private readonly Departure _departure;
     private readonly HttpContext _http;
     private readonly Dispatcher _dispatcher;
@@ -35,6 +38,7 @@ public sealed class Exchange : HttpMessageInvoker
     private readonly List<AttemptFailure> _retried = [];
     private AttemptClock? _clock;
     private bool _isJudged;
+    private bool _isTurnedAway;
     private int _serverErrors;
     private ClientBodyFault? _bodyFault;
 
@@ -107,7 +111,7 @@ public sealed class Exchange : HttpMessageInvoker
     {
         if (!_isJudged)
         {
-            Judge(clientLeft && !Answer.IsComplete ? Verdict.Abandoned : Answer.IsBroken || !Answer.IsComplete ? Verdict.Fault : Verdict.Success);
+            Judge(VerdictOnEnd(clientLeft));
         }
         _clock?.Cancel();
         _clock?.Dispose();
@@ -118,7 +122,7 @@ public sealed class Exchange : HttpMessageInvoker
     /// <summary>Whether a failed attempt is followed by another: the failure allows it, the body can be sent again, and the budget has one left.</summary>
     internal bool ShouldRetry(AttemptFailure? failure)
     {
-        if (failure is not { MayRetry: true } || _http.RequestAborted.IsCancellationRequested || _departure.Body.Rest is not null)
+        if (failure is not { MayRetry: true } || _isTurnedAway || _http.RequestAborted.IsCancellationRequested || _departure.Body.Rest is not null)
         {
             return false;
         }
@@ -128,7 +132,7 @@ public sealed class Exchange : HttpMessageInvoker
             return false;
         }
         // A stored or background response may already exist where the answer was lost: only a connection that never was is tried again.
-        if (Request.Body.IsPinned && failure.Kind != FailureKind.Unreachable)
+        if (Request.Body.IsPinned && !failure.IsUnsent)
         {
             return false;
         }
@@ -174,10 +178,17 @@ public sealed class Exchange : HttpMessageInvoker
         var admission = await _dispatcher.EnterAsync(Request, Estimate, new Constraints(_tried, _departure.PinnedSlot), cancellationToken);
         if (admission.Reservation is null)
         {
-            return admission.Outcome == AdmissionOutcome.CanceledByClient
-                ? new AttemptFailure(FailureKind.ClientGone)
-                : _retried[^1] with { RetryAfter = admission.RetryAfter };
+            _isTurnedAway = true;
+            return admission.Outcome switch
+            {
+                AdmissionOutcome.CanceledByClient => new AttemptFailure(FailureKind.ClientGone),
+                AdmissionOutcome.DeadlineExceeded => new AttemptFailure(FailureKind.DeadlineExceeded),
+                AdmissionOutcome.RejectedShuttingDown => new AttemptFailure(FailureKind.ShuttingDown),
+                _ => _retried[^1] with { RetryAfter = admission.RetryAfter },
+            };
         }
+        // The turn before brought nothing: orders that keep account charge for one answer only.
+        _dispatcher.OnCompleted(Request, Estimate, outputTokens: 0);
         Admit(admission);
         return null;
     }
@@ -220,11 +231,21 @@ public sealed class Exchange : HttpMessageInvoker
     private AttemptFailure FailureOf(Exception broken, CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
         : _bodyFault is { } fault ? new AttemptFailure(FailureKind.ClientBody, fault == ClientBodyFault.TooLarge ? StatusCodes.Status413PayloadTooLarge : StatusCodes.Status400BadRequest)
-        : _clock!.HasExpired ? new AttemptFailure(FailureKind.Timeout)
+        : _clock!.HasExpired ? new AttemptFailure(HasPassedDeadline ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
         : _clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
         : broken is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }
             ? new AttemptFailure(FailureKind.BrokenAnswer)
-        : new AttemptFailure(FailureKind.Unreachable);
+        : new AttemptFailure(FailureKind.Unreachable)
+        {
+            // Canceled by none of the above: the time to connect was over.
+            IsUnsent = broken is OperationCanceledException or HttpRequestException
+            {
+                HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
+            },
+        };
+
+    private bool HasPassedDeadline =>
+        Request is { Deadline: { } deadline, ArrivedAt: { } arrivedAt } && _time.GetElapsedTime(arrivedAt) >= deadline;
 
     private void Judge(Verdict verdict, TimeSpan? retryAfter = null)
     {
@@ -240,7 +261,7 @@ public sealed class Exchange : HttpMessageInvoker
                 break;
             case Verdict.Busy:
                 replica.OnAbandoned();
-                replica.BackOff(retryAfter ?? _departure.Options.Backoff);
+                replica.BackOff(retryAfter is not { } asked ? _departure.Options.Backoff : asked < LongestBackOff ? asked : LongestBackOff);
                 break;
             default:
                 replica.OnAbandoned();
@@ -248,13 +269,20 @@ public sealed class Exchange : HttpMessageInvoker
         }
     }
 
+    // A stream that broke because time was up says nothing about the replica.
+    private Verdict VerdictOnEnd(bool clientLeft) =>
+        Answer.IsBroken ? (HasPassedDeadline || _clock is { IsShutDown: true } ? Verdict.Abandoned : Verdict.Fault)
+        : Answer.IsComplete ? Verdict.Success
+        : clientLeft ? Verdict.Abandoned
+        : Verdict.Fault;
+
     private static Verdict VerdictOn(AttemptFailure failure, bool hasOwnKey) => failure.Kind switch
     {
         FailureKind.ClientFault or FailureKind.EndpointMissing => Verdict.Success,
         // The client's own key came through: what it is worth says nothing about the replica.
         FailureKind.Unauthorized when !hasOwnKey => Verdict.Success,
         FailureKind.EngineBusy => Verdict.Busy,
-        FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.ShuttingDown => Verdict.Abandoned,
+        FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.DeadlineExceeded or FailureKind.ShuttingDown => Verdict.Abandoned,
         _ => Verdict.Fault,
     };
 

@@ -68,8 +68,8 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
         if (!read.IsWhole)
         {
             // Larger than is kept: passed on unread, its usage unknown.
-            answer.NoteWhole();
-            response.Content = new PassedContent(new ContinuedStream(read.Bytes, body), response.Content.Headers.ContentLength, response.Content);
+            answer.NoteBeginning();
+            response.Content = new PassedContent(new UnreadAnswer(read.Bytes, body, answer, clock), response.Content.Headers.ContentLength, response.Content);
             return (response, null);
         }
         var facts = AnswerBody.Read(read.Bytes);
@@ -97,8 +97,8 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
             response.Dispose();
             return (null, new AttemptFailure(FailureKind.BrokenAnswer, (int)response.StatusCode));
         }
-        answer.NoteWhole();
-        response.Content = new PassedContent(body, response.Content.Headers.ContentLength, response.Content);
+        answer.NoteBeginning();
+        response.Content = new PassedContent(new UnreadAnswer([], body, answer, clock), response.Content.Headers.ContentLength, response.Content);
         return (response, null);
     }
 

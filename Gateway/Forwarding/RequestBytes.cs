@@ -7,8 +7,11 @@ public sealed class RequestBytes : IDisposable
 {
     private const int FirstGuessBytes = 4096;
 
+    private readonly Lock _gate = new();
     private byte[] _buffer;
     private int _length;
+    private int _senders;
+    private bool _isDisposed;
 
     private RequestBytes(int capacity) => _buffer = ArrayPool<byte>.Shared.Rent(capacity);
 
@@ -73,9 +76,43 @@ public sealed class RequestBytes : IDisposable
     /// <summary>Leaves the rest of the stream for whoever forwards: it is passed on without being kept.</summary>
     public void LeaveRest(Stream body, long maxBytes) => (Rest, MaxBytes) = (body, maxBytes);
 
+    /// <summary>Keeps the bytes in place while they are sent: a connection may still write when the request is over already.</summary>
+    /// <exception cref="IOException">The request is over.</exception>
+    public void BeginSend()
+    {
+        lock (_gate)
+        {
+            if (_isDisposed)
+            {
+                throw new IOException("The request is over.");
+            }
+            _senders++;
+        }
+    }
+
+    /// <summary>Ends what <see cref="BeginSend"/> began.</summary>
+    public void EndSend()
+    {
+        lock (_gate)
+        {
+            _senders--;
+            ReturnLocked();
+        }
+    }
+
+    /// <summary>Gives the buffer back, at the latest when the last sender is done.</summary>
     public void Dispose()
     {
-        if (_buffer.Length > 0)
+        lock (_gate)
+        {
+            _isDisposed = true;
+            ReturnLocked();
+        }
+    }
+
+    private void ReturnLocked()
+    {
+        if (_isDisposed && _senders == 0 && _buffer.Length > 0)
         {
             ArrayPool<byte>.Shared.Return(_buffer);
             (_buffer, _length) = ([], 0);

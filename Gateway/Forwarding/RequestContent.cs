@@ -16,12 +16,25 @@ public enum ClientBodyFault
 }
 
 /// <summary>A JSON body as it goes upstream: the client's bytes with the named splices. Can be sent any number of times.</summary>
-internal sealed class SplicedContent(SplicedBody body) : HttpContent
+/// <param name="body">The bytes.</param>
+/// <param name="owner">Whose memory they share.</param>
+internal sealed class SplicedContent(SplicedBody body, RequestBytes owner) : HttpContent
 {
-    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) => body.WriteToAsync(stream, CancellationToken.None).AsTask();
+    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
+        SerializeToStreamAsync(stream, context, CancellationToken.None);
 
-    protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken) =>
-        body.WriteToAsync(stream, cancellationToken).AsTask();
+    protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
+    {
+        owner.BeginSend();
+        try
+        {
+            await body.WriteToAsync(stream, cancellationToken);
+        }
+        finally
+        {
+            owner.EndSend();
+        }
+    }
 
     protected override bool TryComputeLength(out long length)
     {
@@ -32,11 +45,12 @@ internal sealed class SplicedContent(SplicedBody body) : HttpContent
 
 /// <summary>A body that is passed on while it comes: what was read already, then the rest. Can be sent once.</summary>
 /// <param name="head">What was read already, spliced.</param>
+/// <param name="owner">Whose memory the head shares.</param>
 /// <param name="rest">What the client still sends.</param>
 /// <param name="restBytes">Most of the rest that is passed on.</param>
 /// <param name="length">Of the whole; null: not announced.</param>
 /// <param name="broken">Hears why the client's part could not be read to its end; a fault of the client, not of the replica.</param>
-internal sealed class PassingContent(SplicedBody head, Stream rest, long restBytes, long? length, Action<ClientBodyFault> broken) : HttpContent
+internal sealed class PassingContent(SplicedBody head, RequestBytes owner, Stream rest, long restBytes, long? length, Action<ClientBodyFault> broken) : HttpContent
 {
     private const int CopyBytes = 16 * 1024;
 
@@ -45,7 +59,7 @@ internal sealed class PassingContent(SplicedBody head, Stream rest, long restByt
 
     protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context, CancellationToken cancellationToken)
     {
-        await head.WriteToAsync(stream, cancellationToken);
+        await SendHeadAsync(stream, cancellationToken);
         await stream.FlushAsync(cancellationToken);
         var buffer = ArrayPool<byte>.Shared.Rent(CopyBytes);
         try
@@ -67,6 +81,19 @@ internal sealed class PassingContent(SplicedBody head, Stream rest, long restByt
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private async Task SendHeadAsync(Stream stream, CancellationToken cancellationToken)
+    {
+        owner.BeginSend();
+        try
+        {
+            await head.WriteToAsync(stream, cancellationToken);
+        }
+        finally
+        {
+            owner.EndSend();
         }
     }
 

@@ -17,7 +17,7 @@ public sealed record ResilienceOptions
     [Range(typeof(TimeSpan), "00:00:00.010", "1.00:00:00")]
     public TimeSpan StreamIdleTimeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Longest life of one request at the replicas, retries included.</summary>
+    /// <summary>Longest life of one request, from its arrival: waiting and retries included.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "7.00:00:00")]
     public TimeSpan TotalTimeout { get; init; } = TimeSpan.FromSeconds(3_600);
 

@@ -52,10 +52,10 @@ internal static class UpstreamMessage
             : BodySplicer.Splice(body.Memory, request.Route, request.Body, changes);
         if (body.Rest is not { } rest)
         {
-            return new SplicedContent(spliced);
+            return new SplicedContent(spliced, body);
         }
         var length = http.Request.ContentLength + (spliced.Length - body.Memory.Length);
-        return new PassingContent(spliced, rest, body.MaxBytes - body.Memory.Length, length, broken);
+        return new PassingContent(spliced, body, rest, body.MaxBytes - body.Memory.Length, length, broken);
     }
 
     private static SplicedBody MultipartSplice(ReadOnlyMemory<byte> body, BodyFacts facts, string? model)

@@ -59,11 +59,16 @@ public sealed class UpstreamPool
         Model: request.Model == UpstreamModel ? null : UpstreamModel,
         IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false });
 
-    /// <summary>The time limits of an attempt. A plain answer's first byte comes with its last: only the total binds it.</summary>
-    internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone) => new(
-        request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
-        request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
-        options.TotalTimeout, _time, clientGone, _shutdown);
+    /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer's first byte comes with its last: only the total binds it.</summary>
+    internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone)
+    {
+        var most = request.Deadline is { } deadline && deadline < options.TotalTimeout ? deadline : options.TotalTimeout;
+        var left = request.ArrivedAt is { } arrivedAt ? most - _time.GetElapsedTime(arrivedAt) : most;
+        return new AttemptClock(
+            request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
+            request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
+            left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, clientGone, _shutdown);
+    }
 
     private static ResiliencePipeline<AttemptResult> Pipeline(Func<ResilienceOptions> options, TimeProvider time) =>
         new ResiliencePipelineBuilder<AttemptResult> { TimeProvider = time }

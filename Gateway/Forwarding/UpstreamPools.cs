@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Net.Http;
+using System.Runtime.CompilerServices;
 using Gateway.Replicas;
 
 namespace Gateway.Forwarding;
@@ -16,13 +16,11 @@ public sealed class UpstreamPools(
     HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment,
     ITokenObserver? tokens, Action<string, string> retried, TimeProvider time, CancellationToken shutdown = default) : IDisposable
 {
-    private readonly ConcurrentDictionary<Pool, UpstreamPool> _pools = new();
+    // Holds no pool that left the fleet: what belongs to it goes with it.
+    private readonly ConditionalWeakTable<Pool, UpstreamPool> _pools = [];
 
     /// <summary>The upstream side of a pool; made at its first request.</summary>
-    public UpstreamPool Of(Pool pool) => _pools.GetOrAdd(pool, static (key, self) => self.Create(key), this);
-
-    /// <summary>Forgets a pool that left.</summary>
-    public void Forget(Pool pool) => _pools.TryRemove(pool, out _);
+    public UpstreamPool Of(Pool pool) => _pools.GetValue(pool, Create);
 
     public void Dispose() => handler.Dispose();
 

@@ -172,6 +172,11 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
+        waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
+        if (TimeLeft(waiter) <= TimeSpan.Zero)
+        {
+            return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
+        }
         if (!_waiting.HasTurns && TryPlaceLocked(waiter, plan) is { } admitted)
         {
             return admitted;
@@ -188,7 +193,6 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedQueueFull);
         }
-        waiter.ArrivedAt = Now();
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request);
         _waiting.Add(waiter);
@@ -200,11 +204,13 @@ public sealed class Dispatcher : IDisposable
 
     private void ExpireLocked(Waiter waiter, TimeSpan maxWait)
     {
-        var hasOwnDeadline = waiter.Request.Deadline is { } deadline && deadline < maxWait;
-        var outcome = hasOwnDeadline ? AdmissionOutcome.DeadlineExceeded : AdmissionOutcome.ExpiredInQueue;
-        var due = hasOwnDeadline ? waiter.Request.Deadline!.Value : maxWait;
+        var left = TimeLeft(waiter);
+        var (due, outcome) = left < maxWait ? (left.Value, AdmissionOutcome.DeadlineExceeded) : (maxWait, AdmissionOutcome.ExpiredInQueue);
         waiter.Expiry = _time.CreateTimer(_ => Leave(waiter, outcome), null, due, Timeout.InfiniteTimeSpan);
     }
+
+    // Until the request's own deadline, which counts from its arrival; null: it has none.
+    private TimeSpan? TimeLeft(Waiter waiter) => waiter.Request.Deadline - (Now() - waiter.ArrivedAt);
 
     private void OnRoomReturned()
     {

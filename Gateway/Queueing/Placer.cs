@@ -18,7 +18,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     {
         var load = new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences);
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
-        if (count == 0 && constraints.Avoid.Count > 0)
+        if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
         {
             count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: false);
         }
@@ -111,6 +111,19 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         {
             told(_candidates[i], _candidates[i].Replica is { AcceptsWork: true, HasRoom: true }, costs[i]);
         }
+    }
+
+    // A full replica is waited for rather than the one that just failed tried once more.
+    private bool AnyOtherWorks(Constraints constraints, int leastPromptTokens)
+    {
+        foreach (var replica in pool.Replicas)
+        {
+            if (constraints.Allows(replica) && !constraints.Avoid.Contains(replica) && replica.CouldFit(leastPromptTokens) && replica.Health == ReplicaHealth.Up)
+            {
+                return true;
+            }
+        }
+        return false;
     }
 
     private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, bool avoids)

@@ -5,7 +5,7 @@ using Gateway.Requests;
 namespace Gateway.Queueing;
 
 /// <summary>What a request brings to the queue beside itself.</summary>
-/// <param name="Avoid">Replicas that already failed this request: chosen only when no other takes work.</param>
+/// <param name="Avoid">Replicas that already failed this request: chosen only while no other takes work.</param>
 /// <param name="PinnedSlot">The one replica that can answer (it holds a stored response); null: any.</param>
 public sealed record Constraints(IReadOnlyList<Replica> Avoid, int? PinnedSlot = null)
 {
@@ -35,7 +35,7 @@ public sealed class Waiter
     /// <summary>What it is expected to cost.</summary>
     public RequestEstimate Estimate { get; }
 
-    /// <summary>When it began to wait, since the core started.</summary>
+    /// <summary>When it came, since the core started: one that failed at a replica and comes back keeps its place.</summary>
     public TimeSpan ArrivedAt { get; internal set; }
 
     /// <summary>Its key by the order in force when it came.</summary>

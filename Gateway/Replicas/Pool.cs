@@ -103,9 +103,12 @@ public sealed class Pool
     public void SetReplicas(IReadOnlyList<ReplicaPlace> places)
     {
         List<Replica> leaving = [];
+        List<(Replica Replica, ReplicaOptions Options)> staying = [];
+        FaultLimits faults;
         places = [.. places.DistinctBy(place => place.Id)];
         lock (_gate)
         {
+            faults = _faults;
             var next = new Replica[places.Count];
             var current = _replicas.ToDictionary(replica => replica.Id);
             for (var i = 0; i < places.Count; i++)
@@ -113,7 +116,7 @@ public sealed class Pool
                 var place = places[i];
                 if (current.Remove(place.Id, out var kept) && kept.Address == place.Address)
                 {
-                    kept.Reconfigure(place.Options, _faults);
+                    staying.Add((kept, place.Options));
                     next[i] = kept;
                     continue;
                 }
@@ -121,11 +124,15 @@ public sealed class Pool
                 {
                     leaving.Add(kept);
                 }
-                next[i] = new Replica(place.Options, place.Address, place.Id, TakeSlotLocked(), _faults, _time);
+                next[i] = new Replica(place.Options, place.Address, place.Id, TakeSlotLocked(), faults, _time);
                 next[i].RoomReturned += OnRoomReturned;
             }
             leaving.AddRange(current.Values);
             Volatile.Write(ref _replicas, next);
+        }
+        foreach (var (replica, options) in staying)
+        {
+            replica.Reconfigure(options, faults);
         }
         foreach (var replica in leaving)
         {

@@ -5,11 +5,19 @@ namespace Gateway.Replicas;
 /// <summary>One engine, or one name behind which there are several. Exactly one of <see cref="Url"/> and <see cref="Dns"/> is set once loaded.</summary>
 public sealed record ReplicaOptions
 {
-    /// <summary>Base address, absolute http or https, with an optional path prefix; no query, no user info.</summary>
-    public Uri? Url { get; init; }
+    /// <summary>Base address, absolute http or https, with an optional path prefix; no query, no user info. A <c>/v1</c> at its end, as OpenAI's clients write it, is left out: the routes bring their own.</summary>
+    public Uri? Url
+    {
+        get;
+        init => field = WithoutVersion(value);
+    }
 
     /// <summary><c>http://name:port</c>: every address the name resolves to is a replica of its own. Behind https the name stays one replica: its certificate is issued for the name.</summary>
-    public Uri? Dns { get; init; }
+    public Uri? Dns
+    {
+        get;
+        init => field = WithoutVersion(value);
+    }
 
     /// <summary>Name in headers, metric labels and ops paths; <c>host:port</c> unless given. Equal ids in two models mean the same engine.</summary>
     public string Id
@@ -32,4 +40,13 @@ public sealed record ReplicaOptions
 
     /// <summary>Free words about the replica, such as its zone.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    private static Uri? WithoutVersion(Uri? address)
+    {
+        if (address is not { IsAbsoluteUri: true } || address.AbsolutePath.TrimEnd('/') is not { } path || !path.EndsWith("/v1", StringComparison.Ordinal))
+        {
+            return address;
+        }
+        return new UriBuilder(address) { Path = path[..^"/v1".Length] }.Uri;
+    }
 }

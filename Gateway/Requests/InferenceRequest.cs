@@ -28,6 +28,9 @@ public sealed record InferenceRequest
     /// <summary>Finer order inside the class, larger first; 0 unless the client sent an integer priority.</summary>
     public int PriorityLevel { get; init; }
 
+    /// <summary>When it came, as a timestamp of the core's clock; null: when it asks for its turn.</summary>
+    public long? ArrivedAt { get; init; }
+
     /// <summary>Longest time from arrival to the end of the answer that still helps the client; null: none named.</summary>
     public TimeSpan? Deadline { get; init; }
 

@@ -18,7 +18,7 @@ public sealed record RoutingOptions
     [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
     public TimeSpan SessionTtl { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>A favourite (by prefix or session) is passed over when its outstanding work exceeds the least by more than this.</summary>
+    /// <summary>A favourite is passed over when its outstanding work exceeds the least by more than this. A session stays with its replica until then; a prefix draws only as far as the prefill it saves.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan OverloadSeconds { get; init; } = TimeSpan.FromSeconds(2);
 

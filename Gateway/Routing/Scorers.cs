@@ -39,19 +39,26 @@ public sealed class PrefixScorer(TimeSpan overload) : IReplicaScorer
     }
 }
 
-/// <summary>Prefers the replica that answered the session before, by the prefill of the whole prompt: what the blocks cannot show may be cached there.</summary>
-/// <param name="overload">As for <see cref="PrefixScorer"/>.</param>
+/// <summary>Keeps a session at the replica that answered it before, until that one's outstanding work exceeds the least by more than the overload.</summary>
+/// <param name="overload">How much more work the favourite may have ahead; beyond that it gets no credit.</param>
+/// <remarks>Going elsewhere costs the overload and the prefill of the whole prompt: together more than the favourite can be behind in work and in prefix hits.</remarks>
 public sealed class SessionScorer(TimeSpan overload) : IReplicaScorer
 {
     public string Name => "session";
 
     public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
     {
+        seconds.Clear();
         var limit = Overload.LimitSeconds(candidates, overload);
         for (var i = 0; i < candidates.Length; i++)
         {
-            var isFavourite = candidates[i].HoldsSession && OutstandingWorkScorer.Of(candidates[i].Replica) <= limit;
-            seconds[i] = isFavourite ? 0 : Math.Max(1, query.Estimate.PromptTokens) * ServiceTime.PrefillSecondsPerToken;
+            if (candidates[i].HoldsSession && OutstandingWorkScorer.Of(candidates[i].Replica) <= limit)
+            {
+                var prefill = Math.Max(1, query.Estimate.PromptTokens) * ServiceTime.PrefillSecondsPerToken / candidates[i].Replica.Weight;
+                seconds.Fill(overload.TotalSeconds + prefill);
+                seconds[i] = 0;
+                return;
+            }
         }
     }
 }

@@ -49,6 +49,18 @@ public sealed class ReplicaPlacesTests
         Assert.Equal(3, Assert.Single(places).Options.Weight);
     }
 
+    [Theory]
+    [InlineData("http://a:1/v1", "http://a:1/")]
+    [InlineData("http://a:1/v1/", "http://a:1/")]
+    [InlineData("http://a:1/api/v1", "http://a:1/api")]
+    [InlineData("http://a:1/v1/api", "http://a:1/v1/api")]
+    [InlineData("http://a:1/llmv1", "http://a:1/llmv1")]
+    public void Of_AnAddressAsOpenAisClientsWriteIt_LeavesTheVersionOut(string url, string address)
+    {
+        Assert.Equal(address, ReplicaPlaces.Of(Model(new ReplicaOptions { Url = new(url) })).Single().Address.AbsoluteUri);
+        Assert.Equal(address.Replace("http", "https", StringComparison.Ordinal), ReplicaPlaces.Of(Model(new ReplicaOptions { Dns = new(url.Replace("http", "https", StringComparison.Ordinal)) })).Single().Address.AbsoluteUri);
+    }
+
     [Fact]
     public void Of_WithoutAddresses_GivesTheStaticPlaces()
     {

@@ -1,0 +1,155 @@
+using Gateway.Replicas;
+using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.EndToEnd;
+
+/// <summary>What the attempts of one request share, its time and its place, and what each of them says about its replica.</summary>
+public sealed class AttemptTests
+{
+    private const string Completions = "/v1/chat/completions";
+    private const string Ask = """{"model":"demo","messages":[{"role":"user","content":"hello"}]}""";
+    private const string Speech = """{"model":"demo","input":"say it","voice":"x"}""";
+
+    [Fact]
+    public async Task Retry_ThatFindsNoPlace_IsTheLastOne()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("""{"error":{"message":"busy"}}""", 503, "Retry-After: 30\r\n"));
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with { Queue = new() { MaxWait = TimeSpan.FromMilliseconds(100) } });
+
+        using var response = await world.PostAsync(Completions, Ask).ComesAsync("the refusal");
+
+        await ErrorAnswer.AssertAsync(response, 503, "upstream_busy");
+        Assert.Single(engine.Calls);
+        Assert.Equal(1, await world.Client.MetricAsync("gateway_retries_total"));
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task BackOff_AskedForADay_EndsWithinAMinute()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("""{"error":{"message":"busy"}}""", 503, "Retry-After: 86400\r\n"));
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with { Resilience = options.Resilience with { MaxRetries = 0 } });
+
+        using var response = await world.PostAsync(Completions, Ask);
+
+        var replica = world.Pool.ReplicaList[0];
+        Assert.Equal(ReplicaHealth.BackingOff, replica.Health);
+        Assert.InRange(replica.TimeUntilRetry()!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(1));
+    }
+
+    [Fact]
+    public async Task Deadline_PassedWhileTheEngineWorks_Is504AndNoFaultOfTheReplica()
+    {
+        await using var engine = new ScriptedEngine(call => call.ClientGoneAsync());
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with { Resilience = options.Resilience with { FailuresToOpen = 1 } });
+
+        using var response = await world.PostAsync(Completions, Ask, [("x-gateway-deadline-ms", "200")]).ComesAsync("the refusal");
+
+        await ErrorAnswer.AssertAsync(response, 504, "deadline_exceeded");
+        Assert.Equal("false", response.Headers.GetValues("x-should-retry").Single());
+        Assert.Equal(ReplicaHealth.Up, world.Pool.ReplicaList[0].Health);
+        Assert.Single(engine.Calls);
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task StoredResponse_WhoseAnswerWasLost_IsNotMadeTwice()
+    {
+        await using var first = new ScriptedEngine(LoseAsync);
+        await using var second = new ScriptedEngine(LoseAsync);
+        await using var world = await GatewayWorld.BeforeAsync([first, second]);
+
+        using var response = await world.PostAsync("/v1/responses", """{"model":"demo","input":"x","store":true}""");
+
+        await ErrorAnswer.AssertAsync(response, 502, "upstream_unreachable");
+        Assert.Equal(1, first.Calls.Count + second.Calls.Count);
+    }
+
+    [Fact]
+    public async Task StoredResponse_ThatNeverReachedAReplica_IsMadeByAnother()
+    {
+        await using var gone = new ScriptedEngine(LoseAsync);
+        await using var second = new ScriptedEngine(call => call.JsonAsync("""{"id":"resp_1","object":"response","status":"completed","output":[]}"""));
+        await using var world = await GatewayWorld.BeforeAsync([gone, second]);
+        gone.Close();
+
+        for (var i = 0; i < 6; i++)
+        {
+            using var response = await world.PostAsync("/v1/responses", """{"model":"demo","input":"x","store":true}""");
+
+            Assert.Equal(200, (int)response.StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task HeaderThatHttpForbids_IsAClearErrorInTheApisShape()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("""{"id":1}""", headers: "X-Odd: a\u0001b\r\n"));
+        await using var world = await GatewayWorld.BeforeAsync([engine]);
+
+        using var response = await world.PostAsync(Completions, Ask);
+
+        await ErrorAnswer.AssertAsync(response, 502, "upstream_bad_answer");
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task Audio_ThatBreaksOff_IsCutForTheClientAndAFaultOfTheReplica()
+    {
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.BeginStreamAsync("audio/mpeg");
+            await call.ChunkAsync("half of it");
+            await begun.Task;
+            call.Reset();
+        });
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with { Resilience = options.Resilience with { FailuresToOpen = 1 } });
+
+        using var response = await world.PostAsync("/v1/audio/speech", Speech);
+        begun.SetResult();
+
+        await Assert.ThrowsAnyAsync<Exception>(() => response.Content.ReadAsByteArrayAsync().ComesAsync("the end"));
+        await Until.HoldsAsync(() => world.Pool.ReplicaList[0].Health == ReplicaHealth.Suspended, "the fault is noted");
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task Audio_ThatStalls_EndsWithTheRequestsTime()
+    {
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.BeginStreamAsync("audio/mpeg");
+            await call.ChunkAsync("half of it");
+            await call.ClientGoneAsync();
+        });
+        await using var world = await GatewayWorld.BeforeAsync(
+            [engine], options => options with { Resilience = options.Resilience with { TotalTimeout = TimeSpan.FromMilliseconds(300) } });
+
+        using var response = await world.PostAsync("/v1/audio/speech", Speech);
+
+        await Assert.ThrowsAnyAsync<Exception>(() => response.Content.ReadAsByteArrayAsync().ComesAsync("the end"));
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task StoredResponse_AskedForById_KeepsItsModel()
+    {
+        const string Stored = """{"id":"resp_1","object":"response","model":"demo","status":"completed","output":[]}""";
+        await using var engine = new ScriptedEngine(call => call.JsonAsync(Stored));
+        await using var world = await GatewayWorld.BeforeAsync([engine]);
+        using var made = await world.PostAsync("/v1/responses", """{"model":"demo","input":"x"}""");
+        await made.Content.ReadAsStringAsync();
+
+        using var got = await world.Client.GetAsync("/v1/responses/resp_1");
+
+        Assert.Equal(Stored, await got.Content.ReadAsStringAsync());
+    }
+
+    private static async Task LoseAsync(ScriptedCall call)
+    {
+        await call.ReadBodyAsync();
+        call.Reset();
+    }
+}
