@@ -57,7 +57,7 @@ public sealed class LiveStreamTests
     }
 
     [Fact]
-    public async Task Read_OfAnEndlessEvent_KeepsItsBufferSmall()
+    public async Task Read_OfAnEventTooLongToKeep_PassesItOver()
     {
         var piece = new string('x', 1 << 20);
 
@@ -66,13 +66,11 @@ public sealed class LiveStreamTests
         Assert.Null(failure);
     }
 
-    private static int Second(long? timestamp) => (int)new ManualTime().GetElapsedTime(0, timestamp!.Value).TotalSeconds;
+    private static int Second(long? timestamp) => (int)new ManualTime().GetElapsedTime(new ManualTime().GetTimestamp(), timestamp!.Value).TotalSeconds;
 
     private static async Task<(LiveStream Stream, string? Failure)> ReadAsync(params string[] pieces)
     {
         var time = new ManualTime();
-        var startedAt = time.GetTimestamp();
-        Assert.Equal(0, startedAt);
         using var body = new PacedStream(pieces, time);
         var stream = new LiveStream(time);
         return (stream, await stream.ReadAsync(body, CancellationToken.None));

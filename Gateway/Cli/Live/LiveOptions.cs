@@ -7,7 +7,7 @@ namespace Gateway.Cli.Live;
 /// <summary>The options of <c>replay</c> that concern a real endpoint.</summary>
 internal static class LiveOptions
 {
-    private static readonly Option<string?> Url = new("--live") { Description = "Sends the workload to a real OpenAI endpoint at its own times, instead of simulating; with --policies, simulates beside it.", HelpName = "URL" };
+    private static readonly Option<string?> Url = new("--live") { Description = "Sends the workload to a real OpenAI endpoint at its own times, instead of simulating; with --policies, simulates beside it. Its figures are of the wall clock: no two runs agree.", HelpName = "URL" };
     private static readonly Option<string?> Model = new("--live-model") { Description = "Model to ask the endpoint for; the first that it lists by default.", HelpName = "NAME" };
     private static readonly Option<string?> Key = new("--live-key") { Description = "Environment variable that holds the endpoint's key.", HelpName = "ENV" };
     private static readonly Option<bool> Plain = new("--live-plain") { Description = "Leave out ignore_eos and min_tokens, which some endpoints refuse." };
