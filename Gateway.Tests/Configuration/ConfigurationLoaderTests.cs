@@ -1,7 +1,7 @@
 using Gateway.Configuration;
 using Gateway.Queueing.Orders;
-using Gateway.Routing;
 using Gateway.Replicas;
+using Gateway.Routing;
 using static Gateway.Tests.Configuration.Loading;
 
 namespace Gateway.Tests.Configuration;

@@ -1,5 +1,5 @@
-using Gateway.Replicas;
 using Gateway.Replay.Reports;
+using Gateway.Replicas;
 using Gateway.Simulation;
 
 namespace Gateway.Replay;

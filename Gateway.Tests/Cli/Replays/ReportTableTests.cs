@@ -1,7 +1,7 @@
 using Gateway.Cli.Replays;
 using Gateway.Replay.Reports;
-using Spectre.Console;
 using Gateway.Tests.Replay.Reports;
+using Spectre.Console;
 
 namespace Gateway.Tests.Cli.Replays;
 
