@@ -1,6 +1,8 @@
 using Gateway.Configuration;
+using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Replicas;
+using Gateway.Requests;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
@@ -72,6 +74,32 @@ public sealed class GatewayCoreTests : IDisposable
         _core.Apply(Options with { Estimation = new() { Estimator = "constant", InitialOutputTokens = 2_000 } });
 
         Assert.True(_core.Estimate(CorePool.Request(), _core.Find("a")!.Pool).OutputTokens > 4 * before);
+    }
+
+    [Fact]
+    public void Apply_OfAnUnrelatedChange_KeepsWhatWasLearned()
+    {
+        var pool = _core.Find("a")!.Pool;
+        var before = _core.Estimate(CorePool.Request(), pool).OutputTokens;
+        for (var i = 0; i < 500; i++)
+        {
+            _core.Learner.OnCompleted(new CompletedRequest
+            {
+                Request = CorePool.Request(),
+                Route = ApiRoute.ChatCompletions,
+                RequestId = "q",
+                Model = "a",
+                Outcome = RequestOutcome.Success,
+                StatusCode = 200,
+                OutputTokens = 3,
+            });
+        }
+        var learned = _core.Estimate(CorePool.Request(), pool).OutputTokens;
+
+        _core.Apply(Options with { Queue = new() { MaxWaiting = 7 }, Estimation = new(), Routing = new() { Policy = "least_tokens" } });
+
+        Assert.True(learned < before / 2);
+        Assert.Equal(learned, _core.Estimate(CorePool.Request(), pool).OutputTokens);
     }
 
     [Fact]

@@ -79,8 +79,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
             : new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), body, null);
     }
 
-    private static InferenceRequest Compose(
-        ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, BodyFacts facts, PrefixFingerprint prefix) => new()
+    private static InferenceRequest Compose(ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, BodyFacts facts, PrefixFingerprint prefix) => new()
     {
         Id = requestId,
         ArrivedAt = arrivedAt,
