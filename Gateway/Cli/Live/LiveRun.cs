@@ -31,18 +31,30 @@ internal static class LiveRun
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
         using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        try
+        {
+            return await RunAllAsync(console, isTerminal, target, plan, stop.Token);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            return new LiveOutcome(null, "Stopped outside the load itself: no figures and no file.", IsWhole: false);
+        }
+    }
+
+    private static async Task<LiveOutcome> RunAllAsync(IAnsiConsole console, bool isTerminal, LiveTarget target, ReplayPlan plan, CancellationToken cancellationToken)
+    {
         // Read once before anything is sent: a damaged trace is no reason to load an engine.
-        var extent = TraceExtent.Of(TraceSource.Open(plan.TraceSpec, plan.Trace), stop.Token);
+        var extent = TraceExtent.Of(TraceSource.Open(plan.TraceSpec, plan.Trace), cancellationToken);
         using var client = new LiveClient(target, TimeProvider.System);
-        var (model, problem) = await client.FindModelAsync(stop.Token);
+        var (model, problem) = await client.FindModelAsync(cancellationToken);
         if (model is null)
         {
             return new LiveOutcome(null, problem, IsWhole: false);
         }
-        await client.WarmUpAsync(stop.Token);
+        await client.WarmUpAsync(cancellationToken);
         var statistics = new RunStatistics(plan.Slo);
         var load = new LiveLoad(client, model, target.MostOpen, statistics, TimeProvider.System);
-        var work = load.RunAsync(TraceSource.Open(plan.TraceSpec, plan.Trace), stop.Token);
+        var work = load.RunAsync(TraceSource.Open(plan.TraceSpec, plan.Trace), cancellationToken);
         if (isTerminal)
         {
             await ShowAsync(console, work, load, extent.Requests);
@@ -57,12 +69,12 @@ internal static class LiveRun
             Runs = [new PolicyRun(Name, statistics.Summarize())],
             Load = figures,
         };
-        if (stop.IsCancellationRequested)
+        if (cancellationToken.IsCancellationRequested)
         {
             return new LiveOutcome(report, $"Stopped: the figures are those of {ReportColumn.Count(load.Progress.Ended)} of {ReportColumn.Count(extent.Requests)} requests. No file was written.", IsWhole: false);
         }
         return new LiveOutcome(
-            plan.Policies.Count > 0 ? await BesideAsync(console, isTerminal, report, plan, stop.Token) : report,
+            plan.Policies.Count > 0 ? await BesideAsync(console, isTerminal, report, plan, cancellationToken) : report,
             figures.Sent > 0 && load.Progress.Ended == load.Progress.Failed ? "Every request failed." : null, IsWhole: true);
     }
 
