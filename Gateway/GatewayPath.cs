@@ -12,7 +12,7 @@ namespace Gateway;
 /// <summary>The whole life of a request: understand, estimate, wait for a turn, forward, learn. Thread-safe; one for the process.</summary>
 public sealed class GatewayPath(
     GatewayCore core, RequestReader reader, UpstreamPools upstreams, IHttpForwarder forwarder, Func<GatewayOptions> options,
-    IReadOnlyList<ICompletionObserver> observers, Action<string, PlacementReason> placed, TimeProvider time)
+    IReadOnlyList<ICompletionObserver> observers, Action<string, AdmissionResult> decided, TimeProvider time)
 {
     // The exchange keeps time itself; YARP's own clock must never be the one that cuts a long answer.
     private static readonly ForwarderRequestConfig NoTimeout = new() { ActivityTimeout = TimeSpan.FromDays(8) };
@@ -82,6 +82,7 @@ public sealed class GatewayPath(
         var constraints = Pinning.Of(request, model);
         var admission = await model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
         visit.Admitted(admission);
+        decided(model.Pool.Name, admission);
         // Returned here once more, whatever happens: only the first time counts.
         using var reservation = admission.Reservation;
         if (reservation is null)
@@ -89,8 +90,6 @@ public sealed class GatewayPath(
             await visit.RefuseAsync(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter));
             return;
         }
-        placed(model.Pool.Name, admission.Reason);
-
         // 4. Forward, and watch the answer go by.
         await ForwardAsync(visit, model, new Departure(request, estimate, body, options().Resilience, constraints.PinnedSlot), admission);
     }

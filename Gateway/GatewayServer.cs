@@ -206,7 +206,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         }
         var path = new GatewayPath(
             Core, reader, _upstreams, _app.Services.GetRequiredService<IHttpForwarder>(), () => Core.Options, observers,
-            _meters.OnRoutingDecision, _time);
+            _meters.OnAdmission, _time);
         var routes = Endpoints.Table(this, path, reader, options.Listen.CorsOrigins);
         ((IApplicationBuilder)_app).Run(routes.HandleAsync);
     }

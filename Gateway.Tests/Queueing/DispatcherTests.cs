@@ -35,6 +35,25 @@ public sealed class DispatcherTests
     }
 
     [Fact]
+    public void Enter_BeforeAReplicaIsFree_SaysWhatItWaitedFor()
+    {
+        using var world = new CorePool();
+        var running = world.Enter(CorePool.Request("a"));
+        var first = world.Enter(CorePool.Request("b"));
+        var behind = world.Enter(CorePool.Request("c"));
+        running.Done();
+        first.Done();
+        behind.Done();
+        world.Pool.Find("r0")!.BackOff(TimeSpan.FromSeconds(2));
+        var later = world.Enter(CorePool.Request("d"));
+        world.Time.Advance(TimeSpan.FromSeconds(2));
+
+        var held = new[] { running, first, behind, later }.Select(entry => entry.Result!.Value.HeldFor);
+
+        Assert.Equal([HoldReason.None, HoldReason.Room, HoldReason.Turn, HoldReason.Recovery], held);
+    }
+
+    [Fact]
     public void Enter_WhenRoomReturns_AdmitsTheMostUrgentFirst()
     {
         using var world = new CorePool();

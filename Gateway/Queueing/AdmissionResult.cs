@@ -49,6 +49,22 @@ public enum PlacementReason
     LeastLoad,
 }
 
+/// <summary>Why a request had to wait, for the metric of holds.</summary>
+public enum HoldReason
+{
+    /// <summary>It did not wait.</summary>
+    None,
+
+    /// <summary>Every replica that takes work is full.</summary>
+    Room,
+
+    /// <summary>Others were before it.</summary>
+    Turn,
+
+    /// <summary>No replica takes work yet: they back off, or were not probed.</summary>
+    Recovery,
+}
+
 /// <summary>The end of a wait for a turn.</summary>
 public readonly record struct AdmissionResult
 {
@@ -58,6 +74,9 @@ public readonly record struct AdmissionResult
     public LoadReservation? Reservation { get; init; }
 
     public PlacementReason Reason { get; init; }
+
+    /// <summary>Why it waited.</summary>
+    public HoldReason HeldFor { get; init; }
 
     /// <summary>Prompt tokens believed to be in the chosen replica's prefix cache.</summary>
     public int PrefixHitTokens { get; init; }

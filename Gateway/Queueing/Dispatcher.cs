@@ -193,6 +193,7 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedQueueFull);
         }
+        waiter.HeldFor = _waiting.HasTurns ? HoldReason.Turn : _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request);
         _waiting.Add(waiter);
@@ -282,7 +283,7 @@ public sealed class Dispatcher : IDisposable
     {
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
-        return result with { Waited = _time.GetElapsedTime(waiter.EnteredAt) };
+        return result with { Waited = _time.GetElapsedTime(waiter.EnteredAt), HeldFor = waiter.HeldFor };
     }
 
     private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => outcome switch

@@ -66,6 +66,19 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         return false;
     }
 
+    /// <summary>Whether a replica that can answer takes work now, were there room.</summary>
+    public bool AnyTakesWork(Constraints constraints)
+    {
+        foreach (var replica in pool.Replicas)
+        {
+            if (constraints.Allows(replica) && replica.Health == ReplicaHealth.Up)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /// <summary>Whether an empty replica could hold the request.</summary>
     public bool AnyCouldFit(in RequestEstimate estimate, Constraints constraints)
     {

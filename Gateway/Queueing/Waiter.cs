@@ -57,6 +57,8 @@ public sealed class Waiter
 
     internal ITimer? Expiry { get; set; }
 
+    internal HoldReason HeldFor { get; set; }
+
     internal bool IsDecided { get; set; }
 
     /// <summary>Leaves the queue; the decision is <see cref="AdmissionOutcome.CanceledByClient"/> unless another was first.</summary>

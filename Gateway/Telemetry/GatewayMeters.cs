@@ -108,6 +108,19 @@ public sealed class GatewayMeters : IDisposable
     /// <param name="reason">What decided.</param>
     public void OnRoutingDecision(string model, PlacementReason reason) => _routingDecisions.Add(1, ModelTag(model), new(MetricNames.Reason, WordOf(reason)));
 
+    /// <summary>A request's wait for a turn ended, with a replica or without.</summary>
+    public void OnAdmission(string model, AdmissionResult admission)
+    {
+        if (admission.Outcome == AdmissionOutcome.Admitted)
+        {
+            OnRoutingDecision(model, admission.Reason);
+        }
+        if (admission.HeldFor != HoldReason.None)
+        {
+            OnHold(model, WordOf(admission.HeldFor), admission.Waited);
+        }
+    }
+
     /// <summary>An attempt is repeated elsewhere.</summary>
     /// <param name="model">The pool's name.</param>
     /// <param name="reason">What had failed, one of a few words of Forwarding.</param>
@@ -144,6 +157,14 @@ public sealed class GatewayMeters : IDisposable
         PlacementReason.Prefix => "prefix",
         PlacementReason.Session => "session",
         PlacementReason.LeastLoad => "least_load",
+        _ => MetricNames.Overflow,
+    };
+
+    private static string WordOf(HoldReason reason) => reason switch
+    {
+        HoldReason.Room => "room",
+        HoldReason.Turn => "turn",
+        HoldReason.Recovery => "recovery",
         _ => MetricNames.Overflow,
     };
 

@@ -80,7 +80,7 @@ public static class MetricNames
         "Arrival of a streamed request to the first event with generated content, waiting included.", TimeToFirstTokenSeconds);
 
     public static readonly MetricDefinition InterTokenLatency = new("gateway.inter_token_latency", "s", MetricKind.Histogram, [Model],
-        "Gaps between consecutive content events of a stream, pooled over all requests.", InterTokenSeconds);
+        "Gaps between arrivals of content in a stream, pooled over all requests; tokens that arrive together are one arrival.", InterTokenSeconds);
 
     public static readonly MetricDefinition QueueWait = new("gateway.queue.wait", "s", MetricKind.Histogram, [Model, Priority],
         "Time a request waited for its turn, over all attempts; 0 when there was room.", DurationSeconds);
@@ -131,7 +131,7 @@ public static class MetricNames
         "Attempts repeated on another replica before the first byte, by what had failed.");
 
     public static readonly MetricDefinition Hold = new("gateway.hold", "s", MetricKind.Histogram, [Model, Reason],
-        "Time a request was held although some replica would have taken it, by reason.", DurationSeconds);
+        "Time a request was held before its turn, by reason: no room, others before it, or no replica that takes work yet.", DurationSeconds);
 
     public static readonly MetricDefinition ConfigReloads = new("gateway.config.reloads", "{reload}", MetricKind.Counter, [Outcome],
         "Changes of the configuration file that were applied or rejected.");
