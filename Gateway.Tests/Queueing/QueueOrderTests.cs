@@ -42,7 +42,7 @@ public sealed class QueueOrderTests : IDisposable
     [InlineData(0.2, 1, 8.54)]
     [InlineData(0.2, 5, 2.29)]
     [InlineData(0.05, 1, 60.4)]
-    public void Boost_OfAKnownSize_IsTheFormulas(double gamma, double seconds, double boost)
+    public void Rank_ByBoostOfAKnownSize_IsTheFormulas(double gamma, double seconds, double boost)
     {
         // The size as prefill alone.
         var cost = CorePool.Cost((int)Math.Round(seconds / ServiceTime.PrefillSecondsPerToken), 0);
@@ -51,7 +51,7 @@ public sealed class QueueOrderTests : IDisposable
     }
 
     [Fact]
-    public void Boost_OfALongRequest_IsOvertakenOnlyByOnesThatCameSoonAfter()
+    public void Rank_ByBoostOfALongRequest_IsOvertakenOnlyByOnesThatCameSoonAfter()
     {
         var order = new BoostOrder(0.2);
         var longer = order.Rank(CorePool.Request(), CorePool.Cost(1_000, 500), Seconds(0));
@@ -62,7 +62,7 @@ public sealed class QueueOrderTests : IDisposable
     }
 
     [Fact]
-    public void Larry_WithThreeWaiting_CountsPromptsByTheQueuesLength()
+    public void Select_ByLarryWithThreeWaiting_CountsPromptsByTheQueuesLength()
     {
         _order = new LarryOrder();
         Enter("A", 0, CorePool.Cost(1_000));
@@ -74,7 +74,7 @@ public sealed class QueueOrderTests : IDisposable
     }
 
     [Fact]
-    public void Larry_WithALongQueue_PutsTheLargePromptBack()
+    public void Select_ByLarryWithALongQueue_PutsTheLargePromptBack()
     {
         _order = new LarryOrder();
         Enter("A", 0, CorePool.Cost(1_000));
@@ -95,7 +95,7 @@ public sealed class QueueOrderTests : IDisposable
     [InlineData(100, "B C A")]
     // A waited more than 100 s; behind it C, the oldest, has waited more than 11 s.
     [InlineData(100.5, "A C B")]
-    public void Ssjf_WithAStarvingOldest_ServesTheLongestWaitFirst(double at, string expected)
+    public void Select_BySsjfWithAStarvingOldest_ServesTheLongestWaitFirst(double at, string expected)
     {
         _order = new SsjfOrder();
         Enter("A", 0, CorePool.Cost(100, 500));
@@ -108,7 +108,7 @@ public sealed class QueueOrderTests : IDisposable
     [Theory]
     [InlineData(4, "C A B")]
     [InlineData(9.5, "A B C")]
-    public void Ltr_AfterFiveSeconds_PromotesWhoWasPassedOver(double at, string expected)
+    public void Select_ByLtrAfterFiveSeconds_PromotesWhoWasPassedOver(double at, string expected)
     {
         _order = new PromotedShortestOrder();
         Enter("A", 0, CorePool.Cost(100, 100));
@@ -119,7 +119,7 @@ public sealed class QueueOrderTests : IDisposable
     }
 
     [Fact]
-    public void Vtc_WithAFlood_GivesEachClientTheSameTokens()
+    public void Select_ByVtcWithAFlood_GivesEachClientTheSameTokens()
     {
         _order = new TokenCounterOrder();
         for (var i = 1; i <= 4; i++)
@@ -135,7 +135,7 @@ public sealed class QueueOrderTests : IDisposable
     }
 
     [Fact]
-    public void Vtc_WithAClientThatWasIdle_GivesItNoCreditForThat()
+    public void Select_ByVtcWithAClientThatWasIdle_GivesItNoCreditForThat()
     {
         _order = new TokenCounterOrder();
         for (var i = 1; i <= 10; i++)
@@ -154,7 +154,7 @@ public sealed class QueueOrderTests : IDisposable
     }
 
     [Fact]
-    public void Vtc_WithAnswersShorterThanExpected_GivesBackTheRest()
+    public void Select_ByVtcWithAnswersShorterThanExpected_GivesBackTheRest()
     {
         _order = new TokenCounterOrder();
         Enter("a1", 0, CorePool.Cost(100, 50), tenant: 1);
@@ -168,7 +168,7 @@ public sealed class QueueOrderTests : IDisposable
     }
 
     [Fact]
-    public void Mlfq_OverTheTurnsOfSessions_PutsTheLeastServedLevelFirst()
+    public void Select_ByMlfqOverTheTurnsOfSessions_PutsTheLeastServedLevelFirst()
     {
         _order = new AttainedServiceOrder();
         var account = (IServiceAccount)_order;

@@ -26,7 +26,7 @@ public sealed class AdmissionRulesTests
     [Theory]
     [InlineData(250, true)]
     [InlineData(249, false)]
-    public void PastFuture_WithOneInFlight_AdmitsUpToThePeak(long kvTokens, bool isAdmitted)
+    public void TryReserve_UnderPastFutureWithOneInFlight_AdmitsUpToThePeak(long kvTokens, bool isAdmitted)
     {
         // (50, 100) beside (100, 50): 50 + 100 | 150 + 2 x 50.
         var replica = Up(kvTokens);
@@ -43,7 +43,7 @@ public sealed class AdmissionRulesTests
     [InlineData(40, 222)]
     // 400 came of 50: a = 500, b = max(-350, 40, 16) = 40: 150 | 550 + 2 x 40 = 630.
     [InlineData(400, 630)]
-    public void PastFuture_AsAnAnswerGrows_CountsDownFromWhatWasExpected(int generated, long peak)
+    public void TryReserve_UnderPastFutureAsAnAnswerGrows_CountsDownFromWhatWasExpected(int generated, long peak)
     {
         foreach (var (kvTokens, isAdmitted) in new[] { (peak, true), (peak - 1, false) })
         {
@@ -59,7 +59,7 @@ public sealed class AdmissionRulesTests
     }
 
     [Fact]
-    public void PastFuture_AtAnEmptyReplica_AlwaysAdmits()
+    public void TryReserve_UnderPastFutureAtAnEmptyReplica_AlwaysAdmits()
     {
         using var reservation = Up(10).TryReserve(Load(1_000, 1_000), new PastFutureAdmission(), 1);
 
@@ -67,7 +67,7 @@ public sealed class AdmissionRulesTests
     }
 
     [Fact]
-    public void PastFuture_WithoutAKnownCapacity_HoldsNothing()
+    public void TryReserve_UnderPastFutureWithoutAKnownCapacity_HoldsNothing()
     {
         var replica = Up(null);
         var admitted = Enumerable.Range(0, 100).Select(_ => replica.TryReserve(Load(100_000, 1_000), new PastFutureAdmission(), 1)).ToList();
@@ -76,7 +76,7 @@ public sealed class AdmissionRulesTests
     }
 
     [Fact]
-    public void Window_WhenFull_AdmitsNobodyMore()
+    public void TryReserve_UnderAFullWindow_AdmitsNobodyMore()
     {
         var replica = Up(10);
         var rule = new WindowAdmission(2);

@@ -10,7 +10,11 @@ public sealed class PeerScorerTests
     private static readonly RoutingQuery Query = new(CorePool.Request(), CorePool.Cost(1_000, 200), new TrafficMeans(800, 200));
 
     [Fact]
+<<<<<<< HEAD
     public void Score_BySal_TakesTheLargerOfMemoryAndPrefillSteps()
+=======
+    public void Choose_BySal_TakesTheLargerOfMemoryAndPrefillSteps()
+>>>>>>> scen
     {
         Candidate[] candidates =
         [
@@ -27,11 +31,19 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
+<<<<<<< HEAD
     public void Score_BySal_AmongEquals_TakesTheFewerInFlight() =>
         Assert.All(Enumerable.Range(1, 20), seed => Assert.Equal(1, Choice("sal", [At(0, requests: 9), At(1, requests: 8)], seed)));
 
     [Fact]
     public void Score_ByLMetric_MultipliesPrefillByBatch()
+=======
+    public void Choose_BySalAmongEquals_TakesTheFewerInFlight() =>
+        Assert.All(Enumerable.Range(1, 20), seed => Assert.Equal(1, Choice("sal", [At(0, requests: 9), At(1, requests: 8)], seed)));
+
+    [Fact]
+    public void Choose_ByLMetric_MultipliesPrefillByBatch()
+>>>>>>> scen
     {
         Candidate[] candidates =
         [
@@ -46,7 +58,11 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
+<<<<<<< HEAD
     public void Score_ByFreeness_IsFreeTokensPerRequest()
+=======
+    public void Choose_ByFreeness_ComparesFreeTokensPerRequest()
+>>>>>>> scen
     {
         // 8,000 / 4, 4,000 / 1, 1,000 / 1.
         Candidate[] candidates =
@@ -58,7 +74,11 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
+<<<<<<< HEAD
     public void Score_ByDynamo_AddsPrefillLessOverlapToWhatIsDecoded()
+=======
+    public void Choose_ByDynamo_AddsPrefillLessOverlapToWhatIsDecoded()
+>>>>>>> scen
     {
         Candidate[] candidates =
         [
@@ -73,7 +93,11 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
+<<<<<<< HEAD
     public void Score_ByLlmD_WeighsQueueRoomAndPrefix()
+=======
+    public void Choose_ByLlmD_WeighsQueueRoomAndPrefix()
+>>>>>>> scen
     {
         Candidate[] candidates =
         [
@@ -89,11 +113,11 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
-    public void Preble_WithMoreCachedThanNew_TakesTheLeastLoadedHolder() =>
+    public void Choose_ByPrebleWithMoreCachedThanNew_TakesTheLeastLoadedHolder() =>
         Assert.Equal(1, Choice("preble", [At(0, requests: 9, hit: 600), At(1, requests: 5, hit: 600), At(2)]));
 
     [Fact]
-    public void Preble_WithMoreNewThanCached_TakesTheLeastOfLoadEvictionAndPrefill()
+    public void Choose_ByPrebleWithMoreNewThanCached_TakesTheLeastOfLoadEvictionAndPrefill()
     {
         Candidate[] candidates =
         [
@@ -116,11 +140,19 @@ public sealed class PeerScorerTests
     [InlineData(300, 5, 1)]
     [InlineData(1_000, 64, 0)]
     [InlineData(1_000, 65, 1)]
+<<<<<<< HEAD
     public void Score_ByCacheAware_FollowsThePrefixWhileTheFleetIsBalanced(int hit, int requests, int expected) =>
         Assert.Equal(expected, Choice("cache_aware", [At(0, requests: requests, hit: hit), At(1), At(2, requests: 1)]));
 
     [Fact]
     public void Score_ByCacheAware_WithQueuesFarApartButAlikeInRatio_StillFollowsThePrefix() =>
+=======
+    public void Choose_ByCacheAware_FollowsThePrefixWhileTheFleetIsBalanced(int hit, int requests, int expected) =>
+        Assert.Equal(expected, Choice("cache_aware", [At(0, requests: requests, hit: hit), At(1), At(2, requests: 1)]));
+
+    [Fact]
+    public void Choose_ByCacheAwareWithQueuesFarApartButAlikeInRatio_StillFollowsThePrefix() =>
+>>>>>>> scen
         Assert.Equal(0, Choice("cache_aware", [At(0, requests: 300, hit: 1_000), At(1, requests: 210)]));
 
     [Fact]
@@ -138,11 +170,15 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
+<<<<<<< HEAD
     public void Score_ByLeastLoad_WithoutAnyReport_TakesTheShortestQueue() =>
+=======
+    public void Choose_ByLeastLoadWithoutAnyReport_TakesTheShortestQueue() =>
+>>>>>>> scen
         Assert.Equal(1, Choice("least_load", [At(0, requests: 2), At(1, requests: 1, prefill: 9_000)]));
 
     [Fact]
-    public void Chwbl_OfOneKey_IsTheSameReplicaInEveryGateway_AndTheNextWhenThatIsFull()
+    public void Choose_ByChwbl_IsTheSameReplicaInEveryGatewayAndTheNextWhenThatIsFull()
     {
         var query = new RoutingQuery(CorePool.Request(blocks: [42, 7]), CorePool.Cost(1_000, 200), new TrafficMeans(800, 200));
         Candidate[] idle = [At(0), At(1), At(2), At(3)];
@@ -159,7 +195,7 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
-    public void Chwbl_OverManyKeys_SpreadsThem_AndMovesOnlyThoseOfAReplicaThatLeaves()
+    public void Choose_ByChwblOverManyKeys_MovesOnlyThoseOfAReplicaThatLeaves()
     {
         Candidate[] all = [At(0), At(1), At(2), At(3)];
         var before = Enumerable.Range(1, 2_000).Select(key => ChoiceOf((ulong)key, all)).ToArray();
@@ -170,7 +206,7 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
-    public void Chwbl_OfPromptsWithoutABlock_SpreadsThem()
+    public void Choose_ByChwblOfPromptsWithoutABlock_SpreadsThem()
     {
         Candidate[] all = [At(0), At(1), At(2), At(3)];
 
