@@ -8,6 +8,7 @@ var root = new RootCommand("A gateway for LLM servers: estimates each answer's l
     CheckVerb.Create(),
     EngineVerb.Create(),
     ReplayVerb.Create(),
+    CalibrateVerb.Create(),
 };
 // Without a verb it serves.
 var parsed = root.Parse(args is [] or ["--config", ..] ? ["serve", .. args] : args);

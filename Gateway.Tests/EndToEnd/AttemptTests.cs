@@ -83,7 +83,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task Header_ThatHttpForbids_IsAClearErrorInTheApisShape()
+    public async Task Serve_HeaderThatHttpForbids_IsAClearErrorInTheApisShape()
     {
         await using var engine = new ScriptedEngine(call => call.JsonAsync("""{"id":1}""", headers: "X-Odd: a\u0001b\r\n"));
         await using var world = await GatewayWorld.BeforeAsync([engine]);

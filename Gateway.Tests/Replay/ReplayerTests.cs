@@ -1,40 +1,174 @@
-using System.Globalization;
+using Gateway.Queueing.Orders;
 using Gateway.Replay;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
+using Gateway.Routing;
 using Gateway.Simulation;
-using Xunit.Abstractions;
 
 namespace Gateway.Tests.Replay;
 
-public class ReplayerTests(ITestOutputHelper output)
+public sealed class ReplayerTests
 {
-    [Theory]
-    [InlineData("round_robin")]
-    [InlineData("round_robin/fcfs/past_future/mean")]
-    [InlineData("round_robin/fcfs/past_future/oracle")]
-    [InlineData("least_requests")]
-    [InlineData("lmetric")]
-    [InlineData("default")]
-    public void Run_AnyPolicy_EndsEveryRequestOnce(string policy)
+    private const string Conversations = "sessions:rate=2,requests=400,turns=exponential(5),system=500,think=2s";
+    private const string TooLargeSome = "heavytail:rate=4,requests=300,input=pareto(2000,1.1,90000)";
+
+    private static readonly string[] Workloads =
+    [
+        "w1:rate=12,requests=300", "w2:rate=2,requests=120", "w3:rate=8,requests=300", "w6:rate=8,groups=20,shared=3000,output=100", "w8:rate=12,requests=300",
+        "w9:rate=12,requests=300", Conversations, TooLargeSome,
+    ];
+
+    public static TheoryData<string> Policies =>
+    [
+        .. RoutingPolicies.Names,
+        .. QueueOrders.Names.Select(order => $"least_requests/{order}/past_future/mean"),
+        "default", "plain", "least_work/sjf/past_future/class", "sal/larry/window:8/none", "lmetric/boost:0.05/past_future:1.05/oracle", "round_robin/ssjf/window:8/oracle",
+    ];
+
+    [Theory, MemberData(nameof(Policies))]
+    public void Run_OfAnyWorkload_EndsEachRequestOnceAndLeavesNothingBehind(string policy)
+    {
+        foreach (var workload in Workloads)
+        {
+            var trace = TraceSource.Open(workload, new TraceSettings { Seed = 3 });
+            var results = new Results();
+            var replayer = new Replayer(Fleet(), ReplayPolicy.Parse(policy, out _)!, results);
+
+            replayer.Run(trace, CancellationToken.None);
+
+            AssertEachEndedOnce([.. trace.Read()], results);
+            AssertNeverTwoAtOnce([.. trace.Read()], results);
+            foreach (var engine in replayer.Engines)
+            {
+                var counters = engine.Model.Counters;
+                var ledger = engine.View!.Snapshot();
+                Assert.Equal((0, 0, 0), (counters.Running, counters.Waiting, counters.UsedBlocks));
+                Assert.Equal((0, 0, 0L, 0L, 0.0), (ledger.RunningRequests, ledger.RunningSequences, ledger.ReservedTokens, ledger.QueuedPrefillTokens, ledger.OutstandingTokens));
+            }
+        }
+    }
+
+    [Fact]
+    public void Run_WithRequestsLargerThanAnEngine_CountsThemAndGoesOn()
     {
         var results = new Results();
-        var settings = new ReplaySettings { Replicas = 1, Profile = EngineProfiles.Rtx4090Llama8B };
-        var trace = new DrawnTrace(2_000, 6.0, 7);
 
-        new Replayer(settings, ReplayPolicy.Parse(policy, out _)!, results).Run(trace, CancellationToken.None);
+        new Replayer(Fleet(), ReplayPolicy.Parse("default", out _)!, results).Run(TraceSource.Open(TooLargeSome, new TraceSettings { Seed = 3 }), CancellationToken.None);
 
-        var done = results.Requests.Where(result => result.Outcome == ReplayOutcome.Completed).ToArray();
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{policy}: E2E mean {done.Average(r => r.EndToEnd.TotalSeconds):F2} TTFT {done.Average(r => r.TimeToFirstToken.TotalSeconds):F2} preemptions {results.Engines.Sum(e => e.Preemptions)}"));
-        Assert.Equal(2_000, results.Requests.Count);
+        var large = results.Requests.Where(result => result.Outcome == ReplayOutcome.TooLarge).ToArray();
+        Assert.InRange(large.Length, 1, 200);
+        Assert.All(large, result => Assert.True(result.InputTokens > 30_000));
+        Assert.Equal(300 - large.Length, results.Requests.Count(result => result.Outcome == ReplayOutcome.Completed));
+    }
+
+    [Theory]
+    [InlineData("default")]
+    [InlineData("power_of_two/vtc/past_future/mean")]
+    [InlineData("random/ltr/window:8/oracle")]
+    public async Task Run_Repeated_GivesTheSameBytes(string policy)
+    {
+        foreach (var workload in Workloads)
+        {
+            var alone = Report(policy, workload, 7);
+
+            var beside = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => Report(policy, workload, 7))));
+
+            Assert.All(beside, report => Assert.Equal(alone, report));
+        }
+    }
+
+    [Fact]
+    public void Run_UnderAnotherSeed_GivesAnotherRun() =>
+        Assert.NotEqual(Report("random", Workloads[0], 1), Report("random", Workloads[0], 2));
+
+    [Fact]
+    public void Run_WithoutPriorities_TreatsTheClassesAlike()
+    {
+        var (heeded, ignored) = (new RunStatistics(SloLimits.None), new RunStatistics(SloLimits.None));
+        var policy = ReplayPolicy.Parse("least_requests/fcfs/window:8", out _)!;
+
+        new Replayer(Fleet(), policy, heeded).Run(TraceSource.Open("w9:rate=20,requests=400", new TraceSettings()), CancellationToken.None);
+        new Replayer(Fleet() with { IgnoresPriorities = true }, policy, ignored).Run(TraceSource.Open("w9:rate=20,requests=400", new TraceSettings()), CancellationToken.None);
+
+        Assert.True(RatioOf(heeded) < 0.5, $"interactive over batch {RatioOf(heeded)}");
+        Assert.InRange(RatioOf(ignored), 0.7, 1.4);
+    }
+
+    [Fact]
+    public void Run_Canceled_GivesUp()
+    {
+        using var gone = new CancellationTokenSource();
+        gone.Cancel();
+
+        Assert.Throws<OperationCanceledException>(() =>
+            new Replayer(Fleet(), ReplayPolicy.Parse("default", out _)!, new Results()).Run(TraceSource.Open("w1", new TraceSettings()), gone.Token));
+    }
+
+    [Fact]
+    [Trait("Category", "Long")]
+    public void Run_OfEveryKnowledgeOfLengths_NeverBeatsTheOracleByFar()
+    {
+        var oracle = MeanOf("least_requests/sjf/past_future/oracle");
+
+        Assert.All(["none", "mean", "class"], lengths => Assert.True(MeanOf($"least_requests/sjf/past_future/{lengths}") > 0.95 * oracle, lengths));
+        Assert.True(MeanOf("least_requests/sjf/past_future/class") < MeanOf("least_requests/fcfs/past_future/class"));
+    }
+
+    private static double MeanOf(string policy)
+    {
+        var statistics = new RunStatistics(SloLimits.None);
+        new Replayer(Fleet() with { Replicas = 1 }, ReplayPolicy.Parse(policy, out _)!, statistics).Run(
+            TraceSource.Open("w1:rate=6,requests=2000", new TraceSettings()), CancellationToken.None);
+        return statistics.Summarize().EndToEnd.Mean;
+    }
+
+    private static double RatioOf(RunStatistics statistics)
+    {
+        var classes = statistics.Summarize().Classes;
+        return classes[0].TimeToFirstToken.Mean / classes[1].TimeToFirstToken.Mean;
+    }
+
+    private static ReplaySettings Fleet() => new() { Replicas = 2, Profile = EngineProfiles.Rtx4090Llama8B, Speeds = [1, 0.8], Seed = 5 };
+
+    private static byte[] Report(string policy, string workload, int seed)
+    {
+        var statistics = new RunStatistics(SloLimits.None);
+        new Replayer(Fleet() with { Seed = seed }, ReplayPolicy.Parse(policy, out _)!, statistics).Run(
+            TraceSource.Open(workload, new TraceSettings { Seed = 3 }), CancellationToken.None);
+        return ReportJson.Write(new ReplayReport
+        {
+            Trace = workload,
+            Fleet = "two",
+            Seed = seed,
+            Slo = SloLimits.None,
+            Runs = [new PolicyRun(policy, statistics.Summarize())],
+        });
+    }
+
+    private static void AssertEachEndedOnce(TraceRequest[] rows, Results results)
+    {
+        Assert.Equal(rows.Length, results.Requests.Count);
+        Assert.Equal(rows.Select(row => row.InputTokens).Order(), results.Requests.Select(result => result.InputTokens).Order());
+        Assert.Equal(rows.GroupBy(row => row.SessionId ?? "").ToDictionary(group => group.Key, group => group.Count()),
+            results.Requests.GroupBy(result => result.SessionId ?? "").ToDictionary(group => group.Key, group => group.Count()));
+        Assert.All(results.Requests, result => Assert.NotEqual(ReplayOutcome.Refused, result.Outcome));
+        Assert.All(results.Requests.Where(result => result.Outcome == ReplayOutcome.Completed), result =>
+            Assert.True(TimeSpan.Zero <= result.QueueWait && result.QueueWait < result.TimeToFirstToken && result.TimeToFirstToken <= result.EndToEnd));
+    }
+
+    private static void AssertNeverTwoAtOnce(TraceRequest[] rows, Results results)
+    {
+        var think = rows.Select(row => row.Think).Max() ?? TimeSpan.Zero;
+        foreach (var session in results.Requests.Where(result => result.SessionId is not null).GroupBy(result => result.SessionId))
+        {
+            var turns = session.OrderBy(turn => turn.Arrival).ToArray();
+            Assert.All(turns.Zip(turns.Skip(1)), pair => Assert.True(pair.Second.Arrival >= pair.First.Arrival + pair.First.EndToEnd + think));
+        }
     }
 
     private sealed class Results : IRunObserver
     {
         public List<RequestResult> Requests { get; } = [];
-
-        public IReadOnlyList<EngineTotals> Engines { get; private set; } = [];
 
         public void OnRequest(in RequestResult result) => Requests.Add(result);
 
@@ -46,27 +180,7 @@ public class ReplayerTests(ITestOutputHelper output)
         {
         }
 
-        public void OnEnd(TimeSpan duration, long decisions, IReadOnlyList<EngineTotals> engines) => Engines = engines;
-    }
-
-    private sealed class DrawnTrace(int requests, double rate, int seed) : ITrace
-    {
-        public string Name => "drawn";
-
-        public IEnumerable<TraceRequest> Read()
-        {
-            var random = new Random(seed);
-            var at = 0.0;
-            for (var i = 0; i < requests; i++)
-            {
-                at -= Math.Log(1 - random.NextDouble()) / rate;
-                yield return new TraceRequest
-                {
-                    Arrival = TimeSpan.FromSeconds(at),
-                    InputTokens = Math.Min(1500, 300 + (int)(-506 * Math.Log(1 - random.NextDouble()))),
-                    OutputTokens = Math.Min(511, 2 + (int)(-190 * Math.Log(1 - random.NextDouble()))),
-                };
-            }
-        }
+        public void OnEnd(TimeSpan duration, long decisions, IReadOnlyList<EngineTotals> engines) =>
+            Assert.Equal(Requests.Count(result => result.Outcome == ReplayOutcome.Completed), decisions);
     }
 }

@@ -3,6 +3,8 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
 using System.Runtime.InteropServices;
+using Gateway.Cli.Profiles;
+using Gateway.Configuration;
 using Gateway.Simulation;
 using Gateway.Simulation.Serving;
 
@@ -13,7 +15,7 @@ public static class EngineVerb
 {
     private static readonly Option<int> Port = new("--port") { Description = "Port to listen on; 0 takes a free one.", DefaultValueFactory = _ => 8000 };
     private static readonly Option<IPAddress> Host = new("--host") { Description = "Address to listen on.", DefaultValueFactory = _ => IPAddress.Loopback, CustomParser = ParseHost };
-    private static readonly Option<string> Profile = new("--profile") { Description = "GPU and model to imitate: " + string.Join(", ", EngineProfiles.Names) + ".", DefaultValueFactory = _ => EngineProfiles.Demo.Name };
+    private static readonly Option<string> Profile = new("--profile") { Description = "GPU and model to imitate: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.Demo.Name };
     private static readonly Option<string[]> Model = new("--model") { Description = "Served model name; repeat for several.", DefaultValueFactory = _ => ["demo"] };
     private static readonly Option<int> Seed = new("--seed") { Description = "Decides the answers' texts and lengths, and which requests fail." };
     private static readonly Option<double> Speed = new("--speed") { Description = "Times faster than the profile's hardware.", DefaultValueFactory = _ => 1 };
@@ -30,7 +32,7 @@ public static class EngineVerb
     public static Command Create()
     {
         Policy.AcceptOnlyFromAmong("fcfs", "priority");
-        Require(Profile, name => name is not null && EngineProfiles.Find(name) is not null, "a profile. Known: " + string.Join(", ", EngineProfiles.Names));
+        Require(Profile, word => word is not null && (ProfileSource.IsFile(word) || EngineProfiles.Find(word) is not null), "a profile. Known: " + ProfileSource.Known);
         Require(Port, port => port is >= 0 and <= 65_535, "a port, 0 to 65535");
         Require(Speed, speed => speed is > 0 and <= 1e6, "a number above 0");
         Require(FailRate, share => share is >= 0 and <= 1, "a share, 0 to 1");
@@ -49,12 +51,19 @@ public static class EngineVerb
 
     private static async Task<int> RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
+        var (profile, problems) = ProfileSource.Load(arguments.GetRequiredValue(Profile));
+        if (profile is null)
+        {
+            await arguments.InvocationConfiguration.Error.WriteLineAsync(ProblemReport.Format(problems, "The engine was not started."));
+            return 2;
+        }
+
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
         using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
         try
         {
-            await using var engine = await SimulatedEngine.StartAsync(Options(arguments), stop.Token);
+            await using var engine = await SimulatedEngine.StartAsync(Options(arguments, profile), stop.Token);
             var models = string.Join(", ", arguments.GetRequiredValue(Model));
             await arguments.InvocationConfiguration.Output.WriteLineAsync($"engine {engine.Uri.AbsoluteUri.TrimEnd('/')} profile {engine.Profile.Name} model {models}");
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop.Token);
@@ -72,11 +81,11 @@ public static class EngineVerb
         return 0;
     }
 
-    private static SimulatedEngineOptions Options(ParseResult arguments) => new()
+    private static SimulatedEngineOptions Options(ParseResult arguments, EngineProfile profile) => new()
     {
         Host = arguments.GetRequiredValue(Host),
         Port = arguments.GetValue(Port),
-        Profile = EngineProfiles.Find(arguments.GetRequiredValue(Profile))!,
+        Profile = profile,
         Models = arguments.GetRequiredValue(Model),
         Seed = arguments.GetValue(Seed),
         Speed = arguments.GetValue(Speed),

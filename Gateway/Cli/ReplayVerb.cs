@@ -1,21 +1,28 @@
 using System.CommandLine;
 using System.Globalization;
+using Gateway.Cli.Live;
+using Gateway.Cli.Profiles;
 using Gateway.Cli.Replays;
+using Gateway.Configuration;
 using Gateway.Replay;
 using Gateway.Replay.Reports;
+using Gateway.Replay.Scenarios;
 using Gateway.Replay.Traces;
 using Gateway.Simulation;
 using Spectre.Console;
 
 namespace Gateway.Cli;
 
-/// <summary><c>gateway replay --trace FILE</c>: what policies would make of a workload, in virtual time, before anything is changed.</summary>
+/// <summary>
+/// <c>gateway replay --trace FILE</c>: what policies would make of a workload, in virtual time, before anything is changed; with <c>--live URL</c>, what a real
+/// endpoint makes of it.
+/// </summary>
 public static class ReplayVerb
 {
-    private static readonly Option<string> Trace = new("--trace") { Description = "A trace file, or a generator such as w1:rate=5. A wrong word lists what is known.", HelpName = "FILE", Required = true };
+    private static readonly Option<string?> Trace = new("--trace") { Description = "A trace file, or a generator such as w1:rate=5. A wrong word lists what is known.", HelpName = "FILE" };
     private static readonly Option<string> Policies = new("--policies") { Description = "Policies with commas between: default, plain, or routing/order/admission/lengths.", DefaultValueFactory = _ => "default,plain" };
     private static readonly Option<int> Replicas = new("--replicas") { Description = "Simulated engines.", DefaultValueFactory = _ => 4 };
-    private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + string.Join(", ", EngineProfiles.Names) + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
+    private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
     private static readonly Option<string?> Speeds = new("--speeds") { Description = "Speed of each engine relative to the profile, with commas between." };
     private static readonly Option<double> Rate = new("--rate") { Description = "Makes the same requests come so many times as fast.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string> Arrivals = new("--arrivals") { Description = "When requests come where the trace does not say: poisson:rate=R, gamma:rate=R,cv=C or uniform:rate=R.", DefaultValueFactory = _ => "poisson:rate=1" };
@@ -23,16 +30,23 @@ public static class ReplayVerb
     private static readonly Option<int> Seed = new("--seed") { Description = "Decides every draw.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string?> Slo = new("--slo") { Description = "Limits that a good answer keeps, such as ttft=1s,tpot=100ms,e2e=30s." };
     private static readonly Option<string?> Sweep = new("--sweep") { Description = "Runs at rates FROM to TO (factors, as --rate) in STEPS steps.", HelpName = "FROM:TO:STEPS" };
+    private static readonly Option<string?> Measured = new("--measured") { Description = "A run recorded by a real engine: its curves beside the first policy's. With the same file as --trace it shows how faithful the engine model is.", HelpName = "FILE" };
+    private static readonly Option<string?> Scenarios = new("--scenarios") { Description = "Instead of a trace: runs the published claims of a scenario file, or of all in a folder.", HelpName = "DIR_OR_FILE" };
+    private static readonly Option<bool> Quick = new("--quick") { Description = "With --scenarios: few requests and two seeds, to see that everything runs." };
     private static readonly Option<string?> Json = new("--json") { Description = "Also write the results for machines.", HelpName = "OUT" };
     private static readonly Option<string?> Report = new("--report") { Description = "Also write one self-contained page with plots.", HelpName = "OUT.html" };
 
-    /// <summary>The verb. Exit codes: 0 done, 1 a file could not be written, 2 wrong usage or a damaged trace.</summary>
+    /// <summary>The verb. Exit codes: 0 done, 1 a file could not be written or the endpoint did not serve, 2 wrong usage or a damaged trace.</summary>
     public static Command Create()
     {
         var command = new Command("replay", "Run a workload through the gateway's own core in front of simulated engines, under one policy or several.")
         {
-            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Json, Report,
+            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Scenarios, Quick, Json, Report,
         };
+        foreach (var option in LiveOptions.All)
+        {
+            command.Add(option);
+        }
         command.SetAction(RunAsync);
         return command;
     }
@@ -42,10 +56,19 @@ public static class ReplayVerb
         var streams = arguments.InvocationConfiguration;
         try
         {
-            var plan = PlanOf(arguments);
             var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
             var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) });
+            if (arguments.GetValue(Scenarios) is { } scenarios)
+            {
+                return await RunScenariosAsync(arguments, console, isTerminal, scenarios, cancellationToken);
+            }
+            var plan = PlanOf(arguments);
+            if (LiveOptions.TargetOf(arguments, plan.Settings.Seed) is { } target)
+            {
+                return await LoadAsync(arguments, console, isTerminal, target, plan, cancellationToken);
+            }
             var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
+            report = WithMeasured(report, arguments.GetValue(Measured));
             ReportTable.Write(console, report, paces);
             Write(arguments.GetValue(Json), ReportJson.Write(report));
             Write(arguments.GetValue(Report), ReportPage.Write(report));
@@ -67,12 +90,48 @@ public static class ReplayVerb
         }
     }
 
+    private static async Task<int> LoadAsync(
+        ParseResult arguments, IAnsiConsole console, bool isTerminal, LiveTarget target, ReplayPlan plan, CancellationToken cancellationToken)
+    {
+        if (plan.RateFactors.Count > 0)
+        {
+            throw new TraceException("--sweep: not together with --live. Run it once for each --rate.");
+        }
+        var isCompared = arguments.GetResult(Policies) is { Implicit: false };
+        var (report, problem, isWhole) = await LiveRun.RunAsync(console, isTerminal, target, isCompared ? plan : plan with { Policies = [] }, cancellationToken);
+        if (report is not null)
+        {
+            ReportTable.Write(console, report, []);
+            if (isWhole)
+            {
+                Write(arguments.GetValue(Json), ReportJson.Write(report));
+                Write(arguments.GetValue(Report), ReportPage.Write(report));
+            }
+        }
+        if (problem is not null)
+        {
+            await arguments.InvocationConfiguration.Error.WriteLineAsync(problem);
+        }
+        return problem is null ? 0 : 1;
+    }
+
+    private static async Task<int> RunScenariosAsync(ParseResult arguments, IAnsiConsole console, bool isTerminal, string path, CancellationToken cancellationToken)
+    {
+        if (ScenarioRuns.Read(path, arguments.InvocationConfiguration.Error) is not { } files)
+        {
+            return 2;
+        }
+        var results = await ScenarioRuns.RunAsync(console, isTerminal, files, arguments.GetValue(Quick), cancellationToken);
+        Write(arguments.GetValue(Json), ScenarioJson.Write(results));
+        return 0;
+    }
+
     private static ReplayPlan PlanOf(ParseResult arguments)
     {
-        var profile = arguments.GetRequiredValue(Profile);
+        var (profile, problems) = ProfileSource.Load(arguments.GetRequiredValue(Profile));
         var settings = new ReplaySettings
         {
-            Profile = EngineProfiles.Find(profile) ?? throw new TraceException($"--profile: no profile is called '{profile}'. Known: {string.Join(", ", EngineProfiles.Names)}."),
+            Profile = profile ?? throw new TraceException(ProblemReport.Format(problems, "Nothing was run.")),
             Replicas = Within(arguments.GetValue(Replicas), 1, 4_096, "--replicas"),
             Speeds = SpeedsOf(arguments.GetValue(Speeds)),
             Seed = arguments.GetValue(Seed),
@@ -86,7 +145,7 @@ public static class ReplayVerb
         };
         return new ReplayPlan
         {
-            TraceSpec = arguments.GetRequiredValue(Trace),
+            TraceSpec = arguments.GetValue(Trace) ?? throw new TraceException("--trace or --scenarios is needed: what is to be run?"),
             Trace = trace,
             Settings = settings,
             Policies = [.. arguments.GetRequiredValue(Policies).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(PolicyOf)],
@@ -94,6 +153,10 @@ public static class ReplayVerb
             RateFactors = FactorsOf(arguments.GetValue(Sweep), trace.RateFactor),
         };
     }
+
+    private static ReplayReport WithMeasured(ReplayReport report, string? file) => file is not null && report.Runs is [var first, ..]
+        ? report with { Comparisons = [new MeasuredComparison(Path.GetFileNameWithoutExtension(file), MeasuredRun.Read(file, report.Slo), first.Summary)] }
+        : report;
 
     private static ReplayPolicy PolicyOf(string text) =>
         ReplayPolicy.Parse(text, out var problem) ?? throw new TraceException("--policies: " + problem);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gateway.Configuration;
 using Gateway.Queueing.Orders;
 using Gateway.Replicas;
@@ -11,10 +12,19 @@ namespace Gateway.Replay;
 /// <param name="Order">Who goes first.</param>
 /// <param name="Admission">Who may go at all.</param>
 /// <param name="Lengths">What is known of answers' lengths.</param>
-/// <param name="WindowRequests">The window of <c>window</c> admission; null: its default.</param>
-public sealed record ReplayPolicy(string Name, string Routing, string Order, string Admission, LengthKnowledge Lengths, int? WindowRequests = null)
+public sealed record ReplayPolicy(string Name, string Routing, string Order, string Admission, LengthKnowledge Lengths)
 {
     private static readonly GatewayOptions Defaults = new();
+    private static readonly string[] LengthNames = ["none", "mean", "class", "oracle"];
+
+    /// <summary>What follows a colon: the γ of <c>boost:0.05</c>. Null: the default.</summary>
+    public double? BoostPerSecond { get; init; }
+
+    /// <summary>What follows a colon: the requests of <c>window:36</c>. Null: the default.</summary>
+    public int? WindowRequests { get; init; }
+
+    /// <summary>What follows a colon: the share of the KV room of <c>past_future:0.95</c>; above 1 more is given out than there is. Null: the default.</summary>
+    public double? CapacityShare { get; init; }
 
     /// <summary>Presets by name.</summary>
     public static IReadOnlyDictionary<string, string> Presets { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
@@ -24,20 +34,27 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
     };
 
     /// <summary>Reads one policy.</summary>
-    /// <param name="text">A preset, or up to four parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>.</param>
+    /// <param name="text">A preset, or up to four parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>.
+    /// A colon and a number may follow the names <c>boost</c>, <c>window</c> and <c>past_future</c>.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
     /// <returns>Null when there is a problem.</returns>
     public static ReplayPolicy? Parse(string text, out string? problem)
     {
         var parts = Presets.GetValueOrDefault(text, text).Split('/');
-        var (routing, order, admission, lengths) = (parts[0], Part(parts, 1, "fcfs"), Part(parts, 2, "none"), Part(parts, 3, "none"));
-        var (rule, window) = Window(admission);
+        var (routing, lengths) = (parts[0], Part(parts, 3, "none"));
+        var (order, gamma) = Divided(Part(parts, 1, "fcfs"));
+        var (admission, amount) = Divided(Part(parts, 2, "none"));
         problem = parts.Length > 4 ? $"'{text}' has more than the four parts routing/order/admission/lengths."
+            : parts.Length > 1 && Presets.ContainsKey(routing) ? $"'{text}': the preset {routing} takes no further parts."
             : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? Unknown("order", order, QueueOrders.Names)
-            ?? Unknown("admission", rule, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames);
-        return problem is null
-            ? new ReplayPolicy(text, routing, order, rule, (LengthKnowledge)Array.IndexOf(LengthNames, lengths), window)
-            : null;
+            ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
+            ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount);
+        return problem is not null ? null : new ReplayPolicy(text, routing, order, admission, (LengthKnowledge)Array.IndexOf(LengthNames, lengths))
+        {
+            BoostPerSecond = order == "boost" ? Number(gamma) : null,
+            WindowRequests = admission == "window" ? (int?)Number(amount) : null,
+            CapacityShare = admission == "past_future" ? Number(amount) : null,
+        };
     }
 
     /// <summary>The options of a gateway that decides so.</summary>
@@ -50,6 +67,8 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
         Queue = Defaults.Queue with
         {
             Order = Order,
+            BoostPerSecond = BoostPerSecond ?? Defaults.Queue.BoostPerSecond,
+            CapacityShare = CapacityShare ?? Defaults.Queue.CapacityShare,
             Admission = Admission,
             WindowRequests = WindowRequests ?? Defaults.Queue.WindowRequests,
             // A replay measures waiting; it does not cut it off.
@@ -60,14 +79,25 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
         Estimation = Defaults.Estimation with { Estimator = Lengths == LengthKnowledge.None ? "constant" : "running" },
     };
 
-    private static readonly string[] LengthNames = ["none", "mean", "oracle"];
-
     private static string Part(string[] parts, int index, string otherwise) =>
         parts.Length > index && parts[index].Length > 0 ? parts[index] : otherwise;
 
-    // window:36 names the window too.
-    private static (string Rule, int? Window) Window(string admission) =>
-        admission.Split(':') is [var rule, var size] && int.TryParse(size, out var requests) && requests > 0 ? (rule, requests) : (admission, null);
+    private static (string Name, string? Number) Divided(string part) =>
+        part.IndexOf(':', StringComparison.Ordinal) is >= 0 and var colon ? (part[..colon], part[(colon + 1)..]) : (part, null);
+
+    private static string? WrongNumber(string name, string? number) => (name, Number(number)) switch
+    {
+        (_, _) when number is null => null,
+        ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) => null,
+        ("window", >= 1 and <= 100_000 and var requests) when requests == Math.Floor(requests) => null,
+        ("boost", _) => $"'{name}:{number}': γ is a number per second from 0.001 to 100, such as boost:0.05.",
+        ("past_future", _) => $"'{name}:{number}': the share of the KV room is a number from 0.05 to 2, such as past_future:0.95.",
+        ("window", _) => $"'{name}:{number}': the window is a whole number of requests from 1 to 100000, such as window:36.",
+        _ => $"'{name}:{number}': {name} takes no number; boost, window and past_future do.",
+    };
+
+    private static double? Number(string? text) =>
+        double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     private static string? Unknown(string part, string name, params IEnumerable<string>[] known)
     {
@@ -84,6 +114,9 @@ public enum LengthKnowledge
 
     /// <summary>The running distribution of the model's answers.</summary>
     Mean,
+
+    /// <summary>The running distribution of each length class that the workload's own classifier tells apart; the model's where it tells none.</summary>
+    Class,
 
     /// <summary>The truth: the limit that any estimator is measured against.</summary>
     Oracle,

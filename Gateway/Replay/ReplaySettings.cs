@@ -16,6 +16,9 @@ public sealed record ReplaySettings
 
     public int Seed { get; init; } = 1;
 
+    /// <summary>All requests are of the default class for the gateway, whatever the workload says; their limits stay. For orders that are to do without classes.</summary>
+    public bool IgnoresPriorities { get; init; }
+
     /// <summary>Time between two readings of the engines' own metrics.</summary>
     public TimeSpan ScrapeInterval { get; init; } = TimeSpan.FromSeconds(1);
 

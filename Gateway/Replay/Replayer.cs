@@ -53,8 +53,11 @@ public sealed class Replayer
             replica.Observe(_engines[i].Report(_time.GetTimestamp()));
             replica.OnProbed(ReplicaHealth.Up);
         }
-        _factory = new RequestFactory(Model, settings.Profile, _core.Hasher, policy.Lengths == LengthKnowledge.Oracle);
+        _factory = new RequestFactory(Model, settings.Profile, _core.Hasher, policy.Lengths, settings.IgnoresPriorities);
     }
+
+    /// <summary>The fleet, with the gateway's view of it.</summary>
+    internal IReadOnlyList<SimulatedReplica> Engines => _engines;
 
     /// <summary>Runs a workload to its end. Every request ends exactly once, completed, refused or too large.</summary>
     /// <param name="trace">The workload.</param>
@@ -95,6 +98,7 @@ public sealed class Replayer
     private static ModelOptions Fleet(ReplaySettings settings) => new()
     {
         Name = Model,
+        Aliases = RequestFactory.ClassNames(Model),
         BytesPerToken = RequestFactory.BytesPerToken,
         Replicas = [.. Enumerable.Range(0, settings.Replicas).Select(i => new ReplicaOptions
         {
@@ -156,11 +160,19 @@ public sealed class Replayer
         var profile = _settings.Profile;
         if (!_engines[0].Model.Fits(row.InputTokens, row.OutputTokens) || row.InputTokens + row.OutputTokens > profile.MaxModelTokens)
         {
-            End(new RequestResult { Outcome = ReplayOutcome.TooLarge, Arrival = now, InputTokens = row.InputTokens, ClientId = row.ClientId, Priority = row.Priority }, row, now);
+            End(new RequestResult
+            {
+                Outcome = ReplayOutcome.TooLarge,
+                Arrival = now,
+                InputTokens = row.InputTokens,
+                ClientId = row.ClientId,
+                SessionId = row.SessionId,
+                Priority = row.Priority,
+            }, row, now);
             return;
         }
         var request = _factory.Request(row);
-        var estimate = _core.Estimate(request, _pool.Pool);
+        var estimate = _core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, _pool.Pool.ContextTokens);
         var flight = new Flight(row, request, estimate, now);
         _inFlight++;
         _pool.Dispatcher.Enter(request, estimate, Constraints.None, result => Decided(flight, result));
@@ -179,6 +191,7 @@ public sealed class Replayer
                 QueueWait = result.Waited,
                 InputTokens = row.InputTokens,
                 ClientId = row.ClientId,
+                SessionId = row.SessionId,
                 Priority = row.Priority,
             }, row, _time.Now);
             return;
@@ -246,6 +259,7 @@ public sealed class Replayer
             EstimatedOutputTokens = flight.Estimate.OutputTokens,
             ReplicaIndex = flight.ReplicaIndex,
             ClientId = row.ClientId,
+            SessionId = row.SessionId,
             Priority = row.Priority,
             TimeToFirstTokenSlo = row.TimeToFirstTokenSlo,
         }, row, now);
@@ -258,12 +272,12 @@ public sealed class Replayer
         _sessions.OnEnded(row, now);
     }
 
-    private static CompletedRequest Completed(Flight flight, TimeSpan now) => new()
+    private CompletedRequest Completed(Flight flight, TimeSpan now) => new()
     {
         Request = flight.Request,
         Route = flight.Request.Route,
         RequestId = flight.Request.Id,
-        Model = Model,
+        Model = _factory.LengthsOf(flight.Trace),
         ReplicaId = flight.Reservation!.Replica.Id,
         Estimate = flight.Estimate,
         Outcome = RequestOutcome.Success,

@@ -6,12 +6,23 @@ using Gateway.Simulation;
 namespace Gateway.Replay;
 
 /// <summary>Turns a row of a workload into what the gateway sees and what the engine runs. Deterministic.</summary>
-internal sealed class RequestFactory(string model, EngineProfile profile, PrefixHasher hasher, bool revealsLengths)
+internal sealed class RequestFactory(string model, EngineProfile profile, PrefixHasher hasher, LengthKnowledge lengths, bool ignoresPriorities)
 {
     /// <summary>Traces count tokens; the gateway counts bytes. With this ratio, told to it as the model's own, the two agree.</summary>
     public const int BytesPerToken = 4;
 
+    // Classifiers in use tell three to five classes apart; longer ones share the last.
+    private const int MostClasses = 16;
+
+    private readonly string[] _classes = ClassNames(model);
     private long _count;
+
+    /// <summary>The names under which the lengths of each class of a model are learned, the shortest class first.</summary>
+    public static string[] ClassNames(string model) => [.. Enumerable.Range(0, MostClasses).Select(index => $"{model}#{index}")];
+
+    /// <summary>The name under which a request's answer is expected and learned: the model's, or that of its length class where classes are known.</summary>
+    public string LengthsOf(TraceRequest row) =>
+        lengths == LengthKnowledge.Class && row.LengthClass is { } known ? _classes[Math.Clamp(known, 0, MostClasses - 1)] : model;
 
     /// <summary>What the gateway sees.</summary>
     public InferenceRequest Request(TraceRequest row) => new()
@@ -25,14 +36,14 @@ internal sealed class RequestFactory(string model, EngineProfile profile, Prefix
             IsStreaming = true,
             PromptBytes = row.InputTokens * BytesPerToken,
             BodyBytes = row.InputTokens * BytesPerToken,
-            MaxOutputTokens = revealsLengths ? row.OutputTokens : row.MaxOutputTokens,
-            IgnoresEndOfSequence = revealsLengths,
+            MaxOutputTokens = lengths == LengthKnowledge.Oracle ? row.OutputTokens : row.MaxOutputTokens,
+            IgnoresEndOfSequence = lengths == LengthKnowledge.Oracle,
             Messages = 1,
         },
         Prefix = row.Blocks.IsEmpty ? PrefixFingerprint.Empty : new PrefixFingerprint(row.Blocks.ToArray(), row.BlockTokens * BytesPerToken),
         SessionKey = row.SessionId is { } session ? hasher.Key(Encoding.UTF8.GetBytes(session)) : 0,
         TenantKey = row.ClientId is { } client ? hasher.Key(Encoding.UTF8.GetBytes(client)) : 0,
-        Priority = row.Priority,
+        Priority = ignoresPriorities ? PriorityClass.Default : row.Priority,
         TimeToFirstTokenSlo = row.TimeToFirstTokenSlo,
     };
 

@@ -5,7 +5,11 @@ namespace Gateway.Replay;
 /// <summary>Lets a session's turns start one after another: a turn never starts before the last answer, nor before the pause that follows it. Used by one run.</summary>
 internal sealed class SessionLine
 {
+    // A session at rest is forgotten after the longest pause that counts, so that memory follows what is in flight.
+    private static readonly TimeSpan LongestThink = TimeSpan.FromHours(1);
+
     private readonly Dictionary<string, Session> _sessions = new(StringComparer.Ordinal);
+    private readonly Queue<(string Id, TimeSpan End)> _resting = new();
     private readonly PriorityQueue<TraceRequest, (long Due, long Sequence)> _due = new();
     private long _sequence;
     private int _held;
@@ -15,6 +19,9 @@ internal sealed class SessionLine
 
     /// <summary>Turns that are held, with a time or without.</summary>
     public int Held => _held + _due.Count;
+
+    /// <summary>Sessions that are remembered: busy, or at rest for less than the longest pause.</summary>
+    internal int Known => _sessions.Count;
 
     /// <summary>A turn comes: it may start now, or it is held until its session allows.</summary>
     public bool MayStart(TraceRequest row, TimeSpan now)
@@ -54,17 +61,29 @@ internal sealed class SessionLine
         }
         var session = _sessions[id];
         session.IsBusy = false;
-        session.LastEnd = row.Think is null ? null : now;
+        session.LastEnd = now;
         if (session.Waiting.TryDequeue(out var next))
         {
             _held--;
             session.IsBusy = true;
-            var earliest = now + (next.Think ?? TimeSpan.Zero);
-            Schedule(next, earliest > next.Arrival || next.Think is not null ? earliest : next.Arrival);
+            Schedule(next, now + (next.Think ?? TimeSpan.Zero));
         }
-        else if (session.LastEnd is null)
+        else
         {
-            _sessions.Remove(id);
+            _resting.Enqueue((id, now));
+        }
+        Forget(now);
+    }
+
+    private void Forget(TimeSpan now)
+    {
+        while (_resting.TryPeek(out var rest) && rest.End + LongestThink < now)
+        {
+            _resting.Dequeue();
+            if (_sessions.TryGetValue(rest.Id, out var session) && !session.IsBusy && session.LastEnd == rest.End)
+            {
+                _sessions.Remove(rest.Id);
+            }
         }
     }
 

@@ -54,6 +54,9 @@ public sealed class PastFutureAdmission : IAdmissionRule
 {
     // The paper's margin: an answer is never believed to be closer to its end than this.
     private const double LeastRemainingTokens = 16;
+
+    // An answer that outlived its expectation goes on for a tenth of what it has.
+    private const double LeastRemainingShare = 0.1;
     private const int OnStack = 128;
 
     public string Name => "past_future";
@@ -74,7 +77,7 @@ public sealed class PastFutureAdmission : IAdmissionRule
         foreach (var reservation in room.InFlight)
         {
             held += Held(reservation);
-            atEnd += Held(reservation) + Math.Max(LeastRemainingTokens, reservation.OutstandingTokens);
+            atEnd += Held(reservation) + Remaining(reservation);
         }
         // Most calls end here: the sorted sum is needed only between the two.
         return atEnd <= limit || (held <= limit && Peak(load, room.InFlight) <= limit);
@@ -89,8 +92,19 @@ public sealed class PastFutureAdmission : IAdmissionRule
         courses[0] = Course.Of(load.PromptTokens + 1, load.OutputTokens, load.Sequences);
         for (var i = 0; i < inFlight.Length; i++)
         {
-            courses[i + 1] = Course.Of(Held(inFlight[i]), inFlight[i].OutstandingTokens, inFlight[i].Load.Sequences);
+            courses[i + 1] = Course.Of(Held(inFlight[i]), Remaining(inFlight[i]), inFlight[i].Load.Sequences);
         }
+        var peak = Peak(courses);
+        if (rented is not null)
+        {
+            ArrayPool<Course>.Shared.Return(rented);
+        }
+        return peak;
+    }
+
+    /// <summary>The highest sum to come of what answers hold. Sorts them.</summary>
+    internal static double Peak(Span<Course> courses)
+    {
         courses.Sort(static (a, b) => b.Steps.CompareTo(a.Steps));
         double peak = 0, held = 0;
         var sequences = 0;
@@ -100,16 +114,21 @@ public sealed class PastFutureAdmission : IAdmissionRule
             sequences += course.Sequences;
             peak = Math.Max(peak, held + (sequences * course.Steps));
         }
-        if (rented is not null)
-        {
-            ArrayPool<Course>.Shared.Return(rented);
-        }
         return peak;
     }
 
     private static double Held(LoadReservation reservation) => reservation.ReservedTokens - reservation.OutstandingTokens + 1;
 
-    private readonly record struct Course(double HeldTokens, double Steps, int Sequences)
+    // What was expected at the start less what came, as published, and not what a long answer is expected to go on for: with every answer at its conditional
+    // mean all would seem to end together, and the peak of the sum is far above the sum of those that really end one by one.
+    private static double Remaining(LoadReservation reservation)
+    {
+        var generated = Held(reservation) - 1 - reservation.Load.PromptTokens;
+        return Math.Max(LeastRemainingTokens, Math.Max(reservation.Load.OutputTokens - generated, LeastRemainingShare * generated));
+    }
+
+    /// <summary>What one request holds now, and for how many steps each of its sequences grows by a token.</summary>
+    internal readonly record struct Course(double HeldTokens, double Steps, int Sequences)
     {
         public static Course Of(double heldTokens, double outstandingTokens, int sequences) =>
             new(heldTokens, Math.Max(LeastRemainingTokens, outstandingTokens) / sequences, sequences);

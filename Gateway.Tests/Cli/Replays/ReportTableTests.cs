@@ -48,6 +48,32 @@ public sealed class ReportTableTests
     }
 
     [Theory]
+    [InlineData(0.009, false)]
+    [InlineData(0.011, true)]
+    public void Write_OfALoad_TellsHowItWentAndWarnsOfALateGenerator(double lateness, bool isWarned)
+    {
+        var load = new LoadFigures
+        {
+            Sent = 1_200,
+            OfferedRate = 20,
+            SentRate = 19.5,
+            Lateness = new LatencySummary(1_200, 0.002, 0.001, 0.003, lateness, 0.052),
+            MostOpen = 31,
+            Failures = [new NamedCount("status 500", 7), new NamedCount("stream cut", 1)],
+            Replicas = [new NamedCount("[a]", 1_192)],
+        };
+
+        var lines = Written(MadeUpRuns.Report(1, 3_000) with { Load = load }, []);
+
+        Assert.Contains("requests             1,200 sent, at most 31 open at once", lines);
+        Assert.Contains("rate                 20.0 req/s offered, 19.5 req/s sent", lines);
+        Assert.Contains(lines, line => line.StartsWith("generator late by    mean 2.00 ms, p99 ", StringComparison.Ordinal) && line.EndsWith("max 52.0 ms", StringComparison.Ordinal));
+        Assert.Contains("answers per replica  1,192 × [a]", lines);
+        Assert.Contains("failures             7 × status 500, 1 × stream cut", lines);
+        Assert.Equal(isWarned, lines.Any(line => line.StartsWith("The generator was too slow", StringComparison.Ordinal)));
+    }
+
+    [Theory]
     [InlineData(0, "0")]
     [InlineData(0.00123, "0.0012")]
     [InlineData(0.2346, "0.235")]

@@ -80,6 +80,7 @@ public sealed class ReportJsonTests
               "completed": 1,
               "refused": 0,
               "tooLarge": 0,
+              "failed": 0,
               "roughPercentiles": true,
               "ttft": {
                 "count": 1,

@@ -35,6 +35,19 @@ public sealed class RunStatisticsTests
         Assert.Null(summary.PrefixHitShare);
     }
 
+    [Fact]
+    public void Summarize_OfAFailedRequest_CountsItAgainstTheLimitsAndInNoLatency()
+    {
+        var statistics = new RunStatistics(Slo);
+        statistics.OnRequest(Done(first: 0.5, end: 1.5, output: 11, estimate: 10));
+        statistics.OnRequest(new RequestResult { Outcome = ReplayOutcome.Failed, EndToEnd = TimeSpan.FromSeconds(9) });
+
+        var summary = statistics.Summarize();
+
+        Assert.Equal((1L, 1L, 2L, 0.5), (summary.Completed, summary.Failed, summary.Requests, summary.GoodShare));
+        Assert.Equal((1L, 1.5), (summary.EndToEnd.Count, summary.EndToEnd.Max));
+    }
+
     [Theory]
     [InlineData(1.2, 0.9, false)]
     [InlineData(1.2, null, true)]

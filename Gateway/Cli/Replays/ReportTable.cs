@@ -34,6 +34,10 @@ public static class ReportTable
             WriteRuns(console, "Work", report, runs, ReportColumn.Work, paces, plain);
             WriteNotes(console, runs);
         }
+        if (report.Load is { } load)
+        {
+            WriteLoad(console, load);
+        }
         WriteSweeps(console, report.Sweeps, plain);
         WriteBounds(console, report, plain);
         foreach (var comparison in report.Comparisons)
@@ -91,6 +95,18 @@ public static class ReportTable
             }
         }
         return new ShownColumn(plain ? column.Heading : $"{column.Title}\n{column.Unit}", cells, marked);
+    }
+
+    private static void WriteLoad(IAnsiConsole console, LoadFigures load)
+    {
+        foreach (var (name, value) in LoadRows.Of(load))
+        {
+            console.WriteLine($"{name,-20} {value}");
+        }
+        if (LoadRows.Warning(load) is { } warning)
+        {
+            console.WriteLine(warning, new Style(Color.Yellow));
+        }
     }
 
     private static void WriteNotes(IAnsiConsole console, RunSummary[] runs)

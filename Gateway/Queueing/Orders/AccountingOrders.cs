@@ -11,23 +11,23 @@ public sealed class TokenCounterOrder : IQueueOrder, IQueueSelector, IServiceAcc
     private const double OutputWeight = 2;
 
     private readonly ServiceCounters _clients = new();
-    private double _leastWaiting;
+    private double _lastServed;
 
     public string Name => "vtc";
 
     public double Rank(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrival) => arrival.TotalSeconds;
 
-    public int Select(ReadOnlySpan<Waiter> waiting, TimeSpan now)
+    public int Select(ReadOnlySpan<Waiter> waiting, TimeSpan now) => Selecting.Least(waiting, waiter => _clients.Of(waiter.Request.TenantKey));
+
+    // Turns go to the least served of those who wait, so the counter at the last turn is the least of the queue, and with an empty queue what the paper takes.
+    public void OnEntered(InferenceRequest request) => _clients.Lift(request.TenantKey, _lastServed);
+
+    public void OnTurn(InferenceRequest request, in RequestEstimate estimate)
     {
-        var next = Selecting.Least(waiting, waiter => _clients.Of(waiter.Request.TenantKey));
-        _leastWaiting = _clients.Of(waiting[next].Request.TenantKey);
-        return next;
-    }
-
-    public void OnEntered(InferenceRequest request) => _clients.Lift(request.TenantKey, _leastWaiting);
-
-    public void OnTurn(InferenceRequest request, in RequestEstimate estimate) =>
+        _clients.Lift(request.TenantKey, _lastServed);
+        _lastServed = _clients.Of(request.TenantKey);
         _clients.Charge(request.TenantKey, (PromptWeight * estimate.PromptTokens) + (OutputWeight * estimate.OutputTokens));
+    }
 
     public void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens) =>
         _clients.Charge(request.TenantKey, OutputWeight * (outputTokens - estimate.OutputTokens));

@@ -9,7 +9,7 @@ public sealed record PolicyRun(string Policy, RunSummary Summary);
 /// <param name="Simulated">The figures of the model.</param>
 public sealed record MeasuredComparison(string Name, RunSummary Measured, RunSummary Simulated);
 
-/// <summary>Everything that a replay found, for the terminal, for machines and as a page. Holds no wall-clock figure and no path.</summary>
+/// <summary>Everything that a replay found, for the terminal, for machines and as a page. Holds no path, and no wall-clock figure unless a real endpoint was measured.</summary>
 public sealed record ReplayReport
 {
     /// <summary>The workload's name, without a folder.</summary>
@@ -24,6 +24,9 @@ public sealed record ReplayReport
 
     /// <summary>The policies in the order asked for; ratios are to the first.</summary>
     public IReadOnlyList<PolicyRun> Runs { get; init; } = [];
+
+    /// <summary>How the load on a real endpoint went, whose run then is the first; null: everything was simulated.</summary>
+    public LoadFigures? Load { get; init; }
 
     /// <summary>One curve per policy; empty without a sweep.</summary>
     public IReadOnlyList<SweepResult> Sweeps { get; init; } = [];

@@ -53,6 +53,7 @@ internal sealed record ReportColumn(string Title, string Unit, Better Better, Fu
         new("Jain", "", Better.Higher, run => run.Fairness?.JainIndex),
         new("refused", "", Better.Lower, run => run.Refused) { IsCount = true },
         new("too large", "", Better.Neutral, run => run.TooLarge) { IsCount = true },
+        new("failed", "", Better.Lower, run => run.Failed) { IsCount = true },
     ];
 
     /// <summary>What a rate sweep is read for.</summary>

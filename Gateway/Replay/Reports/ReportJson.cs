@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Gateway.Replay.Reports;
 
 /// <summary>
-/// The report for machines: no wall-clock figure and no path, fixed rounding and order, so equal runs are equal bytes.
+/// The report for machines: no path, fixed rounding and order, and without a measured load no wall-clock figure, so equal simulated runs are equal bytes.
 /// Times in seconds, shares 0 to 1; null where a run has no such figure.
 /// </summary>
 public static class ReportJson
@@ -54,10 +54,39 @@ public static class ReportJson
             json.WriteEndObject();
         }
         json.WriteEndArray();
+        if (report.Load is { } load)
+        {
+            WriteLoad(json, load);
+        }
         WriteSweeps(json, report.Sweeps);
         WriteBounds(json, report);
         WriteComparisons(json, report.Comparisons);
         json.WriteEndObject();
+    }
+
+    private static void WriteLoad(Utf8JsonWriter json, LoadFigures load)
+    {
+        json.WriteStartObject("load");
+        json.WriteNumber("sent", load.Sent);
+        RunJson.Number(json, "offeredRate", load.OfferedRate);
+        RunJson.Number(json, "sentRate", load.SentRate);
+        RunJson.Latency(json, "lateness", load.Lateness);
+        json.WriteBoolean("isLate", load.IsLate);
+        json.WriteNumber("mostOpen", load.MostOpen);
+        json.WriteNumber("givenUp", load.GivenUp);
+        WriteCounts("failures", load.Failures);
+        WriteCounts("replicas", load.Replicas);
+        json.WriteEndObject();
+
+        void WriteCounts(string name, IReadOnlyList<NamedCount> counts)
+        {
+            json.WriteStartObject(name);
+            foreach (var count in counts)
+            {
+                json.WriteNumber(count.Name, count.Count);
+            }
+            json.WriteEndObject();
+        }
     }
 
     private static void WriteSweeps(Utf8JsonWriter json, IReadOnlyList<SweepResult> sweeps)

@@ -22,6 +22,10 @@ public static class ReportPage
         {
             WriteTables(page, report);
         }
+        if (report.Load is { } load)
+        {
+            ReportPageTables.Load(page, load);
+        }
         page.Raw("<div id=\"legend\"></div>\n");
         if (report.Runs.Count > 0)
         {

@@ -115,6 +115,24 @@ internal static class ReportPageTables
         page.Raw("</tbody></table></div>\n");
     }
 
+    /// <summary>How the load on a real endpoint went.</summary>
+    public static void Load(HtmlText page, LoadFigures load)
+    {
+        page.Raw("<section>\n").Element("h2", "Load on the endpoint").Raw("<div class=\"wide\"><table>\n<tbody>\n");
+        foreach (var (name, value) in LoadRows.Of(load))
+        {
+            page.Raw("<tr><th>").Text(name).Raw("</th>");
+            Plain(page, value);
+            page.Raw("</tr>\n");
+        }
+        page.Raw("</tbody></table></div>\n");
+        if (LoadRows.Warning(load) is { } warning)
+        {
+            page.Raw("<p class=\"note\">").Text(warning).Raw("</p>\n");
+        }
+        page.Raw("</section>\n");
+    }
+
     private static void Cell(HtmlText page, ReportColumn column, RunSummary[] runs, int index, string? best)
     {
         var text = column.Text(runs[index]);

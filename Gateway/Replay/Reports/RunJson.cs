@@ -25,6 +25,7 @@ internal static class RunJson
         json.WriteNumber("completed", run.Completed);
         json.WriteNumber("refused", run.Refused);
         json.WriteNumber("tooLarge", run.TooLarge);
+        json.WriteNumber("failed", run.Failed);
         json.WriteBoolean("roughPercentiles", run.HasRoughPercentiles);
         Latency(json, "ttft", run.TimeToFirstToken);
         Latency(json, "tpot", run.TimePerOutputToken);
@@ -85,7 +86,7 @@ internal static class RunJson
     /// <summary>A priority class as the product's headers write it.</summary>
     public static string PriorityName(ClassSummary row) => row.Priority.ToString().ToLowerInvariant();
 
-    private static void Latency(Utf8JsonWriter json, string name, LatencySummary times)
+    public static void Latency(Utf8JsonWriter json, string name, LatencySummary times)
     {
         json.WriteStartObject(name);
         json.WriteNumber("count", times.Count);

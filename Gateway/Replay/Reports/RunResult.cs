@@ -12,6 +12,9 @@ public enum ReplayOutcome
 
     /// <summary>Refused by the gateway: queue full, waited too long, deadline.</summary>
     Refused,
+
+    /// <summary>Neither answered nor refused: an error, a cut stream, no connection. Only real endpoints do that.</summary>
+    Failed,
 }
 
 /// <summary>One request's measured life, on the clock of the run.</summary>
@@ -44,6 +47,8 @@ public readonly record struct RequestResult
     public int ReplicaIndex { get; init; }
 
     public string? ClientId { get; init; }
+
+    public string? SessionId { get; init; }
 
     public PriorityClass Priority { get; init; }
 

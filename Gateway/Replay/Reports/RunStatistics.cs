@@ -28,6 +28,7 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
     private long _completed;
     private long _refused;
     private long _tooLarge;
+    private long _failed;
     private long _good;
     private long _inputTokens;
     private long _outputTokens;
@@ -48,6 +49,9 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
                 return;
             case ReplayOutcome.TooLarge:
                 _tooLarge++;
+                return;
+            case ReplayOutcome.Failed:
+                _failed++;
                 return;
             default:
                 AddCompleted(result);
@@ -88,6 +92,7 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
             Completed = _completed,
             Refused = _refused,
             TooLarge = _tooLarge,
+            Failed = _failed,
             TimeToFirstToken = LatencySummary.Of(_firstToken),
             TimePerOutputToken = LatencySummary.Of(_perToken),
             EndToEnd = LatencySummary.Of(_endToEnd),
@@ -97,7 +102,7 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
             OutputTokensPerSecond = PerSecond(_outputTokens),
             TotalTokensPerSecond = PerSecond(_inputTokens + _outputTokens),
             Goodput = _hasSlo ? PerSecond(_good) : null,
-            GoodShare = _hasSlo ? Share(_good, _completed + _refused + _tooLarge) : null,
+            GoodShare = _hasSlo ? Share(_good, _completed + _refused + _tooLarge + _failed) : null,
             Preemptions = _fleet.Preemptions,
             EngineSteps = _fleet.Steps,
             KvUsageMean = _fleet.KvUsageMean,

@@ -39,6 +39,9 @@ public sealed record RunSummary
 
     public required long TooLarge { get; init; }
 
+    /// <summary>Neither answered nor refused; 0 in a simulated run.</summary>
+    public long Failed { get; init; }
+
     /// <summary>Arrival to first token, queueing included.</summary>
     public required LatencySummary TimeToFirstToken { get; init; }
 
@@ -113,7 +116,7 @@ public sealed record RunSummary
     public required TimelineSeries Timeline { get; init; }
 
     /// <summary>Every request that came.</summary>
-    public long Requests => Completed + Refused + TooLarge;
+    public long Requests => Completed + Refused + TooLarge + Failed;
 
     /// <summary>Too few requests for tail percentiles: compare by means.</summary>
     public bool HasRoughPercentiles => Completed < FewestForPercentiles;

@@ -1,3 +1,5 @@
+using Gateway.Requests;
+
 namespace Gateway.Routing.Peers;
 
 /// <summary>KubeAI's CHWBL: consistent hashing of the prompt's beginning with bounded loads; the same answer in every gateway.</summary>
@@ -21,7 +23,7 @@ public sealed class BoundedHashScorer : IReplicaScorer
             total += candidate.Replica.RunningRequests;
         }
         var bound = LoadFactor * (total + 1) / candidates.Length;
-        var key = query.Request.Prefix.Blocks is [var first, ..] ? first : query.Request.SessionKey;
+        var key = KeyOf(query.Request);
         var rank = 0;
         seconds.Fill(candidates.Length + 1);
         for (var step = 0; step < ring.Points.Length && rank < candidates.Length; step++)
@@ -34,6 +36,10 @@ public sealed class BoundedHashScorer : IReplicaScorer
             }
         }
     }
+
+    // A prompt too short for a block shares nothing: it goes by its own name, so that such prompts spread over the ring.
+    private static ulong KeyOf(InferenceRequest request) =>
+        request.Prefix.Blocks is [var first, ..] ? first : request.SessionKey != 0 ? request.SessionKey : Ring.HashOf(request.Id, 0);
 
     // The ring depends on nothing but the replicas' names: remembered, not state.
     private Ring RingOf(ReadOnlySpan<Candidate> candidates)
@@ -99,7 +105,7 @@ public sealed class BoundedHashScorer : IReplicaScorer
         }
 
         // FNV-1a, then a multiplication to spread the last character's bits.
-        private static ulong HashOf(string id, int point)
+        public static ulong HashOf(string id, int point)
         {
             var hash = 14_695_981_039_346_656_037UL;
             foreach (var character in id)

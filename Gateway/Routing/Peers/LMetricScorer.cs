@@ -6,8 +6,8 @@ namespace Gateway.Routing.Peers;
 /// <remarks>arXiv 2603.15202, as adopted by Dynamo.</remarks>
 public sealed class LMetricScorer : IReplicaScorer
 {
-    // Small enough never to outweigh a token: fewer in flight wins among equals.
-    private const double TieBreak = 1e-3;
+    // In tokens: fewer in flight wins among equals. Above the router's tolerance of ties, and a token outweighs a difference of fifty requests.
+    private const double TieBreak = 0.02;
 
     public string Name => "lmetric";
 

@@ -31,7 +31,8 @@ public sealed class CacheAwareScorer : IReplicaScorer
 }
 
 /// <summary>SMG's <c>least_load</c>: queued tokens over throughput, plus a penalty that rises as the KV room fills.</summary>
-/// <remarks>Throughput 2,000 tokens/s while unknown and 0.15·k/(1−k), as published. The tokens sent since the last reading are in our ledger.</remarks>
+/// <remarks>Throughput 2,000 tokens/s while unknown and 0.15·k/(1−k), as published. The tokens sent since the last reading are in our ledger.
+/// Where no engine tells its KV use, the shortest queue.</remarks>
 public sealed class SmgLeastLoadScorer : IReplicaScorer
 {
     private const double TokensPerSecond = 2_000;
@@ -42,9 +43,19 @@ public sealed class SmgLeastLoadScorer : IReplicaScorer
 
     public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
     {
+        var hasReports = false;
+        foreach (ref readonly var candidate in candidates)
+        {
+            hasReports |= candidate.Replica.Report.KvUsage is not null;
+        }
         for (var i = 0; i < candidates.Length; i++)
         {
             ref readonly var replica = ref candidates[i].Replica;
+            if (!hasReports)
+            {
+                seconds[i] = replica.RunningRequests;
+                continue;
+            }
             var usage = Math.Min(MostUsage, replica.Report.KvUsage ?? 0);
             seconds[i] = (replica.QueuedPrefillTokens / TokensPerSecond) + (KvWeightSeconds * usage / (1 - usage));
         }

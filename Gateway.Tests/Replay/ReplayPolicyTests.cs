@@ -1,0 +1,53 @@
+using Gateway.Replay;
+
+namespace Gateway.Tests.Replay;
+
+public sealed class ReplayPolicyTests
+{
+    [Theory]
+    [InlineData("round_robin", "round_robin", "fcfs", "none", LengthKnowledge.None)]
+    [InlineData("plain", "least_requests", "fcfs", "none", LengthKnowledge.None)]
+    [InlineData("default", "least_work", "fcfs", "past_future", LengthKnowledge.Mean)]
+    [InlineData("sal/boost", "sal", "boost", "none", LengthKnowledge.None)]
+    [InlineData("lmetric/larry/window", "lmetric", "larry", "window", LengthKnowledge.None)]
+    [InlineData("chwbl/vtc/past_future/oracle", "chwbl", "vtc", "past_future", LengthKnowledge.Oracle)]
+    [InlineData("dynamo///class", "dynamo", "fcfs", "none", LengthKnowledge.Class)]
+    public void Parse_AKnownPolicy_FillsWhatIsMissing(string text, string routing, string order, string admission, LengthKnowledge lengths)
+    {
+        var policy = ReplayPolicy.Parse(text, out var problem);
+
+        Assert.Null(problem);
+        Assert.Equal(new ReplayPolicy(text, routing, order, admission, lengths), policy);
+    }
+
+    [Fact]
+    public void Parse_NumbersAfterTheirNames_AreTaken()
+    {
+        var boost = ReplayPolicy.Parse("random/boost:0.05/window:36", out _)!;
+        var share = ReplayPolicy.Parse("random/fcfs/past_future:1.05/mean", out _)!;
+
+        Assert.Equal((0.05, 36, null), (boost.BoostPerSecond, boost.WindowRequests, boost.CapacityShare));
+        Assert.Equal((null, null, 1.05), (share.BoostPerSecond, share.WindowRequests, share.CapacityShare));
+    }
+
+    [Theory]
+    [InlineData("fastest", "No routing is called 'fastest'", "least_requests")]
+    [InlineData("", "No routing is called ''", "default")]
+    [InlineData("sal/lifo", "No order is called 'lifo'", "fcfs")]
+    [InlineData("sal/fcfs/always", "No admission is called 'always'", "past_future")]
+    [InlineData("sal/fcfs/none/psychic", "No lengths is called 'psychic'", "oracle")]
+    [InlineData("sal/fcfs/none/mean/more", "more than the four parts", "routing/order/admission/lengths")]
+    [InlineData("default/sjf", "takes no further parts", "default")]
+    [InlineData("sal/fcfs/window:0", "'window:0'", "1 to 100000")]
+    [InlineData("sal/fcfs/window:2.5", "'window:2.5'", "whole number")]
+    [InlineData("sal/boost:fast", "'boost:fast'", "0.001 to 100")]
+    [InlineData("sal/fcfs/past_future:3", "'past_future:3'", "0.05 to 2")]
+    [InlineData("sal/sjf:2", "'sjf:2'", "takes no number")]
+    public void Parse_AWrongWord_SaysWhatIsAllowed(string text, string what, string allowed)
+    {
+        Assert.Null(ReplayPolicy.Parse(text, out var problem));
+
+        Assert.Contains(what, problem, StringComparison.Ordinal);
+        Assert.Contains(allowed, problem, StringComparison.Ordinal);
+    }
+}

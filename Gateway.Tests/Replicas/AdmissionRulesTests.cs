@@ -1,0 +1,106 @@
+using Gateway.Replicas;
+using Gateway.Tests.Fakes;
+
+namespace Gateway.Tests.Replicas;
+
+public sealed class AdmissionRulesTests
+{
+    [Fact]
+    public void Peak_OfThePapersExample_IsAtTheEndOfTheThird()
+    {
+        // Longest first: 50 + 100 | 150 + 2 x 50 | 350 + 3 x 10.
+        PastFutureAdmission.Course[] courses = [new(100, 50, 1), new(200, 10, 1), new(50, 100, 1)];
+
+        Assert.Equal(380, PastFutureAdmission.Peak(courses));
+    }
+
+    [Fact]
+    public void Peak_OfAnAnswerInSeveralSequences_GrowsByOneTokenForEach()
+    {
+        // The longer one ends at 50 + 100 alone; the other at 150 + (1 + 4) x 20.
+        PastFutureAdmission.Course[] courses = [new(100, 20, 4), new(50, 100, 1)];
+
+        Assert.Equal(250, PastFutureAdmission.Peak(courses));
+    }
+
+    [Theory]
+    [InlineData(250, true)]
+    [InlineData(249, false)]
+    public void PastFuture_WithOneInFlight_AdmitsUpToThePeak(long kvTokens, bool isAdmitted)
+    {
+        // (50, 100) beside (100, 50): 50 + 100 | 150 + 2 x 50.
+        var replica = Up(kvTokens);
+        using var first = replica.TryReserve(Load(99, 50), new PastFutureAdmission(), 1);
+
+        using var second = replica.TryReserve(Load(49, 100), new PastFutureAdmission(), 1);
+
+        Assert.NotNull(first);
+        Assert.Equal(isAdmitted, second is not null);
+    }
+
+    [Theory]
+    // 40 came of 50: a = 140, b = max(10, 4, 16) = 16; beside (50, 100): 150 | 190 + 2 x 16 = 222.
+    [InlineData(40, 222)]
+    // 400 came of 50: a = 500, b = max(-350, 40, 16) = 40: 150 | 550 + 2 x 40 = 630.
+    [InlineData(400, 630)]
+    public void PastFuture_AsAnAnswerGrows_CountsDownFromWhatWasExpected(int generated, long peak)
+    {
+        foreach (var (kvTokens, isAdmitted) in new[] { (peak, true), (peak - 1, false) })
+        {
+            var replica = Up(kvTokens);
+            using var first = replica.TryReserve(Load(99, 50), new PastFutureAdmission(), 1)!;
+            // What the distribution expects it to go on for does not matter.
+            first.OnProgress(generated, remainingTokens: 77);
+
+            using var second = replica.TryReserve(Load(49, 100), new PastFutureAdmission(), 1);
+
+            Assert.Equal(isAdmitted, second is not null);
+        }
+    }
+
+    [Fact]
+    public void PastFuture_AtAnEmptyReplica_AlwaysAdmits()
+    {
+        using var reservation = Up(10).TryReserve(Load(1_000, 1_000), new PastFutureAdmission(), 1);
+
+        Assert.NotNull(reservation);
+    }
+
+    [Fact]
+    public void PastFuture_WithoutAKnownCapacity_HoldsNothing()
+    {
+        var replica = Up(null);
+        var admitted = Enumerable.Range(0, 100).Select(_ => replica.TryReserve(Load(100_000, 1_000), new PastFutureAdmission(), 1)).ToList();
+
+        Assert.All(admitted, Assert.NotNull);
+    }
+
+    [Fact]
+    public void Window_WhenFull_AdmitsNobodyMore()
+    {
+        var replica = Up(10);
+        var rule = new WindowAdmission(2);
+
+        Assert.NotNull(replica.TryReserve(Load(100, 100), rule, 1));
+        var second = replica.TryReserve(Load(100, 100), rule, 1);
+        Assert.NotNull(second);
+        Assert.Null(replica.TryReserve(Load(100, 100), rule, 1));
+        second.Dispose();
+
+        Assert.NotNull(replica.TryReserve(Load(100, 100), rule, 1));
+    }
+
+    [Fact]
+    public void Create_OfEveryName_GivesTheRuleOfThatName() =>
+        Assert.All(AdmissionRules.Names, name => Assert.Equal(name, AdmissionRules.Create(name, 1).Name));
+
+    private static LoadProfile Load(int promptTokens, double outputTokens) => new(promptTokens, promptTokens, outputTokens, 1);
+
+    private static Replica Up(long? kvTokens)
+    {
+        var address = new Uri("http://10.0.0.1:8000");
+        var replica = new Replica(new ReplicaOptions { Url = address, KvTokens = kvTokens }, address, "r", 0, new FaultLimits(3, TimeSpan.FromSeconds(10)), new ManualTime());
+        replica.OnProbed(ReplicaHealth.Up);
+        return replica;
+    }
+}

@@ -1,0 +1,58 @@
+using System.Globalization;
+using Gateway.Configuration;
+using Gateway.Replay.Reports;
+using Gateway.Replay.Scenarios;
+using Spectre.Console;
+
+namespace Gateway.Cli.Replays;
+
+/// <summary>Claims on the terminal, one row each; those that do not reproduce say so.</summary>
+internal static class ScenarioTable
+{
+    private const int PlainWidth = 400;
+
+    private static readonly string[] Numbers = ["baseline", "policy", "ratio", "published ratio", "holds in"];
+
+    public static void Write(IAnsiConsole console, IReadOnlyList<ScenarioResult> results, bool isQuick)
+    {
+        var plain = !console.Profile.Out.IsTerminal;
+        if (plain)
+        {
+            console.Profile.Width = PlainWidth;
+        }
+        var table = new Table { Border = plain ? TableBorder.Markdown : TableBorder.Rounded };
+        table.AddColumns("system", "experiment", "policies", "metric", "expected");
+        foreach (var heading in Numbers)
+        {
+            table.AddColumn(new TableColumn(heading).RightAligned());
+        }
+        foreach (var result in results)
+        {
+            table.AddRow([.. CellsOf(result).Select(text => new Text(text, result.IsReproduced ? Style.Plain : new Style(Color.Yellow)))]);
+        }
+        console.Write(table);
+        console.WriteLine($"{Count(results.Count(result => result.IsReproduced))} of {Count(results.Count)} claims hold in every seed. Times in seconds; arrivals are paired.");
+        if (isQuick)
+        {
+            console.WriteLine("A quick run: few requests and two seeds, so that the figures prove nothing.");
+        }
+    }
+
+    private static IEnumerable<string> CellsOf(ScenarioResult result) =>
+    [
+        result.File.System,
+        result.Experiment.Name,
+        $"{result.Experiment.Policy} against {result.Experiment.Baseline}",
+        result.Claim.Metric,
+        EnumWords.Of(result.Claim.Expect),
+        Figure(result.Baseline),
+        Figure(result.Policy),
+        result.Ratio is { } ratio ? ratio.ToString("0.00", CultureInfo.InvariantCulture) : "–",
+        result.Claim.Published ?? "–",
+        $"{Count(result.Holds)} of {Count(result.Pairs.Count)} seeds" + (result.IsReproduced ? "" : " (not reproduced)"),
+    ];
+
+    private static string Figure(double? value) => value is { } number ? ReportColumn.Number(number) : "–";
+
+    private static string Count(int value) => value.ToString(CultureInfo.InvariantCulture);
+}

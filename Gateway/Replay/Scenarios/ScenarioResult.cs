@@ -1,0 +1,41 @@
+namespace Gateway.Replay.Scenarios;
+
+/// <summary>What became of one claim.</summary>
+public sealed record ScenarioResult
+{
+    /// <summary>Within this of 1 two figures are the same.</summary>
+    private const double SameWithin = 0.02;
+
+    public required ScenarioFile File { get; init; }
+
+    public required ScenarioExperiment Experiment { get; init; }
+
+    public required ScenarioClaim Claim { get; init; }
+
+    /// <summary>Figures of baseline and policy, one pair per seed; null where a run has no such figure.</summary>
+    public required IReadOnlyList<(double? Baseline, double? Policy)> Pairs { get; init; }
+
+    /// <summary>Mean over the seeds; null where one of them has no figure.</summary>
+    public double? Baseline => Mean(Pairs.Select(pair => pair.Baseline));
+
+    /// <summary>Mean over the seeds; null where one of them has no figure.</summary>
+    public double? Policy => Mean(Pairs.Select(pair => pair.Policy));
+
+    /// <summary>Policy over baseline; null where there is nothing to divide.</summary>
+    public double? Ratio => Baseline is { } baseline and not 0 && Policy is { } policy ? policy / baseline : null;
+
+    /// <summary>Seeds in which the figure moved as claimed.</summary>
+    public int Holds => Pairs.Count(HoldsIn);
+
+    /// <summary>Whether it did in all of them.</summary>
+    public bool IsReproduced => Holds == Pairs.Count;
+
+    private bool HoldsIn((double? Baseline, double? Policy) pair) => pair is ({ } baseline, { } policy) && Claim.Expect switch
+    {
+        ClaimDirection.Lower => policy < baseline,
+        ClaimDirection.Higher => policy > baseline,
+        _ => Math.Abs(policy - baseline) <= SameWithin * Math.Abs(baseline),
+    };
+
+    private static double? Mean(IEnumerable<double?> figures) => figures.Any(figure => figure is null) ? null : figures.Average();
+}

@@ -1,0 +1,66 @@
+using Gateway.Replay.Reports;
+using Gateway.Replay.Traces;
+using Gateway.Simulation;
+
+namespace Gateway.Replay.Scenarios;
+
+/// <summary>One policy of an experiment under one seed. Deterministic.</summary>
+internal static class ScenarioRun
+{
+    /// <param name="experiment">Checked.</param>
+    /// <param name="policy">One of its two.</param>
+    /// <param name="seed">Of the workload and of the draws among equals: both policies of a pair have the same.</param>
+    /// <param name="limit">Requests at most; null: all.</param>
+    /// <param name="cancellationToken">Gives the run up.</param>
+    /// <exception cref="TraceException">The workload is a file, and damaged.</exception>
+    public static ScenarioFigures Execute(ScenarioExperiment experiment, string policy, int seed, long? limit, CancellationToken cancellationToken)
+    {
+        var settings = new ReplaySettings
+        {
+            Profile = EngineProfiles.Find(experiment.Fleet.Profile)!,
+            Replicas = experiment.Fleet.Replicas,
+            Speeds = experiment.Fleet.Speeds,
+            Seed = seed,
+            IgnoresPriorities = experiment.IgnorePriorities,
+        };
+        var trace = TraceSource.Open(experiment.Workload, new TraceSettings { Seed = seed, Limit = limit });
+        var observer = new Observer(new RunStatistics(experiment.Slo.Limits));
+        new Replayer(settings, ReplayPolicy.Parse(policy, out _)!, observer).Run(trace, cancellationToken);
+        return observer.Figures();
+    }
+
+    /// <summary>Adds to the usual figures what the client that sent most got, and what all others got.</summary>
+    private sealed class Observer(RunStatistics statistics) : IRunObserver
+    {
+        private readonly Dictionary<string, (long Requests, double Seconds)> _clients = new(StringComparer.Ordinal);
+
+        public ScenarioFigures Figures()
+        {
+            if (_clients.Count < 2)
+            {
+                return new ScenarioFigures(statistics.Summarize(), null, null);
+            }
+            // Equals go by name, so that the order of the dictionary does not matter.
+            var most = _clients.OrderByDescending(client => client.Value.Requests).ThenBy(client => client.Key, StringComparer.Ordinal).First();
+            var (requests, seconds) = (_clients.Values.Sum(row => row.Requests), _clients.Values.Sum(row => row.Seconds));
+            return new ScenarioFigures(
+                statistics.Summarize(), most.Value.Seconds / most.Value.Requests, (seconds - most.Value.Seconds) / (requests - most.Value.Requests));
+        }
+
+        public void OnRequest(in RequestResult result)
+        {
+            if (result is { Outcome: ReplayOutcome.Completed, ClientId: { } client })
+            {
+                var (requests, seconds) = _clients.GetValueOrDefault(client);
+                _clients[client] = (requests + 1, seconds + result.TimeToFirstToken.TotalSeconds);
+            }
+            statistics.OnRequest(result);
+        }
+
+        public void OnSample(in ReplicaSample sample) => statistics.OnSample(sample);
+
+        public void OnQueue(in QueueSample sample) => statistics.OnQueue(sample);
+
+        public void OnEnd(TimeSpan duration, long decisions, IReadOnlyList<EngineTotals> engines) => statistics.OnEnd(duration, decisions, engines);
+    }
+}

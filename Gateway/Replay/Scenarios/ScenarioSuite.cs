@@ -1,0 +1,79 @@
+namespace Gateway.Replay.Scenarios;
+
+/// <summary>Runs scenario files, several runs at a time. The results depend on the files alone, not on what finished first.</summary>
+/// <param name="files">Checked.</param>
+/// <param name="isQuick">Two seeds and few requests: to see that everything runs, not what it shows.</param>
+public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, bool isQuick)
+{
+    private const int QuickSeeds = 2;
+    private const int QuickRequests = 300;
+
+    private int _finished;
+
+    /// <summary>Runs that the files ask for.</summary>
+    public int Runs { get; } = files.SelectMany(file => file.Experiments).Sum(experiment => 2 * SeedsOf(experiment, isQuick).Count());
+
+    /// <summary>Runs that are done.</summary>
+    public int Finished => Volatile.Read(ref _finished);
+
+    /// <summary>One result per claim, in the order of the files.</summary>
+    /// <param name="parallelRuns">Runs at a time, at least 1.</param>
+    /// <param name="cancellationToken">Gives everything up.</param>
+    /// <exception cref="Traces.TraceException">A workload is a file, and damaged.</exception>
+    public IReadOnlyList<ScenarioResult> Execute(int parallelRuns, CancellationToken cancellationToken)
+    {
+        var experiments = files.SelectMany(file => file.Experiments.Select(experiment =>
+            SeedsOf(experiment, isQuick).Select(seed => new Pair(file, experiment, seed)).ToArray())).ToArray();
+        var pairs = experiments.SelectMany(seeds => seeds).ToArray();
+        var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = parallelRuns };
+        try
+        {
+            Parallel.For(0, 2 * pairs.Length, options, index => Execute(pairs[index / 2], index % 2 == 0, cancellationToken));
+        }
+        catch (AggregateException several) when (several.InnerException is Traces.TraceException damaged)
+        {
+            throw new Traces.TraceException(damaged.Message);
+        }
+        return [.. experiments.SelectMany(ResultsOf)];
+    }
+
+    private void Execute(Pair pair, bool isBaseline, CancellationToken cancellationToken)
+    {
+        var policy = isBaseline ? pair.Experiment.Baseline : pair.Experiment.Policy;
+        var figures = ScenarioRun.Execute(pair.Experiment, policy, pair.Seed, isQuick ? QuickRequests : null, cancellationToken);
+        if (isBaseline)
+        {
+            pair.Baseline = figures;
+        }
+        else
+        {
+            pair.Policy = figures;
+        }
+        Interlocked.Increment(ref _finished);
+    }
+
+    private static IEnumerable<int> SeedsOf(ScenarioExperiment experiment, bool isQuick) =>
+        isQuick ? experiment.Seeds.Distinct().Take(QuickSeeds) : experiment.Seeds.Distinct();
+
+    private static IEnumerable<ScenarioResult> ResultsOf(Pair[] seeds) => seeds[0].Experiment.Claims.Select(claim => new ScenarioResult
+    {
+        File = seeds[0].File,
+        Experiment = seeds[0].Experiment,
+        Claim = claim,
+        Pairs = [.. seeds.Select(pair => (ScenarioMetrics.Of(claim.Metric, pair.Baseline!), ScenarioMetrics.Of(claim.Metric, pair.Policy!)))],
+    });
+
+    /// <summary>Both policies under one seed.</summary>
+    private sealed class Pair(ScenarioFile file, ScenarioExperiment experiment, int seed)
+    {
+        public ScenarioFile File { get; } = file;
+
+        public ScenarioExperiment Experiment { get; } = experiment;
+
+        public int Seed { get; } = seed;
+
+        public ScenarioFigures? Baseline { get; set; }
+
+        public ScenarioFigures? Policy { get; set; }
+    }
+}
