@@ -10,11 +10,7 @@ public sealed class PeerScorerTests
     private static readonly RoutingQuery Query = new(CorePool.Request(), CorePool.Cost(1_000, 200), new TrafficMeans(800, 200));
 
     [Fact]
-<<<<<<< HEAD
-    public void Score_BySal_TakesTheLargerOfMemoryAndPrefillSteps()
-=======
     public void Choose_BySal_TakesTheLargerOfMemoryAndPrefillSteps()
->>>>>>> scen
     {
         Candidate[] candidates =
         [
@@ -31,19 +27,11 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
-<<<<<<< HEAD
-    public void Score_BySal_AmongEquals_TakesTheFewerInFlight() =>
-        Assert.All(Enumerable.Range(1, 20), seed => Assert.Equal(1, Choice("sal", [At(0, requests: 9), At(1, requests: 8)], seed)));
-
-    [Fact]
-    public void Score_ByLMetric_MultipliesPrefillByBatch()
-=======
     public void Choose_BySalAmongEquals_TakesTheFewerInFlight() =>
         Assert.All(Enumerable.Range(1, 20), seed => Assert.Equal(1, Choice("sal", [At(0, requests: 9), At(1, requests: 8)], seed)));
 
     [Fact]
     public void Choose_ByLMetric_MultipliesPrefillByBatch()
->>>>>>> scen
     {
         Candidate[] candidates =
         [
@@ -58,11 +46,7 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
-<<<<<<< HEAD
-    public void Score_ByFreeness_IsFreeTokensPerRequest()
-=======
     public void Choose_ByFreeness_ComparesFreeTokensPerRequest()
->>>>>>> scen
     {
         // 8,000 / 4, 4,000 / 1, 1,000 / 1.
         Candidate[] candidates =
@@ -74,11 +58,7 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
-<<<<<<< HEAD
-    public void Score_ByDynamo_AddsPrefillLessOverlapToWhatIsDecoded()
-=======
     public void Choose_ByDynamo_AddsPrefillLessOverlapToWhatIsDecoded()
->>>>>>> scen
     {
         Candidate[] candidates =
         [
@@ -93,11 +73,7 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
-<<<<<<< HEAD
-    public void Score_ByLlmD_WeighsQueueRoomAndPrefix()
-=======
     public void Choose_ByLlmD_WeighsQueueRoomAndPrefix()
->>>>>>> scen
     {
         Candidate[] candidates =
         [
@@ -140,19 +116,11 @@ public sealed class PeerScorerTests
     [InlineData(300, 5, 1)]
     [InlineData(1_000, 64, 0)]
     [InlineData(1_000, 65, 1)]
-<<<<<<< HEAD
-    public void Score_ByCacheAware_FollowsThePrefixWhileTheFleetIsBalanced(int hit, int requests, int expected) =>
-        Assert.Equal(expected, Choice("cache_aware", [At(0, requests: requests, hit: hit), At(1), At(2, requests: 1)]));
-
-    [Fact]
-    public void Score_ByCacheAware_WithQueuesFarApartButAlikeInRatio_StillFollowsThePrefix() =>
-=======
     public void Choose_ByCacheAware_FollowsThePrefixWhileTheFleetIsBalanced(int hit, int requests, int expected) =>
         Assert.Equal(expected, Choice("cache_aware", [At(0, requests: requests, hit: hit), At(1), At(2, requests: 1)]));
 
     [Fact]
     public void Choose_ByCacheAwareWithQueuesFarApartButAlikeInRatio_StillFollowsThePrefix() =>
->>>>>>> scen
         Assert.Equal(0, Choice("cache_aware", [At(0, requests: 300, hit: 1_000), At(1, requests: 210)]));
 
     [Fact]
@@ -170,11 +138,7 @@ public sealed class PeerScorerTests
     }
 
     [Fact]
-<<<<<<< HEAD
-    public void Score_ByLeastLoad_WithoutAnyReport_TakesTheShortestQueue() =>
-=======
     public void Choose_ByLeastLoadWithoutAnyReport_TakesTheShortestQueue() =>
->>>>>>> scen
         Assert.Equal(1, Choice("least_load", [At(0, requests: 2), At(1, requests: 1, prefill: 9_000)]));
 
     [Fact]
