@@ -1,0 +1,71 @@
+using System.CommandLine;
+using System.Text.Json;
+using Gateway.Cli;
+
+namespace Gateway.Tests.Cli;
+
+public sealed class ReplayScenariosTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("scenarios-");
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _error = new();
+
+    [Fact]
+    public async Task Replay_OfAFolderOfScenarios_PrintsARowPerClaimAndWritesThem()
+    {
+        Write("a.yaml", Scenario("sal"));
+        var json = Path.Combine(_folder.FullName, "out.json");
+
+        var exit = await InvokeAsync("--scenarios", _folder.FullName, "--quick", "--json", json);
+
+        Assert.Equal((0, ""), (exit, _error.ToString()));
+        Assert.Contains("| sal against round_robin |", _output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("A quick run", _output.ToString(), StringComparison.Ordinal);
+        using var written = JsonDocument.Parse(await File.ReadAllBytesAsync(json));
+        Assert.Equal("ttft_mean", written.RootElement.GetProperty("claims")[0].GetProperty("metric").GetString());
+    }
+
+    [Fact]
+    public async Task Replay_OfAWrongScenario_SaysWhereAndRunsNothing()
+    {
+        Write("a.yaml", Scenario("sal"));
+        Write("b.yaml", Scenario("fastest"));
+
+        var exit = await InvokeAsync("--scenarios", _folder.FullName);
+
+        Assert.Equal((2, ""), (exit, _output.ToString()));
+        Assert.Contains("b.yaml:7:13  experiments[0].policy: No routing is called 'fastest'.", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("1 problem. Nothing was run.", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Replay_OfNothing_SaysWhatIsMissing()
+    {
+        Assert.Equal(2, await InvokeAsync("--scenarios", _folder.FullName));
+        Assert.Equal(2, await InvokeAsync("--scenarios", Path.Combine(_folder.FullName, "none.yaml")));
+        Assert.Equal(2, await InvokeAsync());
+
+        Assert.Contains("holds no *.yaml", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("no such file", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("--trace or --scenarios is needed", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    private static string Scenario(string policy) => $$"""
+        system: S
+        source: nowhere
+        experiments:
+          - name: e
+            workload: w1:rate=12
+            baseline: round_robin
+            policy: {{policy}}
+            claims:
+              - { metric: ttft_mean, expect: lower }
+        """;
+
+    private void Write(string name, string text) => File.WriteAllText(Path.Combine(_folder.FullName, name), text);
+
+    private Task<int> InvokeAsync(params string[] arguments) =>
+        ReplayVerb.Create().Parse(arguments).InvokeAsync(new InvocationConfiguration { Output = _output, Error = _error });
+}
