@@ -82,9 +82,9 @@ public sealed class GatewayPath(
         var constraints = Pinning.Of(request, model);
         var admission = await model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
         visit.Admitted(admission);
-        decided(model.Pool.Name, admission);
         // Returned here once more, whatever happens: only the first time counts.
         using var reservation = admission.Reservation;
+        decided(model.Pool.Name, admission);
         if (reservation is null)
         {
             await visit.RefuseAsync(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter));
