@@ -16,7 +16,7 @@ internal sealed record StreamRules(ApiRoute Route, byte[]? PublicModel, bool Str
 
 /// <summary>Passes an engine's event stream on, whole events as they arrive, and watches them go by. Never faults: a broken stream ends with the API's own error event.</summary>
 /// <remarks>Read by one thread. Holds no buffer while nothing comes, so an idle stream costs little memory.</remarks>
-internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer answer, LoadReservation reservation, AttemptClock clock) : Stream
+internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer answer, LoadReservation reservation, AttemptClock clock) : ForwardOnlyStream
 {
     private const int ReadBytes = 4096;
 
@@ -29,20 +29,6 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
     private bool _isEnded;
     private bool _sawDone;
     private bool _isPrimed;
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <summary>Why the stream was none from its start; null: it began, and from then on nothing can be taken back.</summary>
     public AttemptFailure? FailureAtStart { get; private set; }
@@ -67,21 +53,6 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         // An empty buffer asks only whether there is something to read, so that the caller can rent its own late.
         return _output.Take(buffer.Span);
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("The stream is read asynchronously.");
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {

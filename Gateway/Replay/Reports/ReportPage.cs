@@ -94,7 +94,12 @@ public static class ReportPage
     {
         var at = index.ToString(CultureInfo.InvariantCulture);
         page.Raw("<section>\n").Element("h2", $"Measured against simulated: {comparison.Name}");
-        Charts(page, $"pair:{at}:ttft", $"pair:{at}:e2e", $"pair:{at}:tpot", $"pairtime:{at}:running", $"pairtime:{at}:waiting", $"pairtime:{at}:kvUsage");
+        Charts(page, $"pair:{at}:ttft", $"pair:{at}:e2e", $"pair:{at}:tpot");
+        // A measured run often has no record of the engine's state: a flat line at 0 would look like one.
+        if (Array.Exists(comparison.Measured.Timeline.Running, running => running > 0))
+        {
+            Charts(page, $"pairtime:{at}:running", $"pairtime:{at}:waiting", $"pairtime:{at}:kvUsage");
+        }
         ReportPageTables.Comparison(page, comparison);
         page.Raw("</section>\n");
     }
