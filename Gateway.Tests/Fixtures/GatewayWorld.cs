@@ -107,15 +107,7 @@ internal sealed class GatewayWorld : IAsyncDisposable
     }
 
     /// <summary>Waits until a condition holds; an event that never comes is named in the failure.</summary>
-    public static async Task UntilAsync(Func<bool> condition, string what)
-    {
-        var deadline = DateTime.UtcNow + Patience;
-        while (!condition())
-        {
-            Assert.True(DateTime.UtcNow < deadline, $"Waited in vain until {what}.");
-            await Task.Yield();
-        }
-    }
+    public static Task UntilAsync(Func<bool> condition, string what) => Until.HoldsAsync(condition, what);
 
     /// <summary>Waits until no request holds or waits for anything.</summary>
     public Task AtRestAsync() => UntilAsync(

@@ -187,15 +187,11 @@ public static class ReplayVerb
 
     private static TraceException Wrong(string option, string word, string expected) => new($"{option}: \"{word}\" is not {expected}.");
 
-    // Whole or not at all: a reader never meets half a report.
     private static void Write(string? path, byte[] content)
     {
-        if (path is null)
+        if (path is not null)
         {
-            return;
+            WholeFile.Write(path, content);
         }
-        var beside = path + ".part";
-        File.WriteAllBytes(beside, content);
-        File.Move(beside, path, overwrite: true);
     }
 }

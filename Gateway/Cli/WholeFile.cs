@@ -1,23 +1,40 @@
+using System.Text;
+
 namespace Gateway.Cli;
 
 /// <summary>Writes a file wholly or not at all.</summary>
 internal static class WholeFile
 {
-    /// <summary>Writes beside the target first, then renames.</summary>
+    /// <summary>Writes text as UTF-8.</summary>
     /// <returns>Null when it is written; else a sentence that says why not.</returns>
     public static string? TryWrite(string path, string text)
     {
-        var beside = path + ".part";
         try
         {
-            File.WriteAllText(beside, text);
-            File.Move(beside, path, overwrite: true);
+            Write(path, Encoding.UTF8.GetBytes(text));
             return null;
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            TryDelete(beside);
             return "The file cannot be written.";
+        }
+    }
+
+    /// <summary>Writes beside the target first, then renames: a reader never meets half a file.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
+    public static void Write(string path, byte[] content)
+    {
+        var beside = path + ".part";
+        try
+        {
+            File.WriteAllBytes(beside, content);
+            File.Move(beside, path, overwrite: true);
+        }
+        catch
+        {
+            TryDelete(beside);
+            throw;
         }
     }
 

@@ -170,14 +170,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         {
             return;
         }
-        var error = EngineErrorBody.Read(payload, 0);
-        FailureAtStart ??= new AttemptFailure(error.IsClientFault ? FailureKind.ClientFault : FailureKind.EngineError)
-        {
-            Message = error.Message,
-            Code = error.Code,
-            Type = error.Type,
-            IsContextLength = error.IsContextLength,
-        };
+        FailureAtStart ??= AttemptFailure.InAnswer(status: 0, EngineErrorBody.Read(payload, 0));
     }
 
     // Chat and text completions end with [DONE]; the other APIs with their own last event.

@@ -1,3 +1,5 @@
+using Gateway.Forwarding.Answers;
+
 namespace Gateway.Forwarding;
 
 /// <summary>How an attempt at a replica failed before the first byte went to the client.</summary>
@@ -65,6 +67,22 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
 
     /// <summary>Whether the prompt did not fit the engine's context.</summary>
     public bool IsContextLength { get; init; }
+
+    /// <summary>A failure that the engine itself told.</summary>
+    /// <param name="kind">What it means.</param>
+    /// <param name="status">The engine's status; 0 inside a stream.</param>
+    /// <param name="error">Its error.</param>
+    public static AttemptFailure Of(FailureKind kind, int status, EngineErrorBody error) => new(kind, status)
+    {
+        Message = error.Message,
+        Code = error.Code,
+        Type = error.Type,
+        IsContextLength = error.IsContextLength,
+    };
+
+    /// <summary>A failure that the engine told where an answer was due: whose fault it is, only the error says.</summary>
+    public static AttemptFailure InAnswer(int status, EngineErrorBody error) =>
+        Of(error.IsClientFault ? FailureKind.ClientFault : FailureKind.EngineError, status, error);
 
     /// <summary>Whether another attempt may help at all.</summary>
     public bool MayRetry => Kind is FailureKind.Unreachable or FailureKind.BrokenAnswer or FailureKind.BodyIncomplete

@@ -116,14 +116,7 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
         {
             error = EngineErrorBody.Read([], status);
         }
-        return new AttemptFailure(KindOf(status, error), status)
-        {
-            Message = error.Message,
-            Code = error.Code,
-            Type = error.Type,
-            IsContextLength = error.IsContextLength,
-            RetryAfter = retryAfter,
-        };
+        return AttemptFailure.Of(KindOf(status, error), status, error) with { RetryAfter = retryAfter };
     }
 
     private static FailureKind KindOf(int status, EngineErrorBody error) => status switch
@@ -145,16 +138,9 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
         && !message.Equals("Method Not Allowed", StringComparison.OrdinalIgnoreCase)
         && !message.Contains("page not found", StringComparison.OrdinalIgnoreCase);
 
-    private static AttemptFailure BrokenOf(byte[] body, in AnswerFacts facts, int status)
-    {
-        if (!facts.IsError)
-        {
-            return new AttemptFailure(FailureKind.BrokenAnswer, status);
-        }
-        var error = EngineErrorBody.Read(body, status);
-        var kind = error.IsClientFault ? FailureKind.ClientFault : FailureKind.EngineError;
-        return new AttemptFailure(kind, status) { Message = error.Message, Code = error.Code, Type = error.Type, IsContextLength = error.IsContextLength };
-    }
+    private static AttemptFailure BrokenOf(byte[] body, in AnswerFacts facts, int status) => facts.IsError
+        ? AttemptFailure.InAnswer(status, EngineErrorBody.Read(body, status))
+        : new AttemptFailure(FailureKind.BrokenAnswer, status);
 
     private bool ExpectsJson(string? type) => type is null or "application/json" || (Request.Route.Kind != ApiKind.Speech && !Request.Route.IsMultipart && type != "text/html");
 

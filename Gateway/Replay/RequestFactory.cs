@@ -68,16 +68,8 @@ internal sealed class RequestFactory(string model, EngineProfile profile, Prefix
         var blocks = row.Blocks.Span;
         for (var i = 0; i < count; i++)
         {
-            hashes[i] = Mix(blocks[i / perBlock] + ((ulong)(i % perBlock) * 0x9E3779B97F4A7C15UL));
+            hashes[i] = Hashing.Mix(blocks[i / perBlock] + ((ulong)(i % perBlock) * 0x9E3779B97F4A7C15UL));
         }
         return hashes;
-    }
-
-    // A step of SplitMix64: spreads neighbours apart.
-    private static ulong Mix(ulong value)
-    {
-        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9UL;
-        value = (value ^ (value >> 27)) * 0x94D049BB133111EBUL;
-        return value ^ (value >> 31);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using Gateway.Replay.Traces;
+using Gateway.Simulation;
 
 namespace Gateway.Cli.Live;
 
@@ -34,14 +35,14 @@ internal static class LivePrompt
         }
         var text = new byte[row.InputTokens * TokenBytes];
         var rest = text.AsSpan();
-        var salt = Mix((ulong)seed);
+        var salt = Hashing.Mix((ulong)seed);
         foreach (var block in row.Blocks.Span)
         {
             var part = Math.Min(rest.Length, row.BlockTokens * TokenBytes);
-            Fill(rest[..part], Mix(block ^ salt));
+            Fill(rest[..part], Hashing.Mix(block ^ salt));
             rest = rest[part..];
         }
-        Fill(rest, Mix((ulong)ordinal + salt));
+        Fill(rest, Hashing.Mix((ulong)ordinal + salt));
         return text;
     }
 
@@ -50,7 +51,7 @@ internal static class LivePrompt
         while (!text.IsEmpty)
         {
             state += 0x9E3779B97F4A7C15UL;
-            var draw = Mix(state);
+            var draw = Hashing.Mix(state);
             for (var word = 0; word < WordsPerDraw && !text.IsEmpty; word++)
             {
                 var at = (int)(draw & ((1 << WordBits) - 1)) * TokenBytes;
@@ -59,13 +60,5 @@ internal static class LivePrompt
                 draw >>= WordBits;
             }
         }
-    }
-
-    // A step of SplitMix64: spreads neighbours apart.
-    private static ulong Mix(ulong value)
-    {
-        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9UL;
-        value = (value ^ (value >> 27)) * 0x94D049BB133111EBUL;
-        return value ^ (value >> 31);
     }
 }
