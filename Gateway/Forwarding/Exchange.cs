@@ -116,6 +116,10 @@ public sealed class Exchange : HttpMessageInvoker
         _clock?.Cancel();
         _clock?.Dispose();
         _clock = null;
+        if (Answer is { IsComplete: true, IsBroken: false })
+        {
+            Answer.Teach(Reservation);
+        }
         Reservation.Dispose();
     }
 

@@ -81,6 +81,7 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
         answer.Take(facts, null);
         answer.NoteWhole();
         // The engine is done: whoever asks next, this client among them, must not find it still busy with this answer.
+        answer.Teach(reservation);
         reservation.Dispose();
         answer.NoteResponseId(Request.Route, read.Bytes);
         var bytes = PlainAnswer.Rename(read.Bytes, facts, PublicModel());
