@@ -55,7 +55,7 @@ public sealed class GatewayPath(
             await visit.RefuseAsync(read.Problem!);
             return;
         }
-        visit.Understood(request, body);
+        visit.Understood(request, body, read.Upload);
         var isStored = visit.Route.Kind == ApiKind.StoredResponse;
         if ((isStored ? Pinning.Holder(core, request) : core.Find(request.Model)) is not { } model)
         {

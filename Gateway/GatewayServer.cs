@@ -198,7 +198,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private void Map(GatewayOptions options)
     {
-        var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher);
+        var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher, _time);
         List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry)];
         if (_accessLog is not null)
         {

@@ -23,6 +23,7 @@ internal sealed class Visit : IDisposable
     private string? _errorCode;
     private int? _status;
     private bool _clientLeft;
+    private TimeSpan _upload;
 
     public Visit(HttpContext http, ApiRoute route, TimeProvider time)
     {
@@ -43,7 +44,7 @@ internal sealed class Visit : IDisposable
     /// <summary>Timestamp of the clock.</summary>
     public long ArrivedAt { get; }
 
-    public void Understood(InferenceRequest request, RequestBytes body) => (_request, _body) = (request, body);
+    public void Understood(InferenceRequest request, RequestBytes body, TimeSpan upload) => (_request, _body, _upload) = (request, body, upload);
 
     public void Estimated(string model, in RequestEstimate estimate) => (_model, _estimate) = (model, estimate);
 
@@ -101,7 +102,7 @@ internal sealed class Visit : IDisposable
     private TimeSpan OverheadOf()
     {
         var until = _exchange?.SentAt ?? _time.GetTimestamp();
-        var overhead = _time.GetElapsedTime(ArrivedAt, until) - _admission.Waited;
+        var overhead = _time.GetElapsedTime(ArrivedAt, until) - _admission.Waited - _upload;
         return overhead > TimeSpan.Zero ? overhead : TimeSpan.Zero;
     }
 }

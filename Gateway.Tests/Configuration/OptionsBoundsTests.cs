@@ -132,7 +132,7 @@ public class OptionsBoundsTests
         models[0].engine = auto
         models[0].replicas = []
         models[0].apiKeyEnv = (none)
-        models[0].enginePriority = off
+        models[0].enginePriority = auto
         models[0].contextTokens = (none) [1 .. 1000000000]
         models[0].bytesPerToken = 4 [0.25 .. 64]
         models[0].replicas[0].url = (none)
@@ -161,6 +161,8 @@ public class OptionsBoundsTests
         queue.maxWaiting = 1000 [1 .. 1000000]
         queue.maxWaitingBytes = 256MiB [1MiB .. 64GiB]
         queue.maxWait = 30s [1ms .. 1d]
+        queue.refuseLate = true
+        queue.hardTtftSlo = false
         queue.capacityShare = 0.97 [0.05 .. 1]
         queue.reservedShare = 0.1 [0 .. 0.9]
         estimation.estimator = running

@@ -123,6 +123,7 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
     private static FailureKind KindOf(int status, EngineErrorBody error) => status switch
     {
         401 or 403 => FailureKind.Unauthorized,
+        404 when IsAboutModel(error) => FailureKind.ModelMissing,
         404 or 405 when !SaysMore(error.Message) => FailureKind.EndpointMissing,
         429 or 503 => FailureKind.EngineBusy,
         >= 500 when error.IsClientFault => FailureKind.ClientFault,
@@ -130,6 +131,12 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
         >= 400 => FailureKind.ClientFault,
         _ => FailureKind.BrokenAnswer,
     };
+
+    // The name was the gateway's choice: what the engine does not know is a fault of the pool, not of the client.
+    private static bool IsAboutModel(EngineErrorBody error) =>
+        error.Code == "model_not_found"
+        || (error.Message.Contains("model", StringComparison.OrdinalIgnoreCase)
+            && (error.Message.Contains("does not exist", StringComparison.OrdinalIgnoreCase) || error.Message.Contains("not found", StringComparison.OrdinalIgnoreCase)));
 
     // Frameworks say no more than the status line where the route itself is missing.
     private static bool SaysMore(string message) =>

@@ -23,7 +23,9 @@ public sealed class Dispatcher : IDisposable
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
     private readonly DrainRate _drain;
+    private readonly DeadlineCheck _deadlines;
     private readonly long _startedAt;
+    private readonly DateTimeOffset _startedOn;
     private readonly ITimer _retry;
     private int _waitingCount;
     private bool _isClosed;
@@ -40,7 +42,9 @@ public sealed class Dispatcher : IDisposable
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
         _drain = new DrainRate(time);
+        _deadlines = new DeadlineCheck(pool, prefixes);
         _startedAt = time.GetTimestamp();
+        _startedOn = time.GetUtcNow();
         _retry = time.CreateTimer(_ => OnRoomReturned(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         pool.RoomReturned += OnRoomReturned;
     }
@@ -173,7 +177,8 @@ public sealed class Dispatcher : IDisposable
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
         waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
-        if (TimeLeft(waiter) <= TimeSpan.Zero)
+        waiter.LatestStart = _deadlines.LatestStart(waiter.Request, waiter.Estimate, waiter.Constraints, plan);
+        if (TimeLeft(waiter) - LeastWaitLocked(waiter, plan) <= TimeSpan.Zero)
         {
             return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
         }
@@ -210,8 +215,18 @@ public sealed class Dispatcher : IDisposable
         waiter.Expiry = _time.CreateTimer(_ => Leave(waiter, outcome), null, due, Timeout.InfiniteTimeSpan);
     }
 
-    // Until the request's own deadline, which counts from its arrival; null: it has none.
-    private TimeSpan? TimeLeft(Waiter waiter) => waiter.Request.Deadline - (Now() - waiter.ArrivedAt);
+    // Until the request's own wishes can no longer be met; they count from its arrival. Null: it has none that bind.
+    private TimeSpan? TimeLeft(Waiter waiter) => waiter.LatestStart - (Now() - waiter.ArrivedAt);
+
+    private TimeSpan LeastWaitLocked(Waiter waiter, DispatchPlan plan)
+    {
+        if (waiter.LatestStart is null || waiter.IsPinned || !plan.Queue.RefuseLate || !_waiting.HasTurns)
+        {
+            return TimeSpan.Zero;
+        }
+        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
+        return DeadlineCheck.LeastWait(_waiting.CountAhead(waiter, plan.Order), _drain.SecondsPerTurn);
+    }
 
     private void OnRoomReturned()
     {
@@ -271,7 +286,19 @@ public sealed class Dispatcher : IDisposable
             return null;
         }
         (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate);
-        return DecideLocked(waiter, placed);
+        return DecideLocked(waiter, placed with { EnginePriority = EngineKeyLocked(waiter, placed.Reservation!.Replica, plan.Order) });
+    }
+
+    // Orders that look at the queue have no key that would mean anything elsewhere.
+    private int? EngineKeyLocked(Waiter waiter, Replica replica, IQueueOrder order)
+    {
+        var scale = _pool.Options.EnginePriority is var declared and not EnginePriority.Auto ? declared : replica.Report.Priority;
+        if (scale is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst) || order is IQueueSelector or IServiceAccount)
+        {
+            return null;
+        }
+        var arrival = _startedOn - EnginePriorityKey.Epoch + waiter.ArrivedAt;
+        return EnginePriorityKey.Of(order.Rank(waiter.Request, waiter.Estimate, arrival), waiter.Request, scale);
     }
 
     private TimeSpan Now() => _time.GetElapsedTime(_startedAt);

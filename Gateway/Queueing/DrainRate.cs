@@ -10,13 +10,24 @@ internal sealed class DrainRate(TimeProvider time)
     private double _secondsPerTurn;
     private long? _lastTurn;
 
+    /// <summary>Seconds between turns lately; 0: none was seen yet.</summary>
+    public double SecondsPerTurn
+    {
+        get
+        {
+            // A queue that stands still is slower than its turns were.
+            var standing = _lastTurn is { } last ? time.GetElapsedTime(last).TotalSeconds : 0;
+            return _secondsPerTurn > 0 && standing > _secondsPerTurn ? Blended(standing) : _secondsPerTurn;
+        }
+    }
+
     public void OnTurn()
     {
         var now = time.GetTimestamp();
         if (_lastTurn is { } last)
         {
             var gap = time.GetElapsedTime(last, now).TotalSeconds;
-            _secondsPerTurn = _secondsPerTurn == 0 ? gap : _secondsPerTurn + (Smoothing * (gap - _secondsPerTurn));
+            _secondsPerTurn = _secondsPerTurn == 0 ? gap : Blended(gap);
         }
         _lastTurn = now;
     }
@@ -27,7 +38,10 @@ internal sealed class DrainRate(TimeProvider time)
     /// <summary>Time until a request behind so many others would have its turn; whole seconds, 1 to 120.</summary>
     public TimeSpan RetryAfter(int waiting)
     {
-        var seconds = Math.Ceiling(waiting * (_secondsPerTurn == 0 ? UnknownSeconds / Math.Max(1, waiting) : _secondsPerTurn));
+        var perTurn = SecondsPerTurn;
+        var seconds = Math.Ceiling(waiting * (perTurn == 0 ? UnknownSeconds / Math.Max(1, waiting) : perTurn));
         return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, LongestSeconds));
     }
+
+    private double Blended(double gap) => _secondsPerTurn + (Smoothing * (gap - _secondsPerTurn));
 }

@@ -54,7 +54,7 @@ public sealed class Replayer
             replica.Observe(_engines[i].Report(_time.GetTimestamp()));
             replica.OnProbed(ReplicaHealth.Up);
         }
-        _factory = new RequestFactory(Model, settings.Profile, _core.Hasher, policy.Lengths, settings.IgnoresPriorities);
+        _factory = new RequestFactory(Model, _core.Hasher, policy.Lengths, settings);
     }
 
     /// <summary>The fleet, with the gateway's view of it.</summary>
