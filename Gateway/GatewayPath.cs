@@ -80,7 +80,11 @@ public sealed class GatewayPath(
 
         // 3. Whose turn is it, and where? The replica comes with its room.
         var constraints = Pinning.Of(request, model);
-        var admission = await model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
+        var resilience = options().Resilience;
+        var heartbeat = Heartbeat.For(visit.Http, request, resilience.Heartbeat, visit.ArrivedAt, time);
+        visit.KeepAlive(heartbeat);
+        var turn = model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
+        var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
         visit.Admitted(admission);
         // Returned here once more, whatever happens: only the first time counts.
         using var reservation = admission.Reservation;
@@ -91,10 +95,10 @@ public sealed class GatewayPath(
             return;
         }
         // 4. Forward, and watch the answer go by.
-        await ForwardAsync(visit, model, new Departure(request, estimate, body, options().Resilience, constraints.PinnedSlot), admission);
+        await ForwardAsync(visit, model, new Departure(request, estimate, body, resilience, constraints.PinnedSlot), admission, heartbeat);
     }
 
-    private async Task ForwardAsync(Visit visit, ModelPool model, Departure departure, AdmissionResult admission)
+    private async Task ForwardAsync(Visit visit, ModelPool model, Departure departure, AdmissionResult admission, Heartbeat? heartbeat)
     {
         var current = options();
         using var exchange = new Exchange(departure, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission, time)
@@ -109,7 +113,9 @@ public sealed class GatewayPath(
             // YARP must not take up the body: the exchange sends it, as often as it takes.
             NoRequestBody.Hide(visit.Http);
             var transformer = new PassTransformer(exchange, current.Telemetry.ReplicaHeader);
-            error = await forwarder.SendAsync(visit.Http, NoRequestBody.AnyPrefix, exchange, NoTimeout, transformer, visit.Http.RequestAborted);
+            error = heartbeat is null
+                ? await forwarder.SendAsync(visit.Http, NoRequestBody.AnyPrefix, exchange, NoTimeout, transformer, visit.Http.RequestAborted)
+                : await heartbeat.ForwardAsync(exchange, transformer);
         }
         finally
         {

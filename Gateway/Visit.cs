@@ -22,6 +22,8 @@ internal sealed class Visit : IDisposable
     private string? _model;
     private string? _errorCode;
     private int? _status;
+    private int? _toldStatus;
+    private Heartbeat? _heartbeat;
     private bool _clientLeft;
     private TimeSpan _upload;
 
@@ -52,12 +54,20 @@ internal sealed class Visit : IDisposable
 
     public void Begin(Exchange exchange) => _exchange = exchange;
 
+    /// <summary>The client may be told something before the answer is there.</summary>
+    public void KeepAlive(Heartbeat? heartbeat) => _heartbeat = heartbeat;
+
     public void ClientLeft() => _clientLeft = true;
 
     /// <summary>Tells the client why it gets no answer.</summary>
     public Task RefuseAsync(ApiProblem problem)
     {
         _errorCode = problem.Code;
+        if (_heartbeat is { HasCommitted: true } committed)
+        {
+            _toldStatus = problem.Status;
+            return committed.EndAsync(new WireError(problem.Status, problem.Type, problem.Code, problem.Message, problem.Param));
+        }
         _status = ApiError.StatusFor(problem, Route.Family);
         return ApiError.WriteAsync(Http, Route.Family, problem, RequestId);
     }
@@ -81,7 +91,7 @@ internal sealed class Visit : IDisposable
             Model = _model,
             ReplicaId = _exchange?.Reservation.Replica.Id,
             Estimate = _estimate,
-            Outcome = isBroken ? RequestOutcome.Failed : OutcomeMap.OutcomeOf(status),
+            Outcome = isBroken ? RequestOutcome.Failed : OutcomeMap.OutcomeOf(left ? status : _toldStatus ?? status),
             ErrorCode = left ? "client_closed_request" : isBroken ? "upstream_stream_broken" : _errorCode,
             StatusCode = status,
             ArrivedAt = _arrived,

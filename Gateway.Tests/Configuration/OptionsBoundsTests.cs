@@ -180,8 +180,12 @@ public class OptionsBoundsTests
         resilience.openDuration = 10s [100ms .. 1h]
         resilience.maxFrameBytes = 1MiB [1KiB .. 1GiB]
         resilience.maxBufferedBytes = 8MiB [1KiB .. 1GiB]
+        resilience.heartbeat = (section)
         resilience.health = (section)
         resilience.scrapeInterval = 1s [100ms .. 1h]
+        resilience.heartbeat.interval = 0 [0 .. 1h]
+        resilience.heartbeat.commitAfter = 0 [0 .. 1h]
+        resilience.heartbeat.form = newlines
         resilience.health.interval = 2s [100ms .. 1h]
         resilience.health.timeout = 5s [10ms .. 10m]
         resilience.health.failures = 3 [1 .. 1000]

@@ -39,7 +39,10 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
     private async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> StreamAsync(
         HttpResponseMessage response, Stream body, CancellationToken cancellationToken)
     {
-        var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, Request.Id, (int)departure.Options.MaxFrameBytes);
+        var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, Request.Id, (int)departure.Options.MaxFrameBytes)
+        {
+            Heartbeat = departure.Options.Heartbeat,
+        };
         var stream = new AnswerStream(body, rules, answer, reservation, clock);
         await stream.PrimeAsync(cancellationToken);
         if (stream.FailureAtStart is { } failure)
