@@ -4,6 +4,7 @@ using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;
+using Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -16,6 +17,9 @@ public sealed class GatewayPath(
 {
     // The exchange keeps time itself; YARP's own clock must never be the one that cuts a long answer.
     private static readonly ForwarderRequestConfig NoTimeout = new() { ActivityTimeout = TimeSpan.FromDays(8) };
+
+    /// <summary>Hears why each request went where it did; null: nobody asks.</summary>
+    public DecisionLog? Decisions { get; init; }
 
     /// <summary>Serves one request of a route from the allow-list.</summary>
     public async Task InvokeAsync(HttpContext http, ApiRoute route)
@@ -83,12 +87,17 @@ public sealed class GatewayPath(
         var resilience = options().Resilience;
         var heartbeat = Heartbeat.For(visit.Http, request, resilience.Heartbeat, visit.ArrivedAt, time);
         visit.KeepAlive(heartbeat);
+        var explanation = Decisions is { IsOn: true } ? model.Dispatcher.Explain(request, estimate) : null;
         var turn = model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
         visit.Admitted(admission);
         // Returned here once more, whatever happens: only the first time counts.
         using var reservation = admission.Reservation;
         decided(model.Pool.Name, admission);
+        if (explanation is not null)
+        {
+            Decisions!.Write(request.Id, model.Pool.Name, admission, explanation);
+        }
         if (reservation is null)
         {
             await visit.RefuseAsync(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter));

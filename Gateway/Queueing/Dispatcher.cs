@@ -117,15 +117,33 @@ public sealed class Dispatcher : IDisposable
         }
     }
 
-    /// <summary>What each replica would cost for a request now, in the pool's order of replicas, without placing it.</summary>
+    /// <summary>What would be decided about a request now, and why; nothing is placed.</summary>
     /// <param name="request">The request.</param>
     /// <param name="estimate">What it is expected to cost.</param>
-    /// <param name="told">Receives a replica, its hit and its cost in seconds; infinite: not acceptable or no room.</param>
-    public void Explain(InferenceRequest request, in RequestEstimate estimate, Action<Candidate, bool, double> told)
+    public Explanation Explain(InferenceRequest request, in RequestEstimate estimate)
     {
+        var waiter = new Waiter(this, request, estimate, Constraints.None, static _ => { });
         lock (_gate)
         {
-            _placer.Explain(request, estimate, _plan(), told);
+            var plan = _plan();
+            waiter.ArrivedAt = Now();
+            waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
+            var candidates = _placer.Explain(request, estimate, plan);
+            var best = Best(candidates);
+            var hold = _waiting.HasTurns ? HoldReason.Turn
+                : best is { } index && candidates[index].HasRoom ? HoldReason.None
+                : _placer.AnyTakesWork(Constraints.None) ? HoldReason.Room : HoldReason.Recovery;
+            var ahead = _waiting.CountAhead(waiter, plan.Order);
+            return new Explanation
+            {
+                Refusal = RefusalLocked(waiter, plan),
+                Hold = hold,
+                Ahead = ahead,
+                Rank = waiter.Rank,
+                WaitSeconds = hold == HoldReason.None ? 0 : _drain.SecondsPerTurn is > 0 and var perTurn ? (ahead + 1) * perTurn : null,
+                Candidates = candidates,
+                Best = best,
+            };
         }
     }
 
@@ -177,8 +195,7 @@ public sealed class Dispatcher : IDisposable
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
         waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
-        waiter.LatestStart = _deadlines.LatestStart(waiter.Request, waiter.Estimate, waiter.Constraints, plan);
-        if (TimeLeft(waiter) - LeastWaitLocked(waiter, plan) <= TimeSpan.Zero)
+        if (IsTooLateLocked(waiter, plan))
         {
             return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
         }
@@ -186,17 +203,9 @@ public sealed class Dispatcher : IDisposable
         {
             return admitted;
         }
-        if (!_placer.AnyMayWork(waiter.Constraints))
+        if (NoPlaceLocked(waiter, plan) is { } outcome)
         {
-            return RefuseLocked(waiter, AdmissionOutcome.RejectedNoReplica);
-        }
-        if (!_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints))
-        {
-            return RefuseLocked(waiter, AdmissionOutcome.RejectedTooLarge);
-        }
-        if (_waiting.Count >= plan.Queue.MaxWaiting || _waiting.Bytes + waiter.Request.Body.BodyBytes > plan.Queue.MaxWaitingBytes)
-        {
-            return RefuseLocked(waiter, AdmissionOutcome.RejectedQueueFull);
+            return RefuseLocked(waiter, outcome);
         }
         waiter.HeldFor = _waiting.HasTurns ? HoldReason.Turn : _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
@@ -218,6 +227,38 @@ public sealed class Dispatcher : IDisposable
     // Until the request's own wishes can no longer be met; they count from its arrival. Null: it has none that bind.
     private TimeSpan? TimeLeft(Waiter waiter) => waiter.LatestStart - (Now() - waiter.ArrivedAt);
 
+    private bool IsTooLateLocked(Waiter waiter, DispatchPlan plan)
+    {
+        waiter.LatestStart = _deadlines.LatestStart(waiter.Request, waiter.Estimate, waiter.Constraints, plan);
+        return TimeLeft(waiter) - LeastWaitLocked(waiter, plan) <= TimeSpan.Zero;
+    }
+
+    private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
+        !_placer.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica
+        : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
+        : _waiting.Count >= plan.Queue.MaxWaiting || _waiting.Bytes + waiter.Request.Body.BodyBytes > plan.Queue.MaxWaitingBytes ? AdmissionOutcome.RejectedQueueFull
+        : null;
+
+    private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
+        _isClosed ? AdmissionOutcome.RejectedShuttingDown
+        : IsTooLateLocked(waiter, plan) ? AdmissionOutcome.DeadlineExceeded
+        : NoPlaceLocked(waiter, plan);
+
+    private static int? Best(ExplainedCandidate[] candidates)
+    {
+        int? best = null;
+        for (var i = 0; i < candidates.Length; i++)
+        {
+            var (candidate, least) = (candidates[i], best is { } index ? candidates[index] : null);
+            if (candidate.Candidate.Replica.AcceptsWork && double.IsFinite(candidate.CostSeconds)
+                && (least is null || (candidate.HasRoom, -candidate.CostSeconds).CompareTo((least.HasRoom, -least.CostSeconds)) > 0))
+            {
+                best = i;
+            }
+        }
+        return best;
+    }
+
     private TimeSpan LeastWaitLocked(Waiter waiter, DispatchPlan plan)
     {
         if (waiter.LatestStart is null || waiter.IsPinned || !plan.Queue.RefuseLate || !_waiting.HasTurns)
@@ -225,7 +266,7 @@ public sealed class Dispatcher : IDisposable
             return TimeSpan.Zero;
         }
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
-        return DeadlineCheck.LeastWait(_waiting.CountAhead(waiter, plan.Order), _drain.SecondsPerTurn);
+        return DeadlineCheck.LeastWait(_waiting.CountAhead(waiter, plan.Order), _drain.LeastSecondsPerTurn);
     }
 
     private void OnRoomReturned()

@@ -3,11 +3,16 @@ namespace Gateway.Queueing;
 /// <summary>How fast the queue moves, from the times between turns while somebody waits. Not thread-safe.</summary>
 internal sealed class DrainRate(TimeProvider time)
 {
-    private const double Smoothing = 0.1;
+    // Room comes in bursts: fewer turns than this would take a burst for the rate.
+    private const double Smoothing = 0.05;
+    private const double SteadySmoothing = 0.01;
+    private const int LeastTurns = 8;
     private const double UnknownSeconds = 1;
     private const double LongestSeconds = 120;
 
     private double _secondsPerTurn;
+    private double _steadySecondsPerTurn;
+    private long _turns;
     private long? _lastTurn;
 
     /// <summary>Seconds between turns lately; 0: none was seen yet.</summary>
@@ -21,6 +26,9 @@ internal sealed class DrainRate(TimeProvider time)
         }
     }
 
+    /// <summary>Seconds between turns, by the shorter and the longer memory whichever is less; 0: too few were seen to say.</summary>
+    public double LeastSecondsPerTurn => _turns < LeastTurns ? 0 : Math.Min(_secondsPerTurn, _steadySecondsPerTurn);
+
     public void OnTurn()
     {
         var now = time.GetTimestamp();
@@ -28,6 +36,8 @@ internal sealed class DrainRate(TimeProvider time)
         {
             var gap = time.GetElapsedTime(last, now).TotalSeconds;
             _secondsPerTurn = _secondsPerTurn == 0 ? gap : Blended(gap);
+            _turns++;
+            _steadySecondsPerTurn += Math.Max(SteadySmoothing, 1.0 / _turns) * (gap - _steadySecondsPerTurn);
         }
         _lastTurn = now;
     }

@@ -106,8 +106,8 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         return soonest;
     }
 
-    /// <summary>Tells each replica's cost without choosing.</summary>
-    public void Explain(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, Action<Candidate, bool, double> told)
+    /// <summary>Every replica's cost, its parts and what is expected there, without choosing.</summary>
+    public ExplainedCandidate[] Explain(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan)
     {
         var load = LoadOf(request, estimate);
         var replicas = pool.Replicas;
@@ -119,11 +119,18 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         }
         Match(request, estimate, plan, count);
         var costs = _costs.AsSpan();
-        router.Score(new RoutingQuery(request, estimate, _memory.Traffic), _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count));
+        var parts = new List<ScorePart>[count];
         for (var i = 0; i < count; i++)
         {
-            told(_candidates[i], _candidates[i].Replica is { AcceptsWork: true, HasRoom: true }, costs[i]);
+            parts[i] = [];
         }
+        router.Score(new RoutingQuery(request, estimate, _memory.Traffic), _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count), parts);
+        var explained = new ExplainedCandidate[count];
+        for (var i = 0; i < count; i++)
+        {
+            explained[i] = new ExplainedCandidate(_candidates[i], costs[i], parts[i], Forecast.Of(_candidates[i], estimate));
+        }
+        return explained;
     }
 
     // A full replica is waited for rather than the one that just failed tried once more.

@@ -75,7 +75,8 @@ public sealed class SgLangAdapter : IEngineAdapter
     // Its start arguments: what is not among them is an older version, which is taken not to have it.
     private static EnginePriority PriorityOf(JsonElement server) =>
         server.Member("enable_priority_scheduling") is not { } enabled ? EnginePriority.Auto
-        : enabled.ValueKind != JsonValueKind.True ? EnginePriority.Off
+        : enabled.ValueKind == JsonValueKind.False ? EnginePriority.Off
+        : enabled.ValueKind != JsonValueKind.True ? EnginePriority.Auto
         : server.Member("schedule_low_priority_values_first") is { ValueKind: JsonValueKind.True } ? EnginePriority.LowerFirst
         : EnginePriority.HigherFirst;
 
