@@ -11,8 +11,8 @@ namespace Gateway.Cli;
 /// <summary><c>gateway estimate --train FILE... --test FILE...</c>: how well each estimator foretells the length of answers, on recorded requests.</summary>
 public static class EstimateVerb
 {
-    private static readonly Option<string[]> Train = new("--train") { Description = "Files to learn from: prompts with output lengths as JSON lines, or the gateway's access log; plain or gzip.", HelpName = "FILE...", AllowMultipleArgumentsPerToken = true };
-    private static readonly Option<string[]> Test = new("--test") { Description = "Files to test on. Where a file is also in --train, all rows are divided 60/40 by prompt_id.", HelpName = "FILE...", AllowMultipleArgumentsPerToken = true, Required = true };
+    private static readonly Option<string[]> Train = new("--train") { Description = "Files to learn from: prompts with output lengths as JSON lines, or the gateway's access log; plain or gzip.", HelpName = "FILE...", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.OneOrMore };
+    private static readonly Option<string[]> Test = new("--test") { Description = "Files to test on. Where a file is also in --train, all rows are divided 60/40 by prompt_id.", HelpName = "FILE...", AllowMultipleArgumentsPerToken = true, Required = true, Arity = ArgumentArity.OneOrMore };
     private static readonly Option<bool> Online = new("--online") { Description = "Learn from the tested rows too, in their order, each 20 requests after its estimate; several files come interleaved, each at its own even pace. --train may then be absent." };
     private static readonly Option<bool> LeaveOut = new("--leave-out") { Description = "Each file in turn as an application never seen: learn all others, then go online through it. Figures from the 201st completion on." };
     private static readonly Option<string?> Estimators = new("--estimators") { Description = "Estimators with commas between; all when absent. A wrong word lists what is known.", HelpName = "a,b" };
@@ -62,21 +62,34 @@ public static class EstimateVerb
 
     private static EstimatePlan PlanOf(ParseResult arguments)
     {
-        string[] training = [.. (arguments.GetValue(Train) ?? []).Distinct(StringComparer.Ordinal)];
-        string[] test = [.. (arguments.GetValue(Test) ?? []).Distinct(StringComparer.Ordinal)];
+        var training = PathsOf(arguments.GetValue(Train));
+        var test = PathsOf(arguments.GetValue(Test));
         var isLeaveOut = arguments.GetValue(LeaveOut);
         var isOnline = arguments.GetValue(Online) || isLeaveOut;
+        if (test.Length == 0)
+        {
+            throw new TraceException("--test is needed: what is to be foretold?");
+        }
         if (training.Length == 0 && !isOnline)
         {
             throw new TraceException("--train is needed: what is to be learned from? Only with --online or --leave-out it may be absent.");
         }
-        if (isLeaveOut && training.Union(test, StringComparer.Ordinal).Count() < 2)
+        if (arguments.GetValue(Json) is { } path && (path.Length == 0 || Directory.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))))
+        {
+            throw new TraceException($"--json: \"{path}\" is not a file in a folder that exists.");
+        }
+        var settings = new EstimateSettings { Estimators = EstimatorsOf(arguments.GetValue(Estimators)), IsOnline = isOnline, Seed = arguments.GetValue(Seed) };
+        var plan = new EstimatePlan(training, test, isLeaveOut, settings);
+        if (isLeaveOut && plan.All.Count < 2)
         {
             throw new TraceException("--leave-out needs at least two files: one is left out, the others are learned.");
         }
-        var settings = new EstimateSettings { Estimators = EstimatorsOf(arguments.GetValue(Estimators)), IsOnline = isOnline, Seed = arguments.GetValue(Seed) };
-        return new EstimatePlan(training, test, isLeaveOut, settings);
+        return plan;
     }
+
+    // One file has one name, however it was written.
+    private static string[] PathsOf(string[]? files) =>
+        [.. (files ?? []).Where(file => file.Length > 0).Select(Path.GetFullPath).Distinct(StringComparer.Ordinal)];
 
     private static string[] EstimatorsOf(string? text)
     {

@@ -8,7 +8,7 @@ namespace Gateway.Cli.Estimates;
 internal static class EstimateProgress
 {
     /// <exception cref="TraceException">A damaged file, or one side without rows.</exception>
-    public static async Task<(EstimateReport Report, IReadOnlyList<EstimatePace> Paces)> ShowAsync(
+    public static async Task<(EstimateReport Report, EstimatePaces Paces)> ShowAsync(
         IAnsiConsole console, bool isTerminal, EstimatePlan plan, CancellationToken cancellationToken)
     {
         var suite = new EstimateSuite(plan.Settings, TimeProvider.System, cancellationToken);
@@ -28,14 +28,16 @@ internal static class EstimateProgress
         return await work;
     }
 
-    private static (EstimateReport Report, IReadOnlyList<EstimatePace> Paces) Run(EstimatePlan plan, EstimateSuite suite, CancellationToken cancellationToken)
+    private static (EstimateReport Report, EstimatePaces Paces) Run(EstimatePlan plan, EstimateSuite suite, CancellationToken cancellationToken)
     {
-        var reader = new LabelledRequestReader();
-        var files = plan.Training.Union(plan.Test, StringComparer.Ordinal).ToDictionary(path => path, path => reader.Read(path, cancellationToken), StringComparer.Ordinal);
-        if (plan.IsLeaveOut)
-        {
-            return suite.LeaveOut([.. plan.Training.Union(plan.Test, StringComparer.Ordinal).Select(path => files[path])]);
-        }
+        var reader = new LabelledRequestReader(TimeProvider.System);
+        var files = plan.All.ToDictionary(path => path, path => reader.Read(path, cancellationToken), StringComparer.Ordinal);
+        var (report, paces) = plan.IsLeaveOut ? suite.LeaveOut([.. plan.All.Select(path => files[path])]) : Compare(plan, suite, files);
+        return (report, new EstimatePaces(paces, reader.ReadingMicroseconds));
+    }
+
+    private static (EstimateReport Report, IReadOnlyList<EstimatePace> Paces) Compare(EstimatePlan plan, EstimateSuite suite, Dictionary<string, LabelledFile> files)
+    {
         var rows = EvaluationRows.Of([.. plan.Training.Select(path => files[path])], [.. plan.Test.Select(path => files[path])], plan.Settings.Seed);
         return rows.Test.Count == 0 || (plan.Training.Count > 0 && rows.Training.Count == 0)
             ? throw new TraceException("Divided by prompt, one side has no rows. Allowed: more prompts, another --seed, or different files for --train and --test.")

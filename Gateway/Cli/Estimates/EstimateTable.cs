@@ -31,123 +31,114 @@ internal static class EstimateTable
         ("q90 covers [%]", figures => Percent(figures.UpperCoverage)),
     ];
 
+    private static readonly (string Heading, Func<LeaveOutFigures, string> Text)[] Unseen =
+    [
+        ("rows", figures => Count(figures.Rows)),
+        ("MAE [tok]", figures => Tokens(figures.MeanAbsoluteError)),
+        ("others' median", figures => Tokens(figures.OthersMedianError)),
+        ("own running", figures => Tokens(figures.OwnMedianError)),
+        ("own by model", figures => Tokens(figures.OwnModelMedianError)),
+        ("under others [%]", figures => Percent(1 - (figures.MeanAbsoluteError / figures.OthersMedianError))),
+        ("over own [%]", figures => Percent((figures.MeanAbsoluteError / figures.OwnMedianError) - 1)),
+        ("q90 covers [%]", figures => Percent(figures.UpperCoverage)),
+    ];
+
     /// <summary>Writes all tables; without a terminal behind the console as plain text, one row per line.</summary>
     /// <param name="console">Where to.</param>
     /// <param name="report">What was found.</param>
-    /// <param name="paces">Times of the estimators.</param>
+    /// <param name="paces">Times on the wall clock.</param>
     /// <param name="isByModel">Rows of the tables per source are models of sources.</param>
-    public static void Write(IAnsiConsole console, EstimateReport report, IReadOnlyList<EstimatePace> paces, bool isByModel)
+    public static void Write(IAnsiConsole console, EstimateReport report, EstimatePaces paces, bool isByModel)
     {
-        var plain = !console.Profile.Out.IsTerminal;
-        if (plain)
+        if (!console.Profile.Out.IsTerminal)
         {
             console.Profile.Width = PlainWidth;
         }
-        console.WriteLine($"{report.Method} · {Count(report.TrainingRows)} rows trained · seed {report.Seed.ToString(CultureInfo.InvariantCulture)} · five classes at {string.Join(", ", report.Buckets.Borders)} tokens");
-        WritePooled(console, report, paces, plain);
+        var borders = string.Join(", ", report.Buckets.Borders);
+        console.WriteLine($"{report.Method} · {Count(report.TrainingRows)} rows trained · seed {report.Seed.ToString(CultureInfo.InvariantCulture)} · five classes at {borders} tokens");
+        WritePooled(console, report, paces);
+        WriteBySource(console, report, isByModel);
+        WriteSamples(console, report);
+        WriteRemaining(console, report);
+        foreach (var leftOut in report.LeaveOut)
+        {
+            LeaveOutFigures[] files = [.. leftOut.Files, leftOut.Pooled];
+            FittingTable.Write(console, $"Unseen: {leftOut.Estimator}", [.. files.Select(file => file.File)], [.. Unseen.Select(column => new FigureColumn(column.Heading, [.. files.Select(column.Text)]))]);
+        }
+        WriteTargets(console, EstimateTarget.Of(report));
+    }
+
+    private static void WritePooled(IAnsiConsole console, EstimateReport report, EstimatePaces paces)
+    {
+        var timed = report.Forecasters.Select(forecaster => paces.Estimators.FirstOrDefault(pace => pace.Name == forecaster.Name && !forecaster.IsBaseline)).ToArray();
+        FittingTable.Write(console, "All rows", Names(report),
+        [
+            .. Pooled.Select(column => new FigureColumn(column.Heading, [.. report.Forecasters.Select(forecaster => column.Text(forecaster.Pooled))])),
+            new FigureColumn("estimate [µs]", [.. timed.Select(pace => Microseconds(pace.EstimateMicroseconds))]),
+            new FigureColumn("update [µs]", [.. timed.Select(pace => Microseconds(pace.UpdateMicroseconds))]),
+        ]);
+        if (paces.ReadingMicroseconds is { } reading)
+        {
+            console.WriteLine($"understanding a request's body: {Microseconds(reading)} µs");
+        }
+    }
+
+    private static void WriteBySource(IAnsiConsole console, EstimateReport report, bool isByModel)
+    {
+        var rows = report.Forecasters.Select(forecaster => RowsOf(forecaster, isByModel).ToArray()).ToArray();
         foreach (var (title, text) in BySource)
         {
-            WriteBySource(console, report, title, text, isByModel, plain);
+            FittingTable.Write(console, title, [.. rows[0].Select(row => row.Name)],
+            [
+                new FigureColumn("rows", [.. rows[0].Select(row => Count(row.Figures.Rows))]),
+                .. rows.Select((column, index) => new FigureColumn(report.Forecasters[index].Name, [.. column.Select(row => text(row.Figures))])),
+            ]);
         }
-        WriteSamples(console, report, plain);
-        WriteRemaining(console, report, plain);
-        WriteLeaveOut(console, report, plain);
-        WriteTargets(console, EstimateTarget.Of(report), plain);
-    }
-
-    private static void WritePooled(IAnsiConsole console, EstimateReport report, IReadOnlyList<EstimatePace> paces, bool plain)
-    {
-        var table = NewTable("All rows", plain, [.. Pooled.Select(column => column.Heading), "estimate [µs]", "update [µs]"]);
-        foreach (var forecaster in report.Forecasters)
-        {
-            var pace = paces.FirstOrDefault(pace => pace.Name == forecaster.Name && !forecaster.IsBaseline);
-            table.AddRow(Cells([forecaster.Name, .. Pooled.Select(column => column.Text(forecaster.Pooled)), Microseconds(pace.Estimate), Microseconds(pace.Update)]));
-        }
-        console.Write(table);
-    }
-
-    private static void WriteBySource(IAnsiConsole console, EstimateReport report, string title, Func<EstimateFigures, string> text, bool isByModel, bool plain)
-    {
-        var table = NewTable(title, plain, ["rows", .. report.Forecasters.Select(forecaster => forecaster.Name)]);
-        var rows = report.Forecasters.Select(forecaster => RowsOf(forecaster, isByModel).ToArray()).ToArray();
-        for (var row = 0; row < rows[0].Length; row++)
-        {
-            table.AddRow(Cells([rows[0][row].Name, Count(rows[0][row].Figures.Rows), .. rows.Select(column => text(column[row].Figures))]));
-        }
-        console.Write(table);
     }
 
     private static IEnumerable<(string Name, EstimateFigures Figures)> RowsOf(ForecasterReport forecaster, bool isByModel) => forecaster.Sources.SelectMany(source =>
         isByModel ? source.Models.Select(model => ($"{source.Source} / {model.Model}", model.Figures)) : [(source.Source, source.Figures)]);
 
-    private static void WriteSamples(IAnsiConsole console, EstimateReport report, bool plain)
+    private static void WriteSamples(IAnsiConsole console, EstimateReport report)
     {
-        var sampled = report.Forecasters[0].Sources.Select((source, index) => (source, index)).Where(entry => !double.IsNaN(entry.source.Figures.TauBetweenSamples)).ToArray();
-        if (sampled.Length == 0)
+        var sources = report.Forecasters[0].Sources;
+        var sampled = Enumerable.Range(0, sources.Count).Where(index => !double.IsNaN(sources[index].Figures.TauBetweenSamples)).ToArray();
+        if (sampled.Length > 0)
         {
-            return;
+            FittingTable.Write(console, "tau against the mean of the samples", [.. sampled.Select(index => sources[index].Source)],
+            [
+                .. report.Forecasters.Select(forecaster => new FigureColumn(forecaster.Name, [.. sampled.Select(index => Ratio(forecaster.Sources[index].Figures.TauOfSampleMean))])),
+                new FigureColumn("one sample against another", [.. sampled.Select(index => Ratio(sources[index].Figures.TauBetweenSamples))]),
+            ]);
         }
-        var table = NewTable("tau against the mean of the samples", plain, [.. report.Forecasters.Select(forecaster => forecaster.Name), "one sample against another"]);
-        foreach (var (source, index) in sampled)
-        {
-            table.AddRow(Cells([source.Source, .. report.Forecasters.Select(forecaster => Ratio(forecaster.Sources[index].Figures.TauOfSampleMean)), Ratio(source.Figures.TauBetweenSamples)]));
-        }
-        console.Write(table);
     }
 
-    private static void WriteRemaining(IAnsiConsole console, EstimateReport report, bool plain)
+    private static void WriteRemaining(IAnsiConsole console, EstimateReport report)
     {
-        var headings = StreamPoints.Tokens.SelectMany(tokens => new[] { $"at {tokens}: first mean", $"at {tokens}: refined" });
-        var table = NewTable("MAE of what remains [tok]", plain, [.. headings]);
-        foreach (var forecaster in report.Forecasters.Where(forecaster => !forecaster.IsBaseline))
-        {
-            table.AddRow(Cells([forecaster.Name, .. forecaster.Pooled.Remaining.SelectMany(point => new[] { Tokens(point.Unrefined), Tokens(point.Refined) })]));
-        }
-        console.Write(table);
-    }
-
-    private static void WriteLeaveOut(IAnsiConsole console, EstimateReport report, bool plain)
-    {
-        foreach (var leftOut in report.LeaveOut)
-        {
-            var table = NewTable($"Unseen: {leftOut.Estimator}", plain, ["rows", "MAE [tok]", "others' median", "own running", "own by model", "under others [%]", "over own [%]", "q90 covers [%]"]);
-            foreach (var file in leftOut.Files.Append(leftOut.Pooled))
+        var estimators = report.Forecasters.Where(forecaster => !forecaster.IsBaseline).ToArray();
+        FittingTable.Write(console, "MAE of what remains [tok]", [.. estimators.Select(estimator => estimator.Name)],
+        [
+            .. StreamPoints.Tokens.SelectMany((tokens, point) => new[]
             {
-                table.AddRow(Cells(
-                [
-                    file.File, Count(file.Rows), Tokens(file.MeanAbsoluteError), Tokens(file.OthersMedianError), Tokens(file.OwnMedianError), Tokens(file.OwnModelMedianError),
-                    Percent(1 - (file.MeanAbsoluteError / file.OthersMedianError)), Percent((file.MeanAbsoluteError / file.OwnMedianError) - 1), Percent(file.UpperCoverage),
-                ]));
-            }
-            console.Write(table);
-        }
+                new FigureColumn($"at {tokens}: first mean", [.. estimators.Select(estimator => Tokens(estimator.Pooled.Remaining[point].Unrefined))]),
+                new FigureColumn($"at {tokens}: refined", [.. estimators.Select(estimator => Tokens(estimator.Pooled.Remaining[point].Refined))]),
+            }),
+        ]);
     }
 
-    private static void WriteTargets(IAnsiConsole console, IReadOnlyList<EstimateTarget> targets, bool plain)
+    private static void WriteTargets(IAnsiConsole console, IReadOnlyList<EstimateTarget> targets)
     {
-        var estimators = targets.Select(target => target.Estimator).Distinct().ToArray();
-        var table = NewTable("Targets (* met)", plain, estimators);
-        foreach (var target in targets.GroupBy(target => target.Name))
-        {
-            table.AddRow(Cells([target.Key, .. estimators.Select(name => target.Where(entry => entry.Estimator == name).Select(Reached).FirstOrDefault("–"))]));
-        }
-        console.Write(table);
+        var names = targets.Select(target => target.Name).Distinct().ToArray();
+        FittingTable.Write(console, "Targets (* met)", names,
+        [
+            .. targets.GroupBy(target => target.Estimator).Select(estimator => new FigureColumn(
+                estimator.Key, [.. names.Select(name => Reached(estimator.First(target => target.Name == name)))])),
+        ]);
     }
 
-    private static string Reached(EstimateTarget target) => (target.Name.StartsWith("tau", StringComparison.Ordinal) ? Ratio(target.Value) : Percent(target.Value)) + (target.IsMet ? "*" : "");
+    private static string Reached(EstimateTarget target) => (target.IsCorrelation ? Ratio(target.Value) : Percent(target.Value) + " %") + (target.IsMet ? "*" : "");
 
-    private static Table NewTable(string title, bool plain, IEnumerable<string> headings)
-    {
-        var table = new Table { Border = plain ? TableBorder.Markdown : TableBorder.Rounded };
-        table.AddColumn(new TableColumn(new Text(title, new Style(decoration: Decoration.Bold))));
-        foreach (var heading in headings)
-        {
-            table.AddColumn(new TableColumn(new Text(heading)).RightAligned());
-        }
-        return table;
-    }
-
-    private static IEnumerable<Text> Cells(IEnumerable<string> texts) => texts.Select(text => new Text(text));
+    private static string[] Names(EstimateReport report) => [.. report.Forecasters.Select(forecaster => forecaster.Name)];
 
     private static string Count(int value) => value.ToString("#,##0", CultureInfo.InvariantCulture);
 
@@ -157,7 +148,7 @@ internal static class EstimateTable
 
     private static string Percent(double share) => Told(100 * share, "0.0");
 
-    private static string Microseconds(TimeSpan? time) => time is { } span ? Told(span.TotalMicroseconds, "0.00") : "–";
+    private static string Microseconds(double? time) => Told(time ?? double.NaN, "0.00");
 
     private static string Told(double value, string format) => double.IsFinite(value) ? value.ToString(format, CultureInfo.InvariantCulture) : "–";
 }

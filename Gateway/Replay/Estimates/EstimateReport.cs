@@ -61,6 +61,11 @@ public sealed record LeaveOutFigures(
 
 /// <summary>Mean wall-clock times; told on the terminal only, since no two runs agree on them.</summary>
 /// <param name="Name">The estimator.</param>
-/// <param name="Estimate">Null: none was made.</param>
-/// <param name="Update">Null: it does not learn.</param>
-public readonly record struct EstimatePace(string Name, TimeSpan? Estimate, TimeSpan? Update);
+/// <param name="EstimateMicroseconds">Null: none was made.</param>
+/// <param name="UpdateMicroseconds">Null: it does not learn.</param>
+public readonly record struct EstimatePace(string Name, double? EstimateMicroseconds, double? UpdateMicroseconds);
+
+/// <summary>All that was timed.</summary>
+/// <param name="Estimators">In the order asked for.</param>
+/// <param name="ReadingMicroseconds">Mean time to understand a body before it can be estimated; null where the rows had none.</param>
+public sealed record EstimatePaces(IReadOnlyList<EstimatePace> Estimators, double? ReadingMicroseconds);

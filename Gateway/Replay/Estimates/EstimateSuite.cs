@@ -32,7 +32,7 @@ public sealed class EstimateSuite(EstimateSettings settings, TimeProvider time, 
             Buckets = buckets,
             Forecasters = reports,
         };
-        return (report, [.. estimators.Select(PaceOf)]);
+        return (report, [.. estimators.Select(estimator => estimator.Pace)]);
     }
 
     /// <summary>Leaves out one file after another.</summary>
@@ -55,7 +55,7 @@ public sealed class EstimateSuite(EstimateSettings settings, TimeProvider time, 
             // One file's times stand for all: the estimator is a fresh one each time.
             if (file == 0 && forecaster is EstimatorForecaster estimator)
             {
-                paces[index - baselines.Length] = PaceOf(estimator);
+                paces[index - baselines.Length] = estimator.Pace;
             }
         });
         var buckets = LengthBuckets.Of(files.SelectMany(file => file.Rows));
@@ -82,8 +82,6 @@ public sealed class EstimateSuite(EstimateSettings settings, TimeProvider time, 
             yield return new RunningMedian("running median by source and model", row => row.Source + "\n" + row.Model);
         }
     }
-
-    private static EstimatePace PaceOf(EstimatorForecaster estimator) => new(estimator.Name, estimator.Pace.Estimate, estimator.Pace.Update);
 
     private void OnRow() => Interlocked.Increment(ref _done);
 

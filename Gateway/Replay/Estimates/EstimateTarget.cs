@@ -5,7 +5,8 @@ namespace Gateway.Replay.Estimates;
 /// <param name="Estimator">Whose figure it is.</param>
 /// <param name="Value">As a share or a correlation; NaN where the data does not tell.</param>
 /// <param name="IsMet">False also where the data does not tell.</param>
-public sealed record EstimateTarget(string Name, string Estimator, double Value, bool IsMet)
+/// <param name="IsCorrelation">Not a share.</param>
+public sealed record EstimateTarget(string Name, string Estimator, double Value, bool IsMet, bool IsCorrelation = false)
 {
     private const double PooledGain = 0.36;
     private const double Tau = 0.45;
@@ -18,22 +19,23 @@ public sealed record EstimateTarget(string Name, string Estimator, double Value,
     /// <summary>Every target that the report can tell of, for each estimator.</summary>
     public static IReadOnlyList<EstimateTarget> Of(EstimateReport report)
     {
+        if (report.LeaveOut.Count > 0)
+        {
+            return [.. report.LeaveOut.SelectMany(OfLeaveOut)];
+        }
         var constant = report.Forecasters.FirstOrDefault(forecaster => forecaster.Name == TrainingMedian.BaselineName)?.Pooled.MeanAbsoluteError;
-        return
-        [
-            .. (report.LeaveOut.Count > 0 ? [] : report.Forecasters.Where(forecaster => !forecaster.IsBaseline)).SelectMany(forecaster => OfPooled(forecaster, constant ?? double.NaN)),
-            .. report.LeaveOut.SelectMany(OfLeaveOut),
-        ];
+        return [.. report.Forecasters.Where(forecaster => !forecaster.IsBaseline).SelectMany(forecaster => OfPooled(forecaster, constant ?? double.NaN))];
     }
 
     private static IEnumerable<EstimateTarget> OfPooled(ForecasterReport forecaster, double constantError)
     {
         var pooled = forecaster.Pooled;
         yield return AtLeast("MAE under the training median by 36 %", forecaster.Name, 1 - (pooled.MeanAbsoluteError / constantError), PooledGain);
-        yield return AtLeast("tau within application and model 0.45", forecaster.Name, pooled.TauWithinApplication, Tau);
+        yield return new EstimateTarget("tau within application and model 0.45", forecaster.Name, pooled.TauWithinApplication, pooled.TauWithinApplication >= Tau, IsCorrelation: true);
         foreach (var source in forecaster.Sources.Where(source => !double.IsNaN(source.Figures.TauBetweenSamples)))
         {
-            yield return AtLeast($"tau 0.54 on {source.Source}", forecaster.Name, source.Figures.TauWithinApplication, SampledTau);
+            var tau = source.Figures.TauWithinApplication;
+            yield return new EstimateTarget($"tau 0.54 on {source.Source}", forecaster.Name, tau, tau >= SampledTau, IsCorrelation: true);
         }
     }
 

@@ -11,18 +11,16 @@ public sealed class EstimatorForecaster : ILengthForecaster
     private readonly IOutputLengthEstimator _lengths;
     private readonly IOutputLengthLearner? _learner;
     private readonly RequestEstimator _estimator;
-    private readonly TimeProvider _time;
-    private TimeSpan _estimating;
-    private TimeSpan _learning;
-    private long _estimates;
-    private long _lessons;
+    private readonly MeanTime _estimating;
+    private readonly MeanTime _learning;
 
     /// <param name="name">One of <see cref="OutputLengthEstimators.Names"/>.</param>
     /// <param name="time">Times estimates and updates.</param>
     public EstimatorForecaster(string name, TimeProvider time)
     {
         Name = name;
-        _time = time;
+        _estimating = new MeanTime(time);
+        _learning = new MeanTime(time);
         _lengths = OutputLengthEstimators.Create(new EstimationOptions { Estimator = name });
         _learner = _lengths as IOutputLengthLearner;
         _estimator = new RequestEstimator(new PromptTokenRatio(), () => _lengths);
@@ -30,15 +28,14 @@ public sealed class EstimatorForecaster : ILengthForecaster
 
     public string Name { get; }
 
-    /// <summary>Mean time of an estimate and of an update; null where none was made.</summary>
-    public (TimeSpan? Estimate, TimeSpan? Update) Pace => (Mean(_estimating, _estimates), Mean(_learning, _lessons));
+    /// <summary>How long an estimate and an update took.</summary>
+    public EstimatePace Pace => new(Name, _estimating.Microseconds, _learning.Microseconds);
 
     public LengthForecast Forecast(LabelledRequest row)
     {
-        var startedAt = _time.GetTimestamp();
+        var startedAt = _estimating.Start();
         var output = _estimator.Estimate(row.Request, row.Model, BytesPerToken, contextTokens: null).Output;
-        _estimating += _time.GetElapsedTime(startedAt);
-        _estimates++;
+        _estimating.End(startedAt);
         return new LengthForecast(
             output.MeanTokens, output.Quantile(0.5), output.Quantile(UpperQuantile),
             new RemainingForecast(
@@ -53,11 +50,8 @@ public sealed class EstimatorForecaster : ILengthForecaster
         {
             return;
         }
-        var startedAt = _time.GetTimestamp();
+        var startedAt = _learning.Start();
         _learner.Learn(row.Request, row.Model, row.OutputTokens, row.IsCensored);
-        _learning += _time.GetElapsedTime(startedAt);
-        _lessons++;
+        _learning.End(startedAt);
     }
-
-    private static TimeSpan? Mean(TimeSpan sum, long count) => count > 0 ? sum / count : null;
 }

@@ -11,12 +11,17 @@ namespace Gateway.Replay.Estimates;
 /// Reads requests with the lengths of their answers: prompts as JSON lines, or the gateway's own access log. A row with text becomes a real chat completion
 /// that goes through <see cref="BodyReader"/>; its text is forgotten then.
 /// </summary>
-public sealed class LabelledRequestReader
+/// <param name="time">Times the reading of bodies.</param>
+public sealed class LabelledRequestReader(TimeProvider time)
 {
     private const string UnknownModel = "unknown";
 
     // The keys hide nothing here: who reads the file knows the texts. They must be the same in every run.
     private readonly PrefixHasher _hasher = new(key: 0);
+    private readonly MeanTime _reading = new(time);
+
+    /// <summary>Mean time to understand a body; null where no row had one.</summary>
+    public double? ReadingMicroseconds => _reading.Microseconds;
 
     /// <param name="path">A file, plain or gzip.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
@@ -114,7 +119,10 @@ public sealed class LabelledRequestReader
 
     private InferenceRequest RequestOf(JsonRow row, ReadOnlyMemory<byte> body, string file)
     {
-        if (BodyReader.Read(body.Span, ApiRoute.ChatCompletions, _hasher, out var facts, out var prefix) is { } problem)
+        var startedAt = _reading.Start();
+        var problem = BodyReader.Read(body.Span, ApiRoute.ChatCompletions, _hasher, out var facts, out var prefix);
+        _reading.End(startedAt);
+        if (problem is not null)
         {
             throw row.Spot.Wrong($"the row makes no request that the gateway would take. {problem.Message}");
         }

@@ -71,7 +71,7 @@ internal static class LoggedAnswer
         var hashes = new ulong[prefix.GetArrayLength()];
         for (var i = 0; i < hashes.Length; i++)
         {
-            hashes[i] = Parsed(JsonRow.StringOf(prefix[i], row.Spot)) ?? throw WrongHash(row, "prefix");
+            hashes[i] = (prefix[i].ValueKind == JsonValueKind.String ? Parsed(JsonRow.StringOf(prefix[i], row.Spot)) : null) ?? throw WrongHash(row, "prefix");
         }
         return new PrefixFingerprint(hashes, row.RequiredCount(1, "prefix_block_bytes"));
     }
