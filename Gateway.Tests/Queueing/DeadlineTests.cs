@@ -80,11 +80,12 @@ public sealed class DeadlineTests : IDisposable
     public void Enter_BehindAQueueThatMovesTooSlowly_IsRefusedAtOnceUnlessItsClassGoesFirst()
     {
         _world.Plan = _world.Plan with { Queue = new QueueOptions { MaxWait = TimeSpan.FromHours(1) } };
-        var entered = Enumerable.Range(0, 20).Select(i => _world.Enter(CorePool.Request($"{i}"))).ToArray();
-        for (var i = 0; i < 10; i++)
+        var running = new Queue<CorePool.Entry>(Enumerable.Range(0, 10).Select(i => _world.Enter(Wants(3_600))));
+        for (var i = 0; i < 60; i++)
         {
             _world.Time.Advance(TimeSpan.FromSeconds(10));
-            entered[i].Done();
+            running.Dequeue().Done();
+            running.Enqueue(_world.Enter(Wants(3_600)));
         }
 
         // Nine wait, ten seconds each.

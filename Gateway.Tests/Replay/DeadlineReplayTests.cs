@@ -28,7 +28,8 @@ public sealed class DeadlineReplayTests(ITestOutputHelper output)
 
         output.WriteLine($"{policy} {workload} deadline {deadlineSeconds} s: in time {inTime.Count} of {served.Count} when all wait, {inTimeNow} when refused at once ({refused.Length} refused, {wrong} of them were in time before); " +
             $"wasted answers {served.Count(IsWasted)}, then {refusing.Count(IsWasted)}");
-        Assert.InRange(wrong, 0, 0.01 * served.Count);
+        // A refusal also changes who goes first afterwards: under orders other than first come, some of these lost their place to others that gained it.
+        Assert.InRange(wrong, 0, 0.02 * served.Count);
         Assert.True(inTimeNow >= 0.98 * inTime.Count, $"{inTimeNow} in time, {inTime.Count} before");
 
         bool IsInTime(RequestResult result) => result.Outcome == ReplayOutcome.Completed && result.EndToEnd <= deadline;

@@ -8,9 +8,6 @@ namespace Gateway.Queueing;
 /// <summary>Says what a request needs at least, so that one that must come too late is told at once. Guarded by its dispatcher's lock.</summary>
 internal sealed class DeadlineCheck(Pool pool, PrefixIndex prefixes)
 {
-    // Half of the wait that the drain rate foretells: queues that get a burst of room move twice as fast for a while.
-    private const double WaitMargin = 0.5;
-
     private Candidate[] _candidates = new Candidate[16];
 
     /// <summary>Seconds from being sent until a wish is met at the replica that is quickest for it, at least.</summary>
@@ -31,11 +28,6 @@ internal sealed class DeadlineCheck(Pool pool, PrefixIndex prefixes)
         var first = slo - TimeSpan.FromSeconds(least.FirstTokenSeconds);
         return end is null || first < end ? first : end;
     }
-
-    /// <summary>Time until the turn of one behind so many others, at least.</summary>
-    /// <param name="ahead">Who goes first.</param>
-    /// <param name="secondsPerTurn">Of the queue; 0: unknown.</param>
-    public static TimeSpan LeastWait(int ahead, double secondsPerTurn) => TimeSpan.FromSeconds(WaitMargin * ahead * secondsPerTurn);
 
     private Forecast LeastService(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan)
     {

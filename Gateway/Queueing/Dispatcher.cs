@@ -1,5 +1,6 @@
 using Gateway.Estimation;
 using Gateway.Replicas;
+using Gateway.Replicas.Rates;
 using Gateway.Requests;
 using Gateway.Routing;
 
@@ -24,6 +25,7 @@ public sealed class Dispatcher : IDisposable
     private readonly ClassQueues _waiting = new();
     private readonly DrainRate _drain;
     private readonly DeadlineCheck _deadlines;
+    private RateCalibration _waits;
     private readonly long _startedAt;
     private readonly DateTimeOffset _startedOn;
     private readonly ITimer _retry;
@@ -129,7 +131,7 @@ public sealed class Dispatcher : IDisposable
             waiter.ArrivedAt = Now();
             waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
             var candidates = _placer.Explain(request, estimate, plan);
-            var best = Best(candidates);
+            var best = Explanation.BestOf(candidates);
             var hold = _waiting.HasTurns ? HoldReason.Turn
                 : best is { } index && candidates[index].HasRoom ? HoldReason.None
                 : _placer.AnyTakesWork(Constraints.None) ? HoldReason.Room : HoldReason.Recovery;
@@ -244,21 +246,6 @@ public sealed class Dispatcher : IDisposable
         : IsTooLateLocked(waiter, plan) ? AdmissionOutcome.DeadlineExceeded
         : NoPlaceLocked(waiter, plan);
 
-    private static int? Best(ExplainedCandidate[] candidates)
-    {
-        int? best = null;
-        for (var i = 0; i < candidates.Length; i++)
-        {
-            var (candidate, least) = (candidates[i], best is { } index ? candidates[index] : null);
-            if (candidate.Candidate.Replica.AcceptsWork && double.IsFinite(candidate.CostSeconds)
-                && (least is null || (candidate.HasRoom, -candidate.CostSeconds).CompareTo((least.HasRoom, -least.CostSeconds)) > 0))
-            {
-                best = i;
-            }
-        }
-        return best;
-    }
-
     private TimeSpan LeastWaitLocked(Waiter waiter, DispatchPlan plan)
     {
         if (waiter.LatestStart is null || waiter.IsPinned || !plan.Queue.RefuseLate || !_waiting.HasTurns)
@@ -266,7 +253,8 @@ public sealed class Dispatcher : IDisposable
             return TimeSpan.Zero;
         }
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
-        return DeadlineCheck.LeastWait(_waiting.CountAhead(waiter, plan.Order), _drain.LeastSecondsPerTurn);
+        waiter.PredictedWaitSeconds = _waiting.CountAhead(waiter, plan.Order) * _drain.LeastSecondsPerTurn;
+        return TimeSpan.FromSeconds(_waits.LowerFactor * waiter.PredictedWaitSeconds);
     }
 
     private void OnRoomReturned()
@@ -351,7 +339,13 @@ public sealed class Dispatcher : IDisposable
     {
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
-        return result with { Waited = _time.GetElapsedTime(waiter.EnteredAt), HeldFor = waiter.HeldFor };
+        var waited = _time.GetElapsedTime(waiter.EnteredAt);
+        // One that left before its predicted turn says nothing about when that would have come.
+        if (waiter is { Expiry: not null, PredictedWaitSeconds: > 0 and var predicted } && (result.Reservation is not null || waited.TotalSeconds >= predicted))
+        {
+            _waits = _waits.With(predicted, Math.Max(0.001, waited.TotalSeconds));
+        }
+        return result with { Waited = waited, HeldFor = waiter.HeldFor };
     }
 
     private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => outcome switch

@@ -25,6 +25,21 @@ public sealed record Explanation
 
     /// <summary>Index of where it would go: the least cost among those with room, else among those that take work; null: nobody takes work.</summary>
     public int? Best { get; init; }
+
+    internal static int? BestOf(IReadOnlyList<ExplainedCandidate> candidates)
+    {
+        int? best = null;
+        for (var i = 0; i < candidates.Count; i++)
+        {
+            var (candidate, least) = (candidates[i], best is { } index ? candidates[index] : null);
+            if (candidate.Candidate.Replica.AcceptsWork && double.IsFinite(candidate.CostSeconds)
+                && (least is null || (candidate.HasRoom, -candidate.CostSeconds).CompareTo((least.HasRoom, -least.CostSeconds)) > 0))
+            {
+                best = i;
+            }
+        }
+        return best;
+    }
 }
 
 /// <summary>One replica as a place for the request.</summary>
