@@ -183,12 +183,12 @@ public class OptionsBoundsTests
         resilience.heartbeat = (section)
         resilience.health = (section)
         resilience.scrapeInterval = 1s [100ms .. 1h]
-        resilience.heartbeat.interval = 0 [0 .. 1h]
-        resilience.heartbeat.commitAfter = 0 [0 .. 1h]
-        resilience.heartbeat.form = newlines
         resilience.health.interval = 2s [100ms .. 1h]
         resilience.health.timeout = 5s [10ms .. 10m]
         resilience.health.failures = 3 [1 .. 1000]
+        resilience.heartbeat.interval = 0 [0 .. 1h]
+        resilience.heartbeat.commitAfter = 0 [0 .. 1h]
+        resilience.heartbeat.form = newlines
         telemetry.replicaHeader = true
         telemetry.accessLog = stdout
         telemetry.logLevel = information
