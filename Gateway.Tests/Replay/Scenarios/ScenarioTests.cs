@@ -26,13 +26,13 @@ public sealed class ScenarioTests
         var files = Directory.GetFiles(Path.Combine(Root(), "config", "scenarios"), "*.yaml");
 
         Assert.True(files.Length >= 15);
-        Assert.All(files, file => Assert.Empty(ScenarioReader.Read(File.ReadAllText(file), Path.GetFileName(file)).Problems));
+        Assert.All(files, file => Assert.Empty(ScenarioReader.Read(File.ReadAllText(file), Path.GetFileName(file), DataFiles.None).Problems));
     }
 
     [Fact]
     public void Read_OfAGoodFile_FillsTheDefaults()
     {
-        var file = ScenarioReader.Read(Good, "s.yaml").Options!;
+        var file = ScenarioReader.Read(Good, "s.yaml", DataFiles.None).Options!;
 
         Assert.Equal([1, 2, 3, 4, 5], file.Experiments[0].Seeds);
         Assert.Equal(("rtx4090-llama-8b", 1), (file.Experiments[0].Fleet.Profile, file.Experiments[0].Fleet.Replicas));
@@ -52,7 +52,7 @@ public sealed class ScenarioTests
     [InlineData("    policy: sal\n", "", "experiments[0].policy: is required.")]
     public void Read_OfAMistake_SaysWhereAndWhatIsAllowed(string good, string bad, string told)
     {
-        var (options, problems) = ScenarioReader.Read(Good.Replace(good, bad, StringComparison.Ordinal), "s.yaml");
+        var (options, problems) = ScenarioReader.Read(Good.Replace(good, bad, StringComparison.Ordinal), "s.yaml", DataFiles.None);
 
         Assert.Null(options);
         Assert.Contains(problems, problem => $"{problem.Where}  {problem}".Contains(told, StringComparison.Ordinal));
@@ -65,7 +65,7 @@ public sealed class ScenarioTests
     [InlineData("system: [")]
     public void Read_OfNoScenario_IsAProblem(string text)
     {
-        var (options, problems) = ScenarioReader.Read(text, "s.yaml");
+        var (options, problems) = ScenarioReader.Read(text, "s.yaml", DataFiles.None);
 
         Assert.Null(options);
         Assert.NotEmpty(problems);
@@ -74,10 +74,10 @@ public sealed class ScenarioTests
     [Fact]
     public void Execute_OneAtATimeOrSeveral_GivesTheSameBytes()
     {
-        var file = ScenarioReader.Read(Good, "s.yaml").Options!;
+        var file = ScenarioReader.Read(Good, "s.yaml", DataFiles.None).Options!;
 
-        var one = ScenarioJson.Write(new ScenarioSuite([file], isQuick: false).Execute(1, CancellationToken.None));
-        var several = ScenarioJson.Write(new ScenarioSuite([file], isQuick: false).Execute(4, CancellationToken.None));
+        var one = ScenarioJson.Write(new ScenarioSuite([file], DataFiles.None, isQuick: false).Execute(1, CancellationToken.None));
+        var several = ScenarioJson.Write(new ScenarioSuite([file], DataFiles.None, isQuick: false).Execute(4, CancellationToken.None));
 
         Assert.Equal(one, several);
         Assert.Contains("\"seeds\": 5", Encoding.UTF8.GetString(one), StringComparison.Ordinal);
@@ -86,7 +86,7 @@ public sealed class ScenarioTests
     [Fact]
     public void Execute_Quickly_RunsTwoSeedsOfEach()
     {
-        var suite = new ScenarioSuite([ScenarioReader.Read(Good, "s.yaml").Options!], isQuick: true);
+        var suite = new ScenarioSuite([ScenarioReader.Read(Good, "s.yaml", DataFiles.None).Options!], DataFiles.None, isQuick: true);
 
         var results = suite.Execute(2, CancellationToken.None);
 
@@ -128,9 +128,9 @@ public sealed class ScenarioTests
     [InlineData("ltr.yaml")]
     public void Execute_OfTheHypothesesWeRestOn_HoldsInNearlyEverySeed(string name, string except = "")
     {
-        var file = ScenarioReader.Read(File.ReadAllText(Path.Combine(Root(), "config", "scenarios", name)), name).Options!;
+        var file = ScenarioReader.Read(File.ReadAllText(Path.Combine(Root(), "config", "scenarios", name)), name, DataFiles.None).Options!;
 
-        var results = new ScenarioSuite([file], isQuick: false).Execute(2, CancellationToken.None);
+        var results = new ScenarioSuite([file], DataFiles.None, isQuick: false).Execute(2, CancellationToken.None);
 
         Assert.All(results.Where(result => result.Experiment.Name != except), result => Assert.True(
             result.Holds >= result.Pairs.Count - 1, $"{result.Experiment.Name}, {result.Claim.Metric}: {result.Holds} of {result.Pairs.Count}"));
