@@ -58,6 +58,8 @@ public static class ReplayVerb
         {
             var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
             var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) });
+            RequireFolder(arguments, Json);
+            RequireFolder(arguments, Report);
             if (arguments.GetValue(Scenarios) is { } scenarios)
             {
                 return await RunScenariosAsync(arguments, console, isTerminal, scenarios, cancellationToken);
@@ -188,6 +190,15 @@ public static class ReplayVerb
         value >= least && value <= most ? value : throw Wrong(option, value.ToString(CultureInfo.InvariantCulture), $"a number from {least} to {most}");
 
     private static TraceException Wrong(string option, string word, string expected) => new($"{option}: \"{word}\" is not {expected}.");
+
+    /// <summary>Asked before anything runs: hours of work are not to end in a path with a slip in it.</summary>
+    private static void RequireFolder(ParseResult arguments, Option<string?> option)
+    {
+        if (arguments.GetValue(option) is { } path && (path.Length == 0 || Directory.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))))
+        {
+            throw Wrong(option.Name, path, "a file in a folder that exists");
+        }
+    }
 
     private static void Write(string? path, byte[] content)
     {
