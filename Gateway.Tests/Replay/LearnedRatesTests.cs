@@ -1,6 +1,6 @@
 using Gateway.Replay;
-using Gateway.Replay.Traces;
 using Gateway.Replay.Reports;
+using Gateway.Replay.Traces;
 using Gateway.Simulation;
 using Xunit.Abstractions;
 
