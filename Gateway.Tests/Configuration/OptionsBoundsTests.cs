@@ -26,6 +26,7 @@ public class OptionsBoundsTests
         ("estimation", typeof(EstimationOptions)),
         ("resilience", typeof(ResilienceOptions)),
         ("resilience.health", typeof(HealthOptions)),
+        ("resilience.heartbeat", typeof(HeartbeatOptions)),
         ("telemetry", typeof(TelemetryOptions)),
     ];
 
