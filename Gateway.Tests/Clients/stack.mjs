@@ -1,4 +1,4 @@
-// docker-compose.yml without containers: its simulated services as plain processes on loopback, with the same commands and the same mounted files.
+// docker-compose.yml without containers: its services as plain processes on loopback, with the same commands and the same mounted files.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +19,7 @@ export class Stack {
     this.root = root;
     this.binary = binary;
     const { services } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'), { merge: true });
-    this.services = Object.entries(services).filter(([, service]) => !service.profiles || service.profiles.includes('simulated'));
+    this.services = Object.entries(services);
   }
 
   get prometheus() {

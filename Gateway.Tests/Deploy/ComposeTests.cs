@@ -51,20 +51,20 @@ public class ComposeTests
     }
 
     [Theory]
-    [InlineData("gateway", "deploy/docker/gateway.yaml")]
-    [InlineData("gateway-real", "deploy/docker/engines.yaml")]
-    public void Gateway_OfEitherProfile_PublishesThePortThatListensAndHasTimeToDrain(string service, string file)
+    [InlineData("docker-compose.yml", "deploy/docker/gateway.yaml")]
+    [InlineData("deploy/docker/real-engines.yml", "deploy/docker/engines.yaml")]
+    public void Gateway_InFrontOfEither_PublishesThePortThatListensAndHasTimeToDrain(string compose, string file)
     {
         var options = Options(file);
-        var gateway = Services()[service];
+        var gateway = Services()["gateway"];
 
         Assert.Equal([Port(options.Listen.Urls.Single())], gateway.Texts("ports").Select(Port));
-        Assert.Contains($"./{file}:{gateway.Texts("command")[^1]}:ro", gateway.Texts("volumes"));
+        Assert.Equal([$"./{file}:{gateway.Texts("command")[^1]}:ro"], DeployFile.Documents(compose)[0].Texts("services", "gateway", "volumes"));
         Assert.True(TimeSpan.FromSeconds(int.Parse(gateway.Text("stop_grace_period").TrimEnd('s'))) > options.Listen.DrainTimeout);
     }
 
     [Fact]
-    public void Gateway_OfTheSimulatedProfile_SendsToItsEngines()
+    public void Gateway_InFrontOfSimulatedEngines_SendsToEachOfThem()
     {
         var replicas = Options("deploy/docker/gateway.yaml").Models.SelectMany(model => model.Replicas).Select(replica => replica.Url!.Authority);
 
@@ -72,24 +72,17 @@ public class ComposeTests
     }
 
     [Fact]
-    public void Profiles_WhereNoneIsNamed_AreTheSimulatedOne()
+    public void RealEngines_InFrontOfThem_KeepEverySimulatedServiceAway()
     {
-        var running = Services().Where(service => service.Value.Texts("profiles") is [] or ["simulated"]).Select(service => service.Key);
+        var simulated = Services().Where(service => service.Value.Texts("command").FirstOrDefault() is "engine" or "replay").Select(service => service.Key);
 
-        Assert.Contains("COMPOSE_PROFILES=simulated", File.ReadLines(DeployFile.PathOf(".env")));
-        Assert.Equal(Services().Keys.Except(["gateway-real"]).Order(), running.Order());
+        var away = DeployFile.Documents("deploy/docker/real-engines.yml")[0].Entries("services").Where(service => service.Value.Texts("profiles") is ["simulated"]);
+
+        Assert.Equal(simulated.Order(), away.Select(service => service.Key).Order());
     }
 
     [Fact]
-    public void Profiles_OfTheTwoGateways_AreNeverOnePortTwice()
-    {
-        Assert.Equal(["simulated"], Services()["gateway"].Texts("profiles"));
-        Assert.Equal(["real"], Services()["gateway-real"].Texts("profiles"));
-        Assert.Equal(["gateway"], Services()["gateway-real"].Texts("networks", "llm", "aliases"));
-    }
-
-    [Fact]
-    public void Load_OfTheSimulatedProfile_GoesToTheGateway()
+    public void Load_InFrontOfSimulatedEngines_GoesToTheGateway()
     {
         var loads = Services().Values.Where(service => service.Texts("command").FirstOrDefault() == "replay").ToArray();
 
