@@ -16,7 +16,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>A replica and its room, or null: nobody with room now.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan)
     {
-        var load = new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences);
+        var load = LoadOf(request, estimate);
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
         {
@@ -109,7 +109,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>Tells each replica's cost without choosing.</summary>
     public void Explain(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, Action<Candidate, bool, double> told)
     {
-        var load = new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences);
+        var load = LoadOf(request, estimate);
         var replicas = pool.Replicas;
         Reserve(replicas.Length);
         var count = 0;
@@ -166,6 +166,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         _memory.Recall(ref candidate);
         return candidate;
     }
+
+    private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate) =>
+        new(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences)
+        {
+            Blocks = request.Prefix.Blocks,
+            BlockTokens = (int)((long)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes)),
+        };
 
     private void Match(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, int count)
     {

@@ -35,6 +35,9 @@ public sealed record QueueOptions
     [Range(0.05, 1.0)]
     public double CapacityShare { get; init; } = 0.97;
 
+    /// <summary>Whether that share follows the preemptions that an engine counts: up by 0.02 at most while there are none, down by 0.1 at most when there are too many.</summary>
+    public bool SteersCapacityShare { get; init; } = true;
+
     /// <summary>Share of turns that the lower priority classes get together even while higher ones wait.</summary>
     [Range(0.0, 0.9)]
     public double ReservedShare { get; init; } = 0.1;

@@ -9,13 +9,12 @@ public sealed class Replica
     private EngineReport _report = EngineReport.Empty;
     private ReplicaHealth _probed = ReplicaHealth.Unknown;
     private bool _isDraining;
-    private int _runningRequests;
-    private int _runningSequences;
-    private long _reservedTokens;
-    private long _queuedPrefillTokens;
-    private double _outstandingTokens;
+    private readonly TokenLedger _ledger = new();
+    private readonly ForeignLoadWatch _foreign = new();
+    private readonly LearnedCapacity _learned = new();
+    private readonly ShareSteering _steering = new();
+    private bool _wasFull;
     private long? _progressAt;
-    private LoadReservation[] _inFlight = new LoadReservation[8];
     private ReplicaOptions _options;
 
     /// <param name="options">As configured; a name behind which there are several engines is resolved before.</param>
@@ -93,16 +92,8 @@ public sealed class Replica
                 return null;
             }
             _faults.OnSent();
-            var reservation = new LoadReservation(this, load) { Index = _runningRequests };
-            if (_runningRequests == _inFlight.Length)
-            {
-                Array.Resize(ref _inFlight, 2 * _runningRequests);
-            }
-            _inFlight[_runningRequests++] = reservation;
-            _runningSequences += load.Sequences;
-            _reservedTokens += reservation.ReservedTokens;
-            _queuedPrefillTokens += reservation.QueuedPrefillTokens;
-            _outstandingTokens += reservation.OutstandingTokens;
+            var reservation = new LoadReservation(this, load);
+            _ledger.Add(reservation);
             return reservation;
         }
     }
@@ -120,8 +111,13 @@ public sealed class Replica
             {
                 return;
             }
-            mayFit = report.KvCapacityTokens != _report.KvCapacityTokens || report.Slots != _report.Slots;
+            var before = RoomLocked();
             _report = report;
+            _learned.Observe(report, _ledger.HeldTokens, _ledger.Sequences, _wasFull);
+            _foreign.Observe(report, CapacityLocked(), _ledger.HeldTokens, _ledger.Sequences);
+            _steering.Observe(report.Preemptions, _ledger.Sequences, _wasFull, report.ReadAt, _time);
+            _wasFull = false;
+            mayFit = RoomLocked() != before;
         }
         if (mayFit)
         {
@@ -232,18 +228,9 @@ public sealed class Replica
             _progressAt = _time.GetTimestamp();
             if (prefillDone)
             {
-                _queuedPrefillTokens -= reservation.QueuedPrefillTokens;
-                reservation.QueuedPrefillTokens = 0;
+                _ledger.EndPrefill(reservation);
             }
-            _outstandingTokens += remainingTokens - reservation.OutstandingTokens;
-            reservation.OutstandingTokens = remainingTokens;
-            if (generatedTokens > 0)
-            {
-                var reserved = reservation.Load.PromptTokens + generatedTokens + (long)Math.Ceiling(remainingTokens);
-                shrank = reserved < reservation.ReservedTokens;
-                _reservedTokens += reserved - reservation.ReservedTokens;
-                reservation.ReservedTokens = reserved;
-            }
+            shrank = _ledger.Grow(reservation, generatedTokens, remainingTokens);
         }
         if (shrank)
         {
@@ -260,15 +247,7 @@ public sealed class Replica
                 return;
             }
             reservation.IsReturned = true;
-            var last = _inFlight[--_runningRequests];
-            _inFlight[reservation.Index] = last;
-            last.Index = reservation.Index;
-            _inFlight[_runningRequests] = null!;
-            _runningSequences -= reservation.Load.Sequences;
-            _reservedTokens -= reservation.ReservedTokens;
-            _queuedPrefillTokens -= reservation.QueuedPrefillTokens;
-            // Sums of fractions drift; an idle replica has no work, exactly.
-            _outstandingTokens = _runningRequests == 0 ? 0 : Math.Max(0, _outstandingTokens - reservation.OutstandingTokens);
+            _ledger.Remove(reservation);
         }
         RoomReturned?.Invoke();
     }
@@ -276,22 +255,27 @@ public sealed class Replica
     private ReplicaHealth HealthLocked() =>
         _isDraining ? ReplicaHealth.Draining
         : _probed != ReplicaHealth.Up ? _probed
-        : _faults.Verdict(_runningRequests);
+        : _faults.Verdict(_ledger.Requests);
 
-    private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens;
+    private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens ?? _learned.Tokens;
+
+    private ForeignLoad ForeignLocked() => _time.GetElapsedTime(_report.ReadAt) < ForeignLoadWatch.Stale ? _foreign.Current : default;
+
+    // What a report can change about who fits.
+    private (long?, int?, ForeignLoad, double) RoomLocked() => (CapacityLocked(), SlotLimitLocked(), _foreign.Current, _steering.Correction);
 
     private ReplicaSnapshot SnapshotLocked(bool hasRoom) => new()
     {
         Id = Id,
         Slot = Slot,
         Health = HealthLocked(),
-        RunningRequests = _runningRequests,
-        RunningSequences = _runningSequences,
-        ReservedTokens = _reservedTokens,
+        RunningRequests = _ledger.Requests,
+        RunningSequences = _ledger.Sequences,
+        ReservedTokens = _ledger.ReservedTokens,
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
-        QueuedPrefillTokens = _queuedPrefillTokens,
-        OutstandingTokens = _outstandingTokens,
+        QueuedPrefillTokens = _ledger.QueuedPrefillTokens,
+        OutstandingTokens = _ledger.OutstandingTokens,
         Weight = _options.Weight,
         Report = _report,
         HasRoom = hasRoom,
@@ -300,12 +284,25 @@ public sealed class Replica
     private int? SlotLimitLocked() => _options.Slots ?? _report.Slots;
 
     // An empty replica always admits: a request that is larger than what is believed to be its room would otherwise wait for ever.
-    private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare) => _runningRequests == 0 || rule.Admits(load, new ReplicaRoom
+    private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare)
     {
-        RunningRequests = _runningRequests,
-        RunningSequences = _runningSequences,
-        SlotLimit = SlotLimitLocked(),
-        LimitTokens = CapacityLocked() * capacityShare,
-        InFlight = _inFlight.AsSpan(0, _runningRequests),
-    });
+        if (_ledger.Requests == 0)
+        {
+            return true;
+        }
+        var foreign = ForeignLocked();
+        var admits = rule.Admits(load, new ReplicaRoom
+        {
+            RunningRequests = _ledger.Requests,
+            RunningSequences = _ledger.Sequences + foreign.Sequences,
+            SlotLimit = SlotLimitLocked(),
+            CapacityTokens = CapacityLocked(),
+            CapacityShare = capacityShare,
+            ShareCorrection = _steering.Correction,
+            Foreign = foreign,
+            InFlight = _ledger,
+        });
+        _wasFull |= !admits;
+        return admits;
+    }
 }
