@@ -23,10 +23,14 @@ public sealed class Dispatcher : IDisposable
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
     private readonly DrainRate _drain;
+    private readonly Overtaking _overtaking;
     private readonly long _startedAt;
     private readonly ITimer _retry;
     private int _waitingCount;
     private bool _isClosed;
+
+    // Each is tried at every replica: more of them would find little more.
+    private readonly Waiter[] _behind = new Waiter[4];
 
     /// <param name="pool">The replicas.</param>
     /// <param name="prefixes">Which of them saw which prompt.</param>
@@ -40,6 +44,7 @@ public sealed class Dispatcher : IDisposable
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
         _drain = new DrainRate(time);
+        _overtaking = new Overtaking(_placer);
         _startedAt = time.GetTimestamp();
         _retry = time.CreateTimer(_ => OnRoomReturned(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         pool.RoomReturned += OnRoomReturned;
@@ -255,22 +260,52 @@ public sealed class Dispatcher : IDisposable
                 return pinned;
             }
         }
-        if (_waiting.Next(plan.Order, Now()) is { } head && TryPlaceLocked(head, plan) is { } placed)
+        if (_overtaking.Favoured is { } favoured && TryPlaceLocked(favoured, plan) is { } kept)
         {
-            result = placed;
-            return head;
+            result = kept;
+            return favoured;
         }
+        if (_waiting.Next(plan.Order, Now()) is { } head)
+        {
+            if (TryPlaceLocked(head, plan) is { } placed)
+            {
+                result = placed;
+                return head;
+            }
+            if (_overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
+            {
+                return PlaceSmallerLocked(head, plan, out result);
+            }
+        }
+        result = default;
+        return null;
+    }
+
+    private Waiter? PlaceSmallerLocked(Waiter head, DispatchPlan plan, out AdmissionResult result)
+    {
+        var behind = _behind.AsSpan(0, _waiting.Behind(head, _behind));
+        foreach (var waiter in behind)
+        {
+            if (waiter != head && Overtaking.IsSmaller(waiter, head) && TryPlaceLocked(waiter, plan) is { } placed)
+            {
+                result = placed;
+                return waiter;
+            }
+        }
+        _behind.AsSpan().Clear();
         result = default;
         return null;
     }
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
+        _placer.Kept = _overtaking.KeptFrom(waiter);
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan) is not { } placed)
         {
+            waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
             return null;
         }
-        (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate);
+        (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate, _time.GetElapsedTime(waiter.EnteredAt));
         return DecideLocked(waiter, placed);
     }
 

@@ -13,6 +13,12 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
 
+    /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
+    public Replica? Kept { get; set; }
+
+    /// <summary>Whether the last request that found no room would have found it there.</summary>
+    public bool WasKeptBack { get; private set; }
+
     /// <summary>A replica and its room, or null: nobody with room now.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan)
     {
@@ -77,6 +83,22 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             }
         }
         return false;
+    }
+
+    /// <summary>The replica that will soonest have room for a request: of those that work and could hold it, the one with the least given out. Null: none.</summary>
+    public Replica? Emptiest(Waiter waiter)
+    {
+        Replica? emptiest = null;
+        var least = long.MaxValue;
+        foreach (var replica in pool.Replicas)
+        {
+            var now = replica.Snapshot();
+            if (waiter.Constraints.Allows(replica) && now.AcceptsWork && replica.CouldFit(waiter.Estimate.LeastPromptTokens) && now.ReservedTokens < least)
+            {
+                (emptiest, least) = (replica, now.ReservedTokens);
+            }
+        }
+        return emptiest;
     }
 
     /// <summary>Whether an empty replica could hold the request.</summary>
@@ -144,6 +166,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         var replicas = pool.Replicas;
         Reserve(replicas.Length);
         var count = 0;
+        WasKeptBack = false;
         foreach (var replica in replicas)
         {
             if (!constraints.Allows(replica) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
@@ -153,6 +176,11 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             var candidate = CandidateOf(replica, load, plan);
             if (candidate.Replica is { AcceptsWork: true, HasRoom: true })
             {
+                if (replica == Kept)
+                {
+                    WasKeptBack = true;
+                    continue;
+                }
                 _candidates[count] = candidate;
                 _replicas[count++] = replica;
             }

@@ -55,6 +55,14 @@ public sealed class Waiter
     /// <summary>Place in its class's heap; -1 when it does not wait.</summary>
     internal int HeapIndex { get; set; } = -1;
 
+    /// <summary>Its neighbours in its class by the time of entering.</summary>
+    internal Waiter? Older { get; set; }
+
+    internal Waiter? Newer { get; set; }
+
+    /// <summary>When it was first its turn while it fitted nowhere; null: not yet.</summary>
+    internal TimeSpan? BlockedAt { get; set; }
+
     internal ITimer? Expiry { get; set; }
 
     internal HoldReason HeldFor { get; set; }
