@@ -288,6 +288,7 @@ public sealed class Dispatcher : IDisposable
         {
             if (waiter != head && Overtaking.IsSmaller(waiter, head) && TryPlaceLocked(waiter, plan) is { } placed)
             {
+                head.OvertakenAt ??= Now();
                 result = placed;
                 return waiter;
             }

@@ -6,23 +6,14 @@ namespace Gateway.Queueing;
 internal sealed class Overtaking(Placer placer)
 {
     private Waiter? _overtaken;
+    private Waiter? _drainedFor;
     private Replica? _drained;
 
     /// <summary>The one that room is kept for: asked before all others, whatever the order says meanwhile. Null: none.</summary>
-    public Waiter? Favoured
-    {
-        get
-        {
-            if (_overtaken is { IsDecided: true })
-            {
-                (_overtaken, _drained) = (null, null);
-            }
-            return _overtaken;
-        }
-    }
+    public Waiter? Favoured => _overtaken is { IsDecided: false } waits ? waits : null;
 
     /// <summary>The replica that a waiting request may not take; null: none.</summary>
-    public Replica? KeptFrom(Waiter waiter) => Favoured is { } favoured && favoured != waiter ? _drained : null;
+    public Replica? KeptFrom(Waiter waiter) => Favoured is { } favoured && favoured == _drainedFor && favoured != waiter ? _drained : null;
 
     /// <summary>Notes that a head found no room, and keeps a replica for it once it has been overtaken long enough.</summary>
     /// <param name="head">Whose turn it is.</param>
@@ -35,14 +26,13 @@ internal sealed class Overtaking(Placer placer)
         {
             return false;
         }
-        head.BlockedAt ??= now;
-        if (Favoured is null && now - head.BlockedAt >= limit)
+        if (Favoured is null && now - head.OvertakenAt >= limit)
         {
             _overtaken = head;
         }
-        if (_overtaken is { } overtaken && _drained?.Health != ReplicaHealth.Up)
+        if (Favoured is { } favoured && (_drainedFor != favoured || _drained?.Health != ReplicaHealth.Up))
         {
-            _drained = placer.Emptiest(overtaken);
+            (_drained, _drainedFor) = (placer.Emptiest(favoured), favoured);
         }
         return true;
     }

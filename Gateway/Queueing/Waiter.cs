@@ -60,8 +60,8 @@ public sealed class Waiter
 
     internal Waiter? Newer { get; set; }
 
-    /// <summary>When it was first its turn while it fitted nowhere; null: not yet.</summary>
-    internal TimeSpan? BlockedAt { get; set; }
+    /// <summary>When a smaller one first passed it because it fitted nowhere; null: not yet.</summary>
+    internal TimeSpan? OvertakenAt { get; set; }
 
     internal ITimer? Expiry { get; set; }
 
