@@ -300,9 +300,10 @@ public sealed class Dispatcher : IDisposable
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
-        _placer.Kept = _overtaking.KeptFrom(waiter);
+        (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan) is not { } placed)
         {
+            waiter.RefusedAt = _placer.RefusedAt;
             waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
             return null;
         }

@@ -9,12 +9,16 @@ namespace Gateway.Queueing;
 internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, TimeProvider time)
 {
     private readonly PlacementMemory _memory = new(time);
+    private readonly RefusalMemory _refusals = new();
     private Candidate[] _candidates = new Candidate[16];
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
 
     /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
     public Replica? Kept { get; set; }
+
+    /// <summary>Of the request that is asked for: when it last found no room anywhere. Set again by each look.</summary>
+    public long RefusedAt { get; set; }
 
     /// <summary>Whether the last request that found no room would have found it there.</summary>
     public bool WasKeptBack { get; private set; }
@@ -166,14 +170,20 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         var replicas = pool.Replicas;
         Reserve(replicas.Length);
         var count = 0;
-        WasKeptBack = false;
+        (WasKeptBack, var refusedEverywhere) = (false, avoids && constraints.Avoid.Count == 0);
+        _refusals.Follow(plan);
         foreach (var replica in replicas)
         {
             if (!constraints.Allows(replica) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
             {
                 continue;
             }
+            if (_refusals.StillRefuses(replica, RefusedAt))
+            {
+                continue;
+            }
             var candidate = CandidateOf(replica, load, plan);
+            refusedEverywhere &= candidate.Replica is { AcceptsWork: true, HasRoom: false };
             if (candidate.Replica is { AcceptsWork: true, HasRoom: true })
             {
                 if (replica == Kept)
@@ -185,6 +195,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
                 _replicas[count++] = replica;
             }
         }
+        RefusedAt = refusedEverywhere ? _refusals.Now : 0;
         return count;
     }
 

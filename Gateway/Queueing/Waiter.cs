@@ -63,6 +63,9 @@ public sealed class Waiter
     /// <summary>When a smaller one first passed it because it fitted nowhere; null: not yet.</summary>
     internal TimeSpan? OvertakenAt { get; set; }
 
+    /// <summary>When it last found no room anywhere, in the count of <see cref="RefusalMemory"/>; 0: never, or for another reason than room.</summary>
+    internal long RefusedAt { get; set; }
+
     internal ITimer? Expiry { get; set; }
 
     internal HoldReason HeldFor { get; set; }

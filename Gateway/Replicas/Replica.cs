@@ -13,6 +13,7 @@ public sealed class Replica
     private readonly ForeignLoadWatch _foreign = new();
     private readonly LearnedCapacity _learned = new();
     private readonly ShareSteering _steering = new();
+    private int _roomVersion;
     private bool _wasFull;
     private long? _progressAt;
     private ReplicaOptions _options;
@@ -58,6 +59,9 @@ public sealed class Replica
         }
     }
 
+    /// <summary>Changes with everything that may let in a request that found no room before, but for the passing of time.</summary>
+    public int RoomVersion => Volatile.Read(ref _roomVersion);
+
     /// <summary>All fields under one lock.</summary>
     public ReplicaSnapshot Snapshot()
     {
@@ -94,6 +98,7 @@ public sealed class Replica
             _faults.OnSent();
             var reservation = new LoadReservation(this, load);
             _ledger.Add(reservation);
+            Interlocked.Increment(ref _roomVersion);
             return reservation;
         }
     }
@@ -121,7 +126,7 @@ public sealed class Replica
         }
         if (mayFit)
         {
-            RoomReturned?.Invoke();
+            OnRoomReturned();
         }
     }
 
@@ -136,7 +141,7 @@ public sealed class Replica
         }
         if (cameUp)
         {
-            RoomReturned?.Invoke();
+            OnRoomReturned();
         }
     }
 
@@ -147,7 +152,7 @@ public sealed class Replica
         {
             _faults.OnSuccess();
         }
-        RoomReturned?.Invoke();
+        OnRoomReturned();
     }
 
     /// <summary>The engine failed: no connection, a server error, a broken or silent answer.</summary>
@@ -184,7 +189,7 @@ public sealed class Replica
         {
             _isDraining = isDraining;
         }
-        RoomReturned?.Invoke();
+        OnRoomReturned();
     }
 
     /// <summary>Takes over changed settings; load and history stay.</summary>
@@ -195,7 +200,7 @@ public sealed class Replica
             _options = options;
             _faults.Limits = faults;
         }
-        RoomReturned?.Invoke();
+        OnRoomReturned();
     }
 
     /// <summary>Whether an answer of ours grew within a time: then the engine is alive, whatever its probes say.</summary>
@@ -230,11 +235,12 @@ public sealed class Replica
             {
                 _ledger.EndPrefill(reservation);
             }
+            Interlocked.Increment(ref _roomVersion);
             shrank = _ledger.Grow(reservation, generatedTokens, remainingTokens);
         }
         if (shrank)
         {
-            RoomReturned?.Invoke();
+            OnRoomReturned();
         }
     }
 
@@ -249,6 +255,12 @@ public sealed class Replica
             reservation.IsReturned = true;
             _ledger.Remove(reservation);
         }
+        OnRoomReturned();
+    }
+
+    private void OnRoomReturned()
+    {
+        Interlocked.Increment(ref _roomVersion);
         RoomReturned?.Invoke();
     }
 
@@ -262,7 +274,7 @@ public sealed class Replica
     private ForeignLoad ForeignLocked() => _time.GetElapsedTime(_report.ReadAt) < ForeignLoadWatch.Stale ? _foreign.Current : default;
 
     // What a report can change about who fits.
-    private (long?, int?, ForeignLoad, double) RoomLocked() => (CapacityLocked(), SlotLimitLocked(), _foreign.Current, _steering.Correction);
+    private (long?, int?, int?, ForeignLoad, double) RoomLocked() => (CapacityLocked(), SlotLimitLocked(), _report.ContextTokens, _foreign.Current, _steering.Correction);
 
     private ReplicaSnapshot SnapshotLocked(bool hasRoom) => new()
     {
