@@ -63,6 +63,9 @@ public enum HoldReason
 
     /// <summary>No replica takes work yet: they back off, or were not probed.</summary>
     Recovery,
+
+    /// <summary>There was room, but it is kept for one that was overtaken long enough.</summary>
+    Drain,
 }
 
 /// <summary>The end of a wait for a turn.</summary>

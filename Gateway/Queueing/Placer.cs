@@ -9,9 +9,19 @@ namespace Gateway.Queueing;
 internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, TimeProvider time)
 {
     private readonly PlacementMemory _memory = new(time);
+    private readonly RefusalMemory _refusals = new();
     private Candidate[] _candidates = new Candidate[16];
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
+
+    /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
+    public Replica? Kept { get; set; }
+
+    /// <summary>Of the request that is asked for: when it last found no room anywhere. Set again by each look.</summary>
+    public long RefusedAt { get; set; }
+
+    /// <summary>Whether the last request that found no room would have found it there.</summary>
+    public bool WasKeptBack { get; private set; }
 
     /// <summary>A replica and its room, or null: nobody with room now.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan)
@@ -77,6 +87,22 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             }
         }
         return false;
+    }
+
+    /// <summary>The replica that will soonest have room for a request: of those that work and could hold it, the one with the least given out. Null: none.</summary>
+    public Replica? Emptiest(Waiter waiter)
+    {
+        Replica? emptiest = null;
+        var least = long.MaxValue;
+        foreach (var replica in pool.Replicas)
+        {
+            var now = replica.Snapshot();
+            if (waiter.Constraints.Allows(replica) && now.AcceptsWork && replica.CouldFit(waiter.Estimate.LeastPromptTokens) && now.ReservedTokens < least)
+            {
+                (emptiest, least) = (replica, now.ReservedTokens);
+            }
+        }
+        return emptiest;
     }
 
     /// <summary>Whether an empty replica could hold the request.</summary>
@@ -151,19 +177,32 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         var replicas = pool.Replicas;
         Reserve(replicas.Length);
         var count = 0;
+        (WasKeptBack, var refusedEverywhere) = (false, avoids && constraints.Avoid.Count == 0);
+        _refusals.Follow(plan);
         foreach (var replica in replicas)
         {
             if (!constraints.Allows(replica) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
             {
                 continue;
             }
+            if (_refusals.StillRefuses(replica, RefusedAt))
+            {
+                continue;
+            }
             var candidate = CandidateOf(replica, load, plan);
+            refusedEverywhere &= candidate.Replica is { AcceptsWork: true, HasRoom: false };
             if (candidate.Replica is { AcceptsWork: true, HasRoom: true })
             {
+                if (replica == Kept)
+                {
+                    WasKeptBack = true;
+                    continue;
+                }
                 _candidates[count] = candidate;
                 _replicas[count++] = replica;
             }
         }
+        RefusedAt = refusedEverywhere ? _refusals.Now : 0;
         return count;
     }
 
@@ -173,6 +212,14 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         _memory.Recall(ref candidate);
         return candidate;
     }
+
+    private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate) =>
+        new(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences)
+        {
+            TellsFirstToken = request.Body.IsStreaming,
+            Blocks = request.Prefix.Blocks,
+            BlockTokens = (int)((long)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes)),
+        };
 
     private void Match(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, int count)
     {
@@ -191,9 +238,6 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             _costs = new double[2 * replicas];
         }
     }
-
-    private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate) =>
-        new(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences) { TellsFirstToken = request.Body.IsStreaming };
 
     private static PlacementReason ReasonOf(in Candidate chosen, int candidates) =>
         candidates == 1 ? PlacementReason.OnlyChoice
