@@ -26,7 +26,7 @@ internal static class EnginePriorityKey
     {
         var scale = declared == EnginePriority.Auto ? replica.Report.Priority : declared;
         // Orders that look at the queue have no constant key.
-        return scale is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst) || order is IQueueSelector or IServiceAccount
+        return scale is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst) || order is IQueueSelector
             ? null
             : Of(order.Rank(waiter.Request, waiter.Estimate, startedOn - Epoch + waiter.ArrivedAt), waiter.Request, scale);
     }
