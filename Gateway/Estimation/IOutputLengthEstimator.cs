@@ -11,7 +11,7 @@ public interface IOutputLengthEstimator
     /// <summary>The distribution of the length of one answer, before the request's own limits cut it.</summary>
     /// <param name="request">The request.</param>
     /// <param name="model">The pool's name, to which lengths are attributed.</param>
-    LengthHistogram Predict(InferenceRequest request, string model);
+    LengthDistribution Predict(InferenceRequest request, string model);
 }
 
 /// <summary>Takes the lesson of a completed answer. Thread-safe.</summary>
