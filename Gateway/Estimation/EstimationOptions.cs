@@ -6,13 +6,13 @@ namespace Gateway.Estimation;
 public sealed record EstimationOptions
 {
     /// <summary>Name of the estimator.</summary>
-    public string Estimator { get; init; } = "running";
+    public string Estimator { get; init; } = "ensemble";
 
     /// <summary>Output tokens expected before any answer has been seen; all that the <c>constant</c> estimator knows.</summary>
     [Range(1, 1_000_000)]
     public int InitialOutputTokens { get; init; } = 256;
 
-    /// <summary>Answers per model that the running distribution remembers.</summary>
+    /// <summary>Answers under one key (model, tenant, application) that its running distribution remembers.</summary>
     [Range(8, 100_000)]
     public int Window { get; init; } = 512;
 }

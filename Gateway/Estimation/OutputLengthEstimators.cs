@@ -10,6 +10,7 @@ public static class OutputLengthEstimators
     {
         ["ensemble"] = LearnedLengths.Ensemble,
         ["linear"] = LearnedLengths.Linear,
+        ["neighbours"] = LearnedLengths.Neighbours,
         ["running"] = options => new RunningLengths(options),
         ["constant"] = options => new ConstantLengths(options),
     };
