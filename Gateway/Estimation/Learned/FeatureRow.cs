@@ -10,11 +10,11 @@ internal sealed class FeatureRow
     /// <summary>Features are told apart by this many bits of their hash.</summary>
     public const int Bits = 18;
 
-    private const int MaxOpening = 12;
+    private const int MaxOpening = 24;
     private const int Others = 128;
 
     // Values by which each kind of feature enters; the words together have length 1.
-    private const float OfNumber = 0.06f;
+    private const float OfNumber = 0.1f;
     private const float OfStep = 0.08f;
     private const float OfBias = 0.16f;
 

@@ -8,7 +8,7 @@ namespace Gateway.Estimation.Learned;
 public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearner
 {
     // Close to following the best one, without its jumps where two are equal.
-    private const double Sharpness = 16;
+    private const double Sharpness = 8;
 
     private const double LongestLog = 12;
     private const double NeverJudged = 1e-100;
@@ -34,8 +34,7 @@ public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearne
 
     /// <summary>Every expert, each as far as it is right.</summary>
     public static LearnedLengths Ensemble(EstimationOptions options) => new("ensemble", options,
-        (LengthExperts.Median, new MedianExpert()), (LengthExperts.Linear, new LinearExpert(1)),
-        (LengthExperts.Neighbours, new NeighbourExpert()), (LengthExperts.Hint, new HintExpert()));
+        (LengthExperts.Median, new MedianExpert()), (LengthExperts.Linear, new LinearExpert(1)), (LengthExperts.Hint, new HintExpert()));
 
     public LengthDistribution Predict(InferenceRequest request, string model)
     {

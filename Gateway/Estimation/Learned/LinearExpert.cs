@@ -4,17 +4,17 @@ namespace Gateway.Estimation.Learned;
 /// <remarks>Readers may see a weight while it is written: a float is written whole, and a moment's older one is as good.</remarks>
 internal sealed class LinearExpert(int seed) : ILengthExpert
 {
-    private const float Rate = 0.2f;
+    private const float Rate = 0.3f;
 
     // Added to each weight's sum of squares: without it a word seen for the first time would explain its answer alone.
-    private const float Caution = 1;
+    private const float Caution = 3;
 
     // Errors beyond a factor of e pull no harder: answers have long tails.
     private const float MostError = 1;
 
     // Older answers seen again at most, and together at most this many features: constant time.
     private const int Replays = 4;
-    private const int MaxReplayedFeatures = 600;
+    private const int MaxReplayedFeatures = 1000;
 
     private readonly float[] _weights = new float[1 << FeatureRow.Bits];
     private readonly float[] _squares = new float[1 << FeatureRow.Bits];

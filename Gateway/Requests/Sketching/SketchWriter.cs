@@ -10,13 +10,17 @@ internal ref struct SketchWriter(Span<byte> text)
     public const int TextBytes = HeadBytes + TailBytes;
 
     // What is asked stands at the start or at the end; the middle of a long message is material.
-    private const int HeadBytes = 1024;
-    private const int TailBytes = 2048;
+    private const int HeadBytes = 768;
+    private const int TailBytes = 1280;
+
+    // Words up to here are told apart by standing at the opening, where the task is named.
+    private const int Opening = 10;
 
     private const uint FirstSalt = 0x2545F491;
     private const uint PairSalt = 0x9E3779B1;
     private const uint LineSalt = 0x85EBCA6B;
     private const uint LastSalt = 0xC2B2AE35;
+    private const uint OpeningSalt = 0x27D4EB2F;
 
     private readonly Span<byte> _text = text;
     private int _filled;
@@ -81,7 +85,7 @@ internal ref struct SketchWriter(Span<byte> text)
         var terms = new TermTable(stackalloc uint[TextSketch.MaxTerms], stackalloc ushort[TermTable.Slots]);
         var request = new UnitReader();
         var words = new WordReader(read);
-        var before = 0u;
+        var (before, twoBefore) = (0u, 0u);
         for (var i = 0; words.Next(out var word); i++)
         {
             terms.Add(word.Hash);
@@ -93,12 +97,20 @@ internal ref struct SketchWriter(Span<byte> text)
             {
                 terms.Add((word.Hash ^ (BitOperations.RotateLeft(before, 9) * PairSalt)) * FirstSalt);
             }
+            if (i == 2)
+            {
+                terms.Add((BitOperations.RotateLeft(twoBefore, 11) * PairSalt) ^ (BitOperations.RotateLeft(before, 5) * LineSalt) ^ word.Hash);
+            }
+            if (i < Opening)
+            {
+                terms.Add(word.Hash * OpeningSalt);
+            }
             if (word.BeginsLine)
             {
                 terms.Add(word.Hash * LineSalt);
             }
             request.Take(word);
-            before = word.Hash;
+            (twoBefore, before) = (before, word.Hash);
         }
         if (before != 0)
         {

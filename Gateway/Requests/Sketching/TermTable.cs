@@ -5,8 +5,8 @@ namespace Gateway.Requests.Sketching;
 /// <param name="slots">Room for the table, <see cref="Slots"/> long and zero.</param>
 internal ref struct TermTable(Span<uint> terms, Span<ushort> slots)
 {
-    /// <summary>Slots of the table: twice the most terms, so that a free one is always near.</summary>
-    public const int Slots = 2 * TextSketch.MaxTerms;
+    /// <summary>Slots of the table: over twice the most terms, so that a free one is always near.</summary>
+    public const int Slots = 2048;
 
     private readonly Span<uint> _terms = terms;
     private readonly Span<ushort> _slots = slots;

@@ -8,7 +8,7 @@ namespace Gateway.Requests.Sketching;
 public sealed class TextSketch
 {
     /// <summary>Most terms of one sketch.</summary>
-    public const int MaxTerms = 1024;
+    public const int MaxTerms = 768;
 
     // More requests at once find the pool empty and allocate.
     private const int MostPooled = 4096;
