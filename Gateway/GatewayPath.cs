@@ -43,6 +43,7 @@ public sealed class GatewayPath(
             {
                 observer.OnCompleted(completed);
             }
+            visit.Forget();
         }
     }
 

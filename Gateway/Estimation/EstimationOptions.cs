@@ -15,4 +15,11 @@ public sealed record EstimationOptions
     /// <summary>Answers under one key (model, tenant, application) that its running distribution remembers.</summary>
     [Range(8, 100_000)]
     public int Window { get; init; } = 512;
+
+    /// <summary>File that keeps what was learned over a restart; it holds hashes and numbers, no text. Empty: none. Needs a restart.</summary>
+    public string SnapshotPath { get; init; } = "";
+
+    /// <summary>Time between two snapshots; one more is written at the end. Needs a restart.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan SnapshotInterval { get; init; } = TimeSpan.FromMinutes(5);
 }

@@ -23,3 +23,15 @@ public interface IOutputLengthLearner
     /// <param name="isCensored">The answer was cut (limit reached, client left): its length is only a lower bound.</param>
     void Learn(InferenceRequest request, string model, int outputTokens, bool isCensored);
 }
+
+/// <summary>What an estimator has learned, to be kept over a restart. Thread-safe.</summary>
+public interface ILengthMemory
+{
+    /// <summary>Writes all that was learned.</summary>
+    void Export(BinaryWriter writer);
+
+    /// <summary>Takes the place of all that was learned.</summary>
+    /// <exception cref="InvalidDataException">The bytes are damaged; what was learned may be lost, so import into a fresh one.</exception>
+    /// <exception cref="EndOfStreamException">The bytes end too early.</exception>
+    void Import(BinaryReader reader);
+}

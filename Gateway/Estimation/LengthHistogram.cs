@@ -6,7 +6,8 @@ public sealed class LengthHistogram
     /// <summary>Number of bins.</summary>
     public const int Bins = 64;
 
-    private const int PerOctave = 4;
+    /// <summary>Bins per octave.</summary>
+    public const int PerOctave = 4;
 
     private static readonly double[] Edges = MakeEdges();
     private readonly double[] _survival = new double[Bins + 1];

@@ -9,8 +9,14 @@ internal sealed class LengthTally
     // A key with many answers changes slowly: a new table for each would be waste.
     private const int AnswersPerTable = 8;
 
+    // The bound that this share of answers keeps is held to it.
+    private const double Bound = 0.9;
+    private const double BoundRate = 0.02;
+    private const double MostStretch = 3;
+
     private readonly double[] _weights;
     private readonly int _window;
+    private double _stretch;
     private double _total;
     private int _unpublished;
     private LengthHistogram _published;
@@ -30,6 +36,36 @@ internal sealed class LengthTally
         _published = new LengthHistogram(_weights);
     }
 
+    private LengthTally(BinaryReader reader, int window)
+    {
+        _window = window;
+        _weights = new double[LengthHistogram.Bins];
+        for (var bin = 0; bin < _weights.Length; bin++)
+        {
+            _weights[bin] = SnapshotNumbers.Finite(reader.ReadDouble(), 0);
+            _total += _weights[bin];
+        }
+        _stretch = Math.Min(MostStretch, SnapshotNumbers.Finite(reader.ReadDouble(), -MostStretch));
+        if (_total <= 0)
+        {
+            throw new InvalidDataException("A distribution without weight.");
+        }
+        _published = Table();
+    }
+
+    public static LengthTally Import(BinaryReader reader, int window) => new(reader, window);
+
+    /// <summary>Writes it; from then on readers see what was written.</summary>
+    public void Export(BinaryWriter writer)
+    {
+        Publish();
+        foreach (var weight in _weights)
+        {
+            writer.Write(weight);
+        }
+        writer.Write(_stretch);
+    }
+
     /// <summary>The distribution, at most a few answers old.</summary>
     public LengthHistogram Published => Volatile.Read(ref _published);
 
@@ -46,6 +82,7 @@ internal sealed class LengthTally
             Fade(0.5);
         }
         var bin = LengthHistogram.BinOf(tokens);
+        Calibrate(tokens, isCensored);
         if (isCensored)
         {
             Spread(bin);
@@ -74,7 +111,41 @@ internal sealed class LengthTally
     public void Publish()
     {
         _unpublished = 0;
-        Volatile.Write(ref _published, new LengthHistogram(_weights));
+        Volatile.Write(ref _published, Table());
+    }
+
+    // Adaptive conformal inference (Gibbs and Candès, arXiv 2106.00170), in bins: every answer beyond the bound moves it out, every other one in a little.
+    private void Calibrate(double tokens, bool isCensored)
+    {
+        var isBeyond = tokens > _published.Quantile(Bound);
+        if (isBeyond || !isCensored)
+        {
+            var step = BoundRate * LengthHistogram.PerOctave * ((isBeyond ? 1 : 0) - (1 - Bound));
+            _stretch = Math.Clamp(_stretch + step, -MostStretch, MostStretch);
+        }
+    }
+
+    // The median stays, the bound moves by the whole stretch, what lies between and beyond in proportion; nothing passes the median.
+    private LengthHistogram Table()
+    {
+        if (Math.Abs(_stretch) < 0.02)
+        {
+            return new LengthHistogram(_weights);
+        }
+        var plain = new LengthHistogram(_weights);
+        var middle = LengthHistogram.BinOf(plain.Quantile(0.5));
+        var reach = Math.Max(1, LengthHistogram.BinOf(plain.Quantile(Bound)) - middle);
+        var factor = Math.Max(0.25, 1 + (_stretch / reach));
+        Span<double> stretched = stackalloc double[LengthHistogram.Bins];
+        stretched.Clear();
+        for (var bin = 0; bin < _weights.Length; bin++)
+        {
+            var to = bin <= middle ? bin : Math.Min(_weights.Length - 1, middle + ((bin - middle) * factor));
+            var low = (int)to;
+            stretched[low] += _weights[bin] * (1 - (to - low));
+            stretched[Math.Min(low + 1, _weights.Length - 1)] += _weights[bin] * (to - low);
+        }
+        return new LengthHistogram(stretched);
     }
 
     // An answer that was cut would have ended somewhere to the right: its weight goes there as the others' did (Efron, 1967).

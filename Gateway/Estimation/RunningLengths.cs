@@ -4,7 +4,7 @@ using Gateway.Requests;
 namespace Gateway.Estimation;
 
 /// <summary>The running distribution of output lengths per application of a tenant, falling back to the tenant's, the model's and everybody's. Thread-safe.</summary>
-public sealed class RunningLengths(EstimationOptions options) : IOutputLengthEstimator, IOutputLengthLearner
+public sealed class RunningLengths(EstimationOptions options) : IOutputLengthEstimator, IOutputLengthLearner, ILengthMemory
 {
     private readonly Lock _gate = new();
     private readonly LengthKeys _keys = new(options);
@@ -21,6 +21,22 @@ public sealed class RunningLengths(EstimationOptions options) : IOutputLengthEst
             {
                 key.Lengths.Add(outputTokens, isCensored);
             }
+        }
+    }
+
+    public void Export(BinaryWriter writer)
+    {
+        lock (_gate)
+        {
+            _keys.Export(writer);
+        }
+    }
+
+    public void Import(BinaryReader reader)
+    {
+        lock (_gate)
+        {
+            _keys.Import(reader);
         }
     }
 }

@@ -245,6 +245,7 @@ public sealed class Replayer
         flight.Reservation!.Replica.OnSuccess();
         flight.Reservation.Dispose();
         _core.Learner.OnCompleted(Completed(flight, now));
+        flight.Request.Body.Sketch?.Return();
         _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
         End(new RequestResult
         {

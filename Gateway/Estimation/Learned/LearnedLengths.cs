@@ -5,7 +5,7 @@ namespace Gateway.Estimation.Learned;
 /// <summary>Foresees the length of an answer from its keys, its numbers and its words, and learns from each that ends. Thread-safe.</summary>
 /// <remarks>Experts each foresee a middle; per key they are corrected by what they were off by and count by how little that was.
 /// Around the middle lies the key's own distribution of misses.</remarks>
-public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearner
+public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearner, ILengthMemory
 {
     // Close to following the best one, without its jumps where two are equal.
     private const double Sharpness = 8;
@@ -16,6 +16,7 @@ public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearne
     private readonly Lock _gate = new();
     private readonly LengthKeys _keys;
     private readonly (int Index, ILengthExpert Expert)[] _experts;
+    private long _answers;
 
     private LearnedLengths(string name, EstimationOptions options, params (int, ILengthExpert)[] experts)
     {
@@ -58,16 +59,40 @@ public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearne
             if (!isCensored || logLength > middle)
             {
                 Judge(key, foreseen, logLength, outputTokens);
+                var weight = key.WeightOf(++_answers);
                 foreach (var (_, expert) in _experts)
                 {
-                    expert.Learn(row, key, logLength, 1);
+                    expert.Learn(row, key, logLength, weight);
                 }
             }
             for (var at = key; at is not null; at = at.Parent)
             {
-                at.Lengths.Add(outputTokens, isCensored);
-                at.Ratios.Add(ratio, isCensored);
+                at.Take(outputTokens, ratio, isCensored);
                 at.Numbers.Add(row.Numbers);
+            }
+        }
+    }
+
+    public void Export(BinaryWriter writer)
+    {
+        lock (_gate)
+        {
+            _keys.Export(writer);
+            foreach (var linear in _experts.Select(expert => expert.Expert).OfType<LinearExpert>())
+            {
+                linear.Export(writer);
+            }
+        }
+    }
+
+    public void Import(BinaryReader reader)
+    {
+        lock (_gate)
+        {
+            _keys.Import(reader);
+            foreach (var linear in _experts.Select(expert => expert.Expert).OfType<LinearExpert>())
+            {
+                linear.Import(reader);
             }
         }
     }

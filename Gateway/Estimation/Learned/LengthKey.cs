@@ -9,9 +9,24 @@ internal sealed class LengthKey
     // Below this many answers of its own a key goes by what is known one level up.
     private const int AnswersOfItsOwn = 20;
 
+    // A run of misses to one side this much larger than usual is no chance: the traffic or the model has changed.
+    private const double Quick = 1.0 / 12;
+    private const double Alarm = 1.1;
+    private const int AnswersBeforeAlarm = 40;
+    private const double KeptOnDrift = 0.2;
+
+    // Beyond this share of the latest answers a tenant weighs no more.
+    private const double ShareMemory = 2000;
+    private const double FullShare = 0.5;
+
     private readonly double[] _corrections = new double[LengthExperts.Count];
     private readonly double[] _losses = new double[LengthExperts.Count];
     private readonly int[] _counts = new int[LengthExperts.Count];
+    private double _run;
+    private double _usual;
+    private int _answers;
+    private double _share;
+    private long _shareAt;
 
     public LengthKey(ulong id, LengthKey parent, int window)
     {
@@ -20,6 +35,36 @@ internal sealed class LengthKey
         Ratios = new LengthTally(parent.Ratios.Weights, window);
         parent._corrections.CopyTo(_corrections, 0);
         Numbers = new NumberStatistics(parent.Numbers);
+    }
+
+    private LengthKey(BinaryReader reader, ulong id, LengthKey? parent, int window)
+    {
+        (Id, Parent) = (id, parent);
+        Lengths = LengthTally.Import(reader, window);
+        Ratios = LengthTally.Import(reader, window);
+        Numbers = new NumberStatistics(reader);
+        for (var i = 0; i < _counts.Length; i++)
+        {
+            _counts[i] = SnapshotNumbers.Count(reader, int.MaxValue);
+            _corrections[i] = SnapshotNumbers.Finite(reader.ReadDouble(), double.MinValue);
+            _losses[i] = SnapshotNumbers.Finite(reader.ReadDouble(), 0);
+        }
+    }
+
+    /// <exception cref="InvalidDataException">A number that cannot be.</exception>
+    public static LengthKey Import(BinaryReader reader, ulong id, LengthKey? parent, int window) => new(reader, id, parent, window);
+
+    public void Export(BinaryWriter writer)
+    {
+        Lengths.Export(writer);
+        Ratios.Export(writer);
+        Numbers.Export(writer);
+        for (var i = 0; i < _counts.Length; i++)
+        {
+            writer.Write(_counts[i]);
+            writer.Write(_corrections[i]);
+            writer.Write(_losses[i]);
+        }
     }
 
     /// <summary>The key of everybody.</summary>
@@ -53,6 +98,43 @@ internal sealed class LengthKey
     /// <summary>How far off an expert was lately, in tokens; null: not known yet.</summary>
     public double? LossOf(int expert) => _counts[expert] >= AnswersOfItsOwn ? _losses[expert] : Parent?.LossOf(expert);
 
+    /// <summary>How much an answer under this key may change what others are told: 1, or less where most of the latest answers were its own.</summary>
+    /// <param name="answer">The number of the answer among all.</param>
+    public double WeightOf(long answer)
+    {
+        _share = (_share * Math.Pow(1 - (1 / ShareMemory), answer - _shareAt)) + (1 / ShareMemory);
+        _shareAt = answer;
+        return Math.Min(1, FullShare / _share);
+    }
+
+    /// <summary>Takes an answer: its length, and as a multiple of what was foreseen.</summary>
+    /// <returns>Whether the answers have changed, so that old ones lost most of their weight.</returns>
+    public bool Take(double tokens, double ratio, bool isCensored)
+    {
+        Lengths.Add(tokens, isCensored);
+        Ratios.Add(ratio, isCensored);
+        if (isCensored)
+        {
+            return false;
+        }
+        var miss = Math.Clamp(Math.Log(Math.Max(1e-3, ratio / Ratios.Published.Quantile(0.5))), -2, 2);
+        _answers++;
+        _run += (miss - _run) * Quick;
+        _usual += (Math.Abs(miss) - _usual) / Math.Min(_answers, Memory);
+        if (_answers < AnswersBeforeAlarm || Math.Abs(_run) < Alarm * Math.Max(0.1, _usual))
+        {
+            return false;
+        }
+        (_answers, _run) = (0, 0);
+        Lengths.Fade(KeptOnDrift);
+        Ratios.Fade(KeptOnDrift);
+        for (var i = 0; i < _counts.Length; i++)
+        {
+            _counts[i] = Math.Min(_counts[i], AnswersOfItsOwn);
+        }
+        return true;
+    }
+
     /// <summary>Notes how an expert did.</summary>
     /// <param name="expert">Its index.</param>
     /// <param name="error">ln(1 + length) minus what it said uncorrected.</param>
@@ -63,43 +145,5 @@ internal sealed class LengthKey
         // Clipped: one absurd answer moves the middle no more than a plain miss does.
         _corrections[expert] += Math.Clamp(error - _corrections[expert], -1, 1) / Math.Min(count + 10, Memory);
         _losses[expert] += (loss - _losses[expert]) / Math.Min(count, Memory);
-    }
-}
-
-/// <summary>Mean and spread of the numbers under one key, the newest counting most.</summary>
-internal sealed class NumberStatistics
-{
-    private const double Memory = 1000;
-
-    private readonly double[] _means = new double[FeatureNumbers.Count];
-    private readonly double[] _squares = new double[FeatureNumbers.Count];
-    private double _count;
-
-    public NumberStatistics()
-    {
-    }
-
-    public NumberStatistics(NumberStatistics parent)
-    {
-        parent._means.CopyTo(_means, 0);
-        parent._squares.CopyTo(_squares, 0);
-    }
-
-    public void Add(ReadOnlySpan<double> numbers)
-    {
-        _count = Math.Min(_count + 1, Memory);
-        for (var i = 0; i < numbers.Length; i++)
-        {
-            var off = numbers[i] - _means[i];
-            _means[i] += off / _count;
-            _squares[i] += ((off * (numbers[i] - _means[i])) - _squares[i]) / _count;
-        }
-    }
-
-    /// <summary>A number as multiples of its spread above its mean, −4 to 4; 0 while hardly any were seen.</summary>
-    public double Standard(int index, double number)
-    {
-        var spread = Math.Sqrt(_squares[index]);
-        return spread > 1e-6 ? Math.Clamp((number - _means[index]) / spread, -4, 4) * _count / (_count + 10) : 0;
     }
 }

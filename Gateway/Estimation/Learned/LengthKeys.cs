@@ -10,7 +10,7 @@ internal sealed class LengthKeys(EstimationOptions options)
     /// <summary>Most keys of one generation.</summary>
     public const int MaxYoung = 2048;
 
-    private readonly LengthKey _everybody = new(options.InitialOutputTokens, options.Window);
+    private LengthKey _everybody = new(options.InitialOutputTokens, options.Window);
     private ConcurrentDictionary<ulong, LengthKey> _young = new();
     private ConcurrentDictionary<ulong, LengthKey> _old = new();
 
@@ -33,6 +33,39 @@ internal sealed class LengthKeys(EstimationOptions options)
         return ids.Application == ids.Tenant ? tenant : Make(ids.Application, tenant);
     }
 
+    /// <summary>Writes every key, the wider ones first.</summary>
+    public void Export(BinaryWriter writer)
+    {
+        _everybody.Export(writer);
+        var keys = _young.Values.Concat(_old.Values).OrderBy(DepthOf).ThenBy(key => key.Id).ToArray();
+        writer.Write(keys.Length);
+        foreach (var key in keys)
+        {
+            writer.Write(key.Id);
+            writer.Write(key.Parent!.Id);
+            key.Export(writer);
+        }
+    }
+
+    /// <exception cref="InvalidDataException">No such keys can be.</exception>
+    public void Import(BinaryReader reader)
+    {
+        var everybody = LengthKey.Import(reader, 0, null, options.Window);
+        var keys = new ConcurrentDictionary<ulong, LengthKey>();
+        for (var left = SnapshotNumbers.Count(reader, 2 * MaxYoung); left > 0; left--)
+        {
+            var id = reader.ReadUInt64();
+            // A key whose wider one was forgotten hangs below everybody.
+            var parent = keys.GetValueOrDefault(reader.ReadUInt64(), everybody);
+            keys[id] = LengthKey.Import(reader, id, parent, options.Window);
+        }
+        _everybody = everybody;
+        Volatile.Write(ref _young, new());
+        Volatile.Write(ref _old, keys);
+    }
+
+    private static int DepthOf(LengthKey key) => key.Parent is { } parent ? 1 + DepthOf(parent) : 0;
+
     private LengthKey? Known(ulong id) =>
         Volatile.Read(ref _young).TryGetValue(id, out var key) || Volatile.Read(ref _old).TryGetValue(id, out key) ? key : null;
 
@@ -51,52 +84,5 @@ internal sealed class LengthKeys(EstimationOptions options)
         key = _old.TryRemove(id, out var known) && known.Parent == parent ? known : new LengthKey(id, parent, options.Window);
         _young[id] = key;
         return key;
-    }
-}
-
-/// <summary>The keys of one request, widest first; a narrower one covers the wider ones' facts too.</summary>
-/// <param name="Model">The model.</param>
-/// <param name="Tenant">Model, who asks, and by which API.</param>
-/// <param name="Application">The tenant's requests of one kind: system prompt, tools, format, reasoning. The tenant's own key where none of these is there.</param>
-internal readonly record struct RequestKeys(ulong Model, ulong Tenant, ulong Application)
-{
-    public static RequestKeys Of(InferenceRequest request, string model)
-    {
-        var body = request.Body;
-        var ofModel = Hash.Of(model);
-        var tenant = Hash.Join(ofModel, Hash.Join(request.TenantKey, (ulong)request.Route.Kind));
-        var kind = (body.HasTools ? 1ul : 0) | (body.ForcesTool ? 2ul : 0) | (body.HasStructuredOutput ? 4ul : 0)
-            | (body.AsksForReasoning ? 8ul : 0) | (body.LastRole == MessageRole.Tool ? 16ul : 0);
-        return new(ofModel, tenant, kind == 0 && body.SystemPromptKey == 0 ? tenant : Hash.Join(tenant, Hash.Join(body.SystemPromptKey, kind)));
-    }
-}
-
-/// <summary>Hashes that are the same in every run and on every machine.</summary>
-internal static class Hash
-{
-    public static ulong Of(string text)
-    {
-        var hash = 0xCBF29CE484222325;
-        foreach (var letter in text)
-        {
-            hash = (hash ^ letter) * 0x100000001B3;
-        }
-        return Mix(hash);
-    }
-
-    public static ulong Join(ulong one, ulong other) => Mix(one ^ (Mix(other) + 0x9E3779B97F4A7C15 + (one << 6)));
-
-    public static ulong Mix(ulong value)
-    {
-        value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9;
-        value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
-        return value ^ (value >> 31);
-    }
-
-    public static uint Join(uint one, uint other)
-    {
-        var hash = (one * 0x9E3779B1) ^ ((other + 0x7F4A7C15) * 0x85EBCA6B);
-        hash = (hash ^ (hash >> 15)) * 0x2C1B3C6D;
-        return hash ^ (hash >> 13);
     }
 }

@@ -14,7 +14,7 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
 
     // Older answers seen again at most, and together at most this many features: constant time.
     private const int Replays = 4;
-    private const int MaxReplayedFeatures = 1000;
+    private const int MaxReplayedFeatures = 1500;
 
     private readonly float[] _weights = new float[1 << FeatureRow.Bits];
     private readonly float[] _squares = new float[1 << FeatureRow.Bits];
@@ -32,6 +32,31 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
             var again = _store.Draw();
             Step(again.Buckets, again.Values, again.LogLength - again.Key.MedianLog, again.Weight);
             left -= again.Buckets.Length;
+        }
+    }
+
+    public void Export(BinaryWriter writer)
+    {
+        writer.Write(_weights.Count(weight => weight != 0));
+        for (var i = 0; i < _weights.Length; i++)
+        {
+            if (_weights[i] != 0)
+            {
+                writer.Write(i);
+                writer.Write(_weights[i]);
+                writer.Write(_squares[i]);
+            }
+        }
+    }
+
+    /// <exception cref="InvalidDataException">A number that cannot be.</exception>
+    public void Import(BinaryReader reader)
+    {
+        for (var left = SnapshotNumbers.Count(reader, _weights.Length); left > 0; left--)
+        {
+            var i = SnapshotNumbers.Count(reader, _weights.Length - 1);
+            _weights[i] = (float)SnapshotNumbers.Finite(reader.ReadSingle(), float.MinValue);
+            _squares[i] = (float)SnapshotNumbers.Finite(reader.ReadSingle(), 0);
         }
     }
 
