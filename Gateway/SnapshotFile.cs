@@ -23,7 +23,7 @@ internal sealed partial class SnapshotFile : IAsyncDisposable
     /// <summary>What the file holds; nothing where there is none, or none that can be used, which is logged.</summary>
     public static Restored Read(EstimationOptions options, ILogger log)
     {
-        if (options.SnapshotPath.Length == 0 || !File.Exists(options.SnapshotPath))
+        if (options.SnapshotPath == EstimationOptions.SnapshotOff || !File.Exists(options.SnapshotPath))
         {
             return new Restored([], null, log);
         }
@@ -48,7 +48,7 @@ internal sealed partial class SnapshotFile : IAsyncDisposable
 
     /// <summary>Writes from now on; null where no file is wanted.</summary>
     public static SnapshotFile? KeepWriting(EstimationOptions options, Func<IOutputLengthEstimator> lengths, ulong hashKey, TimeProvider time, ILogger log) =>
-        options.SnapshotPath.Length == 0 ? null : new SnapshotFile(options, lengths, hashKey, time, log);
+        options.SnapshotPath == EstimationOptions.SnapshotOff ? null : new SnapshotFile(options, lengths, hashKey, time, log);
 
     /// <summary>Writes once more and ends.</summary>
     public async ValueTask DisposeAsync()

@@ -166,7 +166,7 @@ public class OptionsBoundsTests
         estimation.estimator = ensemble
         estimation.initialOutputTokens = 256 [1 .. 1000000]
         estimation.window = 512 [8 .. 100000]
-        estimation.snapshotPath = (empty)
+        estimation.snapshotPath = off
         estimation.snapshotInterval = 5m [1s .. 1d]
         resilience.connectTimeout = 2s [10ms .. 5m]
         resilience.firstByteTimeout = 2m [10ms .. 1d]

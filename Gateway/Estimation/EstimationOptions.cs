@@ -16,8 +16,11 @@ public sealed record EstimationOptions
     [Range(8, 100_000)]
     public int Window { get; init; } = 512;
 
-    /// <summary>File that keeps what was learned over a restart; it holds hashes and numbers, no text. Empty: none. Needs a restart.</summary>
-    public string SnapshotPath { get; init; } = "";
+    /// <summary>File that keeps what was learned over a restart; it holds hashes and numbers, no text. <c>off</c>: none. Needs a restart.</summary>
+    public string SnapshotPath { get; init; } = SnapshotOff;
+
+    /// <summary>Keeps nothing.</summary>
+    public const string SnapshotOff = "off";
 
     /// <summary>Time between two snapshots; one more is written at the end. Needs a restart.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]

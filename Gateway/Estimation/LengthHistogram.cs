@@ -25,7 +25,11 @@ public sealed class LengthHistogram
         {
             _survival[bin] /= total;
         }
+        Median = Quantile(0.5);
     }
+
+    /// <summary>The length that half of the answers do not exceed.</summary>
+    public double Median { get; }
 
     /// <summary>The bin that holds a length.</summary>
     public static int BinOf(double tokens) =>

@@ -7,7 +7,7 @@ internal sealed class LengthTally
     public const double PriorWeight = 4;
 
     // A key with many answers changes slowly: a new table for each would be waste.
-    private const int AnswersPerTable = 8;
+    private const int AnswersPerTable = 16;
 
     // The bound that this share of answers keeps is held to it.
     private const double Bound = 0.9;
@@ -132,9 +132,8 @@ internal sealed class LengthTally
         {
             return new LengthHistogram(_weights);
         }
-        var plain = new LengthHistogram(_weights);
-        var middle = LengthHistogram.BinOf(plain.Quantile(0.5));
-        var reach = Math.Max(1, LengthHistogram.BinOf(plain.Quantile(Bound)) - middle);
+        var middle = BinAt(0.5);
+        var reach = Math.Max(1, BinAt(Bound) - middle);
         var factor = Math.Max(0.25, 1 + (_stretch / reach));
         Span<double> stretched = stackalloc double[LengthHistogram.Bins];
         stretched.Clear();
@@ -146,6 +145,16 @@ internal sealed class LengthTally
             stretched[Math.Min(low + 1, _weights.Length - 1)] += _weights[bin] * (to - low);
         }
         return new LengthHistogram(stretched);
+    }
+
+    private int BinAt(double quantile)
+    {
+        var (bin, below) = (0, _weights[0]);
+        while (bin < _weights.Length - 1 && below < quantile * _total)
+        {
+            below += _weights[++bin];
+        }
+        return bin;
     }
 
     // An answer that was cut would have ended somewhere to the right: its weight goes there as the others' did (Efron, 1967).

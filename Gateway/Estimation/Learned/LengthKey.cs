@@ -13,7 +13,7 @@ internal sealed class LengthKey
     private const double Quick = 1.0 / 12;
     private const double Alarm = 1.1;
     private const int AnswersBeforeAlarm = 40;
-    private const double KeptOnDrift = 0.2;
+    private const double KeptOnDrift = 0.05;
 
     // Beyond this share of the latest answers a tenant weighs no more.
     private const double ShareMemory = 2000;
@@ -90,7 +90,7 @@ internal sealed class LengthKey
     public NumberStatistics Numbers { get; }
 
     /// <summary>ln(1 + median length).</summary>
-    public double MedianLog => Math.Log(1 + Lengths.Published.Quantile(0.5));
+    public double MedianLog => Math.Log(1 + Lengths.Published.Median);
 
     /// <summary>What an expert's foresight, ln(1 + length), is off by in the middle.</summary>
     public double CorrectionOf(int expert) => _corrections[expert];
@@ -117,7 +117,7 @@ internal sealed class LengthKey
         {
             return false;
         }
-        var miss = Math.Clamp(Math.Log(Math.Max(1e-3, ratio / Ratios.Published.Quantile(0.5))), -2, 2);
+        var miss = Math.Clamp(Math.Log(Math.Max(1e-3, ratio / Ratios.Published.Median)), -2, 2);
         _answers++;
         _run += (miss - _run) * Quick;
         _usual += (Math.Abs(miss) - _usual) / Math.Min(_answers, Memory);
@@ -131,6 +131,7 @@ internal sealed class LengthKey
         for (var i = 0; i < _counts.Length; i++)
         {
             _counts[i] = Math.Min(_counts[i], AnswersOfItsOwn);
+            _corrections[i] = 0;
         }
         return true;
     }

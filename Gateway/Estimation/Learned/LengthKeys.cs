@@ -29,8 +29,7 @@ internal sealed class LengthKeys(EstimationOptions options)
     public LengthKey Make(InferenceRequest request, string model)
     {
         var ids = RequestKeys.Of(request, model);
-        var tenant = Make(ids.Tenant, Make(ids.Model, _everybody));
-        return ids.Application == ids.Tenant ? tenant : Make(ids.Application, tenant);
+        return Make(ids.Application, Make(ids.Tenant, Make(ids.Model, _everybody)));
     }
 
     /// <summary>Writes every key, the wider ones first.</summary>

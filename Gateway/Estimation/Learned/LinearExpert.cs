@@ -12,13 +12,19 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
     // Errors beyond a factor of e pull no harder: answers have long tails.
     private const float MostError = 1;
 
-    // Older answers seen again at most, and together at most this many features: constant time.
+    // Older answers seen again at most, and with the new one together at most about this many features: constant time.
     private const int Replays = 4;
-    private const int MaxReplayedFeatures = 1500;
+    private const int MaxFeatures = 1500;
 
-    private readonly float[] _weights = new float[1 << FeatureRow.Bits];
-    private readonly float[] _squares = new float[1 << FeatureRow.Bits];
+    private readonly Weight[] _weights = new Weight[1 << FeatureRow.Bits];
     private readonly ReplayStore _store = new(seed);
+
+    // Side by side, so that a feature costs one line of the cache.
+    private struct Weight
+    {
+        public float Value;
+        public float Squares;
+    }
 
     public double? Foresee(FeatureRow row, LengthKey key) => key.MedianLog + Dot(row.Buckets, row.Values);
 
@@ -26,7 +32,7 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
     {
         Step(row.Buckets, row.Values, logLength - key.MedianLog, (float)weight);
         _store.Add(row, key, logLength, (float)weight);
-        var left = MaxReplayedFeatures;
+        var left = MaxFeatures - row.Buckets.Length;
         for (var i = 0; i < Replays && left > 0; i++)
         {
             var again = _store.Draw();
@@ -37,14 +43,14 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
 
     public void Export(BinaryWriter writer)
     {
-        writer.Write(_weights.Count(weight => weight != 0));
+        writer.Write(_weights.Count(weight => weight.Value != 0));
         for (var i = 0; i < _weights.Length; i++)
         {
-            if (_weights[i] != 0)
+            if (_weights[i].Value != 0)
             {
                 writer.Write(i);
-                writer.Write(_weights[i]);
-                writer.Write(_squares[i]);
+                writer.Write(_weights[i].Value);
+                writer.Write(_weights[i].Squares);
             }
         }
     }
@@ -55,8 +61,8 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
         for (var left = SnapshotNumbers.Count(reader, _weights.Length); left > 0; left--)
         {
             var i = SnapshotNumbers.Count(reader, _weights.Length - 1);
-            _weights[i] = (float)SnapshotNumbers.Finite(reader.ReadSingle(), float.MinValue);
-            _squares[i] = (float)SnapshotNumbers.Finite(reader.ReadSingle(), 0);
+            _weights[i].Value = (float)SnapshotNumbers.Finite(reader.ReadSingle(), float.MinValue);
+            _weights[i].Squares = (float)SnapshotNumbers.Finite(reader.ReadSingle(), 0);
         }
     }
 
@@ -65,20 +71,20 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
         var sum = 0f;
         for (var i = 0; i < buckets.Length; i++)
         {
-            sum += _weights[buckets[i]] * values[i];
+            sum += _weights[buckets[i]].Value * values[i];
         }
         return sum;
     }
 
-    private void Step(ReadOnlySpan<uint> buckets, ReadOnlySpan<float> values, double target, float weight)
+    private void Step(ReadOnlySpan<uint> buckets, ReadOnlySpan<float> values, double target, float share)
     {
-        var error = Math.Clamp((float)target - Dot(buckets, values), -MostError, MostError) * weight;
+        var error = Math.Clamp((float)target - Dot(buckets, values), -MostError, MostError) * share;
         for (var i = 0; i < buckets.Length; i++)
         {
             var slope = error * values[i];
-            ref var squares = ref _squares[buckets[i]];
-            squares += slope * slope;
-            _weights[buckets[i]] += Rate * slope / MathF.Sqrt(Caution + squares);
+            ref var weight = ref _weights[buckets[i]];
+            weight.Squares += slope * slope;
+            weight.Value += Rate * slope / MathF.Sqrt(Caution + weight.Squares);
         }
     }
 }

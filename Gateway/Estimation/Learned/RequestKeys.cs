@@ -5,7 +5,7 @@ namespace Gateway.Estimation.Learned;
 /// <summary>The keys of one request, widest first; a narrower one covers the wider ones' facts too.</summary>
 /// <param name="Model">The model.</param>
 /// <param name="Tenant">Model, who asks, and by which API.</param>
-/// <param name="Application">The tenant's requests of one kind: system prompt, tools, format, reasoning. The tenant's own key where none of these is there.</param>
+/// <param name="Application">The tenant's requests of one kind: system prompt, tools, format, reasoning.</param>
 internal readonly record struct RequestKeys(ulong Model, ulong Tenant, ulong Application)
 {
     public static RequestKeys Of(InferenceRequest request, string model)
@@ -15,7 +15,7 @@ internal readonly record struct RequestKeys(ulong Model, ulong Tenant, ulong App
         var tenant = Hash.Join(ofModel, Hash.Join(request.TenantKey, (ulong)request.Route.Kind));
         var kind = (body.HasTools ? 1ul : 0) | (body.ForcesTool ? 2ul : 0) | (body.HasStructuredOutput ? 4ul : 0)
             | (body.AsksForReasoning ? 8ul : 0) | (body.LastRole == MessageRole.Tool ? 16ul : 0);
-        return new(ofModel, tenant, kind == 0 && body.SystemPromptKey == 0 ? tenant : Hash.Join(tenant, Hash.Join(body.SystemPromptKey, kind)));
+        return new(ofModel, tenant, Hash.Join(tenant, Hash.Join(body.SystemPromptKey, kind)));
     }
 }
 
