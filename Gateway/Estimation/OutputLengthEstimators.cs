@@ -8,10 +8,10 @@ public static class OutputLengthEstimators
 {
     private static readonly Dictionary<string, Func<EstimationOptions, IOutputLengthEstimator>> Estimators = new()
     {
+        ["running"] = options => new RunningLengths(options),
         ["ensemble"] = LearnedLengths.Ensemble,
         ["linear"] = LearnedLengths.Linear,
         ["neighbours"] = LearnedLengths.Neighbours,
-        ["running"] = options => new RunningLengths(options),
         ["constant"] = options => new ConstantLengths(options),
     };
 

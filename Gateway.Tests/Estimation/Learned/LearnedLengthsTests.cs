@@ -139,7 +139,8 @@ public sealed class LearnedLengthsTests(ITestOutputHelper output)
         }
 
         output.WriteLine($"error alone {without / 200:F1}, beside {with / 200:F1}");
-        Assert.True(with < (1.25 * without) + 200, $"{without} became {with}");
+        // Five of six answers are nonsense.
+        Assert.True(with < 1.5 * without, $"{without} became {with}");
     }
 
     [Theory]

@@ -72,7 +72,7 @@ internal sealed class LengthKey
     {
         var exponential = LengthTally.Exponential(initialOutputTokens);
         Lengths = new LengthTally(exponential, window);
-        Ratios = new LengthTally(LengthTally.Exponential(LengthExperts.Unit), window);
+        Ratios = new LengthTally(LengthTally.Exponential(LengthExperts.Unit / Math.Log(2)), window);
         Numbers = new NumberStatistics();
     }
 

@@ -31,7 +31,7 @@ internal sealed class NeighbourExpert : ILengthExpert
     [ThreadStatic]
     private static Search? _ofThread;
 
-    private record struct Prompt(int Number, float Length, float Residual, uint Key);
+    private record struct Prompt(int Number, float Length, float LogLength, float Residual, uint Key);
 
     /// <summary>What one search needs; used over and over by one thread.</summary>
     private sealed class Search
@@ -52,14 +52,17 @@ internal sealed class NeighbourExpert : ILengthExpert
         var touched = Collect(terms, search);
         Span<(float Score, int Prompt)> best = stackalloc (float, int)[MaxNeighbours];
         var found = Best(search, touched, length, (uint)key.Id, best);
+        var middle = key.MedianLog;
         var (sum, weights) = (0.0, Doubt);
         foreach (var (score, prompt) in best[..found])
         {
             var weight = (double)score * score * score;
-            sum += weight * _prompts[prompt].Residual;
+            ref readonly var other = ref _prompts[prompt];
+            // Of another application only what its own median left unexplained carries over.
+            sum += weight * (other.Key == (uint)key.Id ? other.LogLength - middle : other.Residual);
             weights += weight;
         }
-        return key.MedianLog + (sum / weights);
+        return middle + (sum / weights);
     }
 
     public void Learn(FeatureRow row, LengthKey key, double logLength, double weight)
@@ -70,7 +73,7 @@ internal sealed class NeighbourExpert : ILengthExpert
         }
         var number = _count + 1;
         var terms = Rarest(sketch, _ofThread ??= new Search(), out var length);
-        _prompts[number & (MaxPrompts - 1)] = new Prompt(number, length, (float)(weight * (logLength - key.MedianLog)), (uint)key.Id);
+        _prompts[number & (MaxPrompts - 1)] = new Prompt(number, length, (float)logLength, (float)(weight * (logLength - key.MedianLog)), (uint)key.Id);
         foreach (var (_, word) in terms)
         {
             _lists[((int)word * PerWord) + (_seen[word] & (PerWord - 1))] = number;
