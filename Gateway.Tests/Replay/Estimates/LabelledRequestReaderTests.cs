@@ -1,7 +1,11 @@
+using System.Buffers;
 using System.Globalization;
+using System.Text;
 using Gateway.Replay.Estimates;
 using Gateway.Replay.Traces;
+using Gateway.Telemetry;
 using Gateway.Tests.Replay.Traces;
+using Gateway.Tests.Telemetry;
 
 namespace Gateway.Tests.Replay.Estimates;
 
@@ -100,6 +104,25 @@ public sealed class LabelledRequestReaderTests : IDisposable
         Assert.Equal((512, 100, true, 0xBBUL, 2), (body.PromptBytes, body.MaxOutputTokens, body.IsStreaming, body.SystemPromptKey, body.Choices));
         Assert.Equal((0xAAUL, 0xAAUL), (row.Request.SessionKey, row.PromptKey));
         Assert.Equal([1UL, 0xFFUL], row.Request.Prefix.Blocks);
+    }
+
+    [Fact]
+    public void Read_ALineThatTheGatewayWrote_IsTheRequestItWrote()
+    {
+        var completed = TelemetryWorld.Completed();
+        var buffer = new ArrayBufferWriter<byte>();
+        using var line = new AccessLogLine();
+        line.Write(buffer, completed, default);
+
+        var row = Single(Encoding.UTF8.GetString(buffer.WrittenSpan));
+
+        var (read, written) = (row.Request, completed.Request!);
+        Assert.Equal((completed.Model, completed.OutputTokens, completed.IsCensored), (row.Model, row.OutputTokens, row.IsCensored));
+        Assert.Equal((written.Route, written.SessionKey, written.Prefix.BlockBytes), (read.Route, read.SessionKey, read.Prefix.BlockBytes));
+        Assert.Equal(written.Prefix.Blocks, read.Prefix.Blocks);
+        Assert.Equal(
+            (written.Body.PromptBytes, written.Body.BodyBytes, written.Body.MaxOutputTokens, written.Body.IsStreaming),
+            (read.Body.PromptBytes, read.Body.BodyBytes, read.Body.MaxOutputTokens, read.Body.IsStreaming));
     }
 
     [Fact]
