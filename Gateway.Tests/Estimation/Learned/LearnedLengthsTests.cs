@@ -36,7 +36,6 @@ public sealed class LearnedLengthsTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData("linear")]
-    [InlineData("neighbours")]
     [InlineData("ensemble")]
     public void Predict_AfterSomeHundredAnswers_TellsShortTasksFromLongOnes(string name)
     {
@@ -44,6 +43,21 @@ public sealed class LearnedLengthsTests(ITestOutputHelper output)
         Teach(lengths, 600, new Random(1));
 
         Assert.True(Median(lengths, Request("name one fact about birds")) * 3 < Median(lengths, Request("write an essay about birds")));
+    }
+
+    [Fact]
+    public void Predict_OfAPromptLikeEarlierOnes_GoesByTheirAnswers()
+    {
+        var lengths = Create("neighbours");
+        var chance = new Random(7);
+        for (var i = 0; i < 600; i++)
+        {
+            var topic = chance.Next(Topics.Length);
+            Learn(lengths, Request($"tell me of {Topics[topic]}"), 20 << topic);
+        }
+
+        Assert.InRange(Median(lengths, Request($"tell me of {Topics[1]}")), 20, 120);
+        Assert.InRange(Median(lengths, Request($"tell me of {Topics[6]}")), 640, 2_600);
     }
 
     [Fact]
