@@ -118,7 +118,10 @@ internal ref struct SketchWriter(Span<byte> text)
         }
         return TextSketch.Create(terms.Terms, words.Shape with
         {
-            Bytes = _bytes, ReadBytes = read.Length, RequestedUnits = request.Number, Unit = request.Unit,
+            Bytes = _bytes,
+            ReadBytes = read.Length,
+            RequestedUnits = request.Number,
+            Unit = request.Unit,
         });
     }
 }
