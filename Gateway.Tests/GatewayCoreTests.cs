@@ -53,6 +53,18 @@ public sealed class GatewayCoreTests : IDisposable
     }
 
     [Fact]
+    public void Apply_WithOtherSettingsOfTheSameEstimator_KeepsWhatItLearned()
+    {
+        var before = _core.Lengths;
+
+        _core.Apply(Options with { Estimation = Options.Estimation with { Window = 64, InitialOutputTokens = 9 } });
+        Assert.Same(before, _core.Lengths);
+
+        _core.Apply(Options with { Estimation = Options.Estimation with { Estimator = "running" } });
+        Assert.Equal("running", _core.Lengths.Name);
+    }
+
+    [Fact]
     public void Apply_InPlainMode_HoldsNothingBackAndReturnsToHoldingAfterwards()
     {
         var model = _core.Find("a")!;

@@ -46,6 +46,9 @@ public sealed class GatewayCore : IDisposable
 
     public CompletionLearner Learner { get; }
 
+    /// <summary>Foresees the lengths of answers; another one after a reload that names another.</summary>
+    public IOutputLengthEstimator Lengths => Volatile.Read(ref _lengths);
+
     /// <summary>Every pool with its queue, in the order of the configuration.</summary>
     public IReadOnlyList<ModelPool> Models => Volatile.Read(ref _models);
 
@@ -68,7 +71,8 @@ public sealed class GatewayCore : IDisposable
     {
         lock (_gate)
         {
-            if (options.Estimation != _options.Estimation)
+            // Other settings of the estimation hold for what is learned from now on; what was learned stays.
+            if (options.Estimation.Estimator != _options.Estimation.Estimator)
             {
                 Volatile.Write(ref _lengths, OutputLengthEstimators.Create(options.Estimation));
             }

@@ -47,6 +47,7 @@ public sealed class GatewayPath(
             {
                 observer.OnCompleted(completed);
             }
+            visit.Forget();
         }
     }
 

@@ -38,6 +38,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly GatewayMeters _meters;
     private readonly StateGauges _gauges;
     private readonly AccessLog? _accessLog;
+    private readonly SnapshotFile? _snapshots;
     private readonly TimeProvider _time;
     private readonly ILogger<GatewayServer> _log;
     private readonly DateTimeOffset _startedAt;
@@ -56,7 +57,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _app.Lifetime.ApplicationStopping.Register(() => _drain.Change(options.Listen.DrainTimeout, Timeout.InfiniteTimeSpan));
         _log = _app.Services.GetRequiredService<ILogger<GatewayServer>>();
         var chance = new Random(options.Routing.Seed);
-        Core = GatewayCore.Create(options, _time, chance, BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))));
+        var snapshot = SnapshotFile.Read(options.Estimation, _log);
+        var hashKey = snapshot.HashKey ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+        Core = GatewayCore.Create(options, _time, chance, hashKey);
+        snapshot.Restore(Core.Lengths);
+        _snapshots = SnapshotFile.KeepWriting(options.Estimation, () => Core.Lengths, hashKey, _time, _log);
 
         var scope = new object();
         _meters = new GatewayMeters(scope);
@@ -154,6 +159,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
         await _app.DisposeAsync();
         await _drain.DisposeAsync();
         await _watcher.DisposeAsync();
+        if (_snapshots is not null)
+        {
+            await _snapshots.DisposeAsync();
+        }
         Core.Dispose();
         _upstreams.Dispose();
         if (_accessLog is not null)

@@ -75,6 +75,9 @@ internal sealed class Visit : IDisposable
     /// <summary>Gives back what the request held.</summary>
     public void Dispose() => _body?.Dispose();
 
+    /// <summary>Gives back what was learned from; after the last observer.</summary>
+    public void Forget() => _request?.Body.Sketch?.Return();
+
     /// <summary>The request at its end.</summary>
     public CompletedRequest Complete()
     {

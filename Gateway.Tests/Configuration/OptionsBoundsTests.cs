@@ -169,9 +169,11 @@ public class OptionsBoundsTests
         queue.capacityShare = 0.97 [0.05 .. 1]
         queue.steersCapacityShare = true
         queue.reservedShare = 0.1 [0 .. 0.9]
-        estimation.estimator = running
+        estimation.estimator = ensemble
         estimation.initialOutputTokens = 256 [1 .. 1000000]
         estimation.window = 512 [8 .. 100000]
+        estimation.snapshotPath = off
+        estimation.snapshotInterval = 5m [1s .. 1d]
         resilience.connectTimeout = 2s [10ms .. 5m]
         resilience.firstByteTimeout = 2m [10ms .. 1d]
         resilience.streamIdleTimeout = 1m [10ms .. 1d]

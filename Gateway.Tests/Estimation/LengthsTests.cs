@@ -11,12 +11,12 @@ public sealed class LengthHistogramTests
     [InlineData(-1, 0)]
     [InlineData(0, 0)]
     [InlineData(1, 1)]
-    [InlineData(2, 3)]
-    [InlineData(3, 4)]
-    [InlineData(1_024, 21)]
-    [InlineData(32_768, 31)]
-    [InlineData(int.MaxValue, 31)]
-    public void BinOf_ALength_IsTheHalfOctaveAroundIt(int tokens, int bin) => Assert.Equal(bin, LengthHistogram.BinOf(tokens));
+    [InlineData(2, 5)]
+    [InlineData(3, 7)]
+    [InlineData(1_024, 41)]
+    [InlineData(32_768, 61)]
+    [InlineData(int.MaxValue, 63)]
+    public void BinOf_ALength_IsTheQuarterOctaveAroundIt(int tokens, int bin) => Assert.Equal(bin, LengthHistogram.BinOf(tokens));
 
     [Fact]
     public void BinOf_EveryLength_HasItBetweenItsEdges()
@@ -40,7 +40,7 @@ public sealed class LengthHistogramTests
         var histogram = new LengthHistogram(weights);
 
         var sum = 0.0;
-        for (var tokens = 0; tokens < 46_400; tokens++)
+        for (var tokens = 0; tokens < 55_200; tokens++)
         {
             var (here, next) = (histogram.Survival(tokens), histogram.Survival(tokens + 1));
             Assert.True(here is >= 0 and <= 1 && next <= here, $"survival rises behind {tokens}");
@@ -69,15 +69,15 @@ public sealed class LengthHistogramTests
 
 public sealed class OutputLengthEstimateTests
 {
-    // Lengths 10, 20, 40 and 80, equally likely; the bins are half an octave wide, so numbers agree within a fifth.
-    private static readonly LengthHistogram FourLengths = Of(10, 20, 40, 80);
+    // Lengths 10, 20, 40 and 80, equally likely; the bins are a quarter of an octave wide, so numbers agree within an eighth.
+    private static readonly LengthDistribution FourLengths = Of(10, 20, 40, 80);
 
     [Theory]
     [InlineData(0, 37.5)]
     [InlineData(15, 31.67)]
     [InlineData(50, 30)]
     public void RemainingTokens_OfFourLengths_IsTheMeanOfThoseStillPossible(int generated, double expected) =>
-        Assert.InRange(new OutputLengthEstimate(FourLengths, 0, 4_096).RemainingTokens(generated), expected * 0.8, expected * 1.2);
+        Assert.InRange(new OutputLengthEstimate(FourLengths, 0, 4_096).RemainingTokens(generated), expected * 0.88, expected * 1.12);
 
     [Fact]
     public void RemainingTokens_BeyondAnythingSeen_IsATenthMoreAndAtLeastSixteen()
@@ -115,14 +115,14 @@ public sealed class OutputLengthEstimateTests
     public void Nothing_OfAnEmbedding_CostsNothing() =>
         Assert.Equal((0, 0, 0), (OutputLengthEstimate.Nothing.MeanTokens, OutputLengthEstimate.Nothing.Quantile(0.9), OutputLengthEstimate.Nothing.RemainingTokens(0)));
 
-    private static LengthHistogram Of(params int[] lengths)
+    private static LengthDistribution Of(params int[] lengths)
     {
         var weights = new double[LengthHistogram.Bins];
         foreach (var length in lengths)
         {
             weights[LengthHistogram.BinOf(length)]++;
         }
-        return new LengthHistogram(weights);
+        return new LengthDistribution(new LengthHistogram(weights), 1);
     }
 }
 
@@ -153,14 +153,41 @@ public sealed class RunningLengthsTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Predict_OfAnotherModel_LearnsNothingFromThisOne()
+    public void Predict_OfAnotherModelThatIsKnown_LearnsNothingFromThisOne()
     {
         var lengths = new RunningLengths(new EstimationOptions());
+        Learn(lengths, 20, 30, "other");
         var before = lengths.Predict(Request, "other").Quantile(0.5);
 
         Learn(lengths, 300, 2_000);
 
         Assert.Equal(before, lengths.Predict(Request, "other").Quantile(0.5));
+    }
+
+    [Fact]
+    public void Predict_OfAnUnknownModel_GoesByEverybody()
+    {
+        var lengths = new RunningLengths(new EstimationOptions());
+        Learn(lengths, 300, 2_000);
+
+        Assert.InRange(lengths.Predict(Request, "new").Quantile(0.5), 1_700, 2_300);
+    }
+
+    [Fact]
+    public void Predict_OfAnApplicationOfATenant_IsItsOwn()
+    {
+        var lengths = new RunningLengths(new EstimationOptions());
+        var tools = Request with { TenantKey = 7, Body = Request.Body with { HasTools = true } };
+        var plain = Request with { TenantKey = 7 };
+        for (var i = 0; i < 200; i++)
+        {
+            lengths.Learn(tools, "m", 40, isCensored: false);
+            lengths.Learn(plain, "m", 900, isCensored: false);
+        }
+
+        Assert.InRange(lengths.Predict(tools, "m").Quantile(0.5), 35, 50);
+        Assert.InRange(lengths.Predict(tools with { TenantKey = 8 }, "m").Quantile(0.5), 40, 1_000);
+        Assert.True(lengths.Predict(plain, "m").Quantile(0.5) > 500);
     }
 
     [Fact]
@@ -217,7 +244,8 @@ public sealed class RunningLengthsTests(ITestOutputHelper output)
         chance.Shuffle(lessons);
         Array.ForEach(lessons, lesson => other.Learn(Request, "m", lesson.Tokens, lesson.IsCut));
 
-        Assert.InRange(MeanOf(other), MeanOf(one) * 0.95, MeanOf(one) * 1.05);
+        // What is cut is spread by what was seen until then: within a tenth.
+        Assert.InRange(MeanOf(other), MeanOf(one) * 0.9, MeanOf(one) * 1.1);
     }
 
     [Fact]
@@ -232,20 +260,20 @@ public sealed class RunningLengthsTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Create_ByName_KnowsEveryNameAndOnlyTheRunningOneLearns()
+    public void Create_ByName_KnowsEveryNameAndOnlyTheConstantDoesNotLearn()
     {
-        Assert.Equal(["running", "constant"], OutputLengthEstimators.Names);
+        Assert.Equal(["constant", "ensemble", "linear", "neighbours", "running"], OutputLengthEstimators.Names.Order());
         Assert.All(OutputLengthEstimators.Names, name => Assert.Equal(name, OutputLengthEstimators.Create(new EstimationOptions { Estimator = name }).Name));
-        Assert.IsNotAssignableFrom<IOutputLengthLearner>(OutputLengthEstimators.Create(new EstimationOptions { Estimator = "constant" }));
+        Assert.Equal(["constant"], OutputLengthEstimators.Names.Where(name => OutputLengthEstimators.Create(new EstimationOptions { Estimator = name }) is not IOutputLengthLearner));
     }
 
     private static double MeanOf(RunningLengths lengths) => lengths.Predict(Request, "m").ExpectedTokens(0, 1e9);
 
-    private static void Learn(RunningLengths lengths, int times, int tokens)
+    private static void Learn(RunningLengths lengths, int times, int tokens, string model = "m")
     {
         for (var i = 0; i < times; i++)
         {
-            lengths.Learn(Request, "m", tokens, isCensored: false);
+            lengths.Learn(Request, model, tokens, isCensored: false);
         }
     }
 }

@@ -90,7 +90,7 @@ public sealed class CompletionLearnerTests
 
         public string Name => "recorder";
 
-        public LengthHistogram Predict(InferenceRequest request, string model) => throw new NotSupportedException();
+        public LengthDistribution Predict(InferenceRequest request, string model) => throw new NotSupportedException();
 
         public void Learn(InferenceRequest request, string model, int outputTokens, bool isCensored) => Lessons.Add((outputTokens, isCensored));
     }

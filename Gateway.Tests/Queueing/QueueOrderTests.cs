@@ -68,7 +68,7 @@ public sealed class QueueOrderTests : IDisposable
         var weights = new double[LengthHistogram.Bins];
         var (few, many) = (LengthHistogram.BinOf(12), LengthHistogram.BinOf(1_200));
         (weights[few], weights[many]) = (1, 1);
-        var cost = new RequestEstimate(1_000, 500, new OutputLengthEstimate(new LengthHistogram(weights), 0, 100_000), 1);
+        var cost = new RequestEstimate(1_000, 500, new OutputLengthEstimate(new LengthDistribution(new LengthHistogram(weights), 1), 0, 100_000), 1);
         double Middle(int bin) => (LengthHistogram.EdgesOf(bin).Low + LengthHistogram.EdgesOf(bin).High) / 2;
         var moment = (Math.Exp(0.2 * (0.0885 + (0.0006 * Middle(few)))) + Math.Exp(0.2 * (0.0885 + (0.0006 * Middle(many))))) / 2;
 

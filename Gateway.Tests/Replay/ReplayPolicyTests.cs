@@ -1,4 +1,5 @@
 using Gateway.Replay;
+using Gateway.Replicas;
 
 namespace Gateway.Tests.Replay;
 
@@ -7,10 +8,11 @@ public sealed class ReplayPolicyTests
     [Theory]
     [InlineData("round_robin", "round_robin", "fcfs", "none", LengthKnowledge.None)]
     [InlineData("plain", "least_requests", "fcfs", "none", LengthKnowledge.None)]
-    [InlineData("default", "least_work", "boost", "past_future", LengthKnowledge.Mean)]
+    [InlineData("default", "least_work", "boost", "past_future", LengthKnowledge.Learned)]
     [InlineData("sal/boost", "sal", "boost", "none", LengthKnowledge.None)]
     [InlineData("lmetric/larry/window", "lmetric", "larry", "window", LengthKnowledge.None)]
     [InlineData("chwbl/vtc/past_future/oracle", "chwbl", "vtc", "past_future", LengthKnowledge.Oracle)]
+    [InlineData("sal/sjf/none/learned", "sal", "sjf", "none", LengthKnowledge.Learned)]
     [InlineData("dynamo///class", "dynamo", "fcfs", "none", LengthKnowledge.Class)]
     public void Parse_AKnownPolicy_FillsWhatIsMissing(string text, string routing, string order, string admission, LengthKnowledge lengths)
     {
@@ -31,6 +33,16 @@ public sealed class ReplayPolicyTests
     }
 
     [Theory]
+    [InlineData("sal/sjf/none/learned", "ensemble")]
+    [InlineData("sal/sjf/none/learned:linear", "linear")]
+    [InlineData("sal/sjf/none/mean", "running")]
+    [InlineData("sal/sjf/none/none", "constant")]
+    public void Options_OfWhatIsKnownOfLengths_NameTheEstimator(string text, string estimator) =>
+        Assert.Equal(estimator, ReplayPolicy.Parse(text, out _)!.Options(new ModelOptions { Name = "m" }, 1).Estimation.Estimator);
+
+    [Theory]
+    [InlineData("sal/sjf/none/learned:psychic", "No estimator is called 'psychic'", "neighbours")]
+    [InlineData("sal/sjf/none/mean:linear", "'mean:linear'", "only learned")]
     [InlineData("fastest", "No routing is called 'fastest'", "least_requests")]
     [InlineData("", "No routing is called ''", "default")]
     [InlineData("sal/lifo", "No order is called 'lifo'", "fcfs")]

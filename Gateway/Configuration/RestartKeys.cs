@@ -13,6 +13,11 @@ internal static class RestartKeys
             yield return "listen";
         }
 
+        if (before.Estimation.SnapshotPath != after.Estimation.SnapshotPath || before.Estimation.SnapshotInterval != after.Estimation.SnapshotInterval)
+        {
+            yield return "estimation.snapshotPath";
+        }
+
         if (before.Telemetry.AccessLog != after.Telemetry.AccessLog)
         {
             yield return "telemetry.accessLog";

@@ -1,10 +1,13 @@
 namespace Gateway.Estimation;
 
-/// <summary>A distribution of output lengths over log-spaced bins (half octaves, 1 to 32,768 and beyond). Immutable.</summary>
+/// <summary>A distribution of lengths over log-spaced bins (quarter octaves, 1 to 55,000; shorter and longer ones share the outer bins). Immutable.</summary>
 public sealed class LengthHistogram
 {
     /// <summary>Number of bins.</summary>
-    public const int Bins = 32;
+    public const int Bins = 64;
+
+    /// <summary>Bins per octave.</summary>
+    public const int PerOctave = 4;
 
     private static readonly double[] Edges = MakeEdges();
     private readonly double[] _survival = new double[Bins + 1];
@@ -22,18 +25,15 @@ public sealed class LengthHistogram
         {
             _survival[bin] /= total;
         }
+        Median = Quantile(0.5);
     }
 
+    /// <summary>The length that half of the answers do not exceed.</summary>
+    public double Median { get; }
+
     /// <summary>The bin that holds a length.</summary>
-    public static int BinOf(int tokens)
-    {
-        if (tokens <= 0)
-        {
-            return 0;
-        }
-        var bin = (int)(2 * Math.Log2(tokens)) + 1;
-        return Math.Min(bin, Bins - 1);
-    }
+    public static int BinOf(double tokens) =>
+        tokens < 1 ? 0 : Math.Min((int)(PerOctave * Math.Log2(tokens)) + 1, Bins - 1);
 
     /// <summary>The lengths from which and up to which (exclusive) a bin counts.</summary>
     public static (double Low, double High) EdgesOf(int bin) => (Edges[bin], Edges[bin + 1]);
@@ -45,21 +45,14 @@ public sealed class LengthHistogram
         {
             return 1;
         }
-        for (var bin = 0; bin < Bins; bin++)
-        {
-            if (tokens < Edges[bin + 1])
-            {
-                return Within(bin, tokens);
-            }
-        }
-        return 0;
+        return tokens >= Edges[Bins] ? 0 : Within(Holding(tokens), tokens);
     }
 
     /// <summary>The integral of <see cref="Survival"/> from one length to another: expected tokens in that span.</summary>
     public double ExpectedTokens(double from, double to)
     {
         double sum = 0;
-        for (var bin = 0; bin < Bins; bin++)
+        for (var bin = 0; bin < Bins && _survival[bin] > 0; bin++)
         {
             var low = Math.Max(from, Edges[bin]);
             var high = Math.Min(to, Edges[bin + 1]);
@@ -104,6 +97,13 @@ public sealed class LengthHistogram
         return Edges[Bins];
     }
 
+    private static int Holding(double tokens)
+    {
+        // The logarithm may round over an edge; the edges decide.
+        var bin = BinOf(tokens);
+        return tokens < Edges[bin] ? bin - 1 : tokens >= Edges[bin + 1] ? bin + 1 : bin;
+    }
+
     private double Within(int bin, double tokens)
     {
         var share = (tokens - Edges[bin]) / (Edges[bin + 1] - Edges[bin]);
@@ -115,7 +115,7 @@ public sealed class LengthHistogram
         var edges = new double[Bins + 1];
         for (var bin = 1; bin <= Bins; bin++)
         {
-            edges[bin] = Math.Pow(2, (bin - 1) / 2.0);
+            edges[bin] = Math.Pow(2, (bin - 1) / (double)PerOctave);
         }
         return edges;
     }

@@ -2,25 +2,25 @@ namespace Gateway.Estimation;
 
 /// <summary>What is believed about the length of one answer before and while it comes: a distribution, cut at the limit.</summary>
 /// <remarks>The mean reserves room, the rank orders, the quantile bounds (Past-Future, arXiv 2507.10150: a high quantile must not admit).</remarks>
-public sealed class OutputLengthEstimate
+public readonly struct OutputLengthEstimate
 {
     /// <summary>An answer without generated tokens: embeddings, scores, counts.</summary>
     public static readonly OutputLengthEstimate Nothing = new(null, 0, 0);
 
-    private readonly LengthHistogram? _lengths;
+    private readonly LengthDistribution? _lengths;
     private readonly int _minimumTokens;
 
     /// <param name="lengths">The distribution; null: exactly <paramref name="limitTokens"/>.</param>
     /// <param name="minimumTokens">Shortest possible answer.</param>
     /// <param name="limitTokens">Longest possible answer.</param>
-    public OutputLengthEstimate(LengthHistogram? lengths, int minimumTokens, int limitTokens)
+    public OutputLengthEstimate(LengthDistribution? lengths, int minimumTokens, int limitTokens)
     {
         _lengths = lengths;
         LimitTokens = Math.Max(0, limitTokens);
         _minimumTokens = Math.Clamp(minimumTokens, 0, LimitTokens);
-        MeanTokens = lengths is null
-            ? LimitTokens
-            : _minimumTokens + lengths.ExpectedTokens(_minimumTokens, LimitTokens);
+        MeanTokens = lengths is { } known
+            ? _minimumTokens + known.ExpectedTokens(_minimumTokens, LimitTokens)
+            : LimitTokens;
     }
 
     /// <summary>Longest possible answer, by the client's limit or the model's context.</summary>
@@ -34,27 +34,27 @@ public sealed class OutputLengthEstimate
         tokens >= LimitTokens ? 0 : tokens < _minimumTokens ? 1 : _lengths?.Survival(tokens) ?? 1;
 
     /// <summary>The length not exceeded by a share <paramref name="quantile"/> (0 to 1) of such answers.</summary>
-    public int Quantile(double quantile) => _lengths is null
-        ? LimitTokens
-        : (int)Math.Clamp(Math.Ceiling(_lengths.Quantile(quantile)), _minimumTokens, LimitTokens);
+    public int Quantile(double quantile) => _lengths is { } known
+        ? (int)Math.Clamp(Math.Ceiling(known.Quantile(quantile)), _minimumTokens, LimitTokens)
+        : LimitTokens;
 
     /// <summary>E[exp(rate·L)], for orders that weigh long answers; the exponent is cut at <paramref name="mostExponent"/>.</summary>
-    public double ExpectedExponential(double rate, double mostExponent) => _lengths is null || _minimumTokens == LimitTokens
-        ? Math.Exp(Math.Min(mostExponent, rate * LimitTokens))
-        : _lengths.ExpectedExponential(rate, _minimumTokens, LimitTokens, mostExponent);
+    public double ExpectedExponential(double rate, double mostExponent) => _lengths is { } known && _minimumTokens < LimitTokens
+        ? known.ExpectedExponential(rate, _minimumTokens, LimitTokens, mostExponent)
+        : Math.Exp(Math.Min(mostExponent, rate * LimitTokens));
 
     /// <summary>Expected tokens still to come after <paramref name="generatedTokens"/>, E[L−g | L>g]; at least 0, at most what the limit leaves.</summary>
     public double RemainingTokens(int generatedTokens)
     {
         var left = Math.Max(0, LimitTokens - generatedTokens);
-        if (_lengths is null || generatedTokens < _minimumTokens)
+        if (_lengths is not { } known || generatedTokens < _minimumTokens)
         {
             return Math.Clamp(MeanTokens - generatedTokens, 0, left);
         }
-        var survival = _lengths.Survival(generatedTokens);
+        var survival = known.Survival(generatedTokens);
         // Longer than anything seen: a tenth more, at least 16 tokens (the floor of the Past-Future rule).
         var expected = survival > 1e-9
-            ? _lengths.ExpectedTokens(generatedTokens, LimitTokens) / survival
+            ? known.ExpectedTokens(generatedTokens, LimitTokens) / survival
             : Math.Max(0.1 * generatedTokens, 16);
         return Math.Min(left, expected);
     }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Gateway.Configuration;
+using Gateway.Estimation;
 using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Routing;
@@ -15,7 +16,7 @@ namespace Gateway.Replay;
 public sealed record ReplayPolicy(string Name, string Routing, string Order, string Admission, LengthKnowledge Lengths)
 {
     private static readonly GatewayOptions Defaults = new();
-    private static readonly string[] LengthNames = ["none", "mean", "class", "oracle"];
+    private static readonly string[] LengthNames = ["none", "mean", "class", "learned", "oracle"];
 
     /// <summary>What follows a colon: the γ of <c>boost:0.05</c>. Null: the default.</summary>
     public double? BoostPerSecond { get; init; }
@@ -29,34 +30,40 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
     /// <summary>Whether a request that must miss its deadline is refused at once.</summary>
     public bool RefusesLate { get; init; } = true;
 
+    /// <summary>What follows a colon: the estimator of <c>learned:linear</c>. Null: the default.</summary>
+    public string? Estimator { get; init; }
+
     /// <summary>Presets by name.</summary>
     public static IReadOnlyDictionary<string, string> Presets { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
     {
-        ["default"] = $"{Defaults.Routing.Policy}/{Defaults.Queue.Order}/{Defaults.Queue.Admission}/mean",
+        ["default"] = $"{Defaults.Routing.Policy}/{Defaults.Queue.Order}/{Defaults.Queue.Admission}/learned",
         ["plain"] = "least_requests/fcfs/none/none",
     };
 
     /// <summary>Reads one policy.</summary>
     /// <param name="text">A preset, or up to four parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>.
-    /// A colon and a number may follow the names <c>boost</c>, <c>window</c> and <c>past_future</c>.</param>
+    /// A colon and a number may follow the names <c>boost</c>, <c>window</c> and <c>past_future</c>; one and an estimator's name <c>learned</c>.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
     /// <returns>Null when there is a problem.</returns>
     public static ReplayPolicy? Parse(string text, out string? problem)
     {
         var parts = Presets.GetValueOrDefault(text, text).Split('/');
-        var (routing, lengths) = (parts[0], Part(parts, 3, "none"));
+        var routing = parts[0];
+        var (lengths, estimator) = Divided(Part(parts, 3, "none"));
         var (order, gamma) = Divided(Part(parts, 1, "fcfs"));
         var (admission, amount) = Divided(Part(parts, 2, "none"));
         problem = parts.Length > 4 ? $"'{text}' has more than the four parts routing/order/admission/lengths."
             : parts.Length > 1 && Presets.ContainsKey(routing) ? $"'{text}': the preset {routing} takes no further parts."
             : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? Unknown("order", order, QueueOrders.Names)
             ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
+            ?? (estimator is null ? null : lengths == "learned" ? Unknown("estimator", estimator, OutputLengthEstimators.Names) : $"'{lengths}:{estimator}': only learned takes an estimator's name.")
             ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount);
         return problem is not null ? null : new ReplayPolicy(text, routing, order, admission, (LengthKnowledge)Array.IndexOf(LengthNames, lengths))
         {
             BoostPerSecond = order == "boost" ? Number(gamma) : null,
             WindowRequests = admission == "window" ? (int?)Number(amount) : null,
             CapacityShare = admission == "past_future" ? Number(amount) : null,
+            Estimator = estimator,
         };
     }
 
@@ -80,7 +87,14 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
             MaxWaitingBytes = long.MaxValue,
             MaxWait = TimeSpan.FromDays(1),
         },
-        Estimation = Defaults.Estimation with { Estimator = Lengths == LengthKnowledge.None ? "constant" : "running" },
+        Estimation = Defaults.Estimation with { Estimator = EstimatorName() },
+    };
+
+    private string EstimatorName() => Lengths switch
+    {
+        LengthKnowledge.None => "constant",
+        LengthKnowledge.Learned => Estimator ?? Defaults.Estimation.Estimator,
+        _ => "running",
     };
 
     private static string Part(string[] parts, int index, string otherwise) =>
@@ -116,11 +130,14 @@ public enum LengthKnowledge
     /// <summary>A constant.</summary>
     None,
 
-    /// <summary>The running distribution of the model's answers.</summary>
+    /// <summary>The running distribution of a client's answers.</summary>
     Mean,
 
     /// <summary>The running distribution of each length class that the workload's own classifier tells apart; the model's where it tells none.</summary>
     Class,
+
+    /// <summary>What an estimator learns from the answers themselves: from keys, numbers and, where the workload has text, from words.</summary>
+    Learned,
 
     /// <summary>The truth: the limit that any estimator is measured against.</summary>
     Oracle,

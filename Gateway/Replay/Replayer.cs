@@ -247,6 +247,7 @@ public sealed class Replayer
         flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
         flight.Reservation.Dispose();
         _core.Learner.OnCompleted(Completed(flight, now));
+        flight.Request.Body.Sketch?.Return();
         _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
         End(new RequestResult
         {

@@ -1,6 +1,7 @@
 using System.Text;
 using Gateway.Replay.Traces;
 using Gateway.Requests;
+using Gateway.Requests.Sketching;
 using Gateway.Simulation;
 
 namespace Gateway.Replay;
@@ -39,6 +40,9 @@ internal sealed class RequestFactory(string model, PrefixHasher hasher, LengthKn
             MaxOutputTokens = lengths == LengthKnowledge.Oracle ? row.OutputTokens : row.MaxOutputTokens,
             IgnoresEndOfSequence = lengths == LengthKnowledge.Oracle,
             Messages = 1,
+            // Traces of several models run in one pool here; a gateway would tell them apart by theirs.
+            SystemPromptKey = lengths == LengthKnowledge.Learned && row.Model is { } answering ? hasher.Key(Encoding.UTF8.GetBytes(answering)) : 0,
+            Sketch = lengths == LengthKnowledge.Learned && row.Prompt is { } prompt ? TextSketch.Of(prompt) : null,
         },
         Prefix = row.Blocks.IsEmpty ? PrefixFingerprint.Empty : new PrefixFingerprint(row.Blocks.ToArray(), row.BlockTokens * BytesPerToken),
         SessionKey = row.SessionId is { } session ? hasher.Key(Encoding.UTF8.GetBytes(session)) : 0,

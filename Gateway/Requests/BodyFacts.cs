@@ -1,3 +1,5 @@
+using Gateway.Requests.Sketching;
+
 namespace Gateway.Requests;
 
 /// <summary>What one pass over a request body found. Immutable; positions are byte offsets into that body.</summary>
@@ -93,6 +95,29 @@ public sealed record BodyFacts
 
     /// <summary>Output tokens that the client expects (<c>nvext.agent_hints.osl</c> and the like); null: no hint.</summary>
     public int? ExpectedOutputTokensHint { get; init; }
+
+    /// <summary>Texts that end the answer where they occur in it (<c>stop</c>, <c>stop_sequences</c>).</summary>
+    public int StopSequences { get; init; }
+
+    /// <summary>Who wrote the last message.</summary>
+    public MessageRole LastRole { get; init; }
+
+    /// <summary>Sketch of the last message; null where there is no text or nothing is generated. To be returned when the request has ended.</summary>
+    public TextSketch? Sketch { get; init; }
+}
+
+/// <summary>Who wrote a message.</summary>
+public enum MessageRole
+{
+    /// <summary>The user, or no role is named.</summary>
+    User,
+
+    Assistant,
+
+    /// <summary>A tool or a function.</summary>
+    Tool,
+
+    System,
 }
 
 /// <summary>Why a body cannot be served, in the words the client gets.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Requests.Sketching;
 
 namespace Gateway.Requests;
 
@@ -50,6 +51,9 @@ internal ref partial struct BodyPass
     private PromptRanges _head;
     private PromptRanges _turns;
     private int _systemTurns;
+    private PromptRanges _lastText;
+    private MessageRole _lastRole;
+    private int _stops;
 
     public readonly BodyFacts Facts() => new()
     {
@@ -83,7 +87,22 @@ internal ref partial struct BodyPass
         BodySessionKey = _session,
         SystemPromptKey = SystemKey(),
         ExpectedOutputTokensHint = _expectedOutput,
+        StopSequences = _stops,
+        LastRole = _lastRole,
+        Sketch = Sketch(),
     };
+
+    private readonly TextSketch? Sketch()
+    {
+        if (!_route.Generates || _lastText.Count == 0)
+        {
+            return null;
+        }
+
+        var writer = new SketchWriter(stackalloc byte[SketchWriter.TextBytes]);
+        writer.Gather(_body, _lastText.Ranges);
+        return writer.Finish();
+    }
 
     /// <summary>Hashes the prompt in the order in which templates render it: tools, system prompt, then the turns.</summary>
     /// <remarks>
@@ -171,6 +190,9 @@ internal ref partial struct BodyPass
             case BodyField.Query or BodyField.Documents or BodyField.Text1 or BodyField.Text2 when !_route.Generates:
             case BodyField.Text when _route.Kind == ApiKind.Classify:
                 ReadLooseText(field == BodyField.Documents);
+                break;
+            case BodyField.Stop when _route.Generates:
+                ReadStop();
                 break;
             case BodyField.Tools when IsChatLike || _route.Kind == ApiKind.Responses:
                 ReadTools();

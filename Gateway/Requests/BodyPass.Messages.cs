@@ -31,6 +31,7 @@ internal ref partial struct BodyPass
     private void ReadInputItems()
     {
         _turns.Clear();
+        _lastText.Clear();
         _messages = 0;
         if (_json.TokenType == JsonTokenType.String)
         {
@@ -63,6 +64,8 @@ internal ref partial struct BodyPass
     private void ReadMessage()
     {
         _messages++;
+        _lastText.Clear();
+        _lastRole = MessageRole.User;
         var role = _turns.Add(0, 0, PromptPiece.Role, _limitBytes);
         var isSystem = false;
         while (NextMember())
@@ -71,6 +74,8 @@ internal ref partial struct BodyPass
             {
                 _json.Read();
                 isSystem = TextIs("system"u8) || TextIs("developer"u8);
+                _lastRole = isSystem ? MessageRole.System : TextIs("assistant"u8) ? MessageRole.Assistant
+                    : TextIs("tool"u8) || TextIs("function"u8) ? MessageRole.Tool : MessageRole.User;
                 // The user's mark stays empty, so that a plain text input and a user's first message agree.
                 if (_json.TokenType == JsonTokenType.String && !TextIs("user"u8))
                 {
@@ -115,7 +120,11 @@ internal ref partial struct BodyPass
         }
 
         _head.Add(0, 0, PromptPiece.Role, _limitBytes);
+        var last = _lastText;
+        _lastText = default;
         ReadContent(ref _head, skipsBilling: true);
+        _lastText.Return();
+        _lastText = last;
     }
 
     /// <summary>Content in any of its forms: a text, null, or a list of parts. Other shapes are the engine's business.</summary>

@@ -9,6 +9,7 @@ internal ref partial struct BodyPass
     {
         const string Expected = "a string, an array of strings, an array of token ids, or an array of such arrays";
         _turns.Clear();
+        _lastText.Clear();
         _promptTokenIds = 0;
         if (_json.TokenType is JsonTokenType.String or JsonTokenType.Null)
         {
@@ -122,6 +123,22 @@ internal ref partial struct BodyPass
         _prompts = countsPrompts ? prompts : Math.Max(_prompts, prompts);
     }
 
+    private void ReadStop()
+    {
+        _stops = _json.TokenType == JsonTokenType.String ? 1 : 0;
+        if (_json.TokenType != JsonTokenType.StartArray)
+        {
+            SkipValue();
+            return;
+        }
+
+        while (_json.Read() && _json.TokenType != JsonTokenType.EndArray)
+        {
+            _stops++;
+            SkipValue();
+        }
+    }
+
     private void ReadTools()
     {
         if (!IsList("tools"))
@@ -170,5 +187,6 @@ internal ref partial struct BodyPass
     {
         _promptBytes += _json.ValueIsEscaped ? JsonText.UnescapedLength(_json.ValueSpan) : _json.ValueSpan.Length;
         ranges.Add(TokenStart + 1, _json.ValueSpan.Length, PromptPiece.Text, _limitBytes);
+        _lastText.Add(TokenStart + 1, _json.ValueSpan.Length, PromptPiece.Text, _limitBytes);
     }
 }

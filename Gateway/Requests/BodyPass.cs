@@ -81,6 +81,7 @@ internal ref partial struct BodyPass
     {
         _head.Return();
         _turns.Return();
+        _lastText.Return();
     }
 
     private readonly BodyField FindField() =>

@@ -56,6 +56,34 @@ internal static class JsonText
         return true;
     }
 
+    /// <summary>Resolves the escapes as far as the room goes; half a surrogate pair and other mistakes are left out.</summary>
+    /// <returns>Bytes written.</returns>
+    public static int Unescape(ReadOnlySpan<byte> raw, Span<byte> destination)
+    {
+        var written = 0;
+        while (!raw.IsEmpty && written < destination.Length)
+        {
+            var slash = raw.IndexOf((byte)'\\');
+            var plain = Math.Min(slash < 0 ? raw.Length : slash, destination.Length - written);
+            raw[..plain].CopyTo(destination[written..]);
+            written += plain;
+            raw = raw[plain..];
+            if (raw.IsEmpty || raw[0] != (byte)'\\' || written == destination.Length)
+            {
+                break;
+            }
+
+            if (TryUnescapeOne(raw, destination[written..], out var consumed, out var produced))
+            {
+                written += produced;
+            }
+
+            raw = raw[Math.Min(consumed, raw.Length)..];
+        }
+
+        return written;
+    }
+
     private static bool TryUnescapeOne(ReadOnlySpan<byte> raw, Span<byte> destination, out int consumed, out int produced)
     {
         consumed = 2;

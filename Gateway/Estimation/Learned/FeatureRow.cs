@@ -1,0 +1,153 @@
+using System.Numerics;
+using Gateway.Requests;
+using Gateway.Requests.Sketching;
+
+namespace Gateway.Estimation.Learned;
+
+/// <summary>One request as hashed features with their values. Used by one thread, over and over.</summary>
+internal sealed class FeatureRow
+{
+    /// <summary>Features are told apart by this many bits of their hash.</summary>
+    public const int Bits = 18;
+
+    private const int MaxOpening = 24;
+    private const int Others = 128;
+
+    // Values by which each kind of feature enters; the words together have length 1.
+    private const float OfNumber = 0.1f;
+    private const float OfStep = 0.08f;
+    private const float OfBias = 0.16f;
+
+    [ThreadStatic]
+    private static FeatureRow? _ofThread;
+
+    private readonly uint[] _buckets = new uint[TextSketch.MaxTerms + MaxOpening + Others];
+    private readonly float[] _values = new float[TextSketch.MaxTerms + MaxOpening + Others];
+    private readonly double[] _numbers = new double[FeatureNumbers.Count];
+    private int _count;
+
+    /// <summary>The row of this thread: filled, read and then free again.</summary>
+    public static FeatureRow OfThread => _ofThread ??= new FeatureRow();
+
+    public ReadOnlySpan<uint> Buckets => _buckets.AsSpan(0, _count);
+
+    public ReadOnlySpan<float> Values => _values.AsSpan(0, _count);
+
+    public ReadOnlySpan<double> Numbers => _numbers;
+
+    /// <summary>The words of the request that fills it; null: none.</summary>
+    public TextSketch? Sketch { get; private set; }
+
+    /// <summary>What the client itself expects; null: no hint.</summary>
+    public int? HintTokens { get; private set; }
+
+    /// <summary>Describes a request as seen under its key.</summary>
+    public void Fill(InferenceRequest request, LengthKey key, LengthKey everybody)
+    {
+        _count = 0;
+        Sketch = request.Body.Sketch;
+        HintTokens = request.Body.ExpectedOutputTokensHint;
+        FeatureNumbers.Read(request.Body, _numbers);
+        var ofKey = (uint)key.Id;
+        AddKeys(request.Body, key);
+        AddNumbers(key, everybody, ofKey);
+        AddSteps(request.Body, ofKey);
+        AddTerms(ofKey);
+    }
+
+    private void AddKeys(BodyFacts body, LengthKey key)
+    {
+        Add(1, OfBias);
+        for (var at = key; at is not null; at = at.Parent)
+        {
+            Add(Hash.Join(2, (uint)at.Id), OfBias);
+        }
+        var kind = (body.HasTools ? 1u : 0) | (body.ForcesTool ? 2u : 0) | (body.HasStructuredOutput ? 4u : 0) | (body.AsksForReasoning ? 8u : 0)
+            | (body.IsStreaming ? 16u : 0) | ((uint)body.LastRole << 5);
+        Add(Hash.Join(3, kind), OfBias);
+    }
+
+    private void AddNumbers(LengthKey key, LengthKey everybody, uint ofKey)
+    {
+        for (var i = 0u; i < FeatureNumbers.Count; i++)
+        {
+            var wide = (float)everybody.Numbers.Standard((int)i, _numbers[i]) * OfNumber;
+            var near = (float)key.Numbers.Standard((int)i, _numbers[i]) * OfNumber;
+            if (wide != 0)
+            {
+                Add(100 + i, wide);
+            }
+            if (near != 0)
+            {
+                Add(200 + i, near);
+                Add(Hash.Join(200 + i, ofKey), near);
+            }
+        }
+        foreach (var i in FeatureNumbers.Stepped)
+        {
+            Both(Hash.Join(300 + (uint)i, (uint)(int)Math.Round((2 * key.Numbers.Standard(i, _numbers[i])) + 10)), ofKey);
+        }
+    }
+
+    private void AddSteps(BodyFacts body, uint ofKey)
+    {
+        var shape = Sketch?.Shape ?? default;
+        Both(Hash.Join(400, HalfOctave(shape.Bytes)), ofKey);
+        Both(Hash.Join(401, HalfOctave(body.PromptBytes)), ofKey);
+        Both(Hash.Join(402, HalfOctave(shape.Lines)), ofKey);
+        Both(Hash.Join(403, shape.LastByte), ofKey);
+        Both(Hash.Join(404, ((uint)shape.Unit * 100) + HalfOctave(shape.RequestedUnits)), ofKey);
+        Both(Hash.Join(405, ((uint)Math.Min(12, body.Messages) * 4) + (uint)body.LastRole), ofKey);
+        Both(Hash.Join(406, (uint)Math.Min(4, shape.QuestionMarks)), ofKey);
+        Both(Hash.Join(407, HalfOctave(shape.Digits)), ofKey);
+        Both(Hash.Join(408, HalfOctave(body.MaxOutputTokens ?? 0)), ofKey);
+    }
+
+    private void AddTerms(uint ofKey)
+    {
+        if (Sketch is not { } sketch)
+        {
+            return;
+        }
+        var first = _count;
+        var squares = 0f;
+        foreach (var term in sketch.Terms)
+        {
+            var count = TextSketch.CountOf(term);
+            var value = count == 1 ? 1 : 1 + MathF.Log(count);
+            Add(TextSketch.HashOf(term), value);
+            squares += value * value;
+        }
+        // How a message opens says most; what it means for this application in particular is learned apart.
+        var opening = Math.Min(MaxOpening, sketch.Terms.Length);
+        for (var i = 0; i < opening; i++)
+        {
+            Add(Hash.Join(TextSketch.HashOf(sketch.Terms[i]), ofKey), 1);
+        }
+        var scale = 1 / MathF.Sqrt(Math.Max(1, squares + opening));
+        for (var i = first; i < _count; i++)
+        {
+            _values[i] *= scale;
+        }
+    }
+
+    private void Both(uint hash, uint ofKey)
+    {
+        Add(hash, OfStep);
+        Add(Hash.Join(hash, ofKey), OfStep);
+    }
+
+    private void Add(uint hash, float value)
+    {
+        _buckets[_count] = (hash * 2654435761u) >> (32 - Bits);
+        _values[_count++] = value;
+    }
+
+    // Steps of half an octave, by the highest bit and the one below it.
+    private static uint HalfOctave(int value)
+    {
+        var above = (uint)Math.Max(0, value) + 1;
+        var octave = BitOperations.Log2(above);
+        return (uint)((2 * octave) + (octave > 0 ? (int)((above >> (octave - 1)) & 1) : 0));
+    }
+}

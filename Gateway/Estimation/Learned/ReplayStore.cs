@@ -1,0 +1,94 @@
+namespace Gateway.Estimation.Learned;
+
+/// <summary>Answers to learn from again: hashed features and lengths of the newest ones, in bounded memory. Used by one thread.</summary>
+internal sealed class ReplayStore(int seed)
+{
+    /// <summary>Most answers.</summary>
+    public const int MaxAnswers = 1 << 15;
+
+    // Of a long prompt the first features only.
+    private const int MaxFeatures = 384;
+
+    // Features of all answers: 16 MiB, each with its bucket and its value to 14 bits.
+    private const int Room = 1 << 22;
+
+    private const int ValueBits = 32 - FeatureRow.Bits;
+    private const float Largest = 1;
+    private const float Step = 2 * Largest / (1 << ValueBits);
+
+    private readonly Random _chance = new(seed);
+    private readonly uint[] _buckets = new uint[MaxFeatures];
+    private readonly float[] _values = new float[MaxFeatures];
+    private uint[] _features = new uint[1 << 16];
+    private Answer[] _answers = new Answer[256];
+    private long _newest;
+    private long _oldest;
+    private long _end;
+
+    private readonly record struct Answer(long Start, int Length, LengthKey Key, float LogLength, float Weight);
+
+    /// <summary>An answer as it was learned from.</summary>
+    public readonly ref struct Row
+    {
+        public ReadOnlySpan<uint> Buckets { get; init; }
+
+        public ReadOnlySpan<float> Values { get; init; }
+
+        public LengthKey Key { get; init; }
+
+        public float LogLength { get; init; }
+
+        public float Weight { get; init; }
+    }
+
+    public void Add(FeatureRow row, LengthKey key, double logLength, float weight)
+    {
+        var length = Math.Min(row.Buckets.Length, MaxFeatures);
+        Grow(length);
+        for (var i = 0; i < length; i++)
+        {
+            var value = (uint)Math.Clamp((int)MathF.Round((row.Values[i] + Largest) / Step), 0, (1 << ValueBits) - 1);
+            _features[(_end + i) & (_features.Length - 1)] = (row.Buckets[i] << ValueBits) | value;
+        }
+        _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, key, (float)logLength, weight);
+        _newest++;
+        _end += length;
+        while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > _features.Length)
+        {
+            _oldest++;
+        }
+    }
+
+    /// <summary>One of them by chance; valid until the next call. At least one must have been added.</summary>
+    public Row Draw()
+    {
+        var answer = _answers[_chance.NextInt64(_oldest, _newest) & (_answers.Length - 1)];
+        for (var i = 0; i < answer.Length; i++)
+        {
+            var packed = _features[(answer.Start + i) & (_features.Length - 1)];
+            _buckets[i] = packed >> ValueBits;
+            _values[i] = ((packed & ((1 << ValueBits) - 1)) * Step) - Largest;
+        }
+        return new Row
+        {
+            Buckets = _buckets.AsSpan(0, answer.Length),
+            Values = _values.AsSpan(0, answer.Length),
+            Key = answer.Key,
+            LogLength = answer.LogLength,
+            Weight = answer.Weight,
+        };
+    }
+
+    // Both grow to their bound by doubling while nothing has been overwritten yet, so that a young gateway is small.
+    private void Grow(int length)
+    {
+        if (_oldest == 0 && _newest == _answers.Length && _answers.Length < MaxAnswers)
+        {
+            Array.Resize(ref _answers, _answers.Length * 2);
+        }
+        if (_oldest == 0 && _end + length > _features.Length && _features.Length < Room)
+        {
+            Array.Resize(ref _features, _features.Length * 2);
+        }
+    }
+}
