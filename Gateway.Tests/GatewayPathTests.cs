@@ -28,7 +28,7 @@ public sealed class GatewayPathTests
         pool.Replicas[0].OnProbed(ReplicaHealth.Up);
         using var upstreams = new UpstreamPools(new HttpClientHandler(), () => options.Resilience, _ => null, null, (_, _) => { }, TimeProvider.System);
         var path = new GatewayPath(
-            core, new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher), upstreams, new BrokenForwarder(), () => options, [new Recorder(_completed)],
+            core, new Gateway.Access.Doorkeeper(new Gateway.Access.Limits.LimitLedger(TimeProvider.System), core.Hasher), new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher), upstreams, new BrokenForwarder(), () => options, [new Recorder(_completed)],
             (_, _) => _ = beforeForwarding ? throw new InvalidOperationException("broken") : 0, TimeProvider.System);
         var http = new DefaultHttpContext();
         http.Request.Method = "POST";

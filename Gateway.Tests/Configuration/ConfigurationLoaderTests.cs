@@ -122,7 +122,7 @@ public class ConfigurationLoaderTests
     [InlineData("telemetry: { replicaHeader: yes }", "4:29 telemetry.replicaHeader: \"yes\" is neither true nor false.")]
     [InlineData("telemetry: { accessLog: '' }", "4:25 telemetry.accessLog: must not be empty.")]
     [InlineData("telemetry: { logLevel: info }", "4:24 telemetry.logLevel: \"info\" is none of: trace, debug, information, warning, error, critical, none. Did you mean \"information\"?")]
-    [InlineData("listen: https://*:443", "4:9 listen: https needs a certificate, which the gateway does not hold. Listen on http and end TLS in front of it.")]
+    [InlineData("listen: https://*:443", "4:9 listen: https needs a certificate. Name its files in listen.tls, or listen on http and end TLS in front of the gateway.")]
     [InlineData("listen: [http://a:1, http://a:1/]", "4:22 listen[1]: \"http://a:1/\" is listed twice.")]
     [InlineData("listen: http://a:70000", "4:9 listen: \"http://a:70000\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080.")]
     [InlineData("listen: { urls: [] }", "4:17 listen.urls: at least one address is needed, like http://127.0.0.1:8080.")]

@@ -16,7 +16,11 @@ public readonly record struct ReadResult(InferenceRequest? Request, RequestBytes
 /// <summary>Reads a request's body once and understands it together with the headers. Thread-safe.</summary>
 public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> options, PrefixHasher hasher)
 {
+    private readonly BodyBudget _budget = new(listen.MaxBufferedBytes);
     private PrefixHasher _hasher = hasher;
+
+    /// <summary>Bytes of memory that hold bodies now.</summary>
+    public long BufferedBytes => _budget.TakenBytes;
 
     /// <param name="http">The request.</param>
     /// <param name="route">Its route.</param>
@@ -25,6 +29,10 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     public async ValueTask<ReadResult> ReadAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt = null)
     {
         var sized = Hasher();
+        if (IsAmbiguous(http.Request))
+        {
+            return new ReadResult(null, null, OutcomeMap.AmbiguousLength());
+        }
         if (HeaderFacts.Read(http.Request.Headers, sized, out var headers) is { } badHeader)
         {
             return new ReadResult(null, null, badHeader);
@@ -58,7 +66,12 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     private async ValueTask<ReadResult> ReadJsonAsync(
         HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, PrefixHasher sized)
     {
-        var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted);
+        var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted, _budget);
+        if (bytes is { IsRefused: true })
+        {
+            bytes.Dispose();
+            return new ReadResult(null, null, OutcomeMap.Overloaded());
+        }
         if (bytes is null)
         {
             return new ReadResult(null, null, OutcomeMap.BodyTooLarge(listen.MaxBodyBytes));
@@ -73,7 +86,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
 
     private async ValueTask<ReadResult> ReadMultipartAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers)
     {
-        var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, http.RequestAborted);
+        var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, _budget, http.RequestAborted);
         return problem is not null
             ? new ReadResult(null, null, problem)
             : new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), body, null);
@@ -94,6 +107,9 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         Deadline = headers.Deadline,
         TimeToFirstTokenSlo = headers.TimeToFirstTokenSlo,
     };
+
+    // Kestrel sets the announced length aside under this name where the body comes in chunks.
+    private static bool IsAmbiguous(HttpRequest request) => request.Headers.ContainsKey("X-Content-Length");
 
     private static ApiProblem? WrongContentType(HttpRequest request, ApiRoute route)
     {

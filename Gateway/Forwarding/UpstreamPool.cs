@@ -55,9 +55,11 @@ public sealed class UpstreamPool
     internal string UpstreamModel => Pool.Options.UpstreamModel ?? Pool.Name;
 
     /// <summary>The splices that a request needs here.</summary>
-    internal BodyChanges Changes(InferenceRequest request) => new(
+    internal BodyChanges Changes(InferenceRequest request, CallerTerms terms) => new(
         Model: request.Model == UpstreamModel ? null : UpstreamModel,
-        IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false });
+        IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false },
+        RemovesTrustedOnly: terms.RemovesTrustedFields,
+        CacheSalt: terms.CacheSalt);
 
     /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer's first byte comes with its last: only the total binds it.</summary>
     internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone)

@@ -93,6 +93,15 @@ public sealed record BodyFacts
 
     /// <summary>Output tokens that the client expects (<c>nvext.agent_hints.osl</c> and the like); null: no hint.</summary>
     public int? ExpectedOutputTokensHint { get; init; }
+
+    /// <summary>Where members stand that only trusted callers may send, names included, neighbours as one, in the order of the body.</summary>
+    public IReadOnlyList<Range> TrustedOnlyMembers { get; init; } = [];
+
+    /// <summary>Where the text of the client's own <c>cache_salt</c> stands, quotes included; null when absent or unread on this route.</summary>
+    public Range? CacheSaltValue { get; init; }
+
+    /// <summary>A media part is to be fetched from a local file or the network around the engines.</summary>
+    public bool NamesLocalMedia { get; init; }
 }
 
 /// <summary>Why a body cannot be served, in the words the client gets.</summary>

@@ -50,6 +50,10 @@ internal ref partial struct BodyPass
     private PromptRanges _head;
     private PromptRanges _turns;
     private int _systemTurns;
+    private List<Range>? _trustedOnly;
+    private bool _followsTrustedOnly;
+    private bool _hasModelVariant;
+    private bool _namesLocalMedia;
 
     public readonly BodyFacts Facts() => new()
     {
@@ -83,6 +87,9 @@ internal ref partial struct BodyPass
         BodySessionKey = _session,
         SystemPromptKey = SystemKey(),
         ExpectedOutputTokensHint = _expectedOutput,
+        TrustedOnlyMembers = _trustedOnly is null ? [] : [.. _trustedOnly],
+        CacheSaltValue = _saltText,
+        NamesLocalMedia = _namesLocalMedia,
     };
 
     /// <summary>Hashes the prompt in the order in which templates render it: tools, system prompt, then the turns.</summary>
@@ -177,6 +184,10 @@ internal ref partial struct BodyPass
                 break;
             case BodyField.Priority:
                 ReadPriority();
+                break;
+            case BodyField.ModelVariant:
+                _hasModelVariant = true;
+                SkipValue();
                 break;
             default:
                 ReadOption(field);
