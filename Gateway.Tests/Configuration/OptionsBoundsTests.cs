@@ -137,7 +137,7 @@ public class OptionsBoundsTests
         listen.maxHeaderBytes = 32KiB [1KiB .. 1MiB]
         listen.headersTimeout = 30s [1s .. 1h]
         listen.minUploadBytesPerSecond = 240 [0 .. 1000000000]
-        listen.minDownloadBytesPerSecond = 240 [0 .. 1000000000]
+        listen.minDownloadBytesPerSecond = 1000 [0 .. 1000000000]
         listen.slowClientGrace = 10s [2s .. 1h]
         listen.ops = (none)
         listen.tls = (none)

@@ -38,7 +38,7 @@ public sealed record ListenOptions
 
     /// <summary>Bytes per second that a client must take of what waits for it; 0: any pace.</summary>
     [Range(0, 1_000_000_000)]
-    public int MinDownloadBytesPerSecond { get; init; } = 240;
+    public int MinDownloadBytesPerSecond { get; init; } = 1_000;
 
     /// <summary>How long a client may stay below these rates before its connection is cut.</summary>
     [Range(typeof(TimeSpan), "00:00:02", "01:00:00")]
