@@ -14,16 +14,16 @@ public class AccessRulesTests
     [InlineData("access: { tenants: [{ name: 'a b', keys: [" + A + "] }] }", "4:29 access.tenants[0].name: a tenant's name has up to 64 letters, digits and any of . _ -")]
     [InlineData("access: { tenants: [{ name: a }] }", "4:21 access.tenants[0]: has no key. Give keys or keyEnv, or access.keysFile.")]
     [InlineData("access: { tenants: [{ name: a, colour: red, keys: [" + A + "] }] }", "4:32 access.tenants[0].colour: unknown setting.")]
-    [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], weight: 0 }] }", "4:120 access.tenants[0].weight: 0 is too small. Allowed: more than 0, up to 1000.")]
-    [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], weight: -1 }] }", "4:120 access.tenants[0].weight: -1 is too small. Allowed: more than 0, up to 1000.")]
-    [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], models: [mm] }] }", "4:121 access.tenants[0].models[0]: no model or alias is called \"mm\". Did you mean \"m\"?")]
+    [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], weight: 0 }] }", "4:121 access.tenants[0].weight: 0 is too small. Allowed: more than 0, up to 1000.")]
+    [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], weight: -1 }] }", "4:121 access.tenants[0].weight: -1 is too small. Allowed: more than 0, up to 1000.")]
+    [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], models: [mm] }] }", "4:122 access.tenants[0].models[0]: no model or alias is called \"mm\". Did you mean \"m\"?")]
     [InlineData("access: { tenants: [{ name: a, keys: [" + A + ", " + A + "] }] }", "4:112 access.tenants[0].keys[1]: the same key as access.tenants[0].keys[0]. A key belongs to one tenant.")]
     [InlineData("access: { tenants: [{ name: a, keys: [my-secret] }] }", "4:39 access.tenants[0].keys[0]: is not the hash of a key. Write sha256: and the 64 hexadecimal digits of the key's SHA-256; the key itself does not belong in this file.")]
     [InlineData("access: { tenants: [{ name: a, keyEnv: [UNSET] }] }", "4:41 access.tenants[0].keyEnv[0]: the environment variable that this names is not set.")]
     [InlineData("access: { anonymousTenant: b, tenants: [{ name: bb, keys: [" + A + "] }] }", "4:28 access.anonymousTenant: no tenant is called \"b\". Did you mean \"bb\"?")]
     [InlineData("access: { tenants: [{ name: a, keys: [" + A + "] }], opsKeys: [" + A + "] }", "4:126 access.opsKeys[0]: the same key as access.tenants[0].keys[0]. A key belongs to one tenant.")]
     [InlineData("access: { tenants: [{ name: a, keys: [" + A + "] }], protectMetrics: true }", "4:132 access.protectMetrics: needs an ops key: give access.opsKeys or access.opsKeyEnv.")]
-    [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], limits: { maxPriority: urgent } }] }", "4:135 access.tenants[0].limits.maxPriority: \"urgent\" is none of: interactive, default, batch.")]
+    [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], limits: { maxPriority: urgent } }] }", "4:136 access.tenants[0].limits.maxPriority: \"urgent\" is none of: interactive, default, batch.")]
     public void Load_OfAMistakenTenant_SaysWhereAndWhatIsAllowed(string mistake, string expected)
     {
         var problems = Bad(OneModel + mistake);

@@ -135,7 +135,7 @@ public class ConfigurationLoaderTests
     [InlineData("acces: {}", "4:1 acces: unknown setting. Did you mean \"access\"?")]
     [InlineData("listen: { ops: https://127.0.0.1:9090 }", "4:16 listen.ops: https needs a certificate. Name its files in listen.tls, or listen on http and end TLS in front of the gateway.")]
     [InlineData("listen: { urls: [http://a:1], ops: http://a:1 }", "4:36 listen.ops: \"http://a:1\" is listed twice.")]
-    [InlineData("listen: { tls: { certificate: a } }", "4:16 listen.tls.key: is required.")]
+    [InlineData("listen: { urls: [https://a:1], tls: { certificate: a } }", "4:37 listen.tls.key: is required.")]
     [InlineData("listen: { tls: { certificate: a, key: b } }", "4:16 listen.tls: no address begins with https, so the certificate would never be shown.")]
     [InlineData("listen: { maxBufferedBytes: 1MiB }", "4:29 listen.maxBufferedBytes: the largest body (64MiB) is larger than what all bodies may hold (1MiB).")]
     [InlineData("queue: *limits", "4:8 No finished anchor of this name stands above.")]

@@ -186,7 +186,8 @@ public static class OutcomeMap
         $"The request body is larger than the limit of {limitBytes} bytes. Send less, or ask the operator to raise listen.maxBodyBytes.");
 
     public static ApiProblem UnreadableBody(int status) => new(status, "invalid_body", InvalidRequest,
-        "The request body could not be read to its end. Send all that its headers announce, without long pauses.");
+        "The request body could not be read to its end. Send all that its headers announce, without long pauses.")
+    { EndsConnection = true };
 
     public static ApiProblem UnsupportedMediaType(string wanted) => new(415, "unsupported_media_type", InvalidRequest,
         $"This route takes a body of type {wanted}. Set the Content-Type header accordingly.");

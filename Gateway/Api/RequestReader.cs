@@ -2,6 +2,7 @@ using System.Text;
 using Gateway.Forwarding;
 using Gateway.Requests;
 using Gateway.Routing;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
@@ -60,6 +61,11 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
                 ? OutcomeMap.BodyTooLarge(listen.MaxBodyBytes)
                 : OutcomeMap.UnreadableBody(bad.StatusCode);
             return new ReadResult(null, null, problem);
+        }
+        catch (IOException bad) when (bad is not ConnectionResetException && !http.RequestAborted.IsCancellationRequested)
+        {
+            // A chunk's size beyond all numbers is told in this way.
+            return new ReadResult(null, null, OutcomeMap.UnreadableBody(StatusCodes.Status400BadRequest));
         }
     }
 
