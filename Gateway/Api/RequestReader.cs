@@ -115,7 +115,8 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     };
 
     // Kestrel sets the announced length aside under this name where the body comes in chunks.
-    private static bool IsAmbiguous(HttpRequest request) => request.Headers.ContainsKey("X-Content-Length");
+    private static bool IsAmbiguous(HttpRequest request) =>
+        request.Headers.ContainsKey("X-Content-Length") && request.Headers.TransferEncoding.Count > 0;
 
     private static ApiProblem? WrongContentType(HttpRequest request, ApiRoute route)
     {
