@@ -201,7 +201,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private void Map(GatewayOptions options)
     {
-        var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher);
+        var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher, _time);
         List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry)];
         if (_accessLog is not null)
         {
@@ -209,7 +209,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
         }
         var path = new GatewayPath(
             Core, _tenants.Door, reader, _upstreams, _app.Services.GetRequiredService<IHttpForwarder>(), () => Core.Options, observers,
-            _meters.OnAdmission, _time);
+            _meters.OnAdmission, _time)
+        {
+            Decisions = new DecisionLog(_app.Services.GetRequiredService<ILogger<DecisionLog>>()),
+        };
         ((IApplicationBuilder)_app).Run(new Endpoints(this, path, reader, _tenants.Door, options.Listen).Serve());
     }
 

@@ -55,9 +55,14 @@ public sealed class UpstreamPool
     internal string UpstreamModel => Pool.Options.UpstreamModel ?? Pool.Name;
 
     /// <summary>The splices that a request needs here.</summary>
-    internal BodyChanges Changes(InferenceRequest request, CallerTerms terms) => new(
+    /// <param name="request">The request.</param>
+    /// <param name="priority">Its key in the engine's scale; null: the engine takes none.</param>
+    /// <param name="terms">What the caller's standing changes.</param>
+    internal BodyChanges Changes(InferenceRequest request, int? priority, CallerTerms terms) => new(
         Model: request.Model == UpstreamModel ? null : UpstreamModel,
         IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false },
+        // The other routes have no such field: some engines refuse what they do not know.
+        Priority: request.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions ? priority : null,
         RemovesTrustedOnly: terms.RemovesTrustedFields,
         CacheSalt: terms.CacheSalt);
 
