@@ -23,7 +23,7 @@ public sealed partial class ArchitectureTests
             "Simulation", "Simulation/Serving", "Replay", "ASP.NET", "YARP", "Polly", "Logging", "HTTP", "Sockets", "OpenTelemetry", "Console", "YAML",
         ],
         ["Api"] = [.. Core, "Forwarding", "ASP.NET", "Logging"],
-        ["Access"] = [.. Core, "Api", "ASP.NET", "Logging"],
+        ["Access"] = [.. Core, "Api", "Forwarding", "ASP.NET", "Logging"],
         ["Requests"] = [],
         ["Estimation"] = ["Requests"],
         ["Replicas"] = [],

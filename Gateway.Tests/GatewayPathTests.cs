@@ -29,7 +29,7 @@ public sealed class GatewayPathTests
         pool.Replicas[0].OnProbed(ReplicaHealth.Up);
         using var upstreams = new UpstreamPools(new HttpClientHandler(), () => options.Resilience, _ => null, null, (_, _) => { }, TimeProvider.System);
         var path = new GatewayPath(
-            core, new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher, TimeProvider.System), upstreams, new BrokenForwarder(), () => options, [new Recorder(_completed)],
+            core, new Gateway.Access.Doorkeeper(new Gateway.Access.Limits.LimitLedger(TimeProvider.System), core.Hasher), new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher, TimeProvider.System), upstreams, new BrokenForwarder(), () => options, [new Recorder(_completed)],
             (_, _) => _ = beforeForwarding ? throw new InvalidOperationException("broken") : 0, TimeProvider.System);
         var http = new DefaultHttpContext();
         http.Request.Method = "POST";
@@ -52,7 +52,7 @@ public sealed class GatewayPathTests
         using var core = GatewayCore.Create(options, time, new Random(1), 7);
         using var upstreams = new UpstreamPools(new HttpClientHandler(), () => options.Resilience, _ => null, null, (_, _) => { }, time);
         var path = new GatewayPath(
-            core, new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher, time), upstreams, new BrokenForwarder(), () => options,
+            core, new Gateway.Access.Doorkeeper(new Gateway.Access.Limits.LimitLedger(TimeProvider.System), core.Hasher), new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher, time), upstreams, new BrokenForwarder(), () => options,
             [new Recorder(_completed)], (_, _) => time.Advance(TimeSpan.FromMilliseconds(3)), time);
         var http = new DefaultHttpContext();
         http.Request.Method = "POST";

@@ -1,37 +1,87 @@
+using Gateway.Access;
 using Gateway.Api;
 using Gateway.Requests;
 using Gateway.Telemetry;
+using Microsoft.AspNetCore.Http;
+using Endpoint = Gateway.Api.Endpoint;
 
 namespace Gateway;
 
 /// <summary>Every path of the gateway, in one place.</summary>
-internal static class Endpoints
+internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestReader reader, Doorkeeper door, ListenOptions listen)
 {
     private static readonly string[] Get = ["GET", "HEAD"];
     private static readonly string[] Post = ["POST"];
     private static readonly string[] GetDelete = ["GET", "DELETE"];
 
-    public static RouteTable Table(GatewayServer server, GatewayPath path, RequestReader reader, IReadOnlyList<string> corsOrigins)
+    /// <summary>Hands each request to the table of the address that it came to.</summary>
+    public RequestDelegate Serve()
     {
-        var fleet = server.Core.Fleet;
-        var exact = ApiRoute.All.ToDictionary(route => route.Path, route => new Endpoint(Post, http => path.InvokeAsync(http, route), route.Family));
-        exact["/v1/models"] = new(Get, http => ModelEndpoints.ListAsync(http, fleet));
+        if (listen.Ops is null)
+        {
+            var all = Table(hasData: true, hasOps: true);
+            return all.HandleAsync;
+        }
+        var (data, ops) = (Table(hasData: true, hasOps: false), Table(hasData: false, hasOps: true));
+        return http => (Listeners.IsOps(http) ? ops : data).HandleAsync(http);
+    }
+
+    private RouteTable Table(bool hasData, bool hasOps)
+    {
+        var exact = new Dictionary<string, Endpoint>(StringComparer.Ordinal);
+        var withId = new List<(string, string, Endpoint)>();
+        AddProbes(exact);
+        if (hasOps)
+        {
+            AddOps(exact, withId);
+        }
+        if (hasData)
+        {
+            AddData(exact, withId);
+        }
+        return new RouteTable(exact, withId, listen.CorsOrigins);
+    }
+
+    private void AddProbes(Dictionary<string, Endpoint> exact)
+    {
         exact["/livez"] = new(Get, OpsEndpoints.LiveAsync);
         exact["/health"] = exact["/livez"];
         exact["/ping"] = exact["/livez"];
-        exact["/readyz"] = new(Get, http => OpsEndpoints.ReadyAsync(http, fleet, server.IsStopping));
+        exact["/readyz"] = new(Get, http => OpsEndpoints.ReadyAsync(http, server.Core.Fleet, server.IsStopping));
         exact["/version"] = new(Get, http => OpsEndpoints.VersionAsync(http, GatewayServer.Version));
-        exact["/metrics"] = new(Get, http => Telemetry.MetricsPage.WriteAsync(http, server.MetricsPage));
-        exact["/-/status"] = new(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteStatus(json, fleet, server.Status())));
-        exact["/-/replicas"] = new(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteReplicas(json, fleet)));
-        exact["/-/explain"] = new(Post, http => ExplainEndpoint.HandleAsync(http, server.Core, reader));
-        (string, string, Endpoint)[] withId =
-        [
-            ("/-/replicas/", "/drain", new(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: true))),
-            ("/-/replicas/", "/undrain", new(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: false))),
-            ("/v1/models/", "", new(Get, http => ModelEndpoints.GetAsync(http, fleet))),
-            ("/v1/responses/", "", new(GetDelete, http => path.InvokeAsync(http, ApiRoute.StoredResponse))),
-        ];
-        return new RouteTable(exact, withId, corsOrigins);
     }
+
+    private void AddOps(Dictionary<string, Endpoint> exact, List<(string, string, Endpoint)> withId)
+    {
+        var fleet = server.Core.Fleet;
+        exact["/metrics"] = Ops(Get, http => MetricsPage.WriteAsync(http, server.MetricsPage), isMetrics: true);
+        exact["/-/status"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteStatus(json, fleet, server.Status())));
+        exact["/-/replicas"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteReplicas(json, fleet)));
+        exact["/-/explain"] = Ops(Post, http => ExplainEndpoint.HandleAsync(http, server.Core, reader));
+        withId.Add(("/-/replicas/", "/drain", Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: true, IsGuarded))));
+        withId.Add(("/-/replicas/", "/undrain", Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: false, IsGuarded))));
+    }
+
+    private void AddData(Dictionary<string, Endpoint> exact, List<(string, string, Endpoint)> withId)
+    {
+        var fleet = server.Core.Fleet;
+        foreach (var route in ApiRoute.All)
+        {
+            exact[route.Path] = new Endpoint(Post, http => path.InvokeAsync(http, route), route.Family);
+        }
+        exact["/v1/models"] = Models((http, caller) => ModelEndpoints.ListAsync(http, fleet, caller.MayUse));
+        withId.Add(("/v1/models/", "", Models((http, caller) => ModelEndpoints.GetAsync(http, fleet, caller.MayUse))));
+        withId.Add(("/v1/responses/", "", new(GetDelete, http => path.InvokeAsync(http, ApiRoute.StoredResponse))));
+    }
+
+    private bool IsGuarded => listen.Ops is not null || door.AsksForOpsKey;
+
+    private Endpoint Ops(string[] methods, RequestDelegate handle, bool isMetrics = false) => new(methods, http =>
+        door.OpsProblem(http, isMetrics) is { } problem ? RefuseAsync(http, problem) : handle(http));
+
+    private Endpoint Models(Func<HttpContext, Caller, Task> handle) => new(Get, http =>
+        door.Identify(http.Request.Headers, out var problem) is { } caller ? handle(http, caller) : RefuseAsync(http, problem!));
+
+    private static Task RefuseAsync(HttpContext http, ApiProblem problem) =>
+        ApiError.WriteAsync(http, ApiFamily.OpenAi, problem, HeaderFacts.RequestId(http.Request.Headers));
 }

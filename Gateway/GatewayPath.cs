@@ -1,3 +1,4 @@
+using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
 using Gateway.Forwarding;
@@ -10,9 +11,9 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Gateway;
 
-/// <summary>The whole life of a request: understand, estimate, wait for a turn, forward, learn. Thread-safe; one for the process.</summary>
+/// <summary>The whole life of a request: identify, understand, estimate, limit, wait for a turn, forward, learn. Thread-safe; one for the process.</summary>
 public sealed class GatewayPath(
-    GatewayCore core, RequestReader reader, UpstreamPools upstreams, IHttpForwarder forwarder, Func<GatewayOptions> options,
+    GatewayCore core, Doorkeeper door, RequestReader reader, UpstreamPools upstreams, IHttpForwarder forwarder, Func<GatewayOptions> options,
     IReadOnlyList<ICompletionObserver> observers, Action<string, AdmissionResult> decided, TimeProvider time)
 {
     // The exchange keeps time itself; YARP's own clock must never be the one that cuts a long answer.
@@ -42,7 +43,7 @@ public sealed class GatewayPath(
         finally
         {
             visit.Dispose();
-            var completed = visit.Complete();
+            var completed = visit.Complete(options().Telemetry.Tenants);
             foreach (var observer in observers)
             {
                 observer.OnCompleted(completed);
@@ -53,18 +54,30 @@ public sealed class GatewayPath(
 
     private async Task ServeAsync(Visit visit)
     {
-        // 1. What is asked?
+        // 1. Who asks, and what?
+        if (door.Identify(visit.Http.Request.Headers, out var stranger) is not { } caller)
+        {
+            await visit.RefuseAsync(stranger!);
+            return;
+        }
+        visit.Identified(caller);
         var read = await reader.ReadAsync(visit.Http, visit.Route, visit.RequestId, visit.ArrivedAt);
         if (read is not { Request: { } request, Body: { } body })
         {
             await visit.RefuseAsync(read.Problem!);
             return;
         }
+        request = caller.Own(request, visit.Http.Request.Headers);
         visit.Understood(request, body, read.Upload);
         var isStored = visit.Route.Kind == ApiKind.StoredResponse;
         if ((isStored ? Pinning.Holder(core, request) : core.Find(request.Model)) is not { } model)
         {
             await visit.RefuseAsync(isStored ? OutcomeMap.UnknownResponse() : OutcomeMap.UnknownModel(request.Model));
+            return;
+        }
+        if (Forbidden(caller, request, isStored) is { } forbidden)
+        {
+            await visit.RefuseAsync(forbidden);
             return;
         }
 
@@ -80,6 +93,11 @@ public sealed class GatewayPath(
         if (model.Pool.ContextTokens <= estimate.LeastPromptTokens)
         {
             await visit.RefuseAsync(OutcomeMap.ContextLength(request.Model));
+            return;
+        }
+        if (await caller.EnterAsync(visit.Http, visit.Route, estimate) is { } overLimit)
+        {
+            await visit.RefuseAsync(overLimit);
             return;
         }
 
@@ -105,16 +123,31 @@ public sealed class GatewayPath(
             return;
         }
         // 4. Forward, and watch the answer go by.
-        await ForwardAsync(visit, model, new Departure(request, estimate, body, resilience, constraints.PinnedSlot), admission, heartbeat);
+        var departure = new Departure(request, estimate, body, resilience, constraints.PinnedSlot) { Terms = caller.Terms };
+        await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
     }
 
-    private async Task ForwardAsync(Visit visit, ModelPool model, Departure departure, AdmissionResult admission, Heartbeat? heartbeat)
+    // A stored response was found by the caller's own key: nobody else's can be.
+    private static ApiProblem? Forbidden(Caller caller, InferenceRequest request, bool isStored) =>
+        !isStored && !caller.MayUse(request.Model) ? OutcomeMap.ModelNotAllowed(request.Model)
+        : caller.Terms.RemovesTrustedFields && request.Body.NamesLocalMedia ? OutcomeMap.MediaNotAllowed()
+        : null;
+
+    private async Task ForwardAsync(Visit visit, ModelPool model, Caller caller, Departure departure, AdmissionResult admission, Heartbeat? heartbeat)
     {
         var current = options();
         using var exchange = new Exchange(departure, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission, time)
         {
-            // A client may ask for what it was just told of, so the holder is known before the client is.
-            Answering = answering => Pinning.Remember(answering, model, core.Hasher),
+            Answering = answering =>
+            {
+                // A client may ask for what it was just told of, so the holder is known before the client is.
+                Pinning.Remember(answering, model, core.Hasher, caller);
+                if (answering.Answer.IsComplete)
+                {
+                    // Nor may it find its own place still taken when it asks again.
+                    visit.Settle();
+                }
+            },
         };
         visit.Begin(exchange);
         ForwarderError error;
@@ -130,7 +163,7 @@ public sealed class GatewayPath(
         finally
         {
             exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
-            Pinning.Remember(exchange, model, core.Hasher);
+            Pinning.Remember(exchange, model, core.Hasher, caller);
             model.Dispatcher.OnCompleted(departure.Request, departure.Estimate, exchange.Answer.OutputTokens);
         }
         // What cannot be passed on, such as a header that HTTP forbids, is told like any answer that is none.

@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
+using Gateway.Access.Limits;
 using Gateway.Api;
 using Gateway.Configuration;
 using Gateway.Forwarding;
@@ -25,9 +26,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
     /// <summary>An answer that grew this recently shows that a slow probe means a busy engine.</summary>
     private static readonly TimeSpan ProofOfLife = TimeSpan.FromSeconds(10);
 
-    // The frames of a chunked body count for Kestrel; the exact limit is on the body's own bytes, where it is read.
-    private const int RoomForChunkFrames = 8;
-
     /// <summary>Time for the last words to the clients after the drain is over; then connections are cut.</summary>
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
 
@@ -39,6 +37,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly StateGauges _gauges;
     private readonly AccessLog? _accessLog;
     private readonly SnapshotFile? _snapshots;
+    private readonly TenantKeeper _tenants;
+    private CertificateKeeper? _certificates;
     private readonly TimeProvider _time;
     private readonly ILogger<GatewayServer> _log;
     private readonly DateTimeOffset _startedAt;
@@ -50,7 +50,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     {
         _time = settings.Time;
         _startedAt = _time.GetUtcNow();
-        var builder = Builder(options);
+        var builder = Builder(options, () => _certificates!.Current);
         settings.ConfigureLogging?.Invoke(builder.Logging);
         _app = builder.Build();
         _drain = _time.CreateTimer(_ => EndDrain(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -62,6 +62,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Core = GatewayCore.Create(options, _time, chance, hashKey);
         snapshot.Restore(Core.Lengths);
         _snapshots = SnapshotFile.KeepWriting(options.Estimation, () => Core.Lengths, hashKey, _time, _log);
+        _tenants = new TenantKeeper(options, settings.Environment, Core.Hasher, _time, _log);
 
         var scope = new object();
         _meters = new GatewayMeters(scope);
@@ -114,6 +115,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var server = new GatewayServer(options, settings);
         try
         {
+            server._certificates = options.Listen.Tls is { } tls ? new CertificateKeeper(tls, settings.Time, server._log) : null;
             server._watcher.Apply([.. server.Core.Models.Select(model => model.Pool)], options.Resilience);
             server._watcher.Start();
             await server._app.StartAsync(cancellationToken);
@@ -134,6 +136,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     public void Apply(GatewayOptions options)
     {
         var left = Core.Apply(options);
+        _tenants.Apply(options);
         _watcher.Apply([.. Core.Models.Select(model => model.Pool)], options.Resilience);
         foreach (var model in left)
         {
@@ -164,6 +167,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
             await _snapshots.DisposeAsync();
         }
         Core.Dispose();
+        _tenants.Dispose();
+        _certificates?.Dispose();
         _upstreams.Dispose();
         if (_accessLog is not null)
         {
@@ -182,7 +187,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Core.Dispose();
     }
 
-    private static WebApplicationBuilder Builder(GatewayOptions options)
+    private static WebApplicationBuilder Builder(GatewayOptions options, Func<ServerCertificates> certificates)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -190,10 +195,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
             kestrel.AddServerHeader = false;
             // As the engines' headers are read: a byte beyond ASCII in one of them must not fail the answer.
             kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
-            kestrel.Limits.MaxRequestBodySize = RoomForChunkFrames * options.Listen.MaxBodyBytes;
-            kestrel.Limits.MaxConcurrentConnections = options.Listen.MaxConnections;
-        });
-        builder.WebHost.UseUrls([.. options.Listen.Urls]);
+            Listeners.Open(kestrel, options.Listen, certificates);
+        }).UseKestrelHttpsConfiguration();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Listen.DrainTimeout + Farewell);
         builder.Services.AddHttpForwarder();
         builder.Logging.SetMinimumLevel(options.Telemetry.LogLevel);
@@ -214,16 +217,18 @@ public sealed partial class GatewayServer : IAsyncDisposable
             observers.Add(_accessLog);
         }
         var path = new GatewayPath(
-            Core, reader, _upstreams, _app.Services.GetRequiredService<IHttpForwarder>(), () => Core.Options, observers,
+            Core, _tenants.Door, reader, _upstreams, _app.Services.GetRequiredService<IHttpForwarder>(), () => Core.Options, observers,
             _meters.OnAdmission, _time)
         {
             Decisions = new DecisionLog(_app.Services.GetRequiredService<ILogger<DecisionLog>>()),
         };
-        var routes = Endpoints.Table(this, path, reader, options.Listen.CorsOrigins);
-        ((IApplicationBuilder)_app).Run(routes.HandleAsync);
+        ((IApplicationBuilder)_app).Run(new Endpoints(this, path, reader, _tenants.Door, options.Listen).Serve());
     }
 
     internal PrometheusPage MetricsPage => _telemetry.Page;
+
+    /// <summary>What tenants use.</summary>
+    internal LimitLedger Limits => _tenants.Ledger;
 
     internal bool IsStopping => _app.Lifetime.ApplicationStopping.IsCancellationRequested;
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Gateway.Access;
 using Gateway.Forwarding;
 using Gateway.Queueing;
 using Gateway.Requests;
@@ -27,14 +28,14 @@ internal static class Pinning
         return null;
     }
 
-    /// <summary>Notes which replica holds a response that was just made.</summary>
-    public static void Remember(Exchange exchange, ModelPool model, PrefixHasher hasher)
+    /// <summary>Notes which replica holds a response that was just made, for whoever made it.</summary>
+    public static void Remember(Exchange exchange, ModelPool model, PrefixHasher hasher, Caller caller)
     {
         // A replica that left meanwhile has given its slot away.
         var replica = exchange.Reservation.Replica;
         if (exchange.Answer.ResponseId is { } id && exchange.Failure is null && model.Pool.Find(replica.Id) == replica)
         {
-            model.Prefixes.RecordSession(hasher.Key(Encoding.UTF8.GetBytes(id)), replica.Slot);
+            model.Prefixes.RecordSession(caller.OwnKey(hasher.Key(Encoding.UTF8.GetBytes(id))), replica.Slot);
         }
     }
 }

@@ -1,3 +1,6 @@
+using System.Globalization;
+using Gateway.Access;
+using Gateway.Access.Limits;
 using Gateway.Api;
 using Gateway.Estimation;
 using Gateway.Forwarding;
@@ -5,6 +8,7 @@ using Gateway.Forwarding.Answers;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;
+using Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
 
 namespace Gateway;
@@ -14,6 +18,7 @@ internal sealed class Visit : IDisposable
 {
     private readonly TimeProvider _time;
     private readonly DateTimeOffset _arrived;
+    private Caller _caller = Caller.Anybody;
     private InferenceRequest? _request;
     private RequestBytes? _body;
     private RequestEstimate? _estimate;
@@ -46,6 +51,8 @@ internal sealed class Visit : IDisposable
     /// <summary>Timestamp of the clock.</summary>
     public long ArrivedAt { get; }
 
+    public void Identified(Caller caller) => _caller = caller;
+
     public void Understood(InferenceRequest request, RequestBytes body, TimeSpan upload) => (_request, _body, _upload) = (request, body, upload);
 
     public void Estimated(string model, in RequestEstimate estimate) => (_model, _estimate) = (model, estimate);
@@ -72,14 +79,22 @@ internal sealed class Visit : IDisposable
         return ApiError.WriteAsync(Http, Route.Family, problem, RequestId);
     }
 
+    /// <summary>Charges the caller with what was really used. The first call counts.</summary>
+    public void Settle() => _caller.Leave(Route, TokensUsed());
+
     /// <summary>Gives back what the request held.</summary>
-    public void Dispose() => _body?.Dispose();
+    public void Dispose()
+    {
+        _body?.Dispose();
+        Settle();
+    }
 
     /// <summary>Gives back what was learned from; after the last observer.</summary>
     public void Forget() => _request?.Body.Sketch?.Return();
 
     /// <summary>The request at its end.</summary>
-    public CompletedRequest Complete()
+    /// <param name="tenants">How its tenant may be shown.</param>
+    public CompletedRequest Complete(TenantNaming tenants)
     {
         var answer = _exchange?.Answer;
         // An answer that breaks off may take the client's connection with it; that is no departure.
@@ -93,6 +108,8 @@ internal sealed class Visit : IDisposable
             RequestId = RequestId,
             Model = _model,
             ReplicaId = _exchange?.Reservation.Replica.Id,
+            Tenant = TenantAs(tenants),
+            IsPriorityLowered = _caller.IsPriorityLowered,
             Estimate = _estimate,
             Outcome = isBroken ? RequestOutcome.Failed : OutcomeMap.OutcomeOf(left ? status : _toldStatus ?? status),
             ErrorCode = left ? "client_closed_request" : isBroken ? "upstream_stream_broken" : _errorCode,
@@ -111,6 +128,26 @@ internal sealed class Visit : IDisposable
             MalformedFrames = answer?.MalformedFrames ?? 0,
         };
     }
+
+    // A stream is charged as far as it went. Whoever leaves while the prompt is computed has had that work done; who is failed by an engine has not.
+    private TokenAmount TokensUsed()
+    {
+        if (_exchange is not { Answer: { } answer, SentAt: not null })
+        {
+            return TokenAmount.None;
+        }
+        var hasLeft = _clientLeft || Http.RequestAborted.IsCancellationRequested;
+        return answer.FirstTokenAt is not null || hasLeft
+            ? new TokenAmount(answer.Usage.PromptTokens ?? _estimate?.PromptTokens ?? 0, answer.OutputTokens)
+            : TokenAmount.None;
+    }
+
+    private string? TenantAs(TenantNaming naming) => (naming, _caller.Tenant) switch
+    {
+        (TenantNaming.Name, { } tenant) => tenant.Name,
+        (TenantNaming.Hash, { } tenant) => tenant.Key.ToString("x16", CultureInfo.InvariantCulture),
+        _ => null,
+    };
 
     private TimeSpan OverheadOf()
     {

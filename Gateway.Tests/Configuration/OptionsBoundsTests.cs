@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
 using Gateway.Estimation;
@@ -17,6 +18,7 @@ public class OptionsBoundsTests
     private static readonly (string Path, Type Type)[] Sections =
     [
         ("listen", typeof(ListenOptions)),
+        ("listen.tls", typeof(TlsOptions)),
         ("models[0]", typeof(ModelOptions)),
         ("models[0].replicas[0]", typeof(ReplicaOptions)),
         ("routing", typeof(RoutingOptions)),
@@ -27,6 +29,10 @@ public class OptionsBoundsTests
         ("resilience", typeof(ResilienceOptions)),
         ("resilience.health", typeof(HealthOptions)),
         ("resilience.heartbeat", typeof(HeartbeatOptions)),
+        ("access", typeof(AccessOptions)),
+        ("access.defaults", typeof(LimitOptions)),
+        ("access.tenants[0]", typeof(TenantOptions)),
+        ("access.tenants[0].limits", typeof(LimitOptions)),
         ("telemetry", typeof(TelemetryOptions)),
     ];
 
@@ -99,6 +105,8 @@ public class OptionsBoundsTests
         "models[0]" => ($"models:\n  - name: m\n    {line}\n    replicas: [http://a:1]\n", 3),
         "models[0].replicas[0]" => ($"models:\n  - name: m\n    replicas:\n      - url: http://a:1\n        {line}\n", 5),
         "routing.scorers[0]" => ($"{OneModel}routing:\n  scorers:\n    - name: session\n      {line}\n", 7),
+        "access.tenants[0]" => ($"{OneModel}access:\n  tenants:\n    - name: t\n      {line}\n", 7),
+        "access.tenants[0].limits" => ($"{OneModel}access:\n  tenants:\n    - name: t\n      limits:\n        {line}\n", 8),
         _ when path.Split('.') is [var outer, var inner] => ($"{OneModel}{outer}:\n  {inner}:\n    {line}\n", 6),
         _ => ($"{OneModel}{path}:\n  {line}\n", 5),
     };
@@ -126,7 +134,18 @@ public class OptionsBoundsTests
         listen.maxBodyBytes = 64MiB [1KiB .. 4GiB]
         listen.maxConnections = 20000 [1 .. 10000000]
         listen.drainTimeout = 30s [0 .. 1d]
+        listen.maxBufferedBytes = 2GiB [1MiB .. 1TiB]
+        listen.maxHeaderBytes = 32KiB [1KiB .. 1MiB]
+        listen.headersTimeout = 30s [1s .. 1h]
+        listen.minUploadBytesPerSecond = 240 [0 .. 1000000000]
+        listen.minDownloadBytesPerSecond = 1000 [0 .. 1000000000]
+        listen.slowClientGrace = 10s [2s .. 1h]
+        listen.ops = (none)
+        listen.tls = (none)
         listen.corsOrigins = []
+        listen.tls.certificate = (empty)
+        listen.tls.key = (empty)
+        listen.tls.clientCa = (none)
         models[0].name = (empty)
         models[0].aliases = []
         models[0].upstreamModel = (none)
@@ -195,9 +214,40 @@ public class OptionsBoundsTests
         resilience.heartbeat.interval = 0 [0 .. 1h]
         resilience.heartbeat.commitAfter = 0 [0 .. 1h]
         resilience.heartbeat.form = newlines
+        access.tenants = []
+        access.anonymousTenant = (none)
+        access.keysFile = (none)
+        access.defaults = (section)
+        access.cacheSalt = false
+        access.secretEnv = (none)
+        access.opsKeys = []
+        access.opsKeyEnv = []
+        access.protectMetrics = false
+        access.defaults.requestsPerMinute = (none) [1 .. 1000000000]
+        access.defaults.tokensPerMinute = (none) [1 .. 1000000000000]
+        access.defaults.inputTokensPerMinute = (none) [1 .. 1000000000000]
+        access.defaults.outputTokensPerMinute = (none) [1 .. 1000000000000]
+        access.defaults.maxConcurrent = (none) [1 .. 1000000]
+        access.defaults.dailyTokens = (none) [1 .. 1000000000000000]
+        access.defaults.maxPriority = (none)
+        access.tenants[0].name = (empty)
+        access.tenants[0].weight = 1 [0 excluded .. 1000]
+        access.tenants[0].keys = []
+        access.tenants[0].keyEnv = []
+        access.tenants[0].models = []
+        access.tenants[0].trusted = false
+        access.tenants[0].limits = (section)
+        access.tenants[0].limits.requestsPerMinute = (none) [1 .. 1000000000]
+        access.tenants[0].limits.tokensPerMinute = (none) [1 .. 1000000000000]
+        access.tenants[0].limits.inputTokensPerMinute = (none) [1 .. 1000000000000]
+        access.tenants[0].limits.outputTokensPerMinute = (none) [1 .. 1000000000000]
+        access.tenants[0].limits.maxConcurrent = (none) [1 .. 1000000]
+        access.tenants[0].limits.dailyTokens = (none) [1 .. 1000000000000000]
+        access.tenants[0].limits.maxPriority = (none)
         telemetry.replicaHeader = true
         telemetry.accessLog = stdout
         telemetry.logLevel = information
+        telemetry.tenants = off
         telemetry.genAiMetrics = true
 
         """;

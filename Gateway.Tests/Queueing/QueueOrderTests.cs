@@ -231,6 +231,35 @@ public sealed class QueueOrderTests : IDisposable
     }
 
     [Fact]
+    public void Select_ByVtcWithWeights_SharesTheTurnsByThem()
+    {
+        _order = new TokenCounterOrder();
+        for (var i = 1; i <= 6; i++)
+        {
+            Enter($"h{i}", 0, CorePool.Cost(100, 50), tenant: 1, weight: 2);
+            Enter($"l{i}", 0, CorePool.Cost(100, 50), tenant: 2, weight: 1);
+        }
+
+        var first = Schedule(at: 1).Split(' ')[..9];
+
+        Assert.Equal((6, 3), (first.Count(id => id[0] == 'h'), first.Count(id => id[0] == 'l')));
+    }
+
+    [Fact]
+    public void Select_ByVtcWithFlows_SharesATenantsTurnsAmongThem()
+    {
+        _order = new TokenCounterOrder();
+        for (var i = 1; i <= 4; i++)
+        {
+            Enter($"a{i}", 0, CorePool.Cost(100, 50), tenant: 1, flow: 11);
+        }
+        Enter("b1", 1, CorePool.Cost(100, 50), tenant: 1, flow: 12);
+        Enter("c1", 1, CorePool.Cost(100, 50), tenant: 2);
+
+        Assert.Equal("a1 c1 b1 a2 a3 a4", Schedule(at: 2));
+    }
+
+    [Fact]
     public void Select_ByMlfqOverTheTurnsOfSessions_PutsTheLeastServedLevelFirst()
     {
         _order = new AttainedServiceOrder(TimeSpan.FromHours(1));
@@ -254,9 +283,9 @@ public sealed class QueueOrderTests : IDisposable
 
     private static TimeSpan Seconds(double seconds) => TimeSpan.FromSeconds(seconds);
 
-    private void Enter(string id, double at, RequestEstimate cost, ulong tenant = 0, ulong session = 0)
+    private void Enter(string id, double at, RequestEstimate cost, ulong tenant = 0, ulong session = 0, double weight = 1, ulong flow = 0)
     {
-        var request = CorePool.Request(id, session: session) with { TenantKey = tenant };
+        var request = CorePool.Request(id, session: session) with { TenantKey = tenant, TenantWeight = weight, FlowKey = flow };
         (_order as IServiceAccount)?.OnEntered(request);
         _waiting.Add(new Waiter(_world.Dispatcher, request, cost, Constraints.None, _ => { })
         {

@@ -30,7 +30,11 @@ public static class ApiError
         response.Headers["x-request-id"] = requestId;
         response.Headers["x-gateway-reason"] = problem.Code;
         SetRetryHeaders(response.Headers, problem);
-        if (problem.Code == "shutting_down")
+        if (status == StatusCodes.Status401Unauthorized)
+        {
+            response.Headers.WWWAuthenticate = "Bearer";
+        }
+        if (problem.EndsConnection || problem.Code == "shutting_down")
         {
             response.Headers.Connection = "close";
         }

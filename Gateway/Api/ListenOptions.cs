@@ -20,6 +20,54 @@ public sealed record ListenOptions
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Bytes of memory that request bodies may hold together; a body that finds no room is refused with 503.</summary>
+    [Range(1_048_576L, 1_099_511_627_776L)]
+    public long MaxBufferedBytes { get; init; } = 2L << 30;
+
+    /// <summary>Longest request line and headers, in bytes.</summary>
+    [Range(1_024, 1_048_576)]
+    public int MaxHeaderBytes { get; init; } = 32 << 10;
+
+    /// <summary>Longest time a client may take for its headers.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "01:00:00")]
+    public TimeSpan HeadersTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Bytes per second that an upload must keep up on average; 0: any pace.</summary>
+    [Range(0, 1_000_000_000)]
+    public int MinUploadBytesPerSecond { get; init; } = 240;
+
+    /// <summary>Bytes per second that a client must take of what waits for it; 0: any pace.</summary>
+    [Range(0, 1_000_000_000)]
+    public int MinDownloadBytesPerSecond { get; init; } = 1_000;
+
+    /// <summary>How long a client may stay below these rates before its connection is cut.</summary>
+    [Range(typeof(TimeSpan), "00:00:02", "01:00:00")]
+    public TimeSpan SlowClientGrace { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>An address of its own for the ops endpoints, which are then nowhere else; null: with the others.</summary>
+    public string? Ops { get; init; }
+
+    /// <summary>The certificate for addresses with https; null: there are none.</summary>
+    public TlsOptions? Tls { get; init; }
+
     /// <summary>Origins that browsers may call from, or <c>*</c>. Empty: no CORS answers at all.</summary>
     public IReadOnlyList<string> CorsOrigins { get; init; } = [];
+}
+
+/// <summary>Files of the certificate, in PEM. Their contents are followed; which files they are needs a restart.</summary>
+public sealed record TlsOptions
+{
+    /// <summary>The certificate, with the intermediate ones behind it.</summary>
+    [Required]
+    public string Certificate { get; init; } = "";
+
+    /// <summary>Its private key, not encrypted.</summary>
+    [Required]
+    public string Key { get; init; } = "";
+
+    /// <summary>The authorities one of which must have signed a client's certificate; null: clients need none.</summary>
+    public string? ClientCa { get; init; }
+
+    /// <summary>All files that are named.</summary>
+    internal IReadOnlyList<string> Files => ClientCa is null ? [Certificate, Key] : [Certificate, Key, ClientCa];
 }

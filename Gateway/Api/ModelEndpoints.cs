@@ -11,29 +11,28 @@ public static class ModelEndpoints
     // Constant, so that clients and caches see no change where there is none.
     private const long Created = 1_700_000_000;
 
-    /// <summary>The list.</summary>
-    public static Task ListAsync(HttpContext http, Fleet fleet) => JsonAnswer.WriteAsync(http, json =>
+    /// <summary>The list, of what the caller may use.</summary>
+    public static Task ListAsync(HttpContext http, Fleet fleet, Func<string, bool> mayUse) => JsonAnswer.WriteAsync(http, json =>
     {
         json.WriteStartObject();
         json.WriteString("object", "list");
         json.WriteStartArray("data");
         foreach (var pool in fleet.Pools)
         {
-            WriteModel(json, pool, pool.Name);
-            foreach (var alias in pool.Options.Aliases)
+            foreach (var name in pool.Options.Aliases.Prepend(pool.Name).Where(mayUse))
             {
-                WriteModel(json, pool, alias);
+                WriteModel(json, pool, name);
             }
         }
         json.WriteEndArray();
         json.WriteEndObject();
     });
 
-    /// <summary>One model; ids may contain slashes and colons, percent-encoded or not.</summary>
-    public static Task GetAsync(HttpContext http, Fleet fleet)
+    /// <summary>One model; ids may contain slashes and colons, percent-encoded or not. What the caller may not use does not exist for it.</summary>
+    public static Task GetAsync(HttpContext http, Fleet fleet, Func<string, bool> mayUse)
     {
         var id = (string)http.Request.RouteValues["id"]!;
-        return fleet.Find(id) is { } pool
+        return fleet.Find(id) is { } pool && mayUse(id)
             ? JsonAnswer.WriteAsync(http, json => WriteModel(json, pool, id))
             : ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnknownModel(id.Length <= 256 ? id : "(too long)"), HeaderFacts.RequestId(http.Request.Headers));
     }

@@ -9,9 +9,10 @@ internal static class MultipartBody
 {
     /// <param name="request">The request.</param>
     /// <param name="maxBytes">Most that is kept while the model is looked for.</param>
+    /// <param name="budget">Memory for bodies.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     public static async ValueTask<(RequestBytes? Body, BodyFacts Facts, ApiProblem? Problem)> OpenAsync(
-        HttpRequest request, long maxBytes, CancellationToken cancellationToken)
+        HttpRequest request, long maxBytes, BodyBudget budget, CancellationToken cancellationToken)
     {
         if (MultipartModelScanner.Create(request.ContentType) is not { } scanner)
         {
@@ -21,11 +22,15 @@ internal static class MultipartBody
         {
             return (null, BodyFacts.None, OutcomeMap.BodyTooLarge(maxBytes));
         }
-        var body = RequestBytes.Begin();
+        var body = RequestBytes.Begin(budget);
         var opened = false;
         try
         {
             var (scan, isWhole) = await FindModelAsync(request.Body, body, scanner, maxBytes, cancellationToken);
+            if (body.IsRefused)
+            {
+                return (null, BodyFacts.None, OutcomeMap.Overloaded());
+            }
             if (body.Memory.Length > maxBytes)
             {
                 return (null, BodyFacts.None, OutcomeMap.BodyTooLarge(maxBytes));

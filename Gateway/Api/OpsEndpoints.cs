@@ -36,11 +36,15 @@ public static class OpsEndpoints
         json.WriteEndObject();
     });
 
-    /// <summary>Stops or resumes new work at a replica; what runs there finishes. Answers only to this machine.</summary>
-    public static Task SetDrainingAsync(HttpContext http, Fleet fleet, bool isDraining)
+    /// <summary>Stops or resumes new work at a replica; what runs there finishes.</summary>
+    /// <param name="http">The request.</param>
+    /// <param name="fleet">The replicas.</param>
+    /// <param name="isDraining">Which of the two.</param>
+    /// <param name="isGuarded">Whether something else keeps strangers away; else only this machine is answered.</param>
+    public static Task SetDrainingAsync(HttpContext http, Fleet fleet, bool isDraining, bool isGuarded)
     {
         var requestId = HeaderFacts.RequestId(http.Request.Headers);
-        if (!IsLocal(http))
+        if (!isGuarded && !IsLocal(http))
         {
             return ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.LoopbackOnly(), requestId);
         }

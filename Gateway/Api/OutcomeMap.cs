@@ -21,6 +21,9 @@ public sealed record ApiProblem(int Status, string Code, string Type, string Mes
 
     /// <summary>Whether asking again as it is cannot help, so that clients must not retry on their own.</summary>
     public bool IsFinal { get; init; }
+
+    /// <summary>Whether nothing more is taken from this connection.</summary>
+    public bool EndsConnection { get; init; }
 }
 
 /// <summary>The mapping from endings to HTTP, in one place.</summary>
@@ -132,11 +135,48 @@ public static class OutcomeMap
     public static ApiProblem InternalError() => new(500, "internal_error", ServerError,
         "The gateway itself failed. Send the request again; the operator finds the cause in the gateway's log.");
 
+    public static ApiProblem MissingKey() => new(401, "invalid_api_key", "authentication_error",
+        "This gateway asks for an API key. Send it as 'Authorization: Bearer KEY', 'x-api-key' or 'api-key'.");
+
+    public static ApiProblem WrongKey() => new(401, "invalid_api_key", "authentication_error",
+        "The API key is not known here. Check it, or ask the operator for a new one.");
+
+    public static ApiProblem ModelNotAllowed(string model) => new(403, "model_not_allowed", "permission_error",
+        $"This API key may not use the model '{model}'. GET /v1/models lists the models that it may use.")
+    { Param = "model" };
+
+    public static ApiProblem MediaNotAllowed() => new(403, "media_not_allowed", "permission_error",
+        "A media address is a local file, or lies within the gateway's own network. Send the media itself, or an address that anybody can reach.");
+
+    /// <param name="what">Requests or tokens.</param>
+    /// <param name="retryAfter">Until the request would pass.</param>
+    public static ApiProblem RateLimited(string what, TimeSpan retryAfter) => new(429, "rate_limit_exceeded", RateLimit,
+        $"The limit on {what} per minute of this API key is reached. Retry after the time in Retry-After.")
+    { RetryAfter = retryAfter };
+
+    public static ApiProblem TooManyAtOnce(TimeSpan retryAfter) => new(429, "concurrency_limit_exceeded", RateLimit,
+        "This API key has as many requests running as it may. Retry when one of them has ended.")
+    { RetryAfter = retryAfter };
+
+    public static ApiProblem BudgetSpent(TimeSpan retryAfter) => new(429, "insufficient_quota", "insufficient_quota",
+        "What is left of this API key's tokens for the day does not suffice for the request. They are renewed at midnight UTC.")
+    { RetryAfter = retryAfter, IsFinal = true };
+
+    /// <summary>The gateway's own memory for request bodies is given out.</summary>
+    public static ApiProblem Overloaded() => new(503, "gateway_overloaded", ServerError,
+        "The gateway holds as many request bodies as it may. Retry after the time in Retry-After.")
+    { RetryAfter = TimeSpan.FromSeconds(1) };
+
+    /// <summary>Whoever stands in front may have read another length than this gateway, and what follows as another request.</summary>
+    public static ApiProblem AmbiguousLength() => new(400, "invalid_header", InvalidRequest,
+        "The request has both a Content-Length and a Transfer-Encoding. Send one of them.")
+    { Param = "Content-Length", EndsConnection = true };
+
     public static ApiProblem UnknownReplica() => new(404, "replica_not_found", InvalidRequest,
         "There is no replica with this id. GET /-/replicas lists them.");
 
     public static ApiProblem LoopbackOnly() => new(403, "loopback_only", "permission_error",
-        "This endpoint changes the fleet and answers only to clients on the gateway's own machine.");
+        "This endpoint changes the fleet and answers only to clients on the gateway's own machine. The operator opens it with access.opsKeys or listen.ops.");
 
     public static ApiProblem UnknownRoute(string method, string path) => new(404, "unknown_url", InvalidRequest,
         $"Unknown request URL: {method} {path}. Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs.");
@@ -148,7 +188,8 @@ public static class OutcomeMap
         $"The request body is larger than the limit of {limitBytes} bytes. Send less, or ask the operator to raise listen.maxBodyBytes.");
 
     public static ApiProblem UnreadableBody(int status) => new(status, "invalid_body", InvalidRequest,
-        "The request body could not be read to its end. Send all that its headers announce, without long pauses.");
+        "The request body could not be read to its end. Send all that its headers announce, without long pauses.")
+    { EndsConnection = true };
 
     public static ApiProblem UnsupportedMediaType(string wanted) => new(415, "unsupported_media_type", InvalidRequest,
         $"This route takes a body of type {wanted}. Set the Content-Type header accordingly.");

@@ -2,6 +2,7 @@ using System.Text;
 using Gateway.Forwarding;
 using Gateway.Requests;
 using Gateway.Routing;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
@@ -17,7 +18,11 @@ public readonly record struct ReadResult(InferenceRequest? Request, RequestBytes
 /// <summary>Reads a request's body once and understands it together with the headers. Thread-safe.</summary>
 public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> options, PrefixHasher hasher, TimeProvider time)
 {
+    private readonly BodyBudget _budget = new(listen.MaxBufferedBytes);
     private PrefixHasher _hasher = hasher;
+
+    /// <summary>Bytes of memory that hold bodies now.</summary>
+    public long BufferedBytes => _budget.TakenBytes;
 
     /// <param name="http">The request.</param>
     /// <param name="route">Its route.</param>
@@ -26,6 +31,10 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     public async ValueTask<ReadResult> ReadAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt = null)
     {
         var sized = Hasher();
+        if (IsAmbiguous(http.Request))
+        {
+            return new ReadResult(null, null, OutcomeMap.AmbiguousLength());
+        }
         if (HeaderFacts.Read(http.Request.Headers, sized, out var headers) is { } badHeader)
         {
             return new ReadResult(null, null, badHeader);
@@ -54,14 +63,24 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
                 : OutcomeMap.UnreadableBody(bad.StatusCode);
             return new ReadResult(null, null, problem);
         }
+        catch (IOException bad) when (bad is not ConnectionResetException && !http.RequestAborted.IsCancellationRequested)
+        {
+            // A chunk's size beyond all numbers is told in this way.
+            return new ReadResult(null, null, OutcomeMap.UnreadableBody(StatusCodes.Status400BadRequest));
+        }
     }
 
     private async ValueTask<ReadResult> ReadJsonAsync(
         HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, PrefixHasher sized)
     {
         var began = time.GetTimestamp();
-        var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted);
+        var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted, _budget);
         var upload = time.GetElapsedTime(began);
+        if (bytes is { IsRefused: true })
+        {
+            bytes.Dispose();
+            return new ReadResult(null, null, OutcomeMap.Overloaded());
+        }
         if (bytes is null)
         {
             return new ReadResult(null, null, OutcomeMap.BodyTooLarge(listen.MaxBodyBytes));
@@ -77,7 +96,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     private async ValueTask<ReadResult> ReadMultipartAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers)
     {
         var began = time.GetTimestamp();
-        var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, http.RequestAborted);
+        var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, _budget, http.RequestAborted);
         return problem is not null
             ? new ReadResult(null, null, problem)
             : new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), body, null, time.GetElapsedTime(began));
@@ -98,6 +117,10 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         Deadline = headers.Deadline,
         TimeToFirstTokenSlo = headers.TimeToFirstTokenSlo,
     };
+
+    // Kestrel sets the announced length aside under this name where the body comes in chunks.
+    private static bool IsAmbiguous(HttpRequest request) =>
+        request.Headers.ContainsKey("X-Content-Length") && request.Headers.TransferEncoding.Count > 0;
 
     private static ApiProblem? WrongContentType(HttpRequest request, ApiRoute route)
     {

@@ -30,7 +30,7 @@ public static class ServeVerb
         var text = ConfigurationFile.Read(file, out _);
         var (options, problems) = text is null
             ? ConfigurationFile.Load(file, environment)
-            : ConfigurationLoader.Load(text, file, environment);
+            : ConfigurationFile.LoadText(text, file, environment);
         if (options is null)
         {
             await streams.Error.WriteLineAsync(ProblemReport.Format(problems, "The gateway does not start."));
@@ -44,7 +44,7 @@ public static class ServeVerb
             var settings = new LastGood<GatewayOptions>(options);
             settings.Changed += server.Apply;
             using var watcher = new ConfigurationWatcher(
-                file, text!, settings, edited => ConfigurationLoader.Load(edited, file, environment),
+                file, text!, settings, edited => ConfigurationFile.LoadText(edited, file, environment),
                 applied => NoteRefusal(server, applied), TimeProvider.System, logs.CreateLogger<ConfigurationWatcher>());
             using var onHangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
             {

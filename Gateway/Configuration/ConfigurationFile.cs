@@ -45,8 +45,16 @@ public static class ConfigurationFile
     /// <summary>Reads and loads a file; one that cannot be read is a problem like any other.</summary>
     public static LoadResult<GatewayOptions> Load(string path, IReadOnlyDictionary<string, string> environment, KnownNames? names = null) =>
         Read(path, out var problem) is { } text
-            ? ConfigurationLoader.Load(text, path, environment, names)
+            ? LoadText(text, path, environment, names)
             : new LoadResult<GatewayOptions>(null, [new ConfigurationProblem(SourceSpot.Of(path), "", problem!, null)]);
+
+    /// <summary>Loads a file's text, and looks into the files that it names.</summary>
+    public static LoadResult<GatewayOptions> LoadText(string text, string path, IReadOnlyDictionary<string, string> environment, KnownNames? names = null)
+    {
+        var loaded = ConfigurationLoader.Load(text, path, environment, names);
+        var problems = loaded.Options is { } options ? ReferencedFiles.Problems(options, environment.GetValueOrDefault) : [];
+        return problems.Count == 0 ? loaded : new LoadResult<GatewayOptions>(null, problems);
+    }
 
     /// <summary>The process's environment as the loader takes it.</summary>
     public static IReadOnlyDictionary<string, string> ReadEnvironment() =>

@@ -44,6 +44,7 @@ public static class ConfigurationLoader
         {
             ModelRules.Check(options, environment, report);
             SettingRules.Check(options, report);
+            AccessRules.Check(options, environment, report);
         }
 
         return options;

@@ -1,3 +1,4 @@
+using Gateway.Access;
 using Gateway.Api;
 using Gateway.Estimation;
 using Gateway.Forwarding;
@@ -31,6 +32,9 @@ public sealed record GatewayOptions
 
     /// <summary>Timeouts, retries, circuit breaking and health.</summary>
     public ResilienceOptions Resilience { get; init; } = new();
+
+    /// <summary>Who may enter; null: anybody. Takes effect on reload.</summary>
+    public AccessOptions? Access { get; init; }
 
     /// <summary>What the gateway tells about itself.</summary>
     public TelemetryOptions Telemetry { get; init; } = new();

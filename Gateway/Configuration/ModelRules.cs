@@ -46,22 +46,32 @@ internal static partial class ModelRules
         }
     }
 
-    /// <summary>The value is never shown, not even the name: people paste the key itself here.</summary>
     private static void CheckKey(ModelOptions model, string path, IReadOnlyDictionary<string, string> environment, RuleReport report)
     {
-        if (model.ApiKeyEnv is not { Length: > 0 } variable)
+        if (model.ApiKeyEnv is { Length: > 0 } variable)
         {
-            return;
+            CheckVariable(variable, $"{path}.apiKeyEnv", environment, report);
         }
+    }
 
+    /// <summary>The value is never shown, not even the name: people paste the key itself here.</summary>
+    /// <returns>The variable's value; null where there is none to use.</returns>
+    public static string? CheckVariable(string variable, string path, IReadOnlyDictionary<string, string> environment, RuleReport report)
+    {
         if (!VariableName().IsMatch(variable))
         {
-            report.Add($"{path}.apiKeyEnv", "is not the name of an environment variable. The key itself does not belong in this file.");
+            report.Add(path, "is not the name of an environment variable. The key itself does not belong in this file.");
         }
-        else if (!environment.TryGetValue(variable, out var key) || key.Length == 0)
+        else if (environment.TryGetValue(variable, out var key) && key.Length > 0)
         {
-            report.Add($"{path}.apiKeyEnv", "the environment variable that this names is not set.");
+            return key;
         }
+        else
+        {
+            report.Add(path, "the environment variable that this names is not set.");
+        }
+
+        return null;
     }
 
     private static void CheckReplicas(ModelOptions model, string path, Dictionary<string, (Uri Address, string Path)> engines, RuleReport report)

@@ -13,7 +13,7 @@ internal sealed class RuleReport(IReadOnlyDictionary<string, SourceSpot> written
     /// <summary>The section was written as one of its values: a bare address.</summary>
     public bool IsShorthand(string path) => shorthands.Contains(path);
 
-    public void Add(string path, string what)
+    public void Add(string path, string what, string? suggestion = null)
     {
         var at = path;
         while (!written.ContainsKey(at))
@@ -21,7 +21,7 @@ internal sealed class RuleReport(IReadOnlyDictionary<string, SourceSpot> written
             at = at[..Math.Max(0, at.LastIndexOfAny(['.', '[']))];
         }
 
-        problems.Add(written[at], path, what);
+        problems.Add(written[at], path, what, suggestion);
     }
 }
 
@@ -36,6 +36,12 @@ internal static partial class SettingRules
         if (options.Routing.Prefix.BlockBytes % 16 != 0)
         {
             report.Add("routing.prefix.blockBytes", "must be a multiple of 16 bytes.");
+        }
+
+        if (options.Listen.MaxBodyBytes > options.Listen.MaxBufferedBytes)
+        {
+            var path = report.IsWritten("listen.maxBufferedBytes") ? "listen.maxBufferedBytes" : "listen.maxBodyBytes";
+            report.Add(path, $"the largest body ({SettingText.WriteBytes(options.Listen.MaxBodyBytes)}) is larger than what all bodies may hold ({SettingText.WriteBytes(options.Listen.MaxBufferedBytes)}).");
         }
 
         if (options.Listen.MaxBodyBytes > options.Queue.MaxWaitingBytes)
@@ -67,22 +73,38 @@ internal static partial class SettingRules
         var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         for (var i = 0; i < listen.Urls.Count; i++)
         {
-            var (url, path) = (listen.Urls[i], report.IsWritten($"{list}[{i}]") ? $"{list}[{i}]" : list);
-            var match = Address().Match(url);
-            if (url.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
-            {
-                report.Add(path, "https needs a certificate, which the gateway does not hold. Listen on http and end TLS in front of it.");
-            }
-            else if (!match.Success || (match.Groups["port"].Value is { Length: > 0 } port && int.Parse(port, CultureInfo.InvariantCulture) > 65_535))
-            {
-                report.Add(path, $"\"{SettingText.Shown(url)}\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080.");
-            }
-            else if (!seen.Add(url.TrimEnd('/')))
-            {
-                report.Add(path, $"\"{SettingText.Shown(url)}\" is listed twice.");
-            }
+            CheckAddress(listen.Urls[i], report.IsWritten($"{list}[{i}]") ? $"{list}[{i}]" : list, listen.Tls is not null, seen, report);
+        }
+
+        if (listen.Ops is { } ops)
+        {
+            CheckAddress(ops, "listen.ops", listen.Tls is not null, seen, report);
+        }
+
+        if (listen.Tls is not null && listen.Urls.Append(listen.Ops ?? "").All(url => !IsSecure(url)))
+        {
+            report.Add("listen.tls", "no address begins with https, so the certificate would never be shown.");
         }
     }
+
+    private static void CheckAddress(string url, string path, bool hasCertificate, HashSet<string> seen, RuleReport report)
+    {
+        var match = Address().Match(url);
+        if (!match.Success || (match.Groups["port"].Value is { Length: > 0 } port && int.Parse(port, CultureInfo.InvariantCulture) > 65_535))
+        {
+            report.Add(path, $"\"{SettingText.Shown(url)}\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080.");
+        }
+        else if (IsSecure(url) && !hasCertificate)
+        {
+            report.Add(path, "https needs a certificate. Name its files in listen.tls, or listen on http and end TLS in front of the gateway.");
+        }
+        else if (!seen.Add(url.TrimEnd('/')))
+        {
+            report.Add(path, $"\"{SettingText.Shown(url)}\" is listed twice.");
+        }
+    }
+
+    private static bool IsSecure(string url) => url.StartsWith("https:", StringComparison.OrdinalIgnoreCase);
 
     private static void CheckOrigins(ListenOptions listen, RuleReport report)
     {
@@ -121,6 +143,6 @@ internal static partial class SettingRules
         }
     }
 
-    [GeneratedRegex(@"^http://(\*|\+|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?<port>\d{1,5}))?/?$", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^https?://(\*|\+|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?<port>\d{1,5}))?/?$", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture)]
     private static partial Regex Address();
 }

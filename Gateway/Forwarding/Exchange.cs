@@ -20,7 +20,11 @@ internal readonly record struct AttemptResult(Exchange Exchange, HttpResponseMes
 /// <param name="Body">Its bytes.</param>
 /// <param name="Options">Limits in force when it came.</param>
 /// <param name="PinnedSlot">The one replica that can answer; null: any.</param>
-public sealed record Departure(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options, int? PinnedSlot = null);
+public sealed record Departure(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options, int? PinnedSlot = null)
+{
+    /// <summary>What the caller's standing changes.</summary>
+    public CallerTerms Terms { get; init; } = CallerTerms.Open;
+}
 
 /// <summary>One request's conversation with its pool: attempts at one replica after another until the first byte, then the answer going by. Used by one request.</summary>
 /// <remarks>YARP's forwarder sees it as the connection: it copies what this returns to the client. Retries happen inside, where nothing was sent yet.</remarks>

@@ -24,13 +24,15 @@ public static class HeaderRules
     /// <param name="from">The client's.</param>
     /// <param name="to">The engine's.</param>
     /// <param name="requestId">The id under which the gateway knows the request.</param>
-    /// <param name="apiKey">The pool's own key; null: the client's authorisation passes through, as through a plain proxy.</param>
-    public static void CopyUpstream(IHeaderDictionary from, HttpRequestHeaders to, string requestId, string? apiKey)
+    /// <param name="apiKey">The pool's own key; null: none.</param>
+    /// <param name="endsAuthorization">Whether the client's authorisation ends here; else it passes through, as through a plain proxy, where the pool has no key.</param>
+    public static void CopyUpstream(IHeaderDictionary from, HttpRequestHeaders to, string requestId, string? apiKey, bool endsAuthorization = false)
     {
+        var isOurs = endsAuthorization || apiKey is not null;
         var connection = from.Connection;
         foreach (var (name, values) in from)
         {
-            if (!MayPassUpstream(name) || IsNamedBy(connection, name) || (apiKey is not null && IsAuthorization(name)))
+            if (!MayPassUpstream(name) || IsNamedBy(connection, name) || (isOurs && IsAuthorization(name)))
             {
                 continue;
             }

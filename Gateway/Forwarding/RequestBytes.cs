@@ -8,12 +8,22 @@ public sealed class RequestBytes : IDisposable
     private const int FirstGuessBytes = 4096;
 
     private readonly Lock _gate = new();
+    private readonly BodyBudget? _budget;
     private byte[] _buffer;
+    private long _taken;
     private int _length;
     private int _senders;
     private bool _isDisposed;
 
-    private RequestBytes(int capacity) => _buffer = ArrayPool<byte>.Shared.Rent(capacity);
+    private RequestBytes(int capacity, BodyBudget? budget)
+    {
+        _budget = budget;
+        _buffer = ArrayPool<byte>.Shared.Rent(capacity);
+        IsRefused = !TryTake(_buffer.Length);
+    }
+
+    /// <summary>Whether the gateway had no memory left for more of the body: what is here is not all of it.</summary>
+    public bool IsRefused { get; private set; }
 
     /// <summary>The bytes read so far.</summary>
     public ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, _length);
@@ -26,15 +36,17 @@ public sealed class RequestBytes : IDisposable
     /// <param name="announcedBytes">Its length by the header; null: not announced.</param>
     /// <param name="maxBytes">Most that is read.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    /// <returns>Null when the stream holds more than <paramref name="maxBytes"/>.</returns>
-    public static async ValueTask<RequestBytes?> ReadAsync(Stream body, long? announcedBytes, long maxBytes, CancellationToken cancellationToken)
+    /// <param name="budget">Memory for bodies; null: unlimited.</param>
+    /// <returns>Null when the stream holds more than <paramref name="maxBytes"/>; look at <see cref="IsRefused"/> first.</returns>
+    public static async ValueTask<RequestBytes?> ReadAsync(
+        Stream body, long? announcedBytes, long maxBytes, CancellationToken cancellationToken, BodyBudget? budget = null)
     {
         if (announcedBytes > maxBytes)
         {
             return null;
         }
         // A client may announce what it never sends: memory grows with what has come, not with what was promised.
-        var bytes = new RequestBytes((int)Math.Min(announcedBytes + 1 ?? FirstGuessBytes, 1 << 20));
+        var bytes = new RequestBytes((int)Math.Min(announcedBytes + 1 ?? FirstGuessBytes, 1 << 20), budget);
         try
         {
             while (await bytes.ReadMoreAsync(body, maxBytes, cancellationToken) > 0)
@@ -55,15 +67,19 @@ public sealed class RequestBytes : IDisposable
     }
 
     /// <summary>An empty buffer, to be filled from the beginning of a stream.</summary>
-    public static RequestBytes Begin() => new(FirstGuessBytes);
+    public static RequestBytes Begin(BodyBudget? budget = null) => new(FirstGuessBytes, budget);
 
     /// <summary>Reads what comes next.</summary>
-    /// <returns>Bytes read; 0 at the end.</returns>
+    /// <returns>Bytes read; 0 at the end, and where <see cref="IsRefused"/>.</returns>
     public async ValueTask<int> ReadMoreAsync(Stream body, long maxBytes, CancellationToken cancellationToken)
     {
         if (_length == _buffer.Length)
         {
             Grow(maxBytes);
+        }
+        if (IsRefused)
+        {
+            return 0;
         }
         var read = await body.ReadAsync(_buffer.AsMemory(_length), cancellationToken);
         _length += read;
@@ -116,12 +132,30 @@ public sealed class RequestBytes : IDisposable
         {
             ArrayPool<byte>.Shared.Return(_buffer);
             (_buffer, _length) = ([], 0);
+            _budget?.Return(_taken);
+            _taken = 0;
         }
+    }
+
+    private bool TryTake(long bytes)
+    {
+        if (_budget is not null && !_budget.TryTake(bytes))
+        {
+            return false;
+        }
+        _taken += bytes;
+        return true;
     }
 
     private void Grow(long maxBytes)
     {
         var larger = ArrayPool<byte>.Shared.Rent((int)Math.Min(2L * _buffer.Length, Math.Min(maxBytes + 1, Array.MaxLength)));
+        if (!TryTake(larger.Length - _buffer.Length))
+        {
+            ArrayPool<byte>.Shared.Return(larger);
+            IsRefused = true;
+            return;
+        }
         _buffer.AsSpan(0, _length).CopyTo(larger);
         ArrayPool<byte>.Shared.Return(_buffer);
         _buffer = larger;

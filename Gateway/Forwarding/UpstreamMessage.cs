@@ -16,7 +16,7 @@ internal static class UpstreamMessage
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
-        HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, departure.Request.Id, upstream.ApiKey);
+        HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, departure.Request.Id, upstream.ApiKey, departure.Terms.EndsAuthorization);
         if (Content(http, departure, upstream, priority, broken) is { } content)
         {
             if (http.Request.ContentType is { Length: > 0 } type)
@@ -46,7 +46,7 @@ internal static class UpstreamMessage
         {
             return null;
         }
-        var changes = upstream.Changes(request, priority);
+        var changes = upstream.Changes(request, priority, departure.Terms);
         var spliced = request.Route.IsMultipart
             ? MultipartSplice(body.Memory, request.Body, changes.Model)
             : BodySplicer.Splice(body.Memory, request.Route, request.Body, changes);

@@ -57,11 +57,14 @@ public sealed class UpstreamPool
     /// <summary>The splices that a request needs here.</summary>
     /// <param name="request">The request.</param>
     /// <param name="priority">Its key in the engine's scale; null: the engine takes none.</param>
-    internal BodyChanges Changes(InferenceRequest request, int? priority) => new(
+    /// <param name="terms">What the caller's standing changes.</param>
+    internal BodyChanges Changes(InferenceRequest request, int? priority, CallerTerms terms) => new(
         Model: request.Model == UpstreamModel ? null : UpstreamModel,
         IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false },
         // The other routes have no such field: some engines refuse what they do not know.
-        Priority: request.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions ? priority : null);
+        Priority: request.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions ? priority : null,
+        RemovesTrustedOnly: terms.RemovesTrustedFields,
+        CacheSalt: terms.CacheSalt);
 
     /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer's first byte comes with its last: only the total binds it.</summary>
     internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone)

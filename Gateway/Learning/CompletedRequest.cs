@@ -43,6 +43,12 @@ public sealed record CompletedRequest
 
     public RequestEstimate? Estimate { get; init; }
 
+    /// <summary>The tenant as it may be shown: its name or its hash; null where that is off, or there is none.</summary>
+    public string? Tenant { get; init; }
+
+    /// <summary>Whether it asked for a more urgent class than its tenant may use.</summary>
+    public bool IsPriorityLowered { get; init; }
+
     public required RequestOutcome Outcome { get; init; }
 
     /// <summary>Error code, such as <c>queue_full</c>; null on success.</summary>

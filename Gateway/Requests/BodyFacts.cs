@@ -104,6 +104,15 @@ public sealed record BodyFacts
 
     /// <summary>Sketch of the last message; null where there is no text or nothing is generated. To be returned when the request has ended.</summary>
     public TextSketch? Sketch { get; init; }
+
+    /// <summary>Where members stand that only trusted callers may send, names included, neighbours as one, in the order of the body.</summary>
+    public IReadOnlyList<Range> TrustedOnlyMembers { get; init; } = [];
+
+    /// <summary>Where the text of the client's own <c>cache_salt</c> stands, quotes included; null when absent or unread on this route.</summary>
+    public Range? CacheSaltValue { get; init; }
+
+    /// <summary>A media part is to be fetched from a local file or the network around the engines.</summary>
+    public bool NamesLocalMedia { get; init; }
 }
 
 /// <summary>Who wrote a message.</summary>

@@ -51,6 +51,12 @@ internal enum BodyField
     CacheSalt,
     AgentHints,
     ExtraArguments,
+
+    /// <summary>Steers the engine itself: only trusted callers may send it.</summary>
+    TrustedOnly,
+
+    /// <summary><c>model</c> in other letters, which engines written in Go take for the same.</summary>
+    ModelVariant,
 }
 
 /// <summary>Finds a top-level member by its unescaped name.</summary>
@@ -120,6 +126,26 @@ internal static class BodyFields
         ["cache_salt"] = BodyField.CacheSalt,
         ["nvext"] = BodyField.AgentHints,
         ["vllm_xargs"] = BodyField.ExtraArguments,
+        ["extra_key"] = BodyField.TrustedOnly,
+        ["kv_transfer_params"] = BodyField.TrustedOnly,
+        ["ec_transfer_params"] = BodyField.TrustedOnly,
+        ["bootstrap_host"] = BodyField.TrustedOnly,
+        ["bootstrap_port"] = BodyField.TrustedOnly,
+        ["bootstrap_room"] = BodyField.TrustedOnly,
+        ["routed_dp_rank"] = BodyField.TrustedOnly,
+        ["data_parallel_rank"] = BodyField.TrustedOnly,
+        ["rid"] = BodyField.TrustedOnly,
+        ["request_id"] = BodyField.TrustedOnly,
+        ["session_params"] = BodyField.TrustedOnly,
+        ["routing_key"] = BodyField.TrustedOnly,
+        ["lora_path"] = BodyField.TrustedOnly,
+        ["return_hidden_states"] = BodyField.TrustedOnly,
+        ["custom_labels"] = BodyField.TrustedOnly,
+        ["id_slot"] = BodyField.TrustedOnly,
+        ["chat_template"] = BodyField.TrustedOnly,
+        ["mm_processor_kwargs"] = BodyField.TrustedOnly,
+        ["keep_alive"] = BodyField.TrustedOnly,
+        ["_debug_render_only"] = BodyField.TrustedOnly,
     });
 
     public static BodyField Find(ReadOnlySpan<byte> name)
@@ -135,6 +161,26 @@ internal static class BodyFields
             }
         }
 
+        return FindVariant(name);
+    }
+
+    /// <summary>Whether only trusted callers may send it.</summary>
+    public static bool IsTrustedOnly(BodyField field) => field is BodyField.TrustedOnly or BodyField.Priority or BodyField.CacheSalt;
+
+    // Engines written in Go match names whatever their case; what must not reach them must not do so in capitals.
+    private static BodyField FindVariant(ReadOnlySpan<byte> name)
+    {
+        if (name.Length > MaxNameBytes || name.IndexOfAnyInRange((byte)'A', (byte)'Z') < 0)
+        {
+            return BodyField.Unknown;
+        }
+        foreach (var (known, field) in ByLength[name.Length])
+        {
+            if (System.Text.Ascii.EqualsIgnoreCase(name, known))
+            {
+                return field == BodyField.Model ? BodyField.ModelVariant : IsTrustedOnly(field) ? BodyField.TrustedOnly : BodyField.Unknown;
+            }
+        }
         return BodyField.Unknown;
     }
 

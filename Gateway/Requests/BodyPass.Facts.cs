@@ -54,6 +54,10 @@ internal ref partial struct BodyPass
     private PromptRanges _lastText;
     private MessageRole _lastRole;
     private int _stops;
+    private List<Range>? _trustedOnly;
+    private bool _followsTrustedOnly;
+    private bool _hasModelVariant;
+    private bool _namesLocalMedia;
 
     public readonly BodyFacts Facts() => new()
     {
@@ -90,6 +94,9 @@ internal ref partial struct BodyPass
         StopSequences = _stops,
         LastRole = _lastRole,
         Sketch = Sketch(),
+        TrustedOnlyMembers = _trustedOnly is null ? [] : [.. _trustedOnly],
+        CacheSaltValue = _saltText,
+        NamesLocalMedia = _namesLocalMedia,
     };
 
     private readonly TextSketch? Sketch()
@@ -199,6 +206,10 @@ internal ref partial struct BodyPass
                 break;
             case BodyField.Priority:
                 ReadPriority();
+                break;
+            case BodyField.ModelVariant:
+                _hasModelVariant = true;
+                SkipValue();
                 break;
             default:
                 ReadOption(field);

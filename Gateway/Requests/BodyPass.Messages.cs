@@ -189,6 +189,7 @@ internal ref partial struct BodyPass
                 _json.Read();
                 isMedia |= _json.TokenType != JsonTokenType.Null;
                 var at = SkipRange();
+                _namesLocalMedia |= MediaAddress.IsLocal(_body[at]);
                 ranges.Add(at.Start.Value, at.End.Value - at.Start.Value, PromptPiece.Media, _limitBytes);
             }
             else

@@ -92,10 +92,10 @@ internal ref partial struct BodyPass
                 ReadReasoning(field);
                 break;
             case BodyField.AgentHints:
-                ReadHint("agent_hints"u8, "osl"u8);
+                ReadHint("agent_hints"u8, "osl"u8, hasTrustedOnly: true);
                 break;
             case BodyField.ExtraArguments:
-                ReadHint("agentic_context"u8, "expected_output_length"u8);
+                ReadHint("agentic_context"u8, "expected_output_length"u8, hasTrustedOnly: false);
                 break;
             default:
                 ReadAffinity(field);
@@ -211,7 +211,7 @@ internal ref partial struct BodyPass
         SkipValue();
     }
 
-    private void ReadHint(ReadOnlySpan<byte> outer, ReadOnlySpan<byte> inner)
+    private void ReadHint(ReadOnlySpan<byte> outer, ReadOnlySpan<byte> inner, bool hasTrustedOnly)
     {
         if (_json.TokenType != JsonTokenType.StartObject)
         {
@@ -219,23 +219,34 @@ internal ref partial struct BodyPass
             return;
         }
 
+        _followsTrustedOnly = false;
         while (NextMember())
         {
-            if (!EnterMember(outer) || _json.TokenType != JsonTokenType.StartObject)
+            var start = TokenStart;
+            var isTrustedOnly = hasTrustedOnly && (NameIs("cache_salt"u8) || NameIs("backend_instance_id"u8));
+            if (EnterMember(outer) && _json.TokenType == JsonTokenType.StartObject)
+            {
+                ReadHintMembers(inner);
+            }
+            else
             {
                 SkipValue();
-                continue;
             }
 
-            while (NextMember())
+            NoteMember(start, isTrustedOnly);
+        }
+    }
+
+    private void ReadHintMembers(ReadOnlySpan<byte> inner)
+    {
+        while (NextMember())
+        {
+            if (EnterMember(inner) && TryReadInteger(out var tokens) && tokens > 0)
             {
-                if (EnterMember(inner) && TryReadInteger(out var tokens) && tokens > 0)
-                {
-                    _expectedOutput = (int)Math.Min(tokens, int.MaxValue);
-                }
-
-                SkipValue();
+                _expectedOutput = (int)Math.Min(tokens, int.MaxValue);
             }
+
+            SkipValue();
         }
     }
 }

@@ -44,9 +44,11 @@ internal ref partial struct BodyPass
         while (_json.Read() && _json.TokenType == JsonTokenType.PropertyName)
         {
             _isEmptyObject = false;
+            var start = TokenStart;
             var field = FindField();
             _json.Read();
             ReadField(field);
+            NoteMember(start, BodyFields.IsTrustedOnly(field));
         }
 
         // Reads on to the end of the body: whatever stands behind the object is an error.
@@ -56,7 +58,37 @@ internal ref partial struct BodyPass
             return new("missing_required_parameter", "The request names no model; set \"model\" to one of the names that GET /v1/models lists.", "model");
         }
 
+        if (_hasModelVariant && _modelValue is not null)
+        {
+            return new("invalid_value", "\"model\" occurs twice, in different letters; name one model.", "model");
+        }
+
         return _problem;
+    }
+
+    /// <summary>Keeps the place of a member that only trusted callers may send, its name included; neighbours become one place.</summary>
+    private void NoteMember(int start, bool isTrustedOnly)
+    {
+        if (isTrustedOnly)
+        {
+            _trustedOnly ??= [];
+            if (_trustedOnly.Count == BodyReader.MaxTrustedOnlyPlaces && !_followsTrustedOnly)
+            {
+                _problem ??= new("invalid_value", "Members that steer the engine occur too often; send each once.", null);
+                return;
+            }
+
+            if (_followsTrustedOnly)
+            {
+                _trustedOnly[^1] = _trustedOnly[^1].Start..TokenEnd;
+            }
+            else
+            {
+                _trustedOnly.Add(start..TokenEnd);
+            }
+        }
+
+        _followsTrustedOnly = isTrustedOnly;
     }
 
     public readonly BodyProblem NotJson(JsonException broken)

@@ -13,6 +13,9 @@ public static class BodyReader
     /// <summary>Deepest nesting that is read.</summary>
     public const int MaxDepth = 64;
 
+    /// <summary>Most places with members that only trusted callers may send: there are fewer such members than that.</summary>
+    public const int MaxTrustedOnlyPlaces = 128;
+
     /// <summary>Longest <c>model</c> in bytes of UTF-8.</summary>
     public const int MaxModelBytes = 1024;
 

@@ -9,7 +9,9 @@ namespace Gateway.Requests;
 /// <param name="Model">The engine's own name of the model; null: as the client wrote it.</param>
 /// <param name="IncludesUsage">Ask for usage at the end of the stream, where the API has that option.</param>
 /// <param name="Priority">The engine's priority; null: as the client wrote it.</param>
-public readonly record struct BodyChanges(string? Model = null, bool IncludesUsage = false, int? Priority = null);
+/// <param name="RemovesTrustedOnly">Take out the members that only trusted callers may send.</param>
+/// <param name="CacheSalt">Salt of the caller's prefixes, where none stays that the client chose; null: none.</param>
+public readonly record struct BodyChanges(string? Model = null, bool IncludesUsage = false, int? Priority = null, bool RemovesTrustedOnly = false, string? CacheSalt = null);
 
 /// <summary>Changes single values of a JSON body in place; every other byte stays as the client sent it.</summary>
 public static class BodySplicer
@@ -17,6 +19,7 @@ public static class BodySplicer
     private static readonly byte[] IncludeUsageMember = "\"include_usage\":true"u8.ToArray();
     private static readonly byte[] StreamOptionsMember = "\"stream_options\":{\"include_usage\":true}"u8.ToArray();
     private static readonly byte[] StreamOptionsObject = "{\"include_usage\":true}"u8.ToArray();
+    private static readonly byte[] Blank = " \t\r\n"u8.ToArray();
     private static readonly byte[] True = "true"u8.ToArray();
 
     /// <param name="body">The body that <paramref name="facts"/> were read from.</param>
@@ -25,38 +28,73 @@ public static class BodySplicer
     /// <param name="changes">What is to be different.</param>
     public static SplicedBody Splice(ReadOnlyMemory<byte> body, ApiRoute route, BodyFacts facts, in BodyChanges changes)
     {
-        var edits = new Edits();
-        var inserted = default(byte[]);
+        var edits = new Edits(3 + (changes.RemovesTrustedOnly ? facts.TrustedOnlyMembers.Count : 0));
+        var inserted = new List<byte[]>();
+        if (changes.RemovesTrustedOnly)
+        {
+            foreach (var member in facts.TrustedOnlyMembers)
+            {
+                edits.Add(WithComma(body.Span, member), []);
+            }
+        }
+
         if (changes.Model is { } model && model != facts.Model && facts.ModelValue is { } modelValue)
         {
             edits.Add(modelValue, Quoted(model));
         }
 
         if (changes.IncludesUsage && facts is { IsStreaming: true, WantsStreamUsage: false }
-            && route.Kind is ApiKind.ChatCompletions or ApiKind.Completions)
+            && route.Kind is ApiKind.ChatCompletions or ApiKind.Completions
+            && AskForUsage(body.Span, facts, ref edits) is { } usage)
         {
-            inserted = AskForUsage(body.Span, facts, ref edits);
+            inserted.Add(usage);
         }
 
         if (changes.Priority is { } priority)
         {
-            if (facts.PriorityValue is { } priorityValue)
+            var written = Encoding.UTF8.GetBytes(priority.ToString(CultureInfo.InvariantCulture));
+            if (facts.PriorityValue is { } priorityValue && !changes.RemovesTrustedOnly)
             {
-                edits.Add(priorityValue, Encoding.UTF8.GetBytes(priority.ToString(CultureInfo.InvariantCulture)));
+                edits.Add(priorityValue, written);
             }
             else
             {
-                var member = Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"\"priority\":{priority}"));
-                inserted = inserted is null ? member : [.. inserted, (byte)',', .. member];
+                inserted.Add([.. "\"priority\":"u8, .. written]);
             }
         }
 
-        if (inserted is not null)
+        if (changes.CacheSalt is { } salt && route.Generates && (facts.CacheSaltValue is null || changes.RemovesTrustedOnly))
         {
-            edits.Add(facts.InsertAt..facts.InsertAt, facts.IsEmptyObject ? inserted : [.. inserted, (byte)',']);
+            inserted.Add([.. "\"cache_salt\":"u8, .. Quoted(salt)]);
+        }
+
+        if (inserted.Count > 0)
+        {
+            edits.Add(facts.InsertAt..facts.InsertAt, Joined(inserted, facts.IsEmptyObject));
         }
 
         return edits.Apply(body);
+    }
+
+    // A model always stays, so that a comma of the removed one's can be found on one side of it.
+    private static Range WithComma(ReadOnlySpan<byte> body, Range member)
+    {
+        var (start, end) = (member.Start.Value, member.End.Value);
+        var behind = body[end..];
+        var rest = behind.TrimStart(Blank);
+        if (rest is [(byte)',', ..])
+        {
+            return start..(end + behind.Length - rest.Length + 1);
+        }
+
+        var before = body[..start].TrimEnd(Blank);
+        return before is [.., (byte)','] ? (before.Length - 1)..end : member;
+    }
+
+    private static byte[] Joined(List<byte[]> members, bool isAll)
+    {
+        var joined = members.SelectMany(member => member.Append((byte)','));
+        return [.. isAll ? joined.SkipLast(1) : joined];
     }
 
     /// <returns>A whole member to insert into the top-level object; null when an edit inside it was enough.</returns>
@@ -89,20 +127,16 @@ public static class BodySplicer
         [(byte)'"', .. JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping).EncodedUtf8Bytes, (byte)'"'];
 
     /// <summary>The few edits of one body, kept in the order of their places.</summary>
-    private struct Edits
+    private struct Edits(int most)
     {
-        private const int Most = 3;
-        private readonly (int Start, int End, byte[] Bytes)[] _edits = new (int, int, byte[])[Most];
+        private readonly (int Start, int End, byte[] Bytes)[] _edits = new (int, int, byte[])[most];
         private int _count;
-
-        public Edits()
-        {
-        }
 
         public void Add(Range place, byte[] bytes)
         {
             var at = _count++;
-            while (at > 0 && _edits[at - 1].Start > place.Start.Value)
+            // What is inserted stands before what is taken out at the same place.
+            while (at > 0 && (_edits[at - 1].Start, _edits[at - 1].End).CompareTo((place.Start.Value, place.End.Value)) > 0)
             {
                 _edits[at] = _edits[at - 1];
                 at--;

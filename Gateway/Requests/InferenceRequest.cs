@@ -20,8 +20,14 @@ public sealed record InferenceRequest
     /// <summary>Keyed hash of the session id; 0 when the client named none.</summary>
     public ulong SessionKey { get; init; }
 
-    /// <summary>Keyed hash of who asks: the API key as sent. 0 when there is none.</summary>
+    /// <summary>Keyed hash of who asks: the tenant where tenants are configured, else the API key as sent. 0 when there is none.</summary>
     public ulong TenantKey { get; init; }
+
+    /// <summary>The tenant's share under contention, relative to others; more than 0.</summary>
+    public double TenantWeight { get; init; } = 1;
+
+    /// <summary>Keyed hash of the flow that the client names for fairness among the tenant's own requests; 0 when it names none.</summary>
+    public ulong FlowKey { get; init; }
 
     public PriorityClass Priority { get; init; } = PriorityClass.Default;
 

@@ -59,6 +59,16 @@ public sealed class PrefixHasher
         return hash == 0 ? 1 : hash;
     }
 
+    /// <summary>A hash as one owner's: the same for the same two, and nothing like it for another owner.</summary>
+    /// <returns>Never 0.</returns>
+    public ulong Combine(ulong owner, ulong key)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, key);
+        var hash = Chain(owner, bytes);
+        return hash == 0 ? 1 : hash;
+    }
+
     /// <summary>The hash of <paramref name="bytes"/> behind everything that <paramref name="previous"/> covers.</summary>
     internal ulong Chain(ulong previous, ReadOnlySpan<byte> bytes)
     {

@@ -53,6 +53,7 @@ internal sealed class AccessLogLine : IDisposable
         }
         _json.WriteString("route", completed.Route.Path);
         WriteText("replica", completed.ReplicaId);
+        WriteText("tenant", completed.Tenant);
         _json.WriteString("outcome", OutcomeOf(completed.Outcome));
         WriteText("code", completed.ErrorCode is { } code && !IsWord(code) ? MetricNames.Overflow : completed.ErrorCode);
         _json.WriteNumber("status", completed.StatusCode);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using Gateway.Queueing;
@@ -19,6 +20,10 @@ public sealed class GatewayMeters : IDisposable
 {
     private const int MaxModels = 1_000;
     private const int MaxReasons = 64;
+    private const int MaxTenants = 1_000;
+
+    /// <summary>The reason of a request that was served, in a less urgent class than it asked for.</summary>
+    internal const string PriorityClamped = "priority_clamped";
 
     private static readonly string[] Statuses = [.. Enumerable.Range(0, 600).Select(code => code.ToString(CultureInfo.InvariantCulture))];
 
@@ -26,9 +31,17 @@ public sealed class GatewayMeters : IDisposable
     private static readonly string[] RefusalReasons =
         ["queue_full", "queue_timeout", "deadline_exceeded", "no_healthy_replicas", "shutting_down"];
 
+    /// <summary>Error codes that mean "not for you", "not now" or "not all of it".</summary>
+    private static readonly string[] AccessReasons =
+    [
+        "rate_limit_exceeded", "concurrency_limit_exceeded", "insufficient_quota", "invalid_api_key", "model_not_allowed", "media_not_allowed",
+        "gateway_overloaded", PriorityClamped,
+    ];
+
     private readonly Meter _meter;
     private readonly BoundedLabel _models = new(MaxModels);
     private readonly BoundedLabel _reasons = new(MaxReasons);
+    private readonly BoundedLabel _tenants = new(MaxTenants);
     private readonly Histogram<double> _interTokenLatency;
     private readonly Histogram<double> _hold;
     private readonly Counter<long> _routingDecisions;
@@ -139,10 +152,19 @@ public sealed class GatewayMeters : IDisposable
     internal void OnRefusal(string? model, string? code) =>
         _refusals.Add(1, ModelTag(model), new(MetricNames.Reason, code is not null && IsRefusal(code) ? code : MetricNames.Overflow));
 
-    internal static bool IsRefusal(string code) => RefusalReasons.Contains(code);
+    internal static bool IsRefusal(string code) => RefusalReasons.Contains(code) || AccessReasons.Contains(code);
 
     internal KeyValuePair<string, object?> ModelTag(string? model) =>
         new(MetricNames.Model, model is null ? MetricNames.UnknownModel : _models.Of(model));
+
+    /// <summary>Adds the tenant to a request's tags, where it may be shown.</summary>
+    internal void Tag(ref TagList tags, string? tenant)
+    {
+        if (tenant is not null)
+        {
+            tags.Add(MetricNames.Tenant, _tenants.Of(tenant));
+        }
+    }
 
     private KeyValuePair<string, object?> ReasonTag(string reason) => new(MetricNames.Reason, _reasons.Of(reason));
 

@@ -52,6 +52,9 @@ public static class MetricNames
     public const string Replica = "replica";
     public const string Outcome = "outcome";
 
+    /// <summary>On requests and tokens, only where <c>telemetry.tenants</c> asks for it.</summary>
+    public const string Tenant = "tenant";
+
     // Edges of the engines where they have them, so that the difference of two quantiles is the gateway's share, and one at each usual SLO.
     private static readonly double[] TimeToFirstTokenSeconds =
     [
@@ -89,7 +92,7 @@ public static class MetricNames
         "Requests waiting for a replica.");
 
     public static readonly MetricDefinition Refusals = new("gateway.refusals", "{request}", MetricKind.Counter, [Model, Reason],
-        "Requests refused for lack of room, time or replicas, by error code.");
+        "Requests refused for lack of room, time, replicas or rights, by error code; and those served in a lower class than they asked for.");
 
     public static readonly MetricDefinition Overhead = new("gateway.overhead", "s", MetricKind.Histogram, [],
         "Time the gateway itself added before a request was sent to an engine, waiting not counted.", OverheadSeconds);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Gateway.Learning;
 using Gateway.Replicas;
 using Gateway.Requests;
@@ -16,7 +17,9 @@ public sealed class RequestMeters(GatewayMeters meters, EstimateCalibration cali
     {
         var model = meters.ModelTag(completed.Model);
         var route = new KeyValuePair<string, object?>(MetricNames.Route, completed.Route.Path);
-        meters.Requests.Add(1, model, route, GatewayMeters.CodeTag(completed.StatusCode));
+        var tags = new TagList { model, route, GatewayMeters.CodeTag(completed.StatusCode) };
+        meters.Tag(ref tags, completed.Tenant);
+        meters.Requests.Add(1, tags);
         meters.RequestDuration.Record(completed.Duration.TotalSeconds, model, route);
         CountRefusal(completed);
         if (completed.Model is null || completed.Request is not { } request)
@@ -60,13 +63,19 @@ public sealed class RequestMeters(GatewayMeters meters, EstimateCalibration cali
         {
             meters.OnRefusal(completed.Model, reason);
         }
+        if (completed.IsPriorityLowered)
+        {
+            meters.OnRefusal(completed.Model, GatewayMeters.PriorityClamped);
+        }
     }
 
     private void CountTokens(CompletedRequest completed, KeyValuePair<string, object?> model)
     {
         var promptTokens = completed.Usage?.PromptTokens ?? completed.Estimate?.PromptTokens ?? 0;
-        meters.PromptTokens.Add(promptTokens, model);
-        meters.OutputTokens.Add(completed.OutputTokens, model);
+        var tags = new TagList { model };
+        meters.Tag(ref tags, completed.Tenant);
+        meters.PromptTokens.Add(promptTokens, tags);
+        meters.OutputTokens.Add(completed.OutputTokens, tags);
         meters.PrefixHitTokens.Add(completed.PrefixHitTokens, model);
     }
 

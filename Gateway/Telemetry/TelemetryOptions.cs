@@ -14,6 +14,22 @@ public sealed record TelemetryOptions
     /// <summary>Least severe level that is logged.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
 
+    /// <summary>How tenants appear in the access log and as a label of requests and tokens.</summary>
+    public TenantNaming Tenants { get; init; } = TenantNaming.Off;
+
     /// <summary>Whether the OpenTelemetry metrics for generative AI clients (<c>gen_ai.client.*</c>) are kept.</summary>
     public bool GenAiMetrics { get; init; } = true;
+}
+
+/// <summary>How a tenant appears in logs and metrics.</summary>
+public enum TenantNaming
+{
+    /// <summary>Not at all.</summary>
+    Off,
+
+    /// <summary>By a keyed hash of its name, new at each start.</summary>
+    Hash,
+
+    /// <summary>By its name in the configuration.</summary>
+    Name,
 }

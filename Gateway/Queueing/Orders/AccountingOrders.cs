@@ -3,7 +3,7 @@ using Gateway.Requests;
 
 namespace Gateway.Queueing.Orders;
 
-/// <summary>VTC: the client that was served least goes first, counted in tokens. Who comes back is lifted to the least of those who wait, so that idling saves nothing up.</summary>
+/// <summary>VTC: the client that was served least goes first, counted in tokens per unit of weight, and among its requests the flow that was. Who comes back is lifted to the least of those who wait, so that idling saves nothing up.</summary>
 /// <remarks>arXiv 2401.00588: a prompt token counts 1, an output token 2; with a predictor the expected output is charged at the turn and settled at the end.</remarks>
 public sealed class TokenCounterOrder : IQueueOrder, IQueueSelector, IServiceAccount
 {
@@ -11,26 +11,47 @@ public sealed class TokenCounterOrder : IQueueOrder, IQueueSelector, IServiceAcc
     private const double OutputWeight = 2;
 
     private readonly ServiceCounters _clients = new();
+
+    // Flows by their own keys; under a client's key, the counter at the last turn of any of its flows.
+    private readonly ServiceCounters _flows = new();
     private double _lastServed;
 
     public string Name => "vtc";
 
     public double Rank(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrival) => arrival.TotalSeconds;
 
-    public int Select(ReadOnlySpan<Waiter> waiting, TimeSpan now) => Selecting.Least(waiting, waiter => _clients.Of(waiter.Request.TenantKey));
+    public int Select(ReadOnlySpan<Waiter> waiting, TimeSpan now)
+    {
+        var client = waiting[Selecting.Least(waiting, waiter => _clients.Of(waiter.Request.TenantKey))].Request.TenantKey;
+        return Selecting.Least(waiting, waiter => waiter.Request.TenantKey == client ? _flows.Of(FlowOf(waiter.Request)) : double.PositiveInfinity);
+    }
 
     // Turns go to the least served of those who wait, so the counter at the last turn is the least of the queue, and with an empty queue what the paper takes.
-    public void OnEntered(InferenceRequest request) => _clients.Lift(request.TenantKey, _lastServed);
+    public void OnEntered(InferenceRequest request)
+    {
+        _clients.Lift(request.TenantKey, _lastServed);
+        _flows.Lift(FlowOf(request), _flows.Of(request.TenantKey));
+    }
 
     public void OnTurn(InferenceRequest request, in RequestEstimate estimate, TimeSpan waited)
     {
-        _clients.Lift(request.TenantKey, _lastServed);
+        OnEntered(request);
         _lastServed = _clients.Of(request.TenantKey);
-        _clients.Charge(request.TenantKey, (PromptWeight * estimate.PromptTokens) + (OutputWeight * estimate.OutputTokens));
+        _flows.Lift(request.TenantKey, _flows.Of(FlowOf(request)));
+        Charge(request, (PromptWeight * estimate.PromptTokens) + (OutputWeight * estimate.OutputTokens));
     }
 
     public void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens) =>
-        _clients.Charge(request.TenantKey, OutputWeight * (outputTokens - estimate.OutputTokens));
+        Charge(request, OutputWeight * (outputTokens - estimate.OutputTokens));
+
+    private void Charge(InferenceRequest request, double tokens)
+    {
+        _clients.Charge(request.TenantKey, tokens / request.TenantWeight);
+        _flows.Charge(FlowOf(request), tokens);
+    }
+
+    // What names no flow is one of its own.
+    private static ulong FlowOf(InferenceRequest request) => request.FlowKey != 0 || request.TenantKey == 0 ? request.FlowKey : ~request.TenantKey;
 }
 
 /// <summary>Feedback queues over the turns of a session: the session that was served least so far goes first, in levels that double.</summary>

@@ -1,0 +1,68 @@
+using System.Text;
+using Gateway.Requests;
+
+namespace Gateway.Tests.Requests;
+
+public class MediaAddressTests
+{
+    [Theory]
+    [InlineData("file:///etc/passwd")]
+    [InlineData("FILE:///etc/passwd")]
+    [InlineData(" file:/x")]
+    [InlineData("http://127.0.0.1/x")]
+    [InlineData("https://10.1.2.3:8000/x")]
+    [InlineData("http://169.254.169.254/latest/meta-data/")]
+    [InlineData("http://192.168.1.1")]
+    [InlineData("http://172.16.0.1")]
+    [InlineData("http://100.64.0.1")]
+    [InlineData("http://0.0.0.0:80")]
+    [InlineData("http://2130706433/")]
+    [InlineData("http://0x7f.1/")]
+    [InlineData("http://[::1]:80/")]
+    [InlineData("http://[fd00::1]/")]
+    [InlineData("http://[::ffff:10.0.0.1]/")]
+    [InlineData("http://localhost:11434/")]
+    [InlineData("http://metadata/")]
+    [InlineData("http://vllm.llm.svc/")]
+    [InlineData("http://db.prod.svc.cluster.local./x")]
+    [InlineData("http://user@10.0.0.1/")]
+    [InlineData("http:\\\\10.0.0.1/")]
+    [InlineData("http:")]
+    public void IsLocal_OfAnAddressAroundTheEngines_IsTrue(string address)
+    {
+        Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(new { url = address, detail = "low" }))));
+        Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"{string.Concat(address.Select(c => $"\\u{(int)c:x4}"))}\"")));
+    }
+
+    [Theory]
+    [InlineData("https://example.com/cat.png")]
+    [InlineData("https://8.8.8.8/x")]
+    [InlineData("https://[2001:db8::1]/x")]
+    [InlineData("data:image/png;base64,ZmlsZTovLy9ldGM=")]
+    [InlineData("ZmlsZTovLy9ldGM=")]
+    [InlineData("filed away")]
+    public void IsLocal_OfAnythingElse_IsFalse(string address) =>
+        Assert.False(MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(new { url = address }))));
+
+    [Theory]
+    [InlineData("""{"type":"image_url","image_url":{"url":"file:///x"}}""", true)]
+    [InlineData("""{"type":"image_url","image_url":"http://10.0.0.1/x"}""", true)]
+    [InlineData("""{"type":"image","source":{"type":"url","url":"http://10.0.0.1/x"}}""", true)]
+    [InlineData("""{"type":"image_url","image_url":{"url":"https://example.com/x"}}""", false)]
+    [InlineData("""{"type":"text","text":"file:///x"}""", false)]
+    public void Read_OfAPartWithMedia_NoticesTheAddress(string part, bool isLocal)
+    {
+        var body = Encoding.UTF8.GetBytes($$"""{"model":"m","messages":[{"role":"user","content":[{{part}}]}]}""");
+
+        Assert.Null(BodyReader.Read(body, ApiRoute.ChatCompletions, new PrefixHasher(1), out var facts, out _));
+        Assert.Equal(isLocal, facts.NamesLocalMedia);
+    }
+
+    [Fact]
+    public void IsLocal_OfALongText_LooksAtItsBeginning()
+    {
+        Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"http://10.0.0.1/{new string('x', 5_000)}\"")));
+        Assert.False(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"data:image/png;base64,{new string('A', 500_000)}\"")));
+        Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"http://10.0.0.1/{string.Concat(Enumerable.Repeat("\\u0041", 500))}\"")));
+    }
+}

@@ -1,0 +1,81 @@
+using Gateway.Access;
+using Gateway.Api;
+
+namespace Gateway.Configuration;
+
+/// <summary>The files that a configuration names: read with it, and followed while it is in force.</summary>
+public static class ReferencedFiles
+{
+    /// <summary>Everything that is wrong with them, each with its file and line.</summary>
+    public static IReadOnlyList<ConfigurationProblem> Problems(GatewayOptions options, Func<string, string?> environment)
+    {
+        var problems = new List<ConfigurationProblem>();
+        if (options.Access is { } access)
+        {
+            ReadKeys(access, environment, problems);
+        }
+        if (options.Listen.Tls is { } tls)
+        {
+            ReadCertificates(tls, problems);
+        }
+        return problems;
+    }
+
+    /// <summary>The lines of the keys file, and what is wrong with them.</summary>
+    public static IReadOnlyList<KeyLine> ReadKeys(AccessOptions access, Func<string, string?> environment, ICollection<ConfigurationProblem> problems)
+    {
+        if (access.KeysFile is not { } path || Read(path, "access.keysFile", problems) is not { } text)
+        {
+            return [];
+        }
+        var wrong = new List<KeyLineProblem>();
+        var names = access.Tenants.Select(tenant => tenant.Name).ToHashSet(StringComparer.Ordinal);
+        var lines = KeysFile.Read(text, names.Contains, TakenKeys(access, environment), wrong);
+        foreach (var problem in wrong)
+        {
+            problems.Add(new ConfigurationProblem(new SourceSpot(path, problem.Line, 1), "access.keysFile", problem.What, null));
+        }
+        return lines;
+    }
+
+    /// <summary>The certificates; null where there are problems.</summary>
+    public static ServerCertificates? ReadCertificates(TlsOptions tls, ICollection<ConfigurationProblem> problems)
+    {
+        var certificate = Read(tls.Certificate, "listen.tls.certificate", problems);
+        var key = Read(tls.Key, "listen.tls.key", problems);
+        var clientCa = tls.ClientCa is { } path ? Read(path, "listen.tls.clientCa", problems) : null;
+        if (certificate is null || key is null || (tls.ClientCa is not null && clientCa is null))
+        {
+            return null;
+        }
+        var read = ServerCertificates.Read(certificate, key, clientCa, out var problem);
+        if (problem is { } wrong)
+        {
+            var (file, name) = wrong.File switch
+            {
+                TlsFile.Certificate => (tls.Certificate, "certificate"),
+                TlsFile.Key => (tls.Key, "key"),
+                _ => (tls.ClientCa!, "clientCa"),
+            };
+            problems.Add(new ConfigurationProblem(SourceSpot.Of(file), $"listen.tls.{name}", wrong.What, null));
+        }
+        return read;
+    }
+
+    private static HashSet<KeyDigest> TakenKeys(AccessOptions access, Func<string, string?> environment)
+    {
+        var hashes = access.Tenants.SelectMany(tenant => tenant.Keys).Concat(access.OpsKeys).Select(KeyDigest.Parse).OfType<KeyDigest>();
+        var variables = access.Tenants.SelectMany(tenant => tenant.KeyEnv).Concat(access.OpsKeyEnv).Select(environment).OfType<string>();
+        return [.. hashes, .. variables.Select(KeyDigest.Of)];
+    }
+
+    private static string? Read(string path, string setting, ICollection<ConfigurationProblem> problems)
+    {
+        if (ConfigurationFile.Read(path, out var problem) is { } text)
+        {
+            return text;
+        }
+        problems.Add(new ConfigurationProblem(SourceSpot.Of(path), setting, problem!, null));
+        return null;
+    }
+}

@@ -1,0 +1,85 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+
+namespace Gateway.Requests;
+
+/// <summary>Recognises media addresses that lead an engine to its own files, or into the network around it.</summary>
+/// <remarks>Looks at what is written: a public name that resolves to a private address, or redirects to one, is for the network's own rules.</remarks>
+internal static class MediaAddress
+{
+    // Scheme and host stand at the beginning; media itself comes as megabytes in the same place.
+    private const int MostBytes = 512;
+
+    private static readonly string[] LocalDomains = [".localhost", ".local", ".internal", ".svc", ".lan", ".home.arpa"];
+
+    /// <summary>Whether any text in a media part's value is such an address.</summary>
+    /// <param name="value">A JSON value: a text, or an object that holds one.</param>
+    public static bool IsLocal(ReadOnlySpan<byte> value)
+    {
+        var json = new Utf8JsonReader(value, new JsonReaderOptions { MaxDepth = BodyReader.MaxDepth });
+        while (json.Read())
+        {
+            if (json.TokenType == JsonTokenType.String && IsLocalText(json.ValueSpan))
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static bool IsLocalText(ReadOnlySpan<byte> raw)
+    {
+        if (raw.StartsWith("data:"u8))
+        {
+            return false;
+        }
+        Span<byte> unescaped = stackalloc byte[MostBytes];
+        if (!JsonText.TryUnescape(Beginning(raw), unescaped, out var written))
+        {
+            return false;
+        }
+        var text = Encoding.UTF8.GetString(unescaped[..written]).Trim();
+        return text.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
+            || ((text.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || text.StartsWith("https:", StringComparison.OrdinalIgnoreCase)) && IsLocalHost(text));
+    }
+
+    // An escape that the cut would halve is left out.
+    private static ReadOnlySpan<byte> Beginning(ReadOnlySpan<byte> raw)
+    {
+        if (raw.Length <= MostBytes)
+        {
+            return raw;
+        }
+        var cut = raw[..MostBytes];
+        var slash = cut[^12..].IndexOf((byte)'\\');
+        return slash < 0 ? cut : cut[..(MostBytes - 12 + slash)];
+    }
+
+    private static bool IsLocalHost(string text)
+    {
+        // Engines read a backslash as a slash, or not; whoever writes one has something in mind.
+        if (text.Contains('\\', StringComparison.Ordinal) || !Uri.TryCreate(text, UriKind.Absolute, out var address))
+        {
+            return true;
+        }
+        var host = address.IdnHost.TrimEnd('.');
+        return IPAddress.TryParse(host.Trim('[', ']'), out var ip)
+            ? IsPrivate(ip)
+            : !host.Contains('.', StringComparison.Ordinal) || LocalDomains.Any(domain => host.EndsWith(domain, StringComparison.OrdinalIgnoreCase));
+    }
+
+    private static bool IsPrivate(IPAddress address)
+    {
+        if (address.IsIPv4MappedToIPv6)
+        {
+            address = address.MapToIPv4();
+        }
+        var bytes = address.GetAddressBytes();
+        if (bytes.Length > 4)
+        {
+            return IPAddress.IsLoopback(address) || address.IsIPv6LinkLocal || address.IsIPv6UniqueLocal || address.IsIPv6SiteLocal || address.Equals(IPAddress.IPv6Any);
+        }
+        return bytes is [0 or 10 or 127, ..] or [169, 254, ..] or [192, 168, ..] or [172, >= 16 and <= 31, ..] or [100, >= 64 and <= 127, ..] or [>= 224, ..];
+    }
+}
