@@ -255,8 +255,8 @@ public sealed class RunningLengthsTests(ITestOutputHelper output)
 
         await Task.WhenAll(Enumerable.Range(0, 8).Select(worker => Task.Run(() => Learn(lengths, 1_000, worker < 4 ? 64 : 4_096))));
 
-        // 4 of the prior among 8,004: the two halves must stand as they were given.
-        Assert.InRange(lengths.Predict(Request, "m").Survival(1_000), 0.499, 0.501);
+        // 4 of the prior and up to 16 answers that the published table does not yet show, among 8,004: the two halves must stand as they were given.
+        Assert.InRange(lengths.Predict(Request, "m").Survival(1_000), 0.497, 0.503);
     }
 
     [Fact]
