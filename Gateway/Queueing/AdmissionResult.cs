@@ -81,6 +81,9 @@ public readonly record struct AdmissionResult
     /// <summary>Prompt tokens believed to be in the chosen replica's prefix cache.</summary>
     public int PrefixHitTokens { get; init; }
 
+    /// <summary>How long ago the chosen replica was last sent that part of the prompt; zero where none is believed.</summary>
+    public TimeSpan PrefixHitAge { get; init; }
+
     /// <summary>Time from entering to this decision.</summary>
     public TimeSpan Waited { get; init; }
 

@@ -36,7 +36,8 @@ internal sealed class PlacementMemory(TimeProvider time)
         slot.LastChosen = ++_choices;
         _traffic = new TrafficMeans(
             _traffic.MeanPromptTokens + (Smoothing * (estimate.PromptTokens - _traffic.MeanPromptTokens)),
-            _traffic.MeanOutputTokens + (Smoothing * (estimate.OutputTokens - _traffic.MeanOutputTokens)));
+            _traffic.MeanOutputTokens + (Smoothing * (estimate.OutputTokens - _traffic.MeanOutputTokens)),
+            _traffic.HitShare + (Smoothing * ((candidate.PrefixHitTokens / (double)Math.Max(1, estimate.PromptTokens)) - _traffic.HitShare)));
     }
 
     private double Faded(in Slot slot) => slot.RecentPrefillTokens == 0

@@ -36,12 +36,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             if (_replicas[choice].TryReserve(uncached, plan.Admission, plan.Queue.CapacityShare) is { } reservation)
             {
                 _memory.OnChosen(candidate, estimate);
-                prefixes.Record(request, candidate.Replica.Slot, plan.Routing);
+                var hitAge = prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
                 return new AdmissionResult
                 {
                     Outcome = AdmissionOutcome.Admitted,
                     Reservation = reservation,
                     PrefixHitTokens = candidate.PrefixHitTokens,
+                    PrefixHitAge = hitAge,
                     Reason = ReasonOf(candidate, count),
                 };
             }

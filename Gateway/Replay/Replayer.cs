@@ -200,6 +200,7 @@ public sealed class Replayer
         flight.Reservation = reservation;
         flight.AdmittedAt = _time.Now;
         flight.PrefixHitTokens = result.PrefixHitTokens;
+        flight.PrefixHitAge = result.PrefixHitAge;
         var engine = _bySlot[reservation.Replica.Slot];
         flight.ReplicaIndex = engine.Index;
         engine.Submit(flight, _factory.EngineRequest(row));
@@ -245,6 +246,7 @@ public sealed class Replayer
         flight.Reservation!.Replica.OnSuccess();
         flight.Reservation.Dispose();
         _core.Learner.OnCompleted(Completed(flight, now));
+        _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
         _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
         End(new RequestResult
         {

@@ -8,6 +8,9 @@ public static class RoutingPolicies
     private static readonly Dictionary<string, Func<RoutingOptions, Random, IReplicaScorer[]>> Policies = new()
     {
         ["least_work"] = (options, _) => Affine(options, new OutstandingWorkScorer()),
+        ["dJ"] = (_, _) => [new DelayScorer(new(QueuedTimesBatch: 1, Evict: 2))],
+        ["dP"] = (_, _) => [new DelayScorer(new(QueuedTimesBatch: 1, Evict: 2, Ride: 0.6))],
+        ["dQ"] = (_, _) => [new DelayScorer(new(QueuedTimesBatch: 1, Evict: 1.5, Ride: 0.6, OthersDecode: 0.7))],
         ["least_tokens"] = (_, _) => [new LeastTokensScorer()],
         ["least_requests"] = (_, _) => [new LeastRequestsScorer()],
         ["round_robin"] = (_, _) => [new RoundRobinScorer()],

@@ -13,7 +13,8 @@ public readonly record struct RoutingQuery(InferenceRequest Request, RequestEsti
 /// <summary>Means over the pool's recent requests.</summary>
 /// <param name="MeanPromptTokens">Tokens of a prompt.</param>
 /// <param name="MeanOutputTokens">Expected tokens of an answer.</param>
-public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens);
+/// <param name="HitShare">Share of prompt tokens that were believed to be cached where the prompt went.</param>
+public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0);
 
 /// <summary>A replica as a place for one request.</summary>
 // Fields, because scorers read the snapshot in place: a property would copy it at every look.
