@@ -63,6 +63,9 @@ public enum HoldReason
 
     /// <summary>No replica takes work yet: they back off, or were not probed.</summary>
     Recovery,
+
+    /// <summary>There was room, but a full replica holds so much of the prompt that waiting for it is cheaper.</summary>
+    Favourite,
 }
 
 /// <summary>The end of a wait for a turn.</summary>

@@ -16,6 +16,9 @@ public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQ
 /// <remarks>Decisions are told outside the lock. While every replica has room nothing waits and entering is synchronous.</remarks>
 public sealed class Dispatcher : IDisposable
 {
+    // Each of those who wait for one replica is tried whenever room returns.
+    private const int MostBeside = 64;
+
     private readonly Lock _gate = new();
     private readonly Pool _pool;
     private readonly Placer _placer;
@@ -193,7 +196,9 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedQueueFull);
         }
-        waiter.HeldFor = _waiting.HasTurns ? HoldReason.Turn : _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
+        waiter.HeldFor = waiter.FavouriteUntil is not null ? HoldReason.Favourite
+            : _waiting.HasTurns ? HoldReason.Turn
+            : _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request);
         _waiting.Add(waiter);
@@ -255,10 +260,17 @@ public sealed class Dispatcher : IDisposable
                 return pinned;
             }
         }
-        if (_waiting.Next(plan.Order, Now()) is { } head && TryPlaceLocked(head, plan) is { } placed)
+        while (_waiting.Next(plan.Order, Now()) is { } head)
         {
-            result = placed;
-            return head;
+            if (TryPlaceLocked(head, plan) is { } placed)
+            {
+                result = placed;
+                return head;
+            }
+            if (head.FavouriteUntil is null)
+            {
+                break;
+            }
         }
         result = default;
         return null;
@@ -266,12 +278,33 @@ public sealed class Dispatcher : IDisposable
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
-        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan) is not { } placed)
+        var mayWait = waiter.FavouriteUntil is { } until ? Now() < until : _waiting.Pinned.Count < MostBeside && plan.Routing.FavouriteWait > TimeSpan.Zero;
+        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
+            if (_placer.WaitsForFavourite && waiter.FavouriteUntil is null)
+            {
+                StandBesideLocked(waiter, plan.Routing.FavouriteWait);
+            }
             return null;
         }
         (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate);
         return DecideLocked(waiter, placed);
+    }
+
+    private void StandBesideLocked(Waiter waiter, TimeSpan patience)
+    {
+        var isQueued = waiter.HeapIndex >= 0;
+        if (isQueued)
+        {
+            _waiting.Remove(waiter);
+        }
+        waiter.FavouriteUntil = Now() + patience;
+        waiter.HeldFor = HoldReason.Favourite;
+        waiter.Patience = _time.CreateTimer(_ => OnRoomReturned(), null, patience, Timeout.InfiniteTimeSpan);
+        if (isQueued)
+        {
+            _waiting.Add(waiter);
+        }
     }
 
     private TimeSpan Now() => _time.GetElapsedTime(_startedAt);
@@ -283,6 +316,7 @@ public sealed class Dispatcher : IDisposable
     {
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
+        waiter.Patience?.Dispose();
         return result with { Waited = _time.GetElapsedTime(waiter.EnteredAt), HeldFor = waiter.HeldFor };
     }
 

@@ -1,4 +1,5 @@
 using Gateway.Estimation;
+using Gateway.Replicas;
 using Gateway.Routing;
 
 namespace Gateway.Queueing;
@@ -12,6 +13,9 @@ internal sealed class PlacementMemory(TimeProvider time)
     // Half of what is known is gone after about seventy requests.
     private const double Smoothing = 0.01;
 
+    // A cold replica gets something at once, or nothing would warm it.
+    private const double LeastWarmth = 0.1;
+
     private Slot[] _slots = new Slot[16];
     private long _choices;
     private TrafficMeans _traffic = new(500, 250);
@@ -19,10 +23,13 @@ internal sealed class PlacementMemory(TimeProvider time)
     /// <summary>What requests are like lately.</summary>
     public TrafficMeans Traffic => _traffic;
 
-    /// <summary>Fills in what is remembered of a candidate's slot.</summary>
-    public void Recall(ref Candidate candidate)
+    /// <summary>Fills in what is remembered of a candidate's slot; one that came up lately counts as slower than it is.</summary>
+    /// <param name="candidate">The replica as it is now.</param>
+    /// <param name="slowStart">How long it counts so.</param>
+    public void Recall(ref Candidate candidate, TimeSpan slowStart)
     {
         ref var slot = ref Of(candidate.Replica.Slot);
+        candidate.Replica = candidate.Replica with { Weight = candidate.Replica.Weight * WarmthOf(ref slot, candidate.Replica, slowStart) };
         candidate.LastChosen = slot.LastChosen;
         candidate.RecentPrefillTokens = Faded(slot);
     }
@@ -40,6 +47,18 @@ internal sealed class PlacementMemory(TimeProvider time)
             _traffic.HitShare + (Smoothing * ((candidate.PrefixHitTokens / (double)Math.Max(1, estimate.PromptTokens)) - _traffic.HitShare)));
     }
 
+    // Seen only when something is to be placed; one that was away in between and nobody missed is not cold to anybody.
+    private double WarmthOf(ref Slot slot, in ReplicaSnapshot replica, TimeSpan slowStart)
+    {
+        if (!replica.AcceptsWork || !ReferenceEquals(slot.Replica, replica.Id))
+        {
+            slot.Replica = replica.AcceptsWork ? replica.Id : null;
+            slot.UpSince = time.GetTimestamp();
+        }
+        var elapsed = time.GetElapsedTime(slot.UpSince);
+        return elapsed >= slowStart ? 1 : Math.Max(LeastWarmth, elapsed / slowStart);
+    }
+
     private double Faded(in Slot slot) => slot.RecentPrefillTokens == 0
         ? 0
         : slot.RecentPrefillTokens * Math.Exp(-time.GetElapsedTime(slot.At).TotalSeconds / PrefillSeconds);
@@ -55,6 +74,8 @@ internal sealed class PlacementMemory(TimeProvider time)
 
     private struct Slot
     {
+        public string? Replica;
+        public long UpSince;
         public long LastChosen;
         public double RecentPrefillTokens;
         public long At;

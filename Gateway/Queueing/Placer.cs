@@ -12,10 +12,15 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     private Candidate[] _candidates = new Candidate[16];
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
+    private int _full;
 
-    /// <summary>A replica and its room, or null: nobody with room now.</summary>
-    public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan)
+    /// <summary>Whether the last request found room, and none that is worth as much as waiting for a full replica that holds the beginning of its prompt.</summary>
+    public bool WaitsForFavourite { get; private set; }
+
+    /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without.</summary>
+    public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, bool mayWait)
     {
+        WaitsForFavourite = false;
         var load = new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences);
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
@@ -23,7 +28,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: false);
         }
         var query = new RoutingQuery(request, estimate, _memory.Traffic);
-        Match(request, estimate, plan, count);
+        var full = count > 0 && mayWait && router.WaitsForFavourite && request.Prefix.Blocks.Length > 0 ? BringFull(count) : 0;
+        Match(request, estimate, plan, count + full);
+        if (full > 0 && router.Choose(query, _candidates.AsSpan(0, count + full)) >= count)
+        {
+            WaitsForFavourite = true;
+            return null;
+        }
         while (count > 0)
         {
             var choice = router.Choose(query, _candidates.AsSpan(0, count));
@@ -145,6 +156,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         var replicas = pool.Replicas;
         Reserve(replicas.Length);
         var count = 0;
+        _full = 0;
         foreach (var replica in replicas)
         {
             if (!constraints.Allows(replica) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
@@ -157,14 +169,25 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
                 _candidates[count] = candidate;
                 _replicas[count++] = replica;
             }
+            else if (candidate.Replica.AcceptsWork)
+            {
+                _candidates[^++_full] = candidate;
+            }
         }
         return count;
+    }
+
+    // Those without room stand at the end of the array; the choice wants them behind those with room.
+    private int BringFull(int count)
+    {
+        _candidates.AsSpan(_candidates.Length - _full).CopyTo(_candidates.AsSpan(count));
+        return _full;
     }
 
     private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)
     {
         var candidate = new Candidate { Replica = replica.Snapshot(load, plan.Admission, plan.Queue.CapacityShare) };
-        _memory.Recall(ref candidate);
+        _memory.Recall(ref candidate, plan.Routing.SlowStart);
         return candidate;
     }
 

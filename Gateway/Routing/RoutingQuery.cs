@@ -30,6 +30,9 @@ public struct Candidate
     /// <summary>Whether it answered the session's last request.</summary>
     public bool HoldsSession;
 
+    /// <summary>Whether nothing is known of its prefix cache for this request: the prompt has no whole block, or the index is off.</summary>
+    public bool IsPrefixUnknown;
+
     /// <summary>Number of the pool's choice that last fell on it; 0: never.</summary>
     public long LastChosen;
 
@@ -64,4 +67,8 @@ public readonly record struct WeightedScorer(IReplicaScorer Scorer, double Weigh
 /// <summary>How replicas are chosen; swapped whole on reload.</summary>
 /// <param name="Filters">All must accept.</param>
 /// <param name="Scorers">Their weighted costs add up.</param>
-public sealed record RoutingPlan(IReplicaFilter[] Filters, WeightedScorer[] Scorers);
+public sealed record RoutingPlan(IReplicaFilter[] Filters, WeightedScorer[] Scorers)
+{
+    /// <summary>Whether the costs also tell what waiting for a full replica would cost, so that it may be worth it.</summary>
+    public bool WaitsForFavourite { get; init; }
+}

@@ -165,6 +165,7 @@ public sealed class GatewayMeters : IDisposable
         HoldReason.Room => "room",
         HoldReason.Turn => "turn",
         HoldReason.Recovery => "recovery",
+        HoldReason.Favourite => "favourite",
         _ => MetricNames.Overflow,
     };
 
