@@ -146,7 +146,7 @@ public class OptionsBoundsTests
         routing.scorers = []
         routing.prefix = (section)
         routing.sessionTtl = 10m [1s .. 7d]
-        routing.favouriteWait = 2s [0 .. 10m]
+        routing.favouriteWait = 10s [0 .. 10m]
         routing.slowStart = 30s [0 .. 1h]
         routing.overloadSeconds = 2s [0 .. 1h]
         routing.seed = 1 [0 .. 2147483647]

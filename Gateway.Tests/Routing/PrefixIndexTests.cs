@@ -134,7 +134,12 @@ public sealed class PrefixIndexTests
         var first = world.Enter(CorePool.Request(blocks: Blocks));
         first.Done();
 
-        var again = Enumerable.Range(0, 5).Select(last => world.Enter(CorePool.Request(blocks: [.. Blocks[..9], 500 + (ulong)last]), CorePool.Cost(100, 1))).ToList();
+        var again = Enumerable.Range(0, 5).Select(last =>
+        {
+            var entry = world.Enter(CorePool.Request(blocks: [.. Blocks[..9], 500 + (ulong)last]), CorePool.Cost(100, 1));
+            entry.Done();
+            return entry;
+        }).ToList();
 
         Assert.All(again, entry => Assert.Equal((first.Replica, Gateway.Queueing.PlacementReason.Prefix, 90), (entry.Replica, entry.Result!.Value.Reason, entry.Result.Value.PrefixHitTokens)));
     }

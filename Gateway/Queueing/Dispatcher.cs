@@ -16,15 +16,13 @@ public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQ
 /// <remarks>Decisions are told outside the lock. While every replica has room nothing waits and entering is synchronous.</remarks>
 public sealed class Dispatcher : IDisposable
 {
-    // Each of those who wait for one replica is tried whenever room returns.
-    private const int MostBeside = 64;
-
     private readonly Lock _gate = new();
     private readonly Pool _pool;
     private readonly Placer _placer;
     private readonly Func<DispatchPlan> _plan;
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
+    private readonly HashSet<Replica> _stillFull = [];
     private readonly DrainRate _drain;
     private readonly long _startedAt;
     private readonly ITimer _retry;
@@ -196,7 +194,7 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedQueueFull);
         }
-        waiter.HeldFor = waiter.FavouriteUntil is not null ? HoldReason.Favourite
+        waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite
             : _waiting.HasTurns ? HoldReason.Turn
             : _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
@@ -252,8 +250,13 @@ public sealed class Dispatcher : IDisposable
 
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
+        _stillFull.Clear();
         foreach (var pinned in _waiting.Pinned)
         {
+            if (StillWaitsLocked(pinned, plan))
+            {
+                continue;
+            }
             if (TryPlaceLocked(pinned, plan) is { } there)
             {
                 result = there;
@@ -267,7 +270,7 @@ public sealed class Dispatcher : IDisposable
                 result = placed;
                 return head;
             }
-            if (head.FavouriteUntil is null)
+            if (head.Favourite is null)
             {
                 break;
             }
@@ -278,12 +281,12 @@ public sealed class Dispatcher : IDisposable
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
-        var mayWait = waiter.FavouriteUntil is { } until ? Now() < until : _waiting.Pinned.Count < MostBeside && plan.Routing.FavouriteWait > TimeSpan.Zero;
+        var mayWait = waiter.Favourite is null ? plan.Routing.FavouriteWait > TimeSpan.Zero : Now() < waiter.FavouriteUntil;
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
-            if (_placer.WaitsForFavourite && waiter.FavouriteUntil is null)
+            if (_placer.Favourite is { } favourite && waiter.Favourite is null)
             {
-                StandBesideLocked(waiter, plan.Routing.FavouriteWait);
+                StandBesideLocked(waiter, favourite, plan.Routing.FavouriteWait);
             }
             return null;
         }
@@ -291,14 +294,31 @@ public sealed class Dispatcher : IDisposable
         return DecideLocked(waiter, placed);
     }
 
-    private void StandBesideLocked(Waiter waiter, TimeSpan patience)
+    // Of those who wait for the same full replica the first is looked at for all.
+    private bool StillWaitsLocked(Waiter waiter, DispatchPlan plan)
+    {
+        if (waiter.Favourite is not { } favourite || Now() >= waiter.FavouriteUntil || favourite.Health != ReplicaHealth.Up)
+        {
+            return false;
+        }
+        if (!_stillFull.Contains(favourite) && Placer.HasRoom(favourite, waiter.Estimate, plan))
+        {
+            return false;
+        }
+        _stillFull.Add(favourite);
+        return true;
+    }
+
+    private void StandBesideLocked(Waiter waiter, Replica favourite, TimeSpan patience)
     {
         var isQueued = waiter.HeapIndex >= 0;
         if (isQueued)
         {
             _waiting.Remove(waiter);
         }
+        waiter.Favourite = favourite;
         waiter.FavouriteUntil = Now() + patience;
+        _placer.NoteWaiting(favourite, 1);
         waiter.HeldFor = HoldReason.Favourite;
         waiter.Patience = _time.CreateTimer(_ => OnRoomReturned(), null, patience, Timeout.InfiniteTimeSpan);
         if (isQueued)
@@ -317,6 +337,10 @@ public sealed class Dispatcher : IDisposable
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
         waiter.Patience?.Dispose();
+        if (waiter.Favourite is { } favourite)
+        {
+            _placer.NoteWaiting(favourite, -1);
+        }
         return result with { Waited = _time.GetElapsedTime(waiter.EnteredAt), HeldFor = waiter.HeldFor };
     }
 

@@ -31,8 +31,12 @@ internal sealed class PlacementMemory(TimeProvider time)
         ref var slot = ref Of(candidate.Replica.Slot);
         candidate.Replica = candidate.Replica with { Weight = candidate.Replica.Weight * WarmthOf(ref slot, candidate.Replica, slowStart) };
         candidate.LastChosen = slot.LastChosen;
+        candidate.WaitingForIt = slot.WaitingForIt;
         candidate.RecentPrefillTokens = Faded(slot);
     }
+
+    /// <summary>Notes that one more, or one less, waits for a full replica.</summary>
+    public void OnWaiting(int slot, int change) => Of(slot).WaitingForIt += change;
 
     /// <summary>Notes a choice.</summary>
     public void OnChosen(in Candidate candidate, in RequestEstimate estimate)
@@ -74,6 +78,7 @@ internal sealed class PlacementMemory(TimeProvider time)
 
     private struct Slot
     {
+        public int WaitingForIt;
         public string? Replica;
         public long UpSince;
         public long LastChosen;

@@ -14,13 +14,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     private double[] _costs = new double[32];
     private int _full;
 
-    /// <summary>Whether the last request found room, and none that is worth as much as waiting for a full replica that holds the beginning of its prompt.</summary>
-    public bool WaitsForFavourite { get; private set; }
+    /// <summary>The full replica that the last request had better wait for, although it found room elsewhere: it holds the beginning of its prompt. Null: none.</summary>
+    public Replica? Favourite { get; private set; }
 
     /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, bool mayWait)
     {
-        WaitsForFavourite = false;
+        Favourite = null;
         var load = new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences);
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
@@ -30,9 +30,9 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         var query = new RoutingQuery(request, estimate, _memory.Traffic);
         var full = count > 0 && mayWait && router.WaitsForFavourite && request.Prefix.Blocks.Length > 0 ? BringFull(count) : 0;
         Match(request, estimate, plan, count + full);
-        if (full > 0 && router.Choose(query, _candidates.AsSpan(0, count + full)) >= count)
+        if (full > 0 && router.Choose(query, _candidates.AsSpan(0, count + full)) is var favourite && favourite >= count)
         {
-            WaitsForFavourite = true;
+            Favourite = _replicas[favourite];
             return null;
         }
         while (count > 0)
@@ -63,6 +63,14 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         }
         return null;
     }
+
+    /// <summary>Notes that one more, or one less, waits for a full replica.</summary>
+    public void NoteWaiting(Replica favourite, int change) => _memory.OnWaiting(favourite.Slot, change);
+
+    /// <summary>Whether a replica has room for a request now.</summary>
+    public static bool HasRoom(Replica replica, in RequestEstimate estimate, DispatchPlan plan) =>
+        replica.Snapshot(new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences), plan.Admission, plan.Queue.CapacityShare)
+            is { AcceptsWork: true, HasRoom: true };
 
     /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
     /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
@@ -172,6 +180,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             else if (candidate.Replica.AcceptsWork)
             {
                 _candidates[^++_full] = candidate;
+                _replicas[^_full] = replica;
             }
         }
         return count;
@@ -181,6 +190,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     private int BringFull(int count)
     {
         _candidates.AsSpan(_candidates.Length - _full).CopyTo(_candidates.AsSpan(count));
+        _replicas.AsSpan(_replicas.Length - _full).CopyTo(_replicas.AsSpan(count));
         return _full;
     }
 

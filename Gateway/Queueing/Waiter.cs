@@ -46,10 +46,13 @@ public sealed class Waiter
     internal Action<AdmissionResult> Decided { get; }
 
     /// <summary>Only one replica can answer, or one that is full is worth waiting for: the request waits for that one, and nobody waits behind it.</summary>
-    internal bool IsPinned => Constraints.PinnedSlot is not null || FavouriteUntil is not null;
+    internal bool IsPinned => Constraints.PinnedSlot is not null || Favourite is not null;
 
-    /// <summary>Until when it waits for a full replica that holds its prompt's beginning; null: it does not, or not yet.</summary>
-    internal TimeSpan? FavouriteUntil { get; set; }
+    /// <summary>The full replica that holds its prompt's beginning and that it waits for; null: it does not, or not yet.</summary>
+    internal Replica? Favourite { get; set; }
+
+    /// <summary>Until when it waits for its favourite.</summary>
+    internal TimeSpan FavouriteUntil { get; set; }
 
     internal ITimer? Patience { get; set; }
 

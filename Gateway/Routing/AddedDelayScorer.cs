@@ -1,5 +1,3 @@
-using Gateway.Replicas;
-
 namespace Gateway.Routing;
 
 /// <summary>Seconds that a placement costs everybody: the request's own until its last token, and what it adds for those already there.</summary>
@@ -40,7 +38,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var decode = output / query.Estimate.Sequences * step;
         var slowed = Math.Min(output / query.Estimate.Sequences * batch, replica.OutstandingTokens)
             * query.Estimate.Sequences * (rates.StepPerSequence + (rates.StepPerContextToken * context));
-        return prefill + decode + slowed + RoomWaitSeconds(query, replica, step);
+        return prefill + decode + slowed + RoomWaitSeconds(query, candidate, step);
     }
 
     // A session says where the conversation is when its prompt is too short, or the index off, to tell by blocks: then all but the last token counts as held.
@@ -48,8 +46,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
         candidate.PrefixHitTokens == 0 && candidate.HoldsSession && candidate.IsPrefixUnknown ? query.Estimate.PromptTokens - 1 : candidate.PrefixHitTokens;
 
     /// <summary>Until enough of what runs has ended: an ending frees a mean prompt and answer, and in the time of a mean answer all that run end once.</summary>
-    private static double RoomWaitSeconds(in RoutingQuery query, in ReplicaSnapshot replica, double step)
+    private static double RoomWaitSeconds(in RoutingQuery query, in Candidate candidate, double step)
     {
+        ref readonly var replica = ref candidate.Replica;
         var running = Math.Max(1, replica.RunningSequences);
         var endings = 0.0;
         if (replica.CapacityTokens is { } capacity)
@@ -59,7 +58,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
         }
         if (!replica.HasRoom)
         {
-            endings = Math.Max(1, endings);
+            endings = Math.Max(1, endings) + candidate.WaitingForIt;
         }
         return endings == 0 ? 0 : endings * query.Traffic.MeanOutputTokens / running * step;
     }

@@ -20,7 +20,7 @@ public sealed record RoutingOptions
 
     /// <summary>Longest wait for a full replica that holds the prompt's beginning, while it is cheaper to wait for it than to compute the beginning elsewhere. Zero: nobody waits for it. Policy <c>least_delay</c> only.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
-    public TimeSpan FavouriteWait { get; init; } = TimeSpan.FromSeconds(2);
+    public TimeSpan FavouriteWait { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long a replica that came up or recovered counts as slower than it is, from a tenth of its speed up to all of it. Zero: it gets its share at once.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]

@@ -33,6 +33,9 @@ public struct Candidate
     /// <summary>Whether nothing is known of its prefix cache for this request: the prompt has no whole block, or the index is off.</summary>
     public bool IsPrefixUnknown;
 
+    /// <summary>Requests that wait for it although others have room.</summary>
+    public int WaitingForIt;
+
     /// <summary>Number of the pool's choice that last fell on it; 0: never.</summary>
     public long LastChosen;
 
