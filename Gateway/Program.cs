@@ -9,6 +9,7 @@ var root = new RootCommand("A gateway for LLM servers: estimates each answer's l
     EngineVerb.Create(),
     ReplayVerb.Create(),
     CalibrateVerb.Create(),
+    EstimateVerb.Create(),
 };
 // Without a verb it serves.
 var parsed = root.Parse(args is [] or ["--config", ..] ? ["serve", .. args] : args);

@@ -1,10 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using Gateway.Cli;
 using Gateway.Cli.Profiles;
 using Gateway.Simulation;
 using Gateway.Simulation.Serving;
 using Gateway.Tests.Replay.Calibration;
+using Gateway.Tests.Replay.Traces;
 using Xunit.Abstractions;
 
 namespace Gateway.Tests.Cli;
@@ -103,18 +105,58 @@ public sealed class CalibrateVerbTests(ITestOutputHelper log) : IDisposable
         var (code, _, error) = await RunAsync($"--log {path}");
 
         Assert.Equal(2, code);
-        Assert.Contains("access.log:2:2", error, StringComparison.Ordinal);
-        Assert.Contains("access.log:3:1", error, StringComparison.Ordinal);
+        Assert.Contains("access.log:2: not valid JSON", error, StringComparison.Ordinal);
+        Assert.Contains("access.log:3: outcome is missing", error, StringComparison.Ordinal);
         Assert.False(File.Exists(Out));
+    }
+
+    [Theory]
+    [InlineData("\"queue_ms\":-5", "queue_ms is -5. Allowed: a number of at least 0.")]
+    [InlineData("\"queue_ms\":\"five\"", "queue_ms is a text. Allowed: a number of at least 0.")]
+    [InlineData("\"queue_ms\":36", "the figures do not fit each other. Allowed: ttft_ms of at least queue_ms")]
+    public async Task Invoke_OnALogWithAWrongFigure_NamesTheLineAndWhatIsAllowed(string figure, string expected)
+    {
+        var path = Path.Combine(_folder, "access.log");
+        await File.WriteAllTextAsync(path, LogLines().Replace("\"queue_ms\":5", figure, StringComparison.Ordinal));
+
+        var (code, _, error) = await RunAsync($"--log {path}");
+
+        Assert.Equal(2, code);
+        Assert.Contains("access.log:1: " + expected, error, StringComparison.Ordinal);
+        Assert.False(File.Exists(Out));
+    }
+
+    [Fact]
+    public async Task Invoke_OnALogThatIsNotThere_SaysSo()
+    {
+        var (code, _, error) = await RunAsync($"--log {Path.Combine(_folder, "none.log")}");
+
+        Assert.Equal(2, code);
+        Assert.Contains("none.log: cannot be read (no such file).", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Invoke_OnACompressedLog_FitsItWholeAndRefusesItCutOff()
+    {
+        var path = Path.Combine(_folder, "access.log.gz");
+        var whole = TraceReading.Packed(Encoding.UTF8.GetBytes(LogLines()));
+
+        await File.WriteAllBytesAsync(path, whole[..^9]);
+        var (cut, _, error) = await RunAsync($"--log {path}");
+        var wasWritten = File.Exists(Out);
+        await File.WriteAllBytesAsync(path, whole);
+        var (code, output, _) = await RunAsync($"--log {path}");
+
+        Assert.Equal((2, false, 0), (cut, wasWritten, code));
+        Assert.Contains("access.log.gz:41: the compressed file is damaged or cut off here.", error, StringComparison.Ordinal);
+        Assert.Contains("40 answered streams", output, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Invoke_OnALog_FitsWhatItTells()
     {
         var path = Path.Combine(_folder, "access.log");
-        var lines = Enumerable.Range(0, 40).Select(i => string.Create(CultureInfo.InvariantCulture,
-            $$"""{"time":"2026-01-31T10:{{i:00}}:00.000Z","outcome":"success","model":"m","replica":"r","queue_ms":5,"ttft_ms":{{35 + i}},"stream_ms":2000,"duration_ms":2100,"prompt_tokens":{{100 + (i * 10)}},"output_tokens":101,"retries":0}"""));
-        await File.WriteAllTextAsync(path, string.Join('\n', lines) + "\n{\"time\":\"2026-01-31T1");
+        await File.WriteAllTextAsync(path, LogLines() + "{\"time\":\"2026-01-31T1");
 
         var (code, output, error) = await RunAsync($"--log {path} --model m");
 
@@ -139,6 +181,9 @@ public sealed class CalibrateVerbTests(ITestOutputHelper log) : IDisposable
         log.WriteLine($"median error over the grid: {median:P2}");
         Assert.InRange(median, 0, 0.05);
     }
+
+    private static string LogLines() => string.Concat(Enumerable.Range(0, 40).Select(i => string.Create(CultureInfo.InvariantCulture,
+        $$"""{"time":"2026-01-31T10:{{i:00}}:00.000Z","outcome":"success","model":"m","replica":"r","queue_ms":5,"ttft_ms":{{35 + i}},"stream_ms":2000,"duration_ms":2100,"prompt_tokens":{{100 + (i * 10)}},"output_tokens":101,"retries":0}""") + "\n"));
 
     private async Task<(int Code, string Output, string Error)> RunAsync(string flags)
     {

@@ -39,6 +39,17 @@ public sealed class ReplayScenariosTests : IDisposable
     }
 
     [Fact]
+    public async Task Replay_WithOutputInAFolderThatIsNotThere_RunsNothing()
+    {
+        Write("a.yaml", Scenario("sal"));
+
+        var exit = await InvokeAsync("--scenarios", _folder.FullName, "--json", Path.Combine(_folder.FullName, "no", "out.json"));
+
+        Assert.Equal((2, ""), (exit, _output.ToString()));
+        Assert.Contains("is not a file in a folder that exists", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Replay_OfNothing_SaysWhatIsMissing()
     {
         Assert.Equal(2, await InvokeAsync("--scenarios", _folder.FullName));

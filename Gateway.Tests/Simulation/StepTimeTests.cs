@@ -37,6 +37,21 @@ public class StepTimeTests
     [Fact]
     public void Milliseconds_OfNothing_IsZero() => Assert.Equal(0, new StepTime(EngineProfiles.Demo).Milliseconds(default));
 
+    /// <summary>Four operations per head, element and layer for each pair: no profile may do more of them in a second than its GPUs can.</summary>
+    [Theory]
+    [InlineData("rtx4090-llama-8b", 32 * 128 * 32, 165)]
+    [InlineData("rtxpro6000-llama-8b", 32 * 128 * 32, 500)]
+    [InlineData("a100-80g-llama-8b", 32 * 128 * 32, 312)]
+    [InlineData("h100-llama-8b", 32 * 128 * 32, 989)]
+    [InlineData("h100-qwen-7b-1m", 28 * 128 * 28, 989)]
+    [InlineData("h100x4-llama-70b", 64 * 128 * 80, 4 * 989)]
+    public void PrefillAttention_OfAProfile_StaysBelowThePeakOfItsGpus(string profile, int elements, double peakTeraflops)
+    {
+        var secondsPerPair = EngineProfiles.Find(profile)!.PrefillPerTokenPair / 1_000;
+
+        Assert.InRange(4.0 * elements / secondsPerPair / 1e12, 0, peakTeraflops);
+    }
+
     [Fact]
     public void Profiles_ByName_AreFoundWhateverTheCaseAndStepLongerWithMoreWork()
     {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Gateway.Cli.Calibration;
 using Gateway.Cli.Profiles;
 using Gateway.Configuration;
+using Gateway.Replay.Traces;
 using Gateway.Simulation;
 using Spectre.Console;
 
@@ -11,7 +12,7 @@ namespace Gateway.Cli;
 public static class CalibrateVerb
 {
     private static readonly Option<string?> Url = new("--url") { Description = "Address of a live OpenAI-compatible engine to probe.", HelpName = "URL" };
-    private static readonly Option<string?> Log = new("--log") { Description = "Access log of the gateway to fit instead; no engine is asked.", HelpName = "FILE" };
+    private static readonly Option<string?> Log = new("--log") { Description = "Access log of the gateway to fit instead, plain or gzip; no engine is asked.", HelpName = "FILE" };
     private static readonly Option<string?> Model = new("--model") { Description = "Model to probe, or to pick out of the log." };
     private static readonly Option<string> Out = new("--out") { Description = "Profile to write.", HelpName = "PROFILE.yaml", DefaultValueFactory = _ => "profile.yaml" };
     private static readonly Option<string> Base = new("--base") { Description = "Profile that lends what the data cannot tell: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.A100Llama8B.Name };
@@ -62,19 +63,18 @@ public static class CalibrateVerb
         try
         {
             result = arguments.GetValue(Log) is { } log
-                ? LogCalibration.Run(log, arguments.GetValue(Model), lender, out problems)
+                ? LogCalibration.Run(log, arguments.GetValue(Model), lender)
                 : await WithProgressAsync(Engine(arguments, lender), output, cancellationToken);
+        }
+        catch (TraceException wrong)
+        {
+            await error.WriteLineAsync($"{wrong.Message}\nNothing was written.");
+            return 2;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             await error.WriteLineAsync("Stopped; nothing was written.");
             return 1;
-        }
-
-        if (problems.Count > 0)
-        {
-            await error.WriteLineAsync(ProblemReport.Format(problems, "Nothing was written."));
-            return 2;
         }
 
         foreach (var note in result.Notes)

@@ -61,6 +61,8 @@ public static class ReplayVerb
         {
             var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
             var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) });
+            RequireFolder(arguments, Json);
+            RequireFolder(arguments, Report);
             if (arguments.GetValue(Scenarios) is { } scenarios)
             {
                 return await RunScenariosAsync(arguments, console, isTerminal, scenarios, cancellationToken);
@@ -74,8 +76,9 @@ public static class ReplayVerb
             {
                 return await LoadAsync(arguments, console, isTerminal, target, plan, cancellationToken);
             }
+            var measured = MeasuredOf(arguments.GetValue(Measured), plan.Slo);
             var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
-            report = WithMeasured(report, arguments.GetValue(Measured));
+            report = measured is { } real && report.Runs is [var first, ..] ? report with { Comparisons = [new MeasuredComparison(real.Name, real.Run, first.Summary)] } : report;
             ReportTable.Write(console, report, paces);
             Write(arguments.GetValue(Json), ReportJson.Write(report));
             Write(arguments.GetValue(Report), ReportPage.Write(report));
@@ -124,11 +127,12 @@ public static class ReplayVerb
 
     private static async Task<int> RunScenariosAsync(ParseResult arguments, IAnsiConsole console, bool isTerminal, string path, CancellationToken cancellationToken)
     {
-        if (ScenarioRuns.Read(path, arguments.InvocationConfiguration.Error) is not { } files)
+        var data = ScenarioRuns.Data();
+        if (ScenarioRuns.Read(path, data, arguments.InvocationConfiguration.Error) is not { } files)
         {
             return 2;
         }
-        var results = await ScenarioRuns.RunAsync(console, isTerminal, files, arguments.GetValue(Quick), cancellationToken);
+        var results = await ScenarioRuns.RunAsync(console, isTerminal, files, data, arguments.GetValue(Quick), cancellationToken);
         Write(arguments.GetValue(Json), ScenarioJson.Write(results));
         return 0;
     }
@@ -172,9 +176,9 @@ public static class ReplayVerb
         };
     }
 
-    private static ReplayReport WithMeasured(ReplayReport report, string? file) => file is not null && report.Runs is [var first, ..]
-        ? report with { Comparisons = [new MeasuredComparison(Path.GetFileNameWithoutExtension(file), MeasuredRun.Read(file, report.Slo), first.Summary)] }
-        : report;
+    /// <summary>Read before anything runs, so that a damaged file costs no time.</summary>
+    private static (string Name, RunSummary Run)? MeasuredOf(string? file, SloLimits slo) =>
+        file is null ? null : (Path.GetFileNameWithoutExtension(file), MeasuredRun.Read(file, slo));
 
     private static ReplayPolicy PolicyOf(string text) =>
         ReplayPolicy.Parse(text, out var problem) ?? throw new TraceException("--policies: " + problem);
@@ -204,6 +208,15 @@ public static class ReplayVerb
         value >= least && value <= most ? value : throw Wrong(option, value.ToString(CultureInfo.InvariantCulture), $"a number from {least} to {most}");
 
     private static TraceException Wrong(string option, string word, string expected) => new($"{option}: \"{word}\" is not {expected}.");
+
+    /// <summary>Asked before anything runs: hours of work are not to end in a path with a slip in it.</summary>
+    private static void RequireFolder(ParseResult arguments, Option<string?> option)
+    {
+        if (arguments.GetValue(option) is { } path && (path.Length == 0 || Directory.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))))
+        {
+            throw Wrong(option.Name, path, "a file in a folder that exists");
+        }
+    }
 
     private static void Write(string? path, byte[] content)
     {

@@ -50,13 +50,13 @@ public static class EngineProfiles
 
     /// <summary>Llama-3-8B in bfloat16 on an A100 with 80 GB.</summary>
     /// <remarks>
-    /// Layers: Vidur's profile. Head: 1.05 GB of output matrix over 1.7 TB/s. KV reads: 128 KiB per token over 1.75 TB/s. Prefill attention: Preble's
-    /// 70B TP2 term over 2.5, the ratio of heads times layers per GPU. Per sequence, mix and overhead: between the two measured GPUs. KV: 440,000 tokens.
+    /// Layers: Vidur's profile. Head: 1.05 GB of output matrix over 1.7 TB/s. KV reads: 128 KiB per token over 1.75 TB/s. Prefill attention: 4 x heads x head
+    /// size x layers operations per pair at 0.6 of the peak of 312 TFLOP/s. Per sequence, mix and overhead: between the two measured GPUs. KV: 440,000 tokens.
     /// </remarks>
     public static EngineProfile A100Llama8B { get; } = new()
     {
         Name = "a100-80g-llama-8b",
-        Source = "Vidur layer profile; attention from Preble and bandwidth; KV room from the memory",
+        Source = "Vidur layer profile; attention from peak and bandwidth; KV room from the memory",
         Layers =
         [
             new(1, 9.70), new(32, 10.9), new(64, 11.2), new(128, 13.2), new(256, 19.5), new(512, 34.6), new(1024, 75), new(2048, 146), new(4096, 274),
@@ -65,7 +65,7 @@ public static class EngineProfiles
         Head = 0.7,
         DecodePerSequence = 0.009,
         DecodePerContextToken = 7.5e-5,
-        PrefillPerTokenPair = 1.0e-6,
+        PrefillPerTokenPair = 2.8e-6,
         MixedDecodeFactor = 1.5,
         Overhead = 1.0,
         KvBlocks = 27_500,
@@ -76,12 +76,12 @@ public static class EngineProfiles
     /// <summary>Llama-3.1-8B in bfloat16 on an H100 with 80 GB.</summary>
     /// <remarks>
     /// Layers: Vidur's Llama-2-7B table times 1.19, the ratio of parameters. Decode: BLIS' physics form (7.7 + 0.0044 B + 7.6e-5 KV), which the fixed pieces
-    /// add up to. Prefill attention: Preble's H100 term over 2.5. KV: 29,205 blocks, BLIS. Limits: vLLM's server defaults for large GPUs.
+    /// add up to. Prefill attention: as for the A100, at 0.6 of 989 TFLOP/s. KV: 29,205 blocks, BLIS. Limits: vLLM's server defaults for large GPUs.
     /// </remarks>
     public static EngineProfile H100Llama8B { get; } = new()
     {
         Name = "h100-llama-8b",
-        Source = "Vidur layer profile scaled by parameters; BLIS decode form and KV blocks; Preble prefill attention",
+        Source = "Vidur layer profile scaled by parameters; BLIS decode form and KV blocks; prefill attention from the peak",
         Layers =
         [
             new(1, 6.7), new(32, 6.9), new(64, 7.0), new(128, 7.6), new(256, 10.9), new(512, 14.3), new(1024, 25.0), new(2048, 48.2), new(4096, 99.4),
@@ -90,7 +90,7 @@ public static class EngineProfiles
         Head = 0.4,
         DecodePerSequence = 0.0044,
         DecodePerContextToken = 7.6e-5,
-        PrefillPerTokenPair = 3.0e-7,
+        PrefillPerTokenPair = 8.8e-7,
         MixedDecodeFactor = 1.4,
         Overhead = 0.3,
         KvBlocks = 29_205,
@@ -99,10 +99,30 @@ public static class EngineProfiles
         MaxModelTokens = 131_072,
     };
 
+    /// <summary>Qwen2.5-7B-1M in bfloat16 on an H100 with 80 GB: for prompts that no other profile has room for.</summary>
+    /// <remarks>
+    /// Derived from <see cref="H100Llama8B"/>: layers times 0.94, the ratio of parameters without embeddings; KV 56 KiB per token instead of 128 for its reads and its
+    /// room, weights 0.8 GiB less; prefill attention for 28 heads and 28 layers, dense. The model's own sparse attention is faster on long prompts.
+    /// </remarks>
+    public static EngineProfile H100Qwen7BLong { get; } = H100Llama8B with
+    {
+        Name = "h100-qwen-7b-1m",
+        Source = "h100-llama-8b scaled by parameters, KV bytes and heads; no measured run",
+        Layers =
+        [
+            new(1, 6.3), new(32, 6.5), new(64, 6.6), new(128, 7.1), new(256, 10.2), new(512, 13.4), new(1024, 23.5), new(2048, 45.3), new(4096, 93.4),
+        ],
+        LayersPerTokenBeyond = 0.0235,
+        DecodePerContextToken = 3.3e-5,
+        PrefillPerTokenPair = 6.8e-7,
+        KvBlocks = 67_600,
+        MaxModelTokens = 1_010_000,
+    };
+
     /// <summary>Llama-3.3-70B in bfloat16 on four H100 (tensor parallel).</summary>
     /// <remarks>
     /// BLIS' linear fit for vLLM 0.11 (12,601 us + 76.4 us per token), its 66.8 us per decode folded into the tokens. KV reads: 80 KiB per token and GPU
-    /// over 2.8 TB/s. KV room: 0.9 of 320 GB less 141 GB of weights and 3 GiB per GPU, at 320 KiB per token.
+    /// over 2.8 TB/s. Prefill attention: as for the A100, at 0.6 of four times 989 TFLOP/s. KV room: 0.9 of 320 GB less 141 GB of weights and 3 GiB per GPU, at 320 KiB per token.
     /// </remarks>
     public static EngineProfile H100X4Llama70B { get; } = new()
     {
@@ -113,7 +133,7 @@ public static class EngineProfiles
         Head = 0.5,
         DecodePerSequence = 0,
         DecodePerContextToken = 2.9e-5,
-        PrefillPerTokenPair = 3.7e-7,
+        PrefillPerTokenPair = 1.1e-6,
         MixedDecodeFactor = 1.4,
         Overhead = 0.3,
         KvBlocks = 25_600,
@@ -140,7 +160,7 @@ public static class EngineProfiles
     };
 
     private static readonly FrozenDictionary<string, EngineProfile> ByName =
-        new[] { Demo, Rtx4090Llama8B, RtxPro6000Llama8B, A100Llama8B, H100Llama8B, H100X4Llama70B }.ToFrozenDictionary(profile => profile.Name, StringComparer.OrdinalIgnoreCase);
+        new[] { Demo, Rtx4090Llama8B, RtxPro6000Llama8B, A100Llama8B, H100Llama8B, H100Qwen7BLong, H100X4Llama70B }.ToFrozenDictionary(profile => profile.Name, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Every name that <see cref="Find"/> knows, in ordinal order.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. ByName.Keys.Order(StringComparer.Ordinal)];

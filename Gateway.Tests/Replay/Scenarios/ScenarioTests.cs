@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Text;
 using Gateway.Replay.Scenarios;
+using Gateway.Replay.Traces;
+using Gateway.Simulation;
+using Gateway.Tests.Replay.Traces;
 using static Gateway.Tests.Configuration.Loading;
 
 namespace Gateway.Tests.Replay.Scenarios;
@@ -26,13 +29,13 @@ public sealed class ScenarioTests
         var files = Directory.GetFiles(Path.Combine(Root(), "config", "scenarios"), "*.yaml");
 
         Assert.True(files.Length >= 15);
-        Assert.All(files, file => Assert.Empty(ScenarioReader.Read(File.ReadAllText(file), Path.GetFileName(file)).Problems));
+        Assert.All(files, file => Assert.Empty(ScenarioReader.Read(File.ReadAllText(file), Path.GetFileName(file), DataFiles.None).Problems));
     }
 
     [Fact]
     public void Read_OfAGoodFile_FillsTheDefaults()
     {
-        var file = ScenarioReader.Read(Good, "s.yaml").Options!;
+        var file = ScenarioReader.Read(Good, "s.yaml", DataFiles.None).Options!;
 
         Assert.Equal([1, 2, 3, 4, 5], file.Experiments[0].Seeds);
         Assert.Equal(("rtx4090-llama-8b", 1), (file.Experiments[0].Fleet.Profile, file.Experiments[0].Fleet.Replicas));
@@ -43,6 +46,9 @@ public sealed class ScenarioTests
     [InlineData("system: S", "sistem: S", "s.yaml:1:1  sistem: unknown setting. Did you mean \"system\"?")]
     [InlineData("w1:rate=12", "w1:rat=12", "s.yaml:5:15  experiments[0].workload: w1: no parameter rat.")]
     [InlineData("w1:rate=12,requests=100", "no-such.csv", "s.yaml:5:15  experiments[0].workload: no-such.csv: neither a file nor a generator.")]
+    [InlineData("    policy: sal", "    requests: 5\n    policy: sal", "s.yaml:7:15  experiments[0].requests: a generator has this among its own words")]
+    [InlineData("    policy: sal", "    rate: 0\n    policy: sal", "s.yaml:7:11  experiments[0].rate:")]
+    [InlineData("    policy: sal", "    flood: { times: 3 }\n    policy: sal", "experiments[0].flood.client: is required.")]
     [InlineData("policy: sal", "policy: sall", "s.yaml:7:13  experiments[0].policy: No routing is called 'sall'.")]
     [InlineData("baseline: round_robin", "baseline: sal/sjf:2", "s.yaml:6:15  experiments[0].baseline: 'sjf:2': sjf takes no number")]
     [InlineData("ttft_mean", "ttft_meen", "s.yaml:9:19  experiments[0].claims[0].metric: no metric is called \"ttft_meen\".")]
@@ -52,7 +58,7 @@ public sealed class ScenarioTests
     [InlineData("    policy: sal\n", "", "experiments[0].policy: is required.")]
     public void Read_OfAMistake_SaysWhereAndWhatIsAllowed(string good, string bad, string told)
     {
-        var (options, problems) = ScenarioReader.Read(Good.Replace(good, bad, StringComparison.Ordinal), "s.yaml");
+        var (options, problems) = ScenarioReader.Read(Good.Replace(good, bad, StringComparison.Ordinal), "s.yaml", DataFiles.None);
 
         Assert.Null(options);
         Assert.Contains(problems, problem => $"{problem.Where}  {problem}".Contains(told, StringComparison.Ordinal));
@@ -65,7 +71,7 @@ public sealed class ScenarioTests
     [InlineData("system: [")]
     public void Read_OfNoScenario_IsAProblem(string text)
     {
-        var (options, problems) = ScenarioReader.Read(text, "s.yaml");
+        var (options, problems) = ScenarioReader.Read(text, "s.yaml", DataFiles.None);
 
         Assert.Null(options);
         Assert.NotEmpty(problems);
@@ -74,10 +80,10 @@ public sealed class ScenarioTests
     [Fact]
     public void Execute_OneAtATimeOrSeveral_GivesTheSameBytes()
     {
-        var file = ScenarioReader.Read(Good, "s.yaml").Options!;
+        var file = ScenarioReader.Read(Good, "s.yaml", DataFiles.None).Options!;
 
-        var one = ScenarioJson.Write(new ScenarioSuite([file], isQuick: false).Execute(1, CancellationToken.None));
-        var several = ScenarioJson.Write(new ScenarioSuite([file], isQuick: false).Execute(4, CancellationToken.None));
+        var one = ScenarioJson.Write(new ScenarioSuite([file], DataFiles.None, isQuick: false).Execute(1, CancellationToken.None));
+        var several = ScenarioJson.Write(new ScenarioSuite([file], DataFiles.None, isQuick: false).Execute(4, CancellationToken.None));
 
         Assert.Equal(one, several);
         Assert.Contains("\"seeds\": 5", Encoding.UTF8.GetString(one), StringComparison.Ordinal);
@@ -86,12 +92,56 @@ public sealed class ScenarioTests
     [Fact]
     public void Execute_Quickly_RunsTwoSeedsOfEach()
     {
-        var suite = new ScenarioSuite([ScenarioReader.Read(Good, "s.yaml").Options!], isQuick: true);
+        var suite = new ScenarioSuite([ScenarioReader.Read(Good, "s.yaml", DataFiles.None).Options!], DataFiles.None, isQuick: true);
 
         var results = suite.Execute(2, CancellationToken.None);
 
         Assert.Equal((4, 4), (suite.Runs, suite.Finished));
         Assert.All(results, result => Assert.Equal(2, result.Pairs.Count));
+    }
+
+    [Fact]
+    public void Execute_WithoutTheDataFile_SkipsTheExperimentAndRunsTheRest()
+    {
+        var text = Good + Good[Good.IndexOf("  - name", StringComparison.Ordinal)..].Replace("w1:rate=12,requests=100", "data:traces/none.csv.gz", StringComparison.Ordinal).Insert(0, "\n");
+        var suite = new ScenarioSuite([ScenarioReader.Read(text, "s.yaml", DataFiles.None).Options!], DataFiles.None, isQuick: true);
+
+        var results = suite.Execute(2, CancellationToken.None);
+
+        Assert.Equal(4, suite.Finished);
+        Assert.Equal([null, null, "traces/none.csv.gz", "traces/none.csv.gz"], results.Select(result => result.Missing));
+        Assert.All(results.Skip(2), result => Assert.Equal((false, null, null), (result.IsReproduced, result.Baseline, result.Ratio)));
+    }
+
+    [Fact]
+    public void Execute_OnADataFile_GivesEachSeedItsPart()
+    {
+        using var reading = new TraceReading();
+        var path = reading.Write("t.csv", ["timestamp_ms,input_tokens,output_tokens,client_id", .. Enumerable.Range(0, 50).Select(i => FormattableString.Invariant($"{i * 1000},{(i < 10 ? 2_000 : 100)},5,c{i % 2}"))]);
+        var data = new DataFiles(Path.GetDirectoryName(path));
+        var text = Good.Replace("w1:rate=12,requests=100", "data:t.csv\n    requests: 10\n    flood: { client: c0, times: 2 }", StringComparison.Ordinal);
+
+        var results = new ScenarioSuite([ScenarioReader.Read(text, "s.yaml", data).Options!], data, isQuick: false).Execute(2, CancellationToken.None);
+
+        Assert.All(results[0].Pairs.Skip(1), pair => Assert.True(pair.Baseline < results[0].Pairs[0].Baseline));
+    }
+
+    /// <summary>Requests that no engine has room for would be counted out of the figures.</summary>
+    [Fact]
+    public void ShippedExperiments_OnRealTraces_NameAProfileThatHasRoomForEveryRequest()
+    {
+        var data = new DataFiles(TestData.Folder);
+        var experiments = Directory.GetFiles(Path.Combine(Root(), "config", "scenarios"), "*.yaml")
+            .SelectMany(file => ScenarioReader.Read(File.ReadAllText(file), file, data).Options!.Experiments)
+            .Where(experiment => experiment.Workload.StartsWith("data:", StringComparison.Ordinal)).ToList();
+        Assert.NotEmpty(experiments);
+
+        foreach (var used in experiments.Where(experiment => data.MissingFor(experiment.Workload) is null).DistinctBy(experiment => (experiment.Workload, experiment.Fleet.Profile)))
+        {
+            var profile = EngineProfiles.Find(used.Fleet.Profile)!;
+            var rows = TraceSource.Open(data.Resolve(used.Workload), new TraceSettings()).Read().Select(row => row.InputTokens + row.OutputTokens);
+            Assert.InRange(rows.Max(), 1, Math.Min(profile.KvTokens, profile.MaxModelTokens));
+        }
     }
 
     [Theory]
@@ -128,9 +178,9 @@ public sealed class ScenarioTests
     [InlineData("ltr.yaml")]
     public void Execute_OfTheHypothesesWeRestOn_HoldsInNearlyEverySeed(string name, string except = "")
     {
-        var file = ScenarioReader.Read(File.ReadAllText(Path.Combine(Root(), "config", "scenarios", name)), name).Options!;
+        var file = ScenarioReader.Read(File.ReadAllText(Path.Combine(Root(), "config", "scenarios", name)), name, DataFiles.None).Options!;
 
-        var results = new ScenarioSuite([file], isQuick: false).Execute(2, CancellationToken.None);
+        var results = new ScenarioSuite([file], DataFiles.None, isQuick: false).Execute(2, CancellationToken.None);
 
         Assert.All(results.Where(result => result.Experiment.Name != except), result => Assert.True(
             result.Holds >= result.Pairs.Count - 1, $"{result.Experiment.Name}, {result.Claim.Metric}: {result.Holds} of {result.Pairs.Count}"));

@@ -81,6 +81,32 @@ public sealed class TraceSourceTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public void Read_WithRowsLeftOut_CountsTimesFromTheFirstThatIsRead()
+    {
+        var rows = TraceReading.All(_reading.Write("some.csv", Rows), new TraceSettings { Skip = 1, Limit = 5, RateFactor = 2 });
+
+        Assert.Equal([(20, 0.0), (30, 1.0)], rows.Select(row => (row.InputTokens, row.Arrival.TotalSeconds)));
+    }
+
+    [Fact]
+    public void Read_WithEveryRowLeftOut_SaysHowManyThereAre()
+    {
+        var path = _reading.Write("some.csv", Rows);
+
+        var problem = Assert.Throws<TraceException>(() => TraceReading.All(path, new TraceSettings { Skip = 3 }));
+
+        Assert.Equal("some.csv: 3 requests are to be left out, and there are no more than 3.", problem.Message);
+    }
+
+    [Fact]
+    public void Read_CompressedAccessLog_IsUnpacked()
+    {
+        var path = _reading.Write("access.log.gz", TraceReading.Packed(TraceReading.Bytes("""{"time":"2026-01-31T12:00:05Z","outcome":"success","prompt_tokens":40,"output_tokens":7}""")));
+
+        Assert.Equal((40, 7), TraceReading.All(path).Select(row => (row.InputTokens, row.OutputTokens)).Single());
+    }
+
+    [Fact]
     public void Open_NothingOfThatName_ListsGeneratorsAndFormats()
     {
         var message = Assert.Throws<TraceException>(() => TraceSource.Open("w7x:rate=1", new())).Message;

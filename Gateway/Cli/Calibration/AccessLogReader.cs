@@ -1,88 +1,76 @@
 using System.Globalization;
-using System.Text.Json;
-using Gateway.Configuration;
 using Gateway.Replay.Calibration;
-using Gateway.Replicas.Engines.Adapters;
+using Gateway.Replay.Traces;
+using Gateway.Replay.Traces.Readers;
 
 namespace Gateway.Cli.Calibration;
 
-/// <summary>Reads answered streams out of a gateway's access log, line by line; other lines are passed over, broken ones are problems.</summary>
+/// <summary>Reads answered streams out of a gateway's access log, line by line; other lines are passed over.</summary>
 internal static class AccessLogReader
 {
-    /// <summary>Reads up to <see cref="LogObservations.MaxRequests"/> requests.</summary>
-    /// <param name="lines">The log.</param>
-    /// <param name="fileName">As the user named it; used in messages only.</param>
-    /// <param name="model">Only this model's requests; null: every model's.</param>
-    public static LoadResult<IReadOnlyList<LoggedRequest>> Read(TextReader lines, string fileName, string? model)
-    {
-        var problems = new ProblemList();
-        var requests = new List<LoggedRequest>();
-        var number = 0;
-        while (requests.Count < LogObservations.MaxRequests && !problems.IsFull && lines.ReadLine() is { } line)
-        {
-            number++;
-            if (string.IsNullOrWhiteSpace(line))
-            {
-                continue;
-            }
+    /// <summary>More mistakes say nothing new about a file.</summary>
+    private const int MostProblems = 20;
 
+    /// <summary>Reads up to <see cref="LogObservations.MaxRequests"/> requests.</summary>
+    /// <param name="path">The log, plain or gzip.</param>
+    /// <param name="model">Only this model's requests; null: every model's.</param>
+    /// <exception cref="TraceException">The file cannot be read, or has broken lines: each is told with its number.</exception>
+    public static IReadOnlyList<LoggedRequest> Read(string path, string? model)
+    {
+        using var file = TraceFiles.Open(path);
+        var lines = new LineReader(file, path);
+        var requests = new List<LoggedRequest>();
+        var problems = new List<string>();
+        string? unfinished = null;
+        while (requests.Count < LogObservations.MaxRequests && problems.Count < MostProblems && lines.Next(out var line))
+        {
+            problems.AddRange(unfinished is null ? [] : [unfinished]);
+            unfinished = null;
             try
             {
-                using var json = JsonDocument.Parse(line);
-                if (Request(json.RootElement, model, out var what) is { } request)
-                {
-                    requests.Add(request);
-                }
-                else if (what is not null)
-                {
-                    problems.Add(new SourceSpot(fileName, number, 1), "", what);
-                }
+                using var json = JsonRow.Parse(line, lines.Spot);
+                requests.AddRange(Request(new JsonRow(json.RootElement, lines.Spot), model) is { } request ? [request] : []);
             }
-            catch (JsonException broken)
+            catch (TraceException wrong) when (line.Span[^1] != (byte)'}')
             {
-                // A gateway that still writes leaves its last line unfinished.
-                if (lines.Peek() >= 0 || number == 1)
-                {
-                    problems.Add(new SourceSpot(fileName, number, (broken.BytePositionInLine ?? 0) + 1), "", "this line is not JSON. An access log has one JSON object per line.");
-                }
+                // A gateway that still writes leaves its last line unfinished: whether this is the last, the next line tells.
+                unfinished = wrong.Message;
+            }
+            catch (TraceException wrong)
+            {
+                problems.Add(wrong.Message);
             }
         }
 
-        return new LoadResult<IReadOnlyList<LoggedRequest>>(problems.IsEmpty ? requests : null, problems.InOrder(fileName));
+        problems.AddRange(unfinished is not null && lines.Spot.Line == 1 ? [unfinished] : []);
+        return problems.Count == 0 ? requests : throw new TraceException(string.Join('\n', problems));
     }
 
-    private static LoggedRequest? Request(JsonElement line, string? model, out string? problem)
+    private static LoggedRequest? Request(JsonRow row, string? model)
     {
-        problem = null;
-        if (line.ValueKind != JsonValueKind.Object || line.Text("time") is not { } written || line.Text("outcome") is not { } outcome)
-        {
-            problem = "this is no line of an access log: it has no time or no outcome.";
-            return null;
-        }
-
+        var written = row.Text("time") ?? throw row.Missing("time");
+        var outcome = row.Text("outcome") ?? throw row.Missing("outcome");
         if (!DateTimeOffset.TryParse(written, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
         {
-            problem = "time: not a time. Written like 2026-01-31T10:00:00.000Z.";
-            return null;
+            throw row.Spot.Wrong("time is no date. Allowed: a date and time such as 2026-01-31T12:00:00.000Z.");
         }
 
         // Retried requests began on another replica at a time that is not told.
-        if (outcome != "success" || line.Text("replica") is not { } replica || line.Number("retries") is > 0 || (model is not null && line.Text("model") != model)
-            || line.Number("ttft_ms") is not { } firstToken || line.Number("stream_ms") is not { } stream || line.Number("prompt_tokens") is not { } prompt || line.Number("output_tokens") is not { } output
-            || line.Number("sequences") is > 1)
+        if (outcome != "success" || row.Text("replica") is not { } replica || row.Number("retries") is > 0 || (model is not null && row.Text("model") != model)
+            || row.Number("ttft_ms") is not { } firstToken || row.Number("stream_ms") is not { } stream || row.Count(1, "prompt_tokens") is not { } prompt
+            || row.Count(1, "output_tokens") is not { } output || row.Number("sequences") is > 1)
         {
             return null;
         }
 
-        var queued = line.Number("queue_ms") ?? 0;
-        var cached = line.Number("cached_tokens") ?? 0;
-        if (firstToken < queued || stream < 0 || queued < 0 || prompt is < 1 or > 1e8 || output is < 1 or > 1e8 || cached < 0 || cached > prompt)
+        var queued = row.Number("queue_ms") ?? 0;
+        var cached = row.Count(0, "cached_tokens") ?? 0;
+        if (firstToken < queued || cached > prompt)
         {
-            problem = "ttft_ms, stream_ms, queue_ms, prompt_tokens, cached_tokens and output_tokens do not fit each other.";
-            return null;
+            throw row.Spot.Wrong("the figures do not fit each other. Allowed: ttft_ms of at least queue_ms, cached_tokens of at most prompt_tokens.");
         }
 
         var arrived = time.ToUnixTimeMilliseconds();
-        return new LoggedRequest(replica, arrived + queued, arrived + firstToken, arrived + firstToken + stream, (int)prompt, (int)cached, (int)output);
+        return new LoggedRequest(replica, arrived + queued, arrived + firstToken, arrived + firstToken + stream, prompt, cached, output);
     }
 }

@@ -1,5 +1,5 @@
-using Gateway.Configuration;
 using Gateway.Replay.Calibration;
+using Gateway.Replay.Traces;
 using Gateway.Simulation;
 
 namespace Gateway.Cli.Calibration;
@@ -8,28 +8,13 @@ namespace Gateway.Cli.Calibration;
 internal static class LogCalibration
 {
     /// <summary>Reads and fits.</summary>
-    /// <param name="path">The log.</param>
+    /// <param name="path">The log, plain or gzip.</param>
     /// <param name="model">Only this model's requests; null: every model's.</param>
     /// <param name="baseProfile">Lends what cannot be told, and the engine's limits.</param>
-    /// <param name="problems">What is wrong with the file; empty where nothing is.</param>
-    public static CalibrationResult Run(string path, string? model, EngineProfile baseProfile, out IReadOnlyList<ConfigurationProblem> problems)
+    /// <exception cref="TraceException">The log cannot be read, or has broken lines.</exception>
+    public static CalibrationResult Run(string path, string? model, EngineProfile baseProfile)
     {
-        IReadOnlyList<LoggedRequest>? requests;
-        try
-        {
-            using var lines = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-            (requests, problems) = AccessLogReader.Read(lines, path, model);
-        }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
-        {
-            (requests, problems) = (null, [new ConfigurationProblem(SourceSpot.Of(path), "", "The file cannot be read.", null)]);
-        }
-
-        if (requests is null)
-        {
-            return new CalibrationResult(null, [], null);
-        }
-
+        var requests = AccessLogReader.Read(path, model);
         var observations = LogObservations.From(requests, baseProfile.MaxBatchedTokens);
         if (ProfileFitter.Fit(observations, baseProfile) is not { } fit)
         {

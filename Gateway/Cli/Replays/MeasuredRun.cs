@@ -1,30 +1,31 @@
-using System.Text.Json;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
+using Gateway.Replay.Traces.Readers;
 
 namespace Gateway.Cli.Replays;
 
 /// <summary>What a real engine did with a workload: the rows of a measured run, as figures of the same kind as a replay's.</summary>
 internal static class MeasuredRun
 {
+    private const double MostSeconds = 1e11;
+
     /// <summary>Reads a run recorded by the engine itself: JSON lines with <c>input_toks</c>, <c>output_toks</c>, <c>queued_ts</c>, <c>first_token_ts</c> and <c>last_token_ts</c>, in seconds.</summary>
     /// <param name="path">The file, gzip or plain.</param>
     /// <param name="slo">The limits of a good answer.</param>
-    /// <exception cref="TraceException">A row without these fields; names its line.</exception>
+    /// <exception cref="TraceException">A row that lacks or breaks one of these; names its line.</exception>
     public static RunSummary Read(string path, SloLimits slo)
     {
-        using var reader = new StreamReader(TraceFiles.Open(path));
+        using var file = TraceFiles.Open(path);
+        var lines = new LineReader(file, Path.GetFileName(path));
         var rows = new List<Row>();
-        for (var line = 1; reader.ReadLine() is { } text; line++)
+        while (lines.Next(out var line))
         {
-            if (text.Length > 0)
-            {
-                rows.Add(RowOf(text, Path.GetFileName(path), line));
-            }
+            using var json = JsonRow.Parse(line, lines.Spot);
+            rows.Add(RowOf(new JsonRow(json.RootElement, lines.Spot)));
         }
         if (rows.Count == 0)
         {
-            throw new TraceException($"{Path.GetFileName(path)}: the run has no requests.");
+            throw lines.Spot.Wrong("the run has no requests. A measured run has at least one.");
         }
         return Summarize(rows, slo);
     }
@@ -49,21 +50,12 @@ internal static class MeasuredRun
         return statistics.Summarize();
     }
 
-    private static Row RowOf(string text, string file, int line)
+    private static Row RowOf(JsonRow row)
     {
-        try
-        {
-            using var json = JsonDocument.Parse(text);
-            var row = json.RootElement;
-            return new Row(
-                row.GetProperty("input_toks").GetInt32(), row.GetProperty("output_toks").GetInt32(),
-                row.GetProperty("queued_ts").GetDouble(), row.GetProperty("first_token_ts").GetDouble(), row.GetProperty("last_token_ts").GetDouble());
-        }
-        catch (Exception broken) when (broken is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
-        {
-            throw new TraceException(
-                $"{file}:{line}: not a row of a measured run. Allowed: a JSON object with input_toks, output_toks, queued_ts, first_token_ts and last_token_ts.");
-        }
+        var (queued, first, last) = (row.RequiredNumber("queued_ts"), row.RequiredNumber("first_token_ts"), row.RequiredNumber("last_token_ts"));
+        return queued <= first && first <= last && last <= MostSeconds
+            ? new Row(row.RequiredCount(1, "input_toks"), row.RequiredCount(0, "output_toks"), queued, first, last)
+            : throw row.Spot.Wrong("the times are out of order or range. Allowed: queued_ts <= first_token_ts <= last_token_ts, in seconds up to 1e11.");
     }
 
     private readonly record struct Row(int InputTokens, int OutputTokens, double Queued, double FirstToken, double LastToken);

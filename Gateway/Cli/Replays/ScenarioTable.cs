@@ -31,7 +31,13 @@ internal static class ScenarioTable
             table.AddRow([.. CellsOf(result).Select(text => new Text(text, result.IsReproduced ? Style.Plain : new Style(Color.Yellow)))]);
         }
         console.Write(table);
-        console.WriteLine($"{Count(results.Count(result => result.IsReproduced))} of {Count(results.Count)} claims hold in every seed. Times in seconds; arrivals are paired.");
+        var skipped = results.Where(result => result.Missing is not null).ToArray();
+        console.WriteLine($"{Count(results.Count(result => result.IsReproduced))} of {Count(results.Count - skipped.Length)} claims hold in every seed. Times in seconds; arrivals are paired.");
+        if (skipped.Length > 0)
+        {
+            var files = string.Join(", ", skipped.Select(result => result.Missing).Distinct());
+            console.WriteLine($"{Count(skipped.Length)} claims were skipped. Put these files into the folder that GATEWAY_DATA names (../shared/data without it): {files}.");
+        }
         if (isQuick)
         {
             console.WriteLine("A quick run: few requests and two seeds, so that the figures prove nothing.");
@@ -49,7 +55,7 @@ internal static class ScenarioTable
         Figure(result.Policy),
         result.Ratio is { } ratio ? ratio.ToString("0.00", CultureInfo.InvariantCulture) : "–",
         result.Claim.Published ?? "–",
-        $"{Count(result.Holds)} of {Count(result.Pairs.Count)} seeds" + (result.IsReproduced ? "" : " (not reproduced)"),
+        result.Missing is { } file ? $"skipped: no {file}" : $"{Count(result.Holds)} of {Count(result.Pairs.Count)} seeds" + (result.IsReproduced ? "" : " (not reproduced)"),
     ];
 
     private static string Figure(double? value) => value is { } number ? ReportColumn.Number(number) : "–";

@@ -27,9 +27,20 @@ public sealed record ScenarioExperiment
     [Required]
     public string Name { get; init; } = "";
 
-    /// <summary>A generator with its parameters, or a trace file.</summary>
+    /// <summary>A generator with its parameters, a trace file, or <c>data:</c> and a file of the data folder, without which the experiment is skipped.</summary>
     [Required]
     public string Workload { get; init; } = "";
+
+    /// <summary>Makes the same requests come so many times as fast.</summary>
+    [Range(0.001, 1_000.0)]
+    public double Rate { get; init; } = 1;
+
+    /// <summary>Rows of a file that each seed runs, beginning where the seed before it ended; null: every seed runs the whole file.</summary>
+    [Range(1, 1_000_000)]
+    public int? Requests { get; init; }
+
+    /// <summary>A client of the workload that sends more than it did; null: none.</summary>
+    public ScenarioFlood? Flood { get; init; }
 
     /// <summary>The gateway sees one class, whatever the workload says: for orders that are to do without.</summary>
     public bool IgnorePriorities { get; init; }
@@ -52,6 +63,17 @@ public sealed record ScenarioExperiment
     /// <summary>At least one.</summary>
     [Required]
     public IReadOnlyList<ScenarioClaim> Claims { get; init; } = [];
+}
+
+/// <summary>One client that sends each of its requests several times.</summary>
+public sealed record ScenarioFlood
+{
+    [Required]
+    public string Client { get; init; } = "";
+
+    /// <summary>How many times its own rate.</summary>
+    [Range(2, 1_000)]
+    public int Times { get; init; } = 10;
 }
 
 /// <summary>The engines of an experiment.</summary>

@@ -42,6 +42,7 @@ public static class ScenarioJson
         RunJson.Number(json, "policyValue", result.Policy);
         RunJson.Number(json, "ratio", result.Ratio);
         json.WriteString("published", result.Claim.Published);
+        json.WriteString("missing", result.Missing);
         json.WriteNumber("holds", result.Holds);
         json.WriteNumber("seeds", result.Pairs.Count);
         json.WriteBoolean("reproduced", result.IsReproduced);

@@ -1,5 +1,6 @@
 using Gateway.Configuration;
 using Gateway.Replay.Traces;
+using Gateway.Replay.Traces.Generators;
 using Gateway.Simulation;
 
 namespace Gateway.Replay.Scenarios;
@@ -15,7 +16,8 @@ public static class ScenarioReader
     /// <summary>Reads one file. Nothing in the text makes this throw.</summary>
     /// <param name="text">YAML.</param>
     /// <param name="fileName">As the user named it; used in messages only.</param>
-    public static LoadResult<ScenarioFile> Read(string text, string fileName)
+    /// <param name="data">Where data files are; one that is absent is no mistake.</param>
+    public static LoadResult<ScenarioFile> Read(string text, string fileName, DataFiles data)
     {
         var problems = new ProblemList();
         var tree = YamlTree.Read(text.TrimStart('\uFEFF'), fileName, problems);
@@ -29,12 +31,12 @@ public static class ScenarioReader
         }
         var binder = new OptionsBinder(new KnownNames(), problems);
         var file = (ScenarioFile)binder.BindSection(typeof(ScenarioFile), tree, "", "");
-        new Rules(binder.Written, problems).Check(file);
+        new Rules(binder.Written, problems, data).Check(file);
         return new LoadResult<ScenarioFile>(problems.IsEmpty ? file : null, problems.InOrder(fileName));
     }
 
     /// <summary>What the types cannot say. A setting that is absent was already told.</summary>
-    private sealed class Rules(IReadOnlyDictionary<string, SourceSpot> written, ProblemList problems)
+    private sealed class Rules(IReadOnlyDictionary<string, SourceSpot> written, ProblemList problems, DataFiles data)
     {
         public void Check(ScenarioFile file)
         {
@@ -48,6 +50,10 @@ public static class ScenarioReader
         private void Check(ScenarioExperiment experiment, string path)
         {
             CheckWorkload(experiment.Workload, path + ".workload");
+            if (experiment.Requests is not null && WorkloadTable.Has(experiment.Workload.Split(':')[0]))
+            {
+                Add(path + ".requests", "a generator has this among its own words, such as w1:rate=5,requests=3000.");
+            }
             CheckPolicy(experiment.Baseline, path + ".baseline");
             CheckPolicy(experiment.Policy, path + ".policy");
             if (EngineProfiles.Find(experiment.Fleet.Profile) is null)
@@ -77,9 +83,9 @@ public static class ScenarioReader
         {
             try
             {
-                if (spec.Length > 0)
+                if (spec.Length > 0 && data.MissingFor(spec) is null)
                 {
-                    TraceSource.Open(spec, new TraceSettings());
+                    TraceSource.Open(data.Resolve(spec), new TraceSettings());
                 }
             }
             catch (TraceException wrong)

@@ -12,7 +12,10 @@ public sealed record ScenarioResult
 
     public required ScenarioClaim Claim { get; init; }
 
-    /// <summary>Figures of baseline and policy, one pair per seed; null where a run has no such figure.</summary>
+    /// <summary>The data file without which the experiment was skipped; null: it was run.</summary>
+    public string? Missing { get; init; }
+
+    /// <summary>Figures of baseline and policy, one pair per seed; null where a run has no such figure. Empty where the experiment was skipped.</summary>
     public required IReadOnlyList<(double? Baseline, double? Policy)> Pairs { get; init; }
 
     /// <summary>Mean over the seeds; null where one of them has no figure.</summary>
@@ -28,7 +31,7 @@ public sealed record ScenarioResult
     public int Holds => Pairs.Count(HoldsIn);
 
     /// <summary>Whether it did in all of them.</summary>
-    public bool IsReproduced => Holds == Pairs.Count;
+    public bool IsReproduced => Missing is null && Holds == Pairs.Count;
 
     private bool HoldsIn((double? Baseline, double? Policy) pair) => pair is ({ } baseline, { } policy) && Claim.Expect switch
     {
@@ -37,5 +40,5 @@ public sealed record ScenarioResult
         _ => Math.Abs(policy - baseline) <= SameWithin * Math.Abs(baseline),
     };
 
-    private static double? Mean(IEnumerable<double?> figures) => figures.Any(figure => figure is null) ? null : figures.Average();
+    private static double? Mean(IEnumerable<double?> figures) => figures.Any(figure => figure is null) ? null : figures.DefaultIfEmpty().Average();
 }

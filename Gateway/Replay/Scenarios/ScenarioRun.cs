@@ -7,13 +7,15 @@ namespace Gateway.Replay.Scenarios;
 /// <summary>One policy of an experiment under one seed. Deterministic.</summary>
 internal static class ScenarioRun
 {
-    /// <param name="experiment">Checked.</param>
+    /// <param name="experiment">Checked, and its workload is there.</param>
     /// <param name="policy">One of its two.</param>
     /// <param name="seed">Of the workload and of the draws among equals: both policies of a pair have the same.</param>
+    /// <param name="part">Which part of a file this seed runs, from 0.</param>
     /// <param name="limit">Requests at most; null: all.</param>
+    /// <param name="data">Where data files are.</param>
     /// <param name="cancellationToken">Gives the run up.</param>
     /// <exception cref="TraceException">The workload is a file, and damaged.</exception>
-    public static ScenarioFigures Execute(ScenarioExperiment experiment, string policy, int seed, long? limit, CancellationToken cancellationToken)
+    public static ScenarioFigures Execute(ScenarioExperiment experiment, string policy, int seed, int part, long? limit, DataFiles data, CancellationToken cancellationToken)
     {
         var settings = new ReplaySettings
         {
@@ -23,7 +25,17 @@ internal static class ScenarioRun
             Seed = seed,
             IgnoresPriorities = experiment.IgnorePriorities,
         };
-        var trace = TraceSource.Open(experiment.Workload, new TraceSettings { Seed = seed, Limit = limit });
+        var trace = TraceSource.Open(data.Resolve(experiment.Workload), new TraceSettings
+        {
+            Seed = seed,
+            RateFactor = experiment.Rate,
+            Skip = (long)part * (experiment.Requests ?? 0),
+            Limit = limit is { } most && experiment.Requests is { } all ? Math.Min(most, all) : limit ?? experiment.Requests,
+        });
+        if (experiment.Flood is { } flood)
+        {
+            trace = new FloodedTrace(trace, flood.Client, flood.Times, seed);
+        }
         var observer = new Observer(new RunStatistics(experiment.Slo.Limits));
         new Replayer(settings, ReplayPolicy.Parse(policy, out _)!, observer).Run(trace, cancellationToken);
         return observer.Figures();

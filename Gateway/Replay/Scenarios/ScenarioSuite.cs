@@ -2,8 +2,9 @@ namespace Gateway.Replay.Scenarios;
 
 /// <summary>Runs scenario files, several runs at a time. The results depend on the files alone, not on what finished first.</summary>
 /// <param name="files">Checked.</param>
+/// <param name="data">Where data files are; experiments whose file is absent are skipped.</param>
 /// <param name="isQuick">Two seeds and few requests: to see that everything runs, not what it shows.</param>
-public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, bool isQuick)
+public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, DataFiles data, bool isQuick)
 {
     private const int QuickSeeds = 2;
     private const int QuickRequests = 300;
@@ -11,7 +12,8 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, bool isQuic
     private int _finished;
 
     /// <summary>Runs that the files ask for.</summary>
-    public int Runs { get; } = files.SelectMany(file => file.Experiments).Sum(experiment => 2 * SeedsOf(experiment, isQuick).Count());
+    public int Runs { get; } = files.SelectMany(file => file.Experiments)
+        .Where(experiment => data.MissingFor(experiment.Workload) is null).Sum(experiment => 2 * SeedsOf(experiment, isQuick).Count());
 
     /// <summary>Runs that are done.</summary>
     public int Finished => Volatile.Read(ref _finished);
@@ -22,9 +24,8 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, bool isQuic
     /// <exception cref="Traces.TraceException">A workload is a file, and damaged.</exception>
     public IReadOnlyList<ScenarioResult> Execute(int parallelRuns, CancellationToken cancellationToken)
     {
-        var experiments = files.SelectMany(file => file.Experiments.Select(experiment =>
-            SeedsOf(experiment, isQuick).Select(seed => new Pair(file, experiment, seed)).ToArray())).ToArray();
-        var pairs = experiments.SelectMany(seeds => seeds).ToArray();
+        var experiments = files.SelectMany(file => file.Experiments.Select(experiment => new Planned(file, experiment, PairsOf(experiment)))).ToArray();
+        var pairs = experiments.SelectMany(planned => planned.Pairs).ToArray();
         var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = parallelRuns };
         try
         {
@@ -37,10 +38,14 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, bool isQuic
         return [.. experiments.SelectMany(ResultsOf)];
     }
 
+    private Pair[] PairsOf(ScenarioExperiment experiment) => data.MissingFor(experiment.Workload) is null
+        ? [.. SeedsOf(experiment, isQuick).Select((seed, part) => new Pair(experiment, seed, part))]
+        : [];
+
     private void Execute(Pair pair, bool isBaseline, CancellationToken cancellationToken)
     {
         var policy = isBaseline ? pair.Experiment.Baseline : pair.Experiment.Policy;
-        var figures = ScenarioRun.Execute(pair.Experiment, policy, pair.Seed, isQuick ? QuickRequests : null, cancellationToken);
+        var figures = ScenarioRun.Execute(pair.Experiment, policy, pair.Seed, pair.Part, isQuick ? QuickRequests : null, data, cancellationToken);
         if (isBaseline)
         {
             pair.Baseline = figures;
@@ -55,22 +60,26 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, bool isQuic
     private static IEnumerable<int> SeedsOf(ScenarioExperiment experiment, bool isQuick) =>
         isQuick ? experiment.Seeds.Distinct().Take(QuickSeeds) : experiment.Seeds.Distinct();
 
-    private static IEnumerable<ScenarioResult> ResultsOf(Pair[] seeds) => seeds[0].Experiment.Claims.Select(claim => new ScenarioResult
+    private IEnumerable<ScenarioResult> ResultsOf(Planned planned) => planned.Experiment.Claims.Select(claim => new ScenarioResult
     {
-        File = seeds[0].File,
-        Experiment = seeds[0].Experiment,
+        File = planned.File,
+        Experiment = planned.Experiment,
         Claim = claim,
-        Pairs = [.. seeds.Select(pair => (ScenarioMetrics.Of(claim.Metric, pair.Baseline!), ScenarioMetrics.Of(claim.Metric, pair.Policy!)))],
+        Missing = data.MissingFor(planned.Experiment.Workload),
+        Pairs = [.. planned.Pairs.Select(pair => (ScenarioMetrics.Of(claim.Metric, pair.Baseline!), ScenarioMetrics.Of(claim.Metric, pair.Policy!)))],
     });
 
-    /// <summary>Both policies under one seed.</summary>
-    private sealed class Pair(ScenarioFile file, ScenarioExperiment experiment, int seed)
-    {
-        public ScenarioFile File { get; } = file;
+    /// <summary>An experiment and its runs; none where it is skipped.</summary>
+    private sealed record Planned(ScenarioFile File, ScenarioExperiment Experiment, Pair[] Pairs);
 
+    /// <summary>Both policies under one seed.</summary>
+    private sealed class Pair(ScenarioExperiment experiment, int seed, int part)
+    {
         public ScenarioExperiment Experiment { get; } = experiment;
 
         public int Seed { get; } = seed;
+
+        public int Part { get; } = part;
 
         public ScenarioFigures? Baseline { get; set; }
 

@@ -9,6 +9,9 @@ public sealed record TraceSettings
     /// <summary>Arrivals are divided by it: 2 makes the same requests come twice as fast. Pauses inside sessions stay.</summary>
     public double RateFactor { get; init; } = 1;
 
+    /// <summary>Requests left out at the beginning; times then count from the first that is not.</summary>
+    public long Skip { get; init; }
+
     /// <summary>Requests read at most; null: all.</summary>
     public long? Limit { get; init; }
 

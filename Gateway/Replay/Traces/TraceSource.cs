@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gateway.Replay.Traces.Generators;
 using Gateway.Replay.Traces.Readers;
 
@@ -44,6 +45,11 @@ public static class TraceSource
             throw new TraceException("The limit of requests must be at least 1.");
         }
 
+        if (settings.Skip < 0)
+        {
+            throw new TraceException("The requests left out must not be negative.");
+        }
+
         if (settings.Think < TimeSpan.Zero)
         {
             throw new TraceException("The pause between turns must not be negative.");
@@ -57,17 +63,29 @@ public static class TraceSource
         _ = ArrivalProcess.Parse(settings.Arrivals);
     }
 
-    /// <summary>Arrivals scaled, rows counted.</summary>
-    internal static IEnumerable<TraceRequest> Adjust(IEnumerable<TraceRequest> rows, TraceSettings settings)
+    /// <summary>The first rows left out, arrivals scaled, rows counted.</summary>
+    private static IEnumerable<TraceRequest> Adjust(IEnumerable<TraceRequest> rows, TraceSettings settings, string name)
     {
-        var left = settings.Limit ?? long.MaxValue;
+        var (seen, most) = (0L, settings.Limit ?? long.MaxValue);
+        var origin = TimeSpan.Zero;
         foreach (var row in rows)
         {
-            yield return settings.RateFactor == 1 ? row : row with { Arrival = row.Arrival / settings.RateFactor };
-            if (--left == 0)
+            if (++seen <= settings.Skip)
+            {
+                continue;
+            }
+
+            origin = settings.Skip > 0 && seen == settings.Skip + 1 ? row.Arrival : origin;
+            yield return settings.RateFactor == 1 && settings.Skip == 0 ? row : row with { Arrival = (row.Arrival - origin) / settings.RateFactor };
+            if (seen - settings.Skip == most)
             {
                 yield break;
             }
+        }
+
+        if (seen <= settings.Skip)
+        {
+            throw new TraceException(string.Create(CultureInfo.InvariantCulture, $"{name}: {settings.Skip} requests are to be left out, and there are no more than {seen}."));
         }
     }
 
@@ -75,7 +93,7 @@ public static class TraceSource
     {
         public string Name => spec;
 
-        public IEnumerable<TraceRequest> Read() => Adjust(workload.Generate(settings.Seed), settings);
+        public IEnumerable<TraceRequest> Read() => Adjust(workload.Generate(settings.Seed), settings, Name);
     }
 
     private sealed class FileTrace : ITrace
@@ -95,7 +113,7 @@ public static class TraceSource
 
         public string Name { get; }
 
-        public IEnumerable<TraceRequest> Read() => Adjust(Rows(), _settings);
+        public IEnumerable<TraceRequest> Read() => Adjust(Rows(), _settings, Name);
 
         private IEnumerable<TraceRequest> Rows()
         {
