@@ -23,13 +23,13 @@ internal sealed class PlacementMemory(TimeProvider time)
     /// <summary>What requests are like lately.</summary>
     public TrafficMeans Traffic => _traffic;
 
-    /// <summary>Fills in what is remembered of a candidate's slot; one that came up lately counts as slower than it is.</summary>
+    /// <summary>Fills in what is remembered of a candidate's slot; one that came up lately is told apart.</summary>
     /// <param name="candidate">The replica as it is now.</param>
     /// <param name="slowStart">How long it counts so.</param>
     public void Recall(ref Candidate candidate, TimeSpan slowStart)
     {
         ref var slot = ref Of(candidate.Replica.Slot);
-        candidate.Replica = candidate.Replica with { Weight = candidate.Replica.Weight * WarmthOf(ref slot, candidate.Replica, slowStart) };
+        candidate.Coldness = ColdnessOf(ref slot, candidate.Replica, slowStart);
         candidate.LastChosen = slot.LastChosen;
         candidate.WaitingForIt = slot.WaitingForIt;
         candidate.RecentPrefillTokens = Faded(slot);
@@ -51,16 +51,17 @@ internal sealed class PlacementMemory(TimeProvider time)
             _traffic.HitShare + (Smoothing * ((candidate.PrefixHitTokens / (double)Math.Max(1, estimate.PromptTokens)) - _traffic.HitShare)));
     }
 
-    // Seen only when something is to be placed; one that was away in between and nobody missed is not cold to anybody.
-    private double WarmthOf(ref Slot slot, in ReplicaSnapshot replica, TimeSpan slowStart)
+    // Seen only when something is to be placed: one that was away in between and that nobody missed is not cold. Nor are those that were there from the start,
+    // since nothing went on before that a sudden share could upset.
+    private double ColdnessOf(ref Slot slot, in ReplicaSnapshot replica, TimeSpan slowStart)
     {
         if (!replica.AcceptsWork || !ReferenceEquals(slot.Replica, replica.Id))
         {
             slot.Replica = replica.AcceptsWork ? replica.Id : null;
-            slot.UpSince = time.GetTimestamp();
+            slot.UpSince = _choices == 0 ? null : time.GetTimestamp();
         }
-        var elapsed = time.GetElapsedTime(slot.UpSince);
-        return elapsed >= slowStart ? 1 : Math.Max(LeastWarmth, elapsed / slowStart);
+        return slot.UpSince is not { } since || time.GetElapsedTime(since) is var elapsed && elapsed >= slowStart ? 0
+            : (1 / Math.Max(LeastWarmth, elapsed / slowStart)) - 1;
     }
 
     private double Faded(in Slot slot) => slot.RecentPrefillTokens == 0
@@ -80,7 +81,7 @@ internal sealed class PlacementMemory(TimeProvider time)
     {
         public int WaitingForIt;
         public string? Replica;
-        public long UpSince;
+        public long? UpSince;
         public long LastChosen;
         public double RecentPrefillTokens;
         public long At;

@@ -38,7 +38,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var decode = output / query.Estimate.Sequences * step;
         var slowed = Math.Min(output / query.Estimate.Sequences * batch, replica.OutstandingTokens)
             * query.Estimate.Sequences * (rates.StepPerSequence + (rates.StepPerContextToken * context));
-        return prefill + decode + slowed + RoomWaitSeconds(query, candidate, step);
+        return ((prefill + slowed) * (1 + candidate.Coldness)) + decode + RoomWaitSeconds(query, candidate, step);
     }
 
     // A session says where the conversation is when its prompt is too short, or the index off, to tell by blocks: then all but the last token counts as held.

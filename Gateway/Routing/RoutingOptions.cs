@@ -22,7 +22,7 @@ public sealed record RoutingOptions
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan FavouriteWait { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long a replica that came up or recovered counts as slower than it is, from a tenth of its speed up to all of it. Zero: it gets its share at once.</summary>
+    /// <summary>How long a replica that came up or recovered counts as more loaded than it is, from ten times down to once. Zero: it gets its share at once. Policy <c>least_delay</c> only.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(30);
 

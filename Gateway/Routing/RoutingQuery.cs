@@ -33,6 +33,9 @@ public struct Candidate
     /// <summary>Whether nothing is known of its prefix cache for this request: the prompt has no whole block, or the index is off.</summary>
     public bool IsPrefixUnknown;
 
+    /// <summary>How many times more its load counts than it is, because it came up lately; 0: no more.</summary>
+    public double Coldness;
+
     /// <summary>Requests that wait for it although others have room.</summary>
     public int WaitingForIt;
 

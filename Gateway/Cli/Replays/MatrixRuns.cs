@@ -10,7 +10,6 @@ namespace Gateway.Cli.Replays;
 internal static class MatrixRuns
 {
     private const int QuickRequests = 1_000;
-    private const string DataVariable = "GATEWAY_DATA";
 
     /// <summary>Reads the file; null when it has problems, which are then told.</summary>
     public static MatrixFile? Read(string path, TextWriter error)
@@ -37,30 +36,19 @@ internal static class MatrixRuns
     {
         var workloads = file.Workloads.Where(workload => only is null || workload.Name.Contains(only, StringComparison.OrdinalIgnoreCase));
         var sources = new List<MatrixSource>();
+        var data = ScenarioRuns.Data();
         foreach (var workload in workloads)
         {
-            if (TraceOf(workload.Trace) is { } trace)
+            if (data.MissingFor(workload.Trace) is { } missing)
             {
-                sources.Add(new MatrixSource(isQuick ? workload with { Limit = Math.Min(workload.Limit, QuickRequests) } : workload, trace, ProfileOf(workload.Profile, path)));
+                console.WriteLine($"Skipped: {workload.Name}: no {missing} in the folder that GATEWAY_DATA names (../shared/data without it).");
+                continue;
             }
-            else
-            {
-                console.WriteLine($"Skipped: {workload.Name}: no {workload.Trace} here, nor under {DataVariable} or ../shared/data.");
-            }
+            var shown = isQuick ? workload with { Limit = Math.Min(workload.Limit, QuickRequests) } : workload;
+            sources.Add(new MatrixSource(shown, data.Resolve(workload.Trace), ProfileOf(workload.Profile, path)));
         }
         var suite = new MatrixSuite(isQuick ? file with { Replicas = [.. file.Replicas.Take(1)] } : file, sources);
         return MatrixTable.Write(console, suite, suite.Execute(cancellationToken), isQuick);
-    }
-
-    // A generator, a file, or a file under the folder of data.
-    private static string? TraceOf(string spec)
-    {
-        if (!spec.Contains('/', StringComparison.Ordinal) || File.Exists(spec))
-        {
-            return spec;
-        }
-        var measured = Path.Combine(Environment.GetEnvironmentVariable(DataVariable) ?? Path.Combine("..", "shared", "data"), spec);
-        return File.Exists(measured) ? measured : null;
     }
 
     private static Simulation.EngineProfile ProfileOf(string word, string matrix)

@@ -37,7 +37,7 @@ public sealed record MatrixWorkload
     [Required]
     public string Name { get; init; } = "";
 
-    /// <summary>A generator with its parameters, a trace file, or a file under the folder of data; one that is absent is skipped and told.</summary>
+    /// <summary>A generator with its parameters, a trace file, or <c>data:FILE</c>; a data file that is absent is skipped and told.</summary>
     [Required]
     public string Trace { get; init; } = "";
 
