@@ -28,7 +28,7 @@ public sealed class SlowStartTests
     }
 
     [Fact]
-    public void Recall_FromTheStart_IsWarm_AfterARecovery_AndForAnotherInTheSlot_IsNot()
+    public void Recall_AfterARecoveryOrForAnotherInTheSlot_IsCold()
     {
         var memory = InUse();
         var atStart = ColdnessOf(memory, slot: 0);

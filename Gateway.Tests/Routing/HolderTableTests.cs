@@ -86,7 +86,7 @@ public sealed class HolderTableTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void MaxBytes_MadeLess_ForgetsTheOldestAtOnce_AndMadeMoreTakesMore()
+    public void MaxBytes_MadeLessAndThenMore_ForgetsTheOldestAndTakesMore()
     {
         var table = new HolderTable(8 << 20);
         for (var key = 0; key < 100_000; key++)

@@ -183,7 +183,7 @@ public sealed class PrefixIndexTests
     }
 
     [Fact]
-    public void OnReported_OfLessThanBelieved_BelievesLessAfterwards_AndOfMoreAgainMore()
+    public void OnReported_OfLessAndThenOfMore_BelievesLessAndThenMore()
     {
         for (var i = 0; i < 10; i++)
         {
@@ -205,7 +205,7 @@ public sealed class PrefixIndexTests
     [Theory]
     [InlineData(100, 5, 0)]
     [InlineData(50, 60, 46)]
-    public void OnReported_OfWhatIsNotComputedYet_OrHardlyDiffers_ChangesNothing(int believed, int ageSeconds, int cached)
+    public void OnReported_OfWhatIsYoungOrHardlyDiffers_ChangesNothing(int believed, int ageSeconds, int cached)
     {
         for (var i = 0; i < 50; i++)
         {

@@ -16,7 +16,7 @@ public sealed class MatrixTests
         """;
 
     [Fact]
-    public void Read_OfTheShippedFile_FindsNoProblem_AndComparesEveryNamedRouting()
+    public void Read_OfTheShippedFile_ComparesEveryNamedRouting()
     {
         var file = MatrixReader.Read(File.ReadAllText(Path.Combine(Root(), "config", "matrix", "everything.yaml")), "m.yaml");
 
@@ -42,7 +42,7 @@ public sealed class MatrixTests
     }
 
     [Fact]
-    public void Execute_OfASmallMatrix_RunsEveryCellAtItsShareOfTheCapacity_AndEqualBytesTwice()
+    public void Execute_OfASmallMatrix_RunsEveryCellAndGivesEqualBytesTwice()
     {
         var cells = Execute(Good);
 
@@ -56,7 +56,7 @@ public sealed class MatrixTests
     }
 
     [Fact]
-    public void Losses_OfACell_AreBaselinesBetterOnMeanAndTail_AndAtLowLoadTheBestRowAlone()
+    public void Losses_OfACell_AreBaselinesBetterOnMeanAndTail()
     {
         var slow = new MatrixRow("default", MadeUpRuns.Draw(1, 3_000, slowness: 2));
         var same = new MatrixRow("same", slow.Summary);
