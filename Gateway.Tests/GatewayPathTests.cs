@@ -6,6 +6,7 @@ using Gateway.Learning;
 using Gateway.Replicas;
 using Gateway.Replicas.Engines;
 using Gateway.Requests;
+using Gateway.Tests.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -28,7 +29,7 @@ public sealed class GatewayPathTests
         pool.Replicas[0].OnProbed(ReplicaHealth.Up);
         using var upstreams = new UpstreamPools(new HttpClientHandler(), () => options.Resilience, _ => null, null, (_, _) => { }, TimeProvider.System);
         var path = new GatewayPath(
-            core, new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher), upstreams, new BrokenForwarder(), () => options, [new Recorder(_completed)],
+            core, new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher, TimeProvider.System), upstreams, new BrokenForwarder(), () => options, [new Recorder(_completed)],
             (_, _) => _ = beforeForwarding ? throw new InvalidOperationException("broken") : 0, TimeProvider.System);
         var http = new DefaultHttpContext();
         http.Request.Method = "POST";
@@ -41,6 +42,37 @@ public sealed class GatewayPathTests
         Assert.Equal(500, http.Response.StatusCode);
         var completed = Assert.Single(_completed);
         Assert.Equal((RequestOutcome.Failed, 500, "internal_error"), (completed.Outcome, completed.StatusCode, completed.ErrorCode));
+    }
+
+    [Fact]
+    public async Task Invoke_WithABodyThatComesSlowly_CountsNoneOfItAsOverhead()
+    {
+        var time = new SetTime();
+        var options = new GatewayOptions { Models = [new ModelOptions { Name = "m", Replicas = [new ReplicaOptions { Url = new("http://10.0.0.1:1") }] }] };
+        using var core = GatewayCore.Create(options, time, new Random(1), 7);
+        using var upstreams = new UpstreamPools(new HttpClientHandler(), () => options.Resilience, _ => null, null, (_, _) => { }, time);
+        var path = new GatewayPath(
+            core, new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher, time), upstreams, new BrokenForwarder(), () => options,
+            [new Recorder(_completed)], (_, _) => time.Advance(TimeSpan.FromMilliseconds(3)), time);
+        var http = new DefaultHttpContext();
+        http.Request.Method = "POST";
+        http.Request.ContentType = "application/json";
+        http.Request.Body = new SlowUpload(Encoding.UTF8.GetBytes("""{"model":"m","messages":[{"role":"user","content":"x"}]}"""), () => time.Advance(TimeSpan.FromSeconds(5)));
+
+        await path.InvokeAsync(http, ApiRoute.ChatCompletions);
+
+        var completed = Assert.Single(_completed);
+        Assert.True(completed.Duration > TimeSpan.FromSeconds(5));
+        Assert.Equal(TimeSpan.FromMilliseconds(3), completed.Overhead);
+    }
+
+    private sealed class SlowUpload(byte[] body, Action pass) : MemoryStream(body)
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            pass();
+            return base.ReadAsync(buffer, cancellationToken);
+        }
     }
 
     private sealed class Recorder(List<CompletedRequest> completed) : ICompletionObserver

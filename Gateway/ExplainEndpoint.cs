@@ -1,7 +1,8 @@
 using System.Text.Json;
 using Gateway.Api;
+using Gateway.Configuration;
+using Gateway.Queueing;
 using Gateway.Requests;
-using Gateway.Routing;
 using Microsoft.AspNetCore.Http;
 
 namespace Gateway;
@@ -38,9 +39,11 @@ public static class ExplainEndpoint
     private static void Write(Utf8JsonWriter json, GatewayCore core, ModelPool model, InferenceRequest request)
     {
         var estimate = core.Estimate(request, model.Pool);
+        var explanation = model.Dispatcher.Explain(request, estimate);
         json.WriteStartObject();
         json.WriteString("model", model.Pool.Name);
-        json.WriteString("priority", request.Priority.ToString().ToLowerInvariant());
+        json.WriteString("priority", Word(request.Priority));
+        json.WriteNumber("priority_level", request.PriorityLevel);
         json.WriteStartObject("estimate");
         json.WriteNumber("prompt_tokens", estimate.PromptTokens);
         json.WriteNumber("output_tokens", Math.Round(estimate.OutputTokens, 1));
@@ -50,47 +53,97 @@ public static class ExplainEndpoint
         json.WriteStartObject("queue");
         foreach (var priority in Enum.GetValues<PriorityClass>())
         {
-            json.WriteNumber(priority.ToString().ToLowerInvariant(), model.Dispatcher.Waiting(priority));
+            json.WriteNumber(Word(priority), model.Dispatcher.Waiting(priority));
         }
+        json.WriteString("order", core.Options.Mode == GatewayMode.Plain ? "fcfs" : core.Options.Queue.Order);
+        json.WriteNumber("rank_seconds", Seconds(explanation.Rank));
+        json.WriteNumber("ahead", explanation.Ahead);
         json.WriteEndObject();
-        WriteCandidates(json, model, request, estimate);
-        json.WriteEndObject();
-    }
-
-    private static void WriteCandidates(Utf8JsonWriter json, ModelPool model, InferenceRequest request, Estimation.RequestEstimate estimate)
-    {
-        var best = (Id: default(string), Seconds: double.PositiveInfinity);
         json.WriteStartArray("candidates");
-        model.Dispatcher.Explain(request, estimate, (candidate, hasRoom, seconds) =>
+        foreach (var candidate in explanation.Candidates)
         {
-            if (hasRoom && seconds < best.Seconds)
-            {
-                best = (candidate.Replica.Id, seconds);
-            }
-            WriteCandidate(json, candidate, hasRoom, seconds);
-        });
+            WriteCandidate(json, candidate);
+        }
         json.WriteEndArray();
-        json.WriteString("decision", best.Id is null ? "wait" : "send");
-        json.WriteString("replica", best.Id);
-        json.WriteString("why", best.Id is null
-            ? "No replica that takes work has room for the request now."
-            : "Least cost among the replicas with room; equals are drawn.");
+        WriteDecision(json, explanation);
+        json.WriteEndObject();
     }
 
-    private static void WriteCandidate(Utf8JsonWriter json, in Candidate candidate, bool hasRoom, double seconds)
+    private static void WriteDecision(Utf8JsonWriter json, Explanation explanation)
     {
+        var best = explanation.Best is { } index ? explanation.Candidates[index] : null;
+        var isSent = explanation is { Refusal: null, Hold: HoldReason.None };
+        json.WriteString("decision", explanation.Refusal is not null ? "refuse" : isSent ? "send" : "wait");
+        json.WriteString("replica", isSent ? best?.Candidate.Replica.Id : null);
+        json.WriteString("hold", explanation.Refusal is not null || isSent ? null : Word(explanation.Hold));
+        json.WriteString("why", explanation.Refusal is { } refusal ? WhyRefused(refusal) : WhyHeld(explanation.Hold));
+        json.WriteStartObject("predicted");
+        WriteSeconds(json, "wait_seconds", explanation.WaitSeconds);
+        WriteSeconds(json, "ttft_seconds", explanation.WaitSeconds + best?.Forecast.FirstTokenSeconds);
+        WriteSeconds(json, "e2e_seconds", explanation.WaitSeconds + best?.Forecast.AnswerSeconds);
+        json.WriteEndObject();
+    }
+
+    private static string WhyHeld(HoldReason hold) => hold switch
+    {
+        HoldReason.None => "Least cost among the replicas with room; equals are drawn.",
+        HoldReason.Turn => "Others wait already; it waits for its turn.",
+        HoldReason.Room => "No replica that takes work has room for the request now.",
+        HoldReason.Recovery => "No replica takes work now, but one may again soon.",
+        _ => "It waits.",
+    };
+
+    private static string WhyRefused(AdmissionOutcome refusal) => refusal switch
+    {
+        AdmissionOutcome.DeadlineExceeded => "Its deadline cannot be met, by the learned speed of the replicas and of the queue.",
+        AdmissionOutcome.RejectedQueueFull => "The queue holds as much as it may.",
+        AdmissionOutcome.RejectedTooLarge => "The prompt is longer than the context of every replica.",
+        AdmissionOutcome.RejectedNoReplica => "No replica takes work.",
+        AdmissionOutcome.RejectedShuttingDown => "The gateway shuts down.",
+        _ => "It is refused.",
+    };
+
+    private static void WriteCandidate(Utf8JsonWriter json, ExplainedCandidate explained)
+    {
+        var candidate = explained.Candidate;
         json.WriteStartObject();
         json.WriteString("replica", candidate.Replica.Id);
-        json.WriteString("health", candidate.Replica.Health.ToString().ToLowerInvariant());
-        json.WriteBoolean("has_room", hasRoom);
-        if (double.IsFinite(seconds))
+        json.WriteString("health", Word(candidate.Replica.Health));
+        json.WriteBoolean("has_room", explained.HasRoom);
+        if (double.IsFinite(explained.CostSeconds))
         {
-            json.WriteNumber("cost_seconds", Math.Round(seconds, 6));
+            json.WriteNumber("cost_seconds", Seconds(explained.CostSeconds));
         }
+        json.WriteStartObject("parts_seconds");
+        foreach (var (scorer, seconds) in explained.Parts)
+        {
+            json.WriteNumber(scorer, Seconds(seconds));
+        }
+        json.WriteEndObject();
+        WriteSeconds(json, "ttft_seconds", explained.Forecast.FirstTokenSeconds);
+        WriteSeconds(json, "e2e_seconds", explained.Forecast.AnswerSeconds);
+        json.WriteBoolean("speed_is_learned", candidate.Replica.Rates.IsLearned);
         json.WriteNumber("prefix_hit_tokens", candidate.PrefixHitTokens);
         json.WriteBoolean("holds_session", candidate.HoldsSession);
         json.WriteNumber("running_requests", candidate.Replica.RunningRequests);
         json.WriteNumber("reserved_tokens", candidate.Replica.ReservedTokens);
         json.WriteEndObject();
     }
+
+    private static void WriteSeconds(Utf8JsonWriter json, string name, double? seconds)
+    {
+        if (seconds is { } known)
+        {
+            json.WriteNumber(name, Seconds(known));
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+
+    private static double Seconds(double seconds) => Math.Round(seconds, 6);
+
+    private static string Word<T>(T value)
+        where T : struct, Enum => value.ToString().ToLowerInvariant();
 }

@@ -4,6 +4,7 @@ using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;
+using Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -16,6 +17,9 @@ public sealed class GatewayPath(
 {
     // The exchange keeps time itself; YARP's own clock must never be the one that cuts a long answer.
     private static readonly ForwarderRequestConfig NoTimeout = new() { ActivityTimeout = TimeSpan.FromDays(8) };
+
+    /// <summary>Hears why each request went where it did; null: nobody asks.</summary>
+    public DecisionLog? Decisions { get; init; }
 
     /// <summary>Serves one request of a route from the allow-list.</summary>
     public async Task InvokeAsync(HttpContext http, ApiRoute route)
@@ -55,7 +59,7 @@ public sealed class GatewayPath(
             await visit.RefuseAsync(read.Problem!);
             return;
         }
-        visit.Understood(request, body);
+        visit.Understood(request, body, read.Upload);
         var isStored = visit.Route.Kind == ApiKind.StoredResponse;
         if ((isStored ? Pinning.Holder(core, request) : core.Find(request.Model)) is not { } model)
         {
@@ -80,21 +84,30 @@ public sealed class GatewayPath(
 
         // 3. Whose turn is it, and where? The replica comes with its room.
         var constraints = Pinning.Of(request, model);
-        var admission = await model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
+        var resilience = options().Resilience;
+        var heartbeat = Heartbeat.For(visit.Http, request, resilience.Heartbeat, visit.ArrivedAt, time);
+        visit.KeepAlive(heartbeat);
+        var explanation = Decisions is { IsOn: true } ? model.Dispatcher.Explain(request, estimate) : null;
+        var turn = model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
+        var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
         visit.Admitted(admission);
         // Returned here once more, whatever happens: only the first time counts.
         using var reservation = admission.Reservation;
         decided(model.Pool.Name, admission);
+        if (explanation is not null)
+        {
+            Decisions!.Write(request.Id, model.Pool.Name, admission, explanation);
+        }
         if (reservation is null)
         {
             await visit.RefuseAsync(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter));
             return;
         }
         // 4. Forward, and watch the answer go by.
-        await ForwardAsync(visit, model, new Departure(request, estimate, body, options().Resilience, constraints.PinnedSlot), admission);
+        await ForwardAsync(visit, model, new Departure(request, estimate, body, resilience, constraints.PinnedSlot), admission, heartbeat);
     }
 
-    private async Task ForwardAsync(Visit visit, ModelPool model, Departure departure, AdmissionResult admission)
+    private async Task ForwardAsync(Visit visit, ModelPool model, Departure departure, AdmissionResult admission, Heartbeat? heartbeat)
     {
         var current = options();
         using var exchange = new Exchange(departure, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission, time)
@@ -109,7 +122,9 @@ public sealed class GatewayPath(
             // YARP must not take up the body: the exchange sends it, as often as it takes.
             NoRequestBody.Hide(visit.Http);
             var transformer = new PassTransformer(exchange, current.Telemetry.ReplicaHeader);
-            error = await forwarder.SendAsync(visit.Http, NoRequestBody.AnyPrefix, exchange, NoTimeout, transformer, visit.Http.RequestAborted);
+            error = heartbeat is null
+                ? await forwarder.SendAsync(visit.Http, NoRequestBody.AnyPrefix, exchange, NoTimeout, transformer, visit.Http.RequestAborted)
+                : await heartbeat.ForwardAsync(exchange, transformer);
         }
         finally
         {

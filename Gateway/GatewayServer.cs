@@ -198,7 +198,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private void Map(GatewayOptions options)
     {
-        var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher);
+        var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher, _time);
         List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry)];
         if (_accessLog is not null)
         {
@@ -206,7 +206,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
         }
         var path = new GatewayPath(
             Core, reader, _upstreams, _app.Services.GetRequiredService<IHttpForwarder>(), () => Core.Options, observers,
-            _meters.OnAdmission, _time);
+            _meters.OnAdmission, _time)
+        {
+            Decisions = new DecisionLog(_app.Services.GetRequiredService<ILogger<DecisionLog>>()),
+        };
         var routes = Endpoints.Table(this, path, reader, options.Listen.CorsOrigins);
         ((IApplicationBuilder)_app).Run(routes.HandleAsync);
     }

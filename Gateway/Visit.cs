@@ -22,7 +22,10 @@ internal sealed class Visit : IDisposable
     private string? _model;
     private string? _errorCode;
     private int? _status;
+    private int? _toldStatus;
+    private Heartbeat? _heartbeat;
     private bool _clientLeft;
+    private TimeSpan _upload;
 
     public Visit(HttpContext http, ApiRoute route, TimeProvider time)
     {
@@ -43,7 +46,7 @@ internal sealed class Visit : IDisposable
     /// <summary>Timestamp of the clock.</summary>
     public long ArrivedAt { get; }
 
-    public void Understood(InferenceRequest request, RequestBytes body) => (_request, _body) = (request, body);
+    public void Understood(InferenceRequest request, RequestBytes body, TimeSpan upload) => (_request, _body, _upload) = (request, body, upload);
 
     public void Estimated(string model, in RequestEstimate estimate) => (_model, _estimate) = (model, estimate);
 
@@ -51,12 +54,20 @@ internal sealed class Visit : IDisposable
 
     public void Begin(Exchange exchange) => _exchange = exchange;
 
+    /// <summary>The client may be told something before the answer is there.</summary>
+    public void KeepAlive(Heartbeat? heartbeat) => _heartbeat = heartbeat;
+
     public void ClientLeft() => _clientLeft = true;
 
     /// <summary>Tells the client why it gets no answer.</summary>
     public Task RefuseAsync(ApiProblem problem)
     {
         _errorCode = problem.Code;
+        if (_heartbeat is { HasCommitted: true } committed)
+        {
+            _toldStatus = problem.Status;
+            return committed.EndAsync(new WireError(problem.Status, problem.Type, problem.Code, problem.Message, problem.Param));
+        }
         _status = ApiError.StatusFor(problem, Route.Family);
         return ApiError.WriteAsync(Http, Route.Family, problem, RequestId);
     }
@@ -80,7 +91,7 @@ internal sealed class Visit : IDisposable
             Model = _model,
             ReplicaId = _exchange?.Reservation.Replica.Id,
             Estimate = _estimate,
-            Outcome = isBroken ? RequestOutcome.Failed : OutcomeMap.OutcomeOf(status),
+            Outcome = isBroken ? RequestOutcome.Failed : OutcomeMap.OutcomeOf(left ? status : _toldStatus ?? status),
             ErrorCode = left ? "client_closed_request" : isBroken ? "upstream_stream_broken" : _errorCode,
             StatusCode = status,
             ArrivedAt = _arrived,
@@ -101,7 +112,7 @@ internal sealed class Visit : IDisposable
     private TimeSpan OverheadOf()
     {
         var until = _exchange?.SentAt ?? _time.GetTimestamp();
-        var overhead = _time.GetElapsedTime(ArrivedAt, until) - _admission.Waited;
+        var overhead = _time.GetElapsedTime(ArrivedAt, until) - _admission.Waited - _upload;
         return overhead > TimeSpan.Zero ? overhead : TimeSpan.Zero;
     }
 }

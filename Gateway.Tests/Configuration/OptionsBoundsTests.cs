@@ -26,6 +26,7 @@ public class OptionsBoundsTests
         ("estimation", typeof(EstimationOptions)),
         ("resilience", typeof(ResilienceOptions)),
         ("resilience.health", typeof(HealthOptions)),
+        ("resilience.heartbeat", typeof(HeartbeatOptions)),
         ("telemetry", typeof(TelemetryOptions)),
     ];
 
@@ -132,7 +133,7 @@ public class OptionsBoundsTests
         models[0].engine = auto
         models[0].replicas = []
         models[0].apiKeyEnv = (none)
-        models[0].enginePriority = off
+        models[0].enginePriority = auto
         models[0].contextTokens = (none) [1 .. 1000000000]
         models[0].bytesPerToken = 4 [0.25 .. 64]
         models[0].replicas[0].url = (none)
@@ -163,6 +164,8 @@ public class OptionsBoundsTests
         queue.maxWaiting = 1000 [1 .. 1000000]
         queue.maxWaitingBytes = 256MiB [1MiB .. 64GiB]
         queue.maxWait = 30s [1ms .. 1d]
+        queue.refuseLate = true
+        queue.hardTtftSlo = false
         queue.capacityShare = 0.97 [0.05 .. 1]
         queue.reservedShare = 0.1 [0 .. 0.9]
         estimation.estimator = running
@@ -180,11 +183,15 @@ public class OptionsBoundsTests
         resilience.openDuration = 10s [100ms .. 1h]
         resilience.maxFrameBytes = 1MiB [1KiB .. 1GiB]
         resilience.maxBufferedBytes = 8MiB [1KiB .. 1GiB]
+        resilience.heartbeat = (section)
         resilience.health = (section)
         resilience.scrapeInterval = 1s [100ms .. 1h]
         resilience.health.interval = 2s [100ms .. 1h]
         resilience.health.timeout = 5s [10ms .. 10m]
         resilience.health.failures = 3 [1 .. 1000]
+        resilience.heartbeat.interval = 0 [0 .. 1h]
+        resilience.heartbeat.commitAfter = 0 [0 .. 1h]
+        resilience.heartbeat.form = newlines
         telemetry.replicaHeader = true
         telemetry.accessLog = stdout
         telemetry.logLevel = information

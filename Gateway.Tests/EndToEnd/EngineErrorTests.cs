@@ -27,7 +27,6 @@ public sealed class EngineErrorTests
         { "TensorRT-LLM validation", 400, """{"error":"[{'type': 'missing'}]"}""", 400, "invalid_request", "missing" },
         { "LMDeploy", 400, """{"message":"The session is busy","code":400,"object":"error"}""", 400, "invalid_request", "session is busy" },
         { "the engine's code", 400, """{"error":{"message":"no such tool parser","type":"invalid_request_error","param":"tools","code":"unsupported_parameter"}}""", 400, "unsupported_parameter", "tool parser" },
-        { "a model that is not there", 404, """{"error":{"message":"The model `demo` does not exist.","type":"NotFoundError","param":"model","code":404}}""", 404, "model_not_found", "does not exist" },
         { "no words at all", 400, "", 400, "invalid_request", "engine" },
     };
 
@@ -68,6 +67,33 @@ public sealed class EngineErrorTests
         Assert.DoesNotContain("10.1.2.3", message, StringComparison.Ordinal);
         Assert.DoesNotContain("/opt", message, StringComparison.Ordinal);
         Assert.Equal(4, engine.Calls.Count);
+        await world.AtRestAsync();
+    }
+
+    [Theory]
+    [InlineData("""{"error":{"message":"The model `demo` does not exist.","type":"NotFoundError","param":"model","code":404}}""")]
+    [InlineData("""{"error":{"message":"model \"demo\" not found, try pulling it first","type":"api_error","param":null,"code":null}}""")]
+    public async Task ModelMissing_AtAReplicaThatIsToServeIt_IsTriedElsewhereAndKeepsItFromWork(string body)
+    {
+        await using var without = new ScriptedEngine(call => call.JsonAsync(body, 404));
+        await using var with = new ScriptedEngine(call => call.JsonAsync(Good));
+        await using var world = await GatewayWorld.BeforeAsync([without, with]);
+        world.Pool.ReplicaList[1].SetDraining(true);
+        using var alone = await world.PostAsync(Chat, Ask);
+        var health = world.Pool.ReplicaList[0].Health;
+        await world.ReplicaIsUpAsync(0);
+        world.Pool.ReplicaList[1].SetDraining(false);
+
+        var answers = new List<string>();
+        for (var i = 0; i < 4; i++)
+        {
+            using var response = await world.PostAsync(Chat, Ask);
+            answers.Add(await response.Content.ReadAsStringAsync());
+        }
+
+        await ErrorAnswer.AssertAsync(alone, 502, "upstream_model_missing");
+        Assert.Equal(ReplicaHealth.WrongModel, health);
+        Assert.All(answers, answer => Assert.Equal(Good, answer));
         await world.AtRestAsync();
     }
 

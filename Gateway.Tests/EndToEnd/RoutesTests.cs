@@ -129,7 +129,22 @@ public sealed class RoutesTests : IAsyncLifetime
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         Assert.Equal("send", json.RootElement.GetProperty("decision").GetString());
         Assert.Equal(_world.Pool.ReplicaList[0].Id, json.RootElement.GetProperty("replica").GetString());
+        Assert.Equal(JsonValueKind.Null, json.RootElement.GetProperty("hold").ValueKind);
+        var candidate = Assert.Single(json.RootElement.GetProperty("candidates").EnumerateArray());
+        Assert.Equal(candidate.GetProperty("cost_seconds").GetDouble(), candidate.GetProperty("parts_seconds").EnumerateObject().Sum(part => part.Value.GetDouble()), 5);
+        Assert.False(candidate.GetProperty("speed_is_learned").GetBoolean());
+        var predicted = json.RootElement.GetProperty("predicted");
+        Assert.Equal(0, predicted.GetProperty("wait_seconds").GetDouble());
+        Assert.InRange(predicted.GetProperty("ttft_seconds").GetDouble(), 0.001, predicted.GetProperty("e2e_seconds").GetDouble());
         Assert.Empty(_engine.Calls);
+    }
+
+    [Fact]
+    public async Task Explain_WithAHeaderThatIsNoNumber_Is400AndNamesIt()
+    {
+        using var response = await _world.PostAsync("/-/explain", """{"model":"demo","messages":[]}""", [("x-gateway-deadline-ms", "soon")]);
+
+        Assert.Contains("x-gateway-deadline-ms", await ErrorAnswer.AssertAsync(response, 400, "invalid_header"), StringComparison.Ordinal);
     }
 
     [Fact]

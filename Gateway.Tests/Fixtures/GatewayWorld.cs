@@ -109,6 +109,9 @@ internal sealed class GatewayWorld : IAsyncDisposable
     /// <summary>Waits until a condition holds; an event that never comes is named in the failure.</summary>
     public static Task UntilAsync(Func<bool> condition, string what) => Until.HoldsAsync(condition, what);
 
+    /// <summary>Waits until a probe has found a replica working.</summary>
+    public Task ReplicaIsUpAsync(int index) => UntilAsync(() => Pool.ReplicaList[index].Health == ReplicaHealth.Up, $"replica {index} is up");
+
     /// <summary>Waits until no request holds or waits for anything.</summary>
     public Task AtRestAsync() => UntilAsync(
         () => Pool.ReplicaList.All(replica => replica.Snapshot() is { RunningRequests: 0, RunningSequences: 0, ReservedTokens: 0, QueuedPrefillTokens: 0 })

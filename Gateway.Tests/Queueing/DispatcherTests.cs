@@ -415,12 +415,13 @@ public sealed class DispatcherTests
     {
         using var world = new CorePool(replicas: 20, slots: 1);
         world.Enter(CorePool.Request());
-        var told = new List<(string Id, bool HasRoom, double Seconds)>();
 
-        world.Dispatcher.Explain(CorePool.Request(), CorePool.Cost(), (candidate, hasRoom, seconds) => told.Add((candidate.Replica.Id, hasRoom, seconds)));
+        var told = world.Dispatcher.Explain(CorePool.Request(), CorePool.Cost());
 
-        Assert.Equal(world.Pool.ReplicaList.Select(replica => replica.Id), told.Select(line => line.Id));
-        Assert.Single(told, line => !line.HasRoom);
+        Assert.Equal(world.Pool.ReplicaList.Select(replica => replica.Id), told.Candidates.Select(line => line.Candidate.Replica.Id));
+        Assert.Single(told.Candidates, line => !line.HasRoom);
+        Assert.All(told.Candidates, line => Assert.Equal(line.CostSeconds, line.Parts.Sum(part => part.Seconds), 9));
+        Assert.True(told is { Hold: HoldReason.None, Refusal: null, WaitSeconds: 0 } && told.Candidates[told.Best!.Value].HasRoom);
         Assert.Equal(1, world.Pool.ReplicaList.Sum(replica => replica.Snapshot().RunningRequests));
     }
 

@@ -45,7 +45,7 @@ public static class OutcomeMap
             $"The request waited too long for a free replica of model '{model}'. Retry after the time in Retry-After.")
         { RetryAfter = retryAfter },
         AdmissionOutcome.DeadlineExceeded => new(504, "deadline_exceeded", "timeout_error",
-            "The request's own deadline passed before its answer was there. Allow more time, or ask for less.")
+            "The request's own deadline cannot be met, or has passed before its answer was there. Allow more time, or ask for less.")
         { IsFinal = true },
         AdmissionOutcome.RejectedTooLarge => ContextLength(model),
         AdmissionOutcome.RejectedNoReplica => new(503, "no_healthy_replicas", ServerError,
@@ -86,6 +86,8 @@ public static class OutcomeMap
             : $"The engine of model '{model}' did not accept the key from the environment variable that models[].apiKeyEnv names. The operator must correct it."),
         FailureKind.EndpointMissing => new(404, "endpoint_not_supported", InvalidRequest,
             $"The engine of model '{model}' ({engine}) has no endpoint {path}. Use a route that it serves."),
+        FailureKind.ModelMissing => new(502, "upstream_model_missing", ServerError,
+            $"A replica of model '{model}' does not serve it under the name that the gateway sent. The operator must correct upstreamModel or the replica."),
         FailureKind.ClientBody => failure.Status == 413
             ? new(413, "request_too_large", InvalidRequest, "The request body is larger than the limit. Send less, or ask the operator to raise listen.maxBodyBytes.")
             : UnreadableBody(failure.Status),

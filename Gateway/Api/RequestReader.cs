@@ -11,10 +11,11 @@ namespace Gateway.Api;
 /// <param name="Request">Null where there is a problem.</param>
 /// <param name="Body">The bytes, or the stream of them; the receiver disposes it. Null where there is a problem.</param>
 /// <param name="Problem">Null where the request was understood.</param>
-public readonly record struct ReadResult(InferenceRequest? Request, RequestBytes? Body, ApiProblem? Problem);
+/// <param name="Upload">Time that the client took to send what was read.</param>
+public readonly record struct ReadResult(InferenceRequest? Request, RequestBytes? Body, ApiProblem? Problem, TimeSpan Upload = default);
 
 /// <summary>Reads a request's body once and understands it together with the headers. Thread-safe.</summary>
-public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> options, PrefixHasher hasher)
+public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> options, PrefixHasher hasher, TimeProvider time)
 {
     private PrefixHasher _hasher = hasher;
 
@@ -58,7 +59,9 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     private async ValueTask<ReadResult> ReadJsonAsync(
         HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, PrefixHasher sized)
     {
+        var began = time.GetTimestamp();
         var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted);
+        var upload = time.GetElapsedTime(began);
         if (bytes is null)
         {
             return new ReadResult(null, null, OutcomeMap.BodyTooLarge(listen.MaxBodyBytes));
@@ -68,15 +71,16 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
             bytes.Dispose();
             return new ReadResult(null, null, OutcomeMap.Of(problem));
         }
-        return new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, prefix), bytes, null);
+        return new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, prefix), bytes, null, upload);
     }
 
     private async ValueTask<ReadResult> ReadMultipartAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers)
     {
+        var began = time.GetTimestamp();
         var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, http.RequestAborted);
         return problem is not null
             ? new ReadResult(null, null, problem)
-            : new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), body, null);
+            : new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), body, null, time.GetElapsedTime(began));
     }
 
     private static InferenceRequest Compose(ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, BodyFacts facts, PrefixFingerprint prefix) => new()

@@ -45,6 +45,11 @@ internal static partial class SettingRules
             report.Add(path, $"the largest body ({one}) is larger than what all waiting ones may hold ({all}).");
         }
 
+        if (options.Resilience.Heartbeat is { CommitAfter.Ticks: > 0, Interval.Ticks: 0 })
+        {
+            report.Add("resilience.heartbeat.commitAfter", "has no effect without heartbeat.interval. Set both, such as interval: 15s.");
+        }
+
         if (report.IsWritten("resilience.firstByteTimeout") && options.Resilience.FirstByteTimeout > options.Resilience.TotalTimeout)
         {
             report.Add("resilience.firstByteTimeout", $"is longer than totalTimeout ({SettingText.WriteSeconds(options.Resilience.TotalTimeout.TotalSeconds)}).");

@@ -2,6 +2,7 @@ using Gateway.Estimation;
 using Gateway.Forwarding.Answers;
 using Gateway.Learning;
 using Gateway.Replicas;
+using Gateway.Replicas.Rates;
 using Gateway.Requests;
 
 namespace Gateway.Forwarding;
@@ -97,6 +98,15 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
         if (route.Kind == ApiKind.Responses && ResponseId is null)
         {
             ResponseId = StoredResponseId.Find(json);
+        }
+    }
+
+    /// <summary>The answer is whole: the replica learns how long its tokens took.</summary>
+    public void Teach(LoadReservation reservation)
+    {
+        if (OutputTokens > 0)
+        {
+            reservation.OnAnswered(new ServedAnswer(OutputTokens, Usage.PromptTokens, Usage.CachedTokens, LastTokenAt ?? time.GetTimestamp()));
         }
     }
 

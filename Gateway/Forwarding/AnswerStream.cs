@@ -12,7 +12,11 @@ namespace Gateway.Forwarding;
 /// <param name="StripsUsage">Whether the usage event is the gateway's own wish and stays here.</param>
 /// <param name="RequestId">Named by a terminal error.</param>
 /// <param name="MaxFrameBytes">Longest event that is read; a longer one is passed on unread.</param>
-internal sealed record StreamRules(ApiRoute Route, byte[]? PublicModel, bool StripsUsage, string RequestId, int MaxFrameBytes);
+internal sealed record StreamRules(ApiRoute Route, byte[]? PublicModel, bool StripsUsage, string RequestId, int MaxFrameBytes)
+{
+    /// <summary>Fills the silence between events; off unless it has an interval.</summary>
+    public HeartbeatOptions Heartbeat { get; init; } = new();
+}
 
 /// <summary>Passes an engine's event stream on, whole events as they arrive, and watches them go by. Never faults: a broken stream ends with the API's own error event.</summary>
 /// <remarks>Read by one thread. Holds no buffer while nothing comes, so an idle stream costs little memory.</remarks>
@@ -29,6 +33,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
     private bool _isEnded;
     private bool _sawDone;
     private bool _isPrimed;
+    private Task? _arrival;
 
     /// <summary>Why the stream was none from its start; null: it began, and from then on nothing can be taken back.</summary>
     public AttemptFailure? FailureAtStart { get; private set; }
@@ -68,7 +73,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         try
         {
             // Headers may come long before the prompt is computed: until the first event it is the first byte that is due.
-            if (_isPrimed)
+            if (_isPrimed && _arrival is null)
             {
                 clock.AwaitNext(answer.IsComplete);
             }
@@ -76,7 +81,11 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             {
                 // Waits without a buffer: most of a stream's life is waiting.
                 ReturnInput();
-                _ = await upstream.ReadAsync(Memory<byte>.Empty, clock.Token);
+                if (!await HasArrivedAsync())
+                {
+                    _output.Append(rules.Heartbeat.BeatOf(rules.Route));
+                    return;
+                }
             }
             MakeRoom();
             read = await upstream.ReadAsync(_input.AsMemory(_inputEnd), clock.Token);
@@ -99,6 +108,25 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         {
             End("upstream_stream_truncated");
         }
+    }
+
+    /// <summary>Waits for bytes; false: it is time for a beat first. The wait itself goes on.</summary>
+    private async ValueTask<bool> HasArrivedAsync()
+    {
+        if (!_isPrimed || !rules.Heartbeat.IsOn || !_output.IsBetweenEvents)
+        {
+            _ = await upstream.ReadAsync(Memory<byte>.Empty, clock.Token);
+            return true;
+        }
+        _arrival ??= upstream.ReadAsync(Memory<byte>.Empty, clock.Token).AsTask();
+        if (await clock.IsPendingAfterAsync(_arrival, rules.Heartbeat.Interval))
+        {
+            return false;
+        }
+        var arrived = _arrival;
+        _arrival = null;
+        await arrived;
+        return true;
     }
 
     private void TakeFrames(bool isEnd)

@@ -57,6 +57,15 @@ internal sealed class AttemptClock : IDisposable
     /// <summary>Bytes came, and it is the client's turn to take them: until the next wait only the total is due.</summary>
     public void Pause() => Volatile.Write(ref _phase, 3);
 
+    /// <summary>Waits for a task, but no longer than a pause; whether it is still to come.</summary>
+    public async ValueTask<bool> IsPendingAfterAsync(Task task, TimeSpan pause)
+    {
+        using var isOver = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        await Task.WhenAny(task, Task.Delay(pause, _time, isOver.Token));
+        await isOver.CancelAsync();
+        return !task.IsCompleted && !Token.IsCancellationRequested;
+    }
+
     /// <summary>Ends the attempt for a reason other than time.</summary>
     public void Cancel() => _source.Cancel();
 

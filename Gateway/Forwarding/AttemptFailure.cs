@@ -32,6 +32,9 @@ public enum FailureKind
     /// <summary>The engine has no such endpoint.</summary>
     EndpointMissing,
 
+    /// <summary>The engine does not serve the model that the pool promises.</summary>
+    ModelMissing,
+
     /// <summary>The client's own body could not be passed on to its end: too large, too slow, cut.</summary>
     ClientBody,
 
@@ -86,7 +89,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
 
     /// <summary>Whether another attempt may help at all.</summary>
     public bool MayRetry => Kind is FailureKind.Unreachable or FailureKind.BrokenAnswer or FailureKind.BodyIncomplete
-        or FailureKind.EngineError or FailureKind.EngineBusy;
+        or FailureKind.EngineError or FailureKind.EngineBusy or FailureKind.ModelMissing;
 
     /// <summary>Short name for metrics.</summary>
     public string Reason => Kind switch
@@ -100,6 +103,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
         FailureKind.ClientFault => "client_fault",
         FailureKind.Unauthorized => "unauthorized",
         FailureKind.EndpointMissing => "endpoint_missing",
+        FailureKind.ModelMissing => "model_missing",
         FailureKind.ClientBody => "client_body",
         FailureKind.DeadlineExceeded => "deadline_exceeded",
         FailureKind.ShuttingDown => "shutting_down",

@@ -40,6 +40,7 @@ public sealed class Exchange : HttpMessageInvoker
     private bool _isJudged;
     private bool _isTurnedAway;
     private int _serverErrors;
+    private int? _enginePriority;
     private ClientBodyFault? _bodyFault;
 
     internal Exchange(Departure departure, HttpContext http, Dispatcher dispatcher, UpstreamPool upstream, in AdmissionResult admission, TimeProvider time)
@@ -119,6 +120,10 @@ public sealed class Exchange : HttpMessageInvoker
         _clock?.Cancel();
         _clock?.Dispose();
         _clock = null;
+        if (Answer is { IsComplete: true, IsBroken: false })
+        {
+            Answer.Teach(Reservation);
+        }
         Reservation.Dispose();
     }
 
@@ -160,7 +165,7 @@ public sealed class Exchange : HttpMessageInvoker
         AttemptResult result;
         try
         {
-            var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, fault => _bodyFault = fault);
+            var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, _enginePriority, fault => _bodyFault = fault);
             result = await ReceiveAsync(await base.SendAsync(message, _clock.Token), cancellationToken);
         }
         catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
@@ -208,6 +213,7 @@ public sealed class Exchange : HttpMessageInvoker
         QueueWait += admission.Waited;
         PrefixHitTokens = admission.PrefixHitTokens;
         PrefixHitAge = admission.PrefixHitAge;
+        _enginePriority = admission.EnginePriority;
         _isJudged = false;
     }
 
@@ -263,6 +269,11 @@ public sealed class Exchange : HttpMessageInvoker
             case Verdict.Fault:
                 replica.OnFault();
                 break;
+            case Verdict.WrongModel:
+                // Until a probe finds the model there again.
+                replica.OnAbandoned();
+                replica.OnProbed(ReplicaHealth.WrongModel);
+                break;
             case Verdict.Busy:
                 replica.OnAbandoned();
                 replica.BackOff(retryAfter is not { } asked ? _departure.Options.Backoff : asked < LongestBackOff ? asked : LongestBackOff);
@@ -286,6 +297,7 @@ public sealed class Exchange : HttpMessageInvoker
         // The client's own key came through: what it is worth says nothing about the replica.
         FailureKind.Unauthorized when !hasOwnKey => Verdict.Success,
         FailureKind.EngineBusy => Verdict.Busy,
+        FailureKind.ModelMissing => Verdict.WrongModel,
         FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.DeadlineExceeded or FailureKind.ShuttingDown => Verdict.Abandoned,
         _ => Verdict.Fault,
     };
@@ -294,6 +306,7 @@ public sealed class Exchange : HttpMessageInvoker
     {
         Success,
         Fault,
+        WrongModel,
         Busy,
         Abandoned,
     }

@@ -18,6 +18,9 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
 
     public bool IsEmpty => _start == _end;
 
+    /// <summary>Whether the last event was closed by its blank line.</summary>
+    public bool IsBetweenEvents => (_lastBytes & 0xFFFF) is 0x0A0A or 0x0D0D or 0x0A0D || (_lastBytes & 0xFFFFFF) is 0x0A0D0A or 0x0D0D0A;
+
     /// <summary>Moves what fits into the caller's buffer.</summary>
     public int Take(Span<byte> destination)
     {
@@ -46,8 +49,7 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
     /// <summary>Ends an event that the engine left open, so that what follows is one of its own.</summary>
     public void CloseEvent()
     {
-        var hasBlankLine = (_lastBytes & 0xFFFF) is 0x0A0A or 0x0D0D or 0x0A0D || (_lastBytes & 0xFFFFFF) is 0x0A0D0A or 0x0D0D0A;
-        if (!hasBlankLine)
+        if (!IsBetweenEvents)
         {
             Append((_lastBytes & 0xFF) is '\n' or '\r' ? "\n"u8 : "\n\n"u8);
         }

@@ -39,7 +39,10 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
     private async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> StreamAsync(
         HttpResponseMessage response, Stream body, CancellationToken cancellationToken)
     {
-        var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, Request.Id, (int)departure.Options.MaxFrameBytes);
+        var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, Request.Id, (int)departure.Options.MaxFrameBytes)
+        {
+            Heartbeat = departure.Options.Heartbeat,
+        };
         var stream = new AnswerStream(body, rules, answer, reservation, clock);
         await stream.PrimeAsync(cancellationToken);
         if (stream.FailureAtStart is { } failure)
@@ -81,6 +84,7 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
         answer.Take(facts, null);
         answer.NoteWhole();
         // The engine is done: whoever asks next, this client among them, must not find it still busy with this answer.
+        answer.Teach(reservation);
         reservation.Dispose();
         answer.NoteResponseId(Request.Route, read.Bytes);
         var bytes = PlainAnswer.Rename(read.Bytes, facts, PublicModel());
@@ -122,6 +126,7 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
     private static FailureKind KindOf(int status, EngineErrorBody error) => status switch
     {
         401 or 403 => FailureKind.Unauthorized,
+        404 when IsAboutModel(error) => FailureKind.ModelMissing,
         404 or 405 when !SaysMore(error.Message) => FailureKind.EndpointMissing,
         429 or 503 => FailureKind.EngineBusy,
         >= 500 when error.IsClientFault => FailureKind.ClientFault,
@@ -129,6 +134,12 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
         >= 400 => FailureKind.ClientFault,
         _ => FailureKind.BrokenAnswer,
     };
+
+    // The name was the gateway's choice: what the engine does not know is a fault of the pool, not of the client.
+    private static bool IsAboutModel(EngineErrorBody error) =>
+        error.Code == "model_not_found"
+        || (error.Message.Contains("model", StringComparison.OrdinalIgnoreCase)
+            && (error.Message.Contains("does not exist", StringComparison.OrdinalIgnoreCase) || error.Message.Contains("not found", StringComparison.OrdinalIgnoreCase)));
 
     // Frameworks say no more than the status line where the route itself is missing.
     private static bool SaysMore(string message) =>

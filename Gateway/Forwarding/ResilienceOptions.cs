@@ -53,6 +53,9 @@ public sealed record ResilienceOptions
     [Range(1_024L, 1_073_741_824L)]
     public long MaxBufferedBytes { get; init; } = 8L << 20;
 
+    /// <summary>Signs of life for streaming clients.</summary>
+    public HeartbeatOptions Heartbeat { get; init; } = new();
+
     /// <summary>Active probes.</summary>
     public HealthOptions Health { get; init; } = new();
 

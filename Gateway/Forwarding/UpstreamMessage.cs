@@ -9,7 +9,7 @@ namespace Gateway.Forwarding;
 /// <summary>Builds the request of one attempt.</summary>
 internal static class UpstreamMessage
 {
-    public static HttpRequestMessage Create(HttpContext http, Departure departure, UpstreamPool upstream, Replica replica, Action<ClientBodyFault> broken)
+    public static HttpRequestMessage Create(HttpContext http, Departure departure, UpstreamPool upstream, Replica replica, int? priority, Action<ClientBodyFault> broken)
     {
         var message = new HttpRequestMessage(new HttpMethod(http.Request.Method), Address(replica, http.Request))
         {
@@ -17,7 +17,7 @@ internal static class UpstreamMessage
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
         HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, departure.Request.Id, upstream.ApiKey);
-        if (Content(http, departure, upstream, broken) is { } content)
+        if (Content(http, departure, upstream, priority, broken) is { } content)
         {
             if (http.Request.ContentType is { Length: > 0 } type)
             {
@@ -39,14 +39,14 @@ internal static class UpstreamMessage
         return new Uri(prefix + request.Path.ToUriComponent() + request.QueryString.ToUriComponent(), UriKind.Absolute);
     }
 
-    private static HttpContent? Content(HttpContext http, Departure departure, UpstreamPool upstream, Action<ClientBodyFault> broken)
+    private static HttpContent? Content(HttpContext http, Departure departure, UpstreamPool upstream, int? priority, Action<ClientBodyFault> broken)
     {
         var (request, body) = (departure.Request, departure.Body);
         if (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsDelete(http.Request.Method))
         {
             return null;
         }
-        var changes = upstream.Changes(request);
+        var changes = upstream.Changes(request, priority);
         var spliced = request.Route.IsMultipart
             ? MultipartSplice(body.Memory, request.Body, changes.Model)
             : BodySplicer.Splice(body.Memory, request.Route, request.Body, changes);

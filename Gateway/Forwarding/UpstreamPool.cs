@@ -55,9 +55,13 @@ public sealed class UpstreamPool
     internal string UpstreamModel => Pool.Options.UpstreamModel ?? Pool.Name;
 
     /// <summary>The splices that a request needs here.</summary>
-    internal BodyChanges Changes(InferenceRequest request) => new(
+    /// <param name="request">The request.</param>
+    /// <param name="priority">Its key in the engine's scale; null: the engine takes none.</param>
+    internal BodyChanges Changes(InferenceRequest request, int? priority) => new(
         Model: request.Model == UpstreamModel ? null : UpstreamModel,
-        IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false });
+        IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false },
+        // The other routes have no such field: some engines refuse what they do not know.
+        Priority: request.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions ? priority : null);
 
     /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer's first byte comes with its last: only the total binds it.</summary>
     internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone)

@@ -81,6 +81,9 @@ public readonly record struct AdmissionResult
     /// <summary>Why it waited.</summary>
     public HoldReason HeldFor { get; init; }
 
+    /// <summary>The request's key in the engine's own scale; null: the engine does not schedule by one, or the order has none that is constant.</summary>
+    public int? EnginePriority { get; init; }
+
     /// <summary>Prompt tokens believed to be in the chosen replica's prefix cache.</summary>
     public int PrefixHitTokens { get; init; }
 

@@ -83,6 +83,27 @@ internal sealed class ClassQueues
             : next.Head;
     }
 
+    /// <summary>How many certainly go before one that enters now: the more urgent classes, and those of its own that the order puts before it.</summary>
+    public int CountAhead(Waiter waiter, IQueueOrder order)
+    {
+        var own = (int)waiter.Request.Priority;
+        var ahead = 0;
+        for (var index = 0; index < own; index++)
+        {
+            ahead += _classes[index].Count;
+        }
+        if (order is IQueueSelector)
+        {
+            // Whom it will choose is not known before it chooses.
+            return ahead;
+        }
+        foreach (var other in _classes[own].All)
+        {
+            ahead += WaitingHeap.Precedes(other, waiter) ? 1 : 0;
+        }
+        return ahead;
+    }
+
     /// <summary>Anyone who waits; null when nobody does.</summary>
     public Waiter? Any() => Array.Find(_classes, waiting => waiting.Count > 0)?.Head ?? (_pinned.Count > 0 ? _pinned[0] : null);
 

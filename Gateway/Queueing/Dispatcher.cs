@@ -1,5 +1,6 @@
 using Gateway.Estimation;
 using Gateway.Replicas;
+using Gateway.Replicas.Rates;
 using Gateway.Requests;
 using Gateway.Routing;
 
@@ -24,7 +25,10 @@ public sealed class Dispatcher : IDisposable
     private readonly ClassQueues _waiting = new();
     private readonly HashSet<Replica> _stillFull = [];
     private readonly DrainRate _drain;
+    private readonly DeadlineCheck _deadlines;
+    private RateCalibration _waits;
     private readonly long _startedAt;
+    private readonly DateTimeOffset _startedOn;
     private readonly ITimer _retry;
     private int _waitingCount;
     private bool _isClosed;
@@ -41,7 +45,9 @@ public sealed class Dispatcher : IDisposable
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
         _drain = new DrainRate(time);
+        _deadlines = new DeadlineCheck(pool, prefixes);
         _startedAt = time.GetTimestamp();
+        _startedOn = time.GetUtcNow();
         _retry = time.CreateTimer(_ => OnRoomReturned(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         pool.RoomReturned += OnRoomReturned;
     }
@@ -114,15 +120,33 @@ public sealed class Dispatcher : IDisposable
         }
     }
 
-    /// <summary>What each replica would cost for a request now, in the pool's order of replicas, without placing it.</summary>
+    /// <summary>What would be decided about a request now, and why; nothing is placed.</summary>
     /// <param name="request">The request.</param>
     /// <param name="estimate">What it is expected to cost.</param>
-    /// <param name="told">Receives a replica, its hit and its cost in seconds; infinite: not acceptable or no room.</param>
-    public void Explain(InferenceRequest request, in RequestEstimate estimate, Action<Candidate, bool, double> told)
+    public Explanation Explain(InferenceRequest request, in RequestEstimate estimate)
     {
+        var waiter = new Waiter(this, request, estimate, Constraints.None, static _ => { });
         lock (_gate)
         {
-            _placer.Explain(request, estimate, _plan(), told);
+            var plan = _plan();
+            waiter.ArrivedAt = Now();
+            waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
+            var candidates = _placer.Explain(request, estimate, plan);
+            var best = Explanation.BestOf(candidates);
+            var hold = _waiting.HasTurns ? HoldReason.Turn
+                : best is { } index && candidates[index].HasRoom ? HoldReason.None
+                : _placer.AnyTakesWork(Constraints.None) ? HoldReason.Room : HoldReason.Recovery;
+            var ahead = _waiting.CountAhead(waiter, plan.Order);
+            return new Explanation
+            {
+                Refusal = RefusalLocked(waiter, plan),
+                Hold = hold,
+                Ahead = ahead,
+                Rank = waiter.Rank,
+                WaitSeconds = hold == HoldReason.None ? 0 : _drain.SecondsPerTurn is > 0 and var perTurn ? (ahead + 1) * perTurn : null,
+                Candidates = candidates,
+                Best = best,
+            };
         }
     }
 
@@ -174,7 +198,7 @@ public sealed class Dispatcher : IDisposable
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
         waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
-        if (TimeLeft(waiter) <= TimeSpan.Zero)
+        if (IsTooLateLocked(waiter, plan))
         {
             return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
         }
@@ -182,17 +206,9 @@ public sealed class Dispatcher : IDisposable
         {
             return admitted;
         }
-        if (!_placer.AnyMayWork(waiter.Constraints))
+        if (NoPlaceLocked(waiter, plan) is { } outcome)
         {
-            return RefuseLocked(waiter, AdmissionOutcome.RejectedNoReplica);
-        }
-        if (!_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints))
-        {
-            return RefuseLocked(waiter, AdmissionOutcome.RejectedTooLarge);
-        }
-        if (_waiting.Count >= plan.Queue.MaxWaiting || _waiting.Bytes + waiter.Request.Body.BodyBytes > plan.Queue.MaxWaitingBytes)
-        {
-            return RefuseLocked(waiter, AdmissionOutcome.RejectedQueueFull);
+            return RefuseLocked(waiter, outcome);
         }
         waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite
             : _waiting.HasTurns ? HoldReason.Turn
@@ -213,8 +229,36 @@ public sealed class Dispatcher : IDisposable
         waiter.Expiry = _time.CreateTimer(_ => Leave(waiter, outcome), null, due, Timeout.InfiniteTimeSpan);
     }
 
-    // Until the request's own deadline, which counts from its arrival; null: it has none.
-    private TimeSpan? TimeLeft(Waiter waiter) => waiter.Request.Deadline - (Now() - waiter.ArrivedAt);
+    // Until the request's own wishes can no longer be met; they count from its arrival. Null: it has none that bind.
+    private TimeSpan? TimeLeft(Waiter waiter) => waiter.LatestStart - (Now() - waiter.ArrivedAt);
+
+    private bool IsTooLateLocked(Waiter waiter, DispatchPlan plan)
+    {
+        waiter.LatestStart = _deadlines.LatestStart(waiter.Request, waiter.Estimate, waiter.Constraints, plan);
+        return TimeLeft(waiter) - LeastWaitLocked(waiter, plan) <= TimeSpan.Zero;
+    }
+
+    private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
+        !_placer.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica
+        : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
+        : _waiting.Count >= plan.Queue.MaxWaiting || _waiting.Bytes + waiter.Request.Body.BodyBytes > plan.Queue.MaxWaitingBytes ? AdmissionOutcome.RejectedQueueFull
+        : null;
+
+    private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
+        _isClosed ? AdmissionOutcome.RejectedShuttingDown
+        : IsTooLateLocked(waiter, plan) ? AdmissionOutcome.DeadlineExceeded
+        : NoPlaceLocked(waiter, plan);
+
+    private TimeSpan LeastWaitLocked(Waiter waiter, DispatchPlan plan)
+    {
+        if (waiter.LatestStart is null || waiter.IsPinned || !plan.Queue.RefuseLate || !_waiting.HasTurns)
+        {
+            return TimeSpan.Zero;
+        }
+        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
+        waiter.PredictedWaitSeconds = _waiting.CountAhead(waiter, plan.Order) * _drain.LeastSecondsPerTurn;
+        return TimeSpan.FromSeconds(_waits.LowerFactor * waiter.PredictedWaitSeconds);
+    }
 
     private void OnRoomReturned()
     {
@@ -291,7 +335,19 @@ public sealed class Dispatcher : IDisposable
             return null;
         }
         (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate);
-        return DecideLocked(waiter, placed);
+        return DecideLocked(waiter, placed with { EnginePriority = EngineKeyLocked(waiter, placed.Reservation!.Replica, plan.Order) });
+    }
+
+    // Orders that look at the queue have no key that would mean anything elsewhere.
+    private int? EngineKeyLocked(Waiter waiter, Replica replica, IQueueOrder order)
+    {
+        var scale = _pool.Options.EnginePriority is var declared and not EnginePriority.Auto ? declared : replica.Report.Priority;
+        if (scale is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst) || order is IQueueSelector or IServiceAccount)
+        {
+            return null;
+        }
+        var arrival = _startedOn - EnginePriorityKey.Epoch + waiter.ArrivedAt;
+        return EnginePriorityKey.Of(order.Rank(waiter.Request, waiter.Estimate, arrival), waiter.Request, scale);
     }
 
     // Of those who wait for the same full replica the first is looked at for all.
@@ -301,7 +357,7 @@ public sealed class Dispatcher : IDisposable
         {
             return false;
         }
-        if (!_stillFull.Contains(favourite) && Placer.HasRoom(favourite, waiter.Estimate, plan))
+        if (!_stillFull.Contains(favourite) && Placer.HasRoom(favourite, waiter.Request, waiter.Estimate, plan))
         {
             return false;
         }
@@ -341,7 +397,13 @@ public sealed class Dispatcher : IDisposable
         {
             _placer.NoteWaiting(favourite, -1);
         }
-        return result with { Waited = _time.GetElapsedTime(waiter.EnteredAt), HeldFor = waiter.HeldFor };
+        var waited = _time.GetElapsedTime(waiter.EnteredAt);
+        // One that left before its predicted turn says nothing about when that would have come.
+        if (waiter is { Expiry: not null, PredictedWaitSeconds: > 0 and var predicted } && (result.Reservation is not null || waited.TotalSeconds >= predicted))
+        {
+            _waits = _waits.With(predicted, Math.Max(0.001, waited.TotalSeconds));
+        }
+        return result with { Waited = waited, HeldFor = waiter.HeldFor };
     }
 
     private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => outcome switch

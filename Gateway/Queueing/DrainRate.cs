@@ -3,12 +3,31 @@ namespace Gateway.Queueing;
 /// <summary>How fast the queue moves, from the times between turns while somebody waits. Not thread-safe.</summary>
 internal sealed class DrainRate(TimeProvider time)
 {
-    private const double Smoothing = 0.1;
+    // Room comes in bursts: fewer turns than this would take a burst for the rate.
+    private const double Smoothing = 0.05;
+    private const double SteadySmoothing = 0.01;
+    private const int LeastTurns = 8;
     private const double UnknownSeconds = 1;
     private const double LongestSeconds = 120;
 
     private double _secondsPerTurn;
+    private double _steadySecondsPerTurn;
+    private long _turns;
     private long? _lastTurn;
+
+    /// <summary>Seconds between turns lately; 0: none was seen yet.</summary>
+    public double SecondsPerTurn
+    {
+        get
+        {
+            // A queue that stands still is slower than its turns were.
+            var standing = _lastTurn is { } last ? time.GetElapsedTime(last).TotalSeconds : 0;
+            return _secondsPerTurn > 0 && standing > _secondsPerTurn ? Blended(standing) : _secondsPerTurn;
+        }
+    }
+
+    /// <summary>Seconds between turns, by the shorter and the longer memory whichever is less; 0: too few were seen to say.</summary>
+    public double LeastSecondsPerTurn => _turns < LeastTurns ? 0 : Math.Min(_secondsPerTurn, _steadySecondsPerTurn);
 
     public void OnTurn()
     {
@@ -16,7 +35,9 @@ internal sealed class DrainRate(TimeProvider time)
         if (_lastTurn is { } last)
         {
             var gap = time.GetElapsedTime(last, now).TotalSeconds;
-            _secondsPerTurn = _secondsPerTurn == 0 ? gap : _secondsPerTurn + (Smoothing * (gap - _secondsPerTurn));
+            _secondsPerTurn = _secondsPerTurn == 0 ? gap : Blended(gap);
+            _turns++;
+            _steadySecondsPerTurn += Math.Max(SteadySmoothing, 1.0 / _turns) * (gap - _steadySecondsPerTurn);
         }
         _lastTurn = now;
     }
@@ -27,7 +48,10 @@ internal sealed class DrainRate(TimeProvider time)
     /// <summary>Time until a request behind so many others would have its turn; whole seconds, 1 to 120.</summary>
     public TimeSpan RetryAfter(int waiting)
     {
-        var seconds = Math.Ceiling(waiting * (_secondsPerTurn == 0 ? UnknownSeconds / Math.Max(1, waiting) : _secondsPerTurn));
+        var perTurn = SecondsPerTurn;
+        var seconds = Math.Ceiling(waiting * (perTurn == 0 ? UnknownSeconds / Math.Max(1, waiting) : perTurn));
         return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, LongestSeconds));
     }
+
+    private double Blended(double gap) => _secondsPerTurn + (Smoothing * (gap - _secondsPerTurn));
 }

@@ -21,7 +21,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, bool mayWait)
     {
         Favourite = null;
-        var load = new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences);
+        var load = LoadOf(request, estimate);
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
         {
@@ -68,8 +68,8 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     public void NoteWaiting(Replica favourite, int change) => _memory.OnWaiting(favourite.Slot, change);
 
     /// <summary>Whether a replica has room for a request now.</summary>
-    public static bool HasRoom(Replica replica, in RequestEstimate estimate, DispatchPlan plan) =>
-        replica.Snapshot(new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences), plan.Admission, plan.Queue.CapacityShare)
+    public static bool HasRoom(Replica replica, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
+        replica.Snapshot(LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare)
             is { AcceptsWork: true, HasRoom: true };
 
     /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
@@ -126,10 +126,10 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         return soonest;
     }
 
-    /// <summary>Tells each replica's cost without choosing.</summary>
-    public void Explain(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, Action<Candidate, bool, double> told)
+    /// <summary>Every replica's cost, its parts and what is expected there, without choosing.</summary>
+    public ExplainedCandidate[] Explain(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan)
     {
-        var load = new LoadProfile(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences);
+        var load = LoadOf(request, estimate);
         var replicas = pool.Replicas;
         Reserve(replicas.Length);
         var count = 0;
@@ -139,11 +139,18 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         }
         Match(request, estimate, plan, count);
         var costs = _costs.AsSpan();
-        router.Score(new RoutingQuery(request, estimate, _memory.Traffic), _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count));
+        var parts = new List<ScorePart>[count];
         for (var i = 0; i < count; i++)
         {
-            told(_candidates[i], _candidates[i].Replica is { AcceptsWork: true, HasRoom: true }, costs[i]);
+            parts[i] = [];
         }
+        router.Score(new RoutingQuery(request, estimate, _memory.Traffic), _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count), parts);
+        var explained = new ExplainedCandidate[count];
+        for (var i = 0; i < count; i++)
+        {
+            explained[i] = new ExplainedCandidate(_candidates[i], costs[i], parts[i], Forecast.Of(_candidates[i], estimate));
+        }
+        return explained;
     }
 
     // A full replica is waited for rather than the one that just failed tried once more.
@@ -218,6 +225,9 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             _costs = new double[2 * replicas];
         }
     }
+
+    private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate) =>
+        new(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences) { TellsFirstToken = request.Body.IsStreaming };
 
     private static PlacementReason ReasonOf(in Candidate chosen, int candidates) =>
         candidates == 1 ? PlacementReason.OnlyChoice

@@ -31,6 +31,12 @@ public sealed record QueueOptions
     [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
     public TimeSpan MaxWait { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>Whether a request that can by no luck meet its own deadline is refused at once. Nothing is refused on the word of rates that are not learned yet.</summary>
+    public bool RefuseLate { get; init; } = true;
+
+    /// <summary>Whether a first token that is wanted by a time counts as a deadline too.</summary>
+    public bool HardTtftSlo { get; init; }
+
     /// <summary>Share of a replica's KV room that is given out; the rest absorbs estimates that were too low.</summary>
     [Range(0.05, 1.0)]
     public double CapacityShare { get; init; } = 0.97;

@@ -58,6 +58,12 @@ public sealed class Waiter
 
     internal long EnteredAt { get; set; }
 
+    /// <summary>Longest time from arrival to a turn that still helps; null: any does.</summary>
+    internal TimeSpan? LatestStart { get; set; }
+
+    /// <summary>Its wait as foretold when it came; 0: it was not.</summary>
+    internal double PredictedWaitSeconds { get; set; }
+
     internal long Sequence { get; set; }
 
     /// <summary>Place in its class's heap; -1 when it does not wait.</summary>

@@ -80,7 +80,8 @@ internal sealed class WaitingHeap
         waiter.HeapIndex = index;
     }
 
-    private static bool Precedes(Waiter a, Waiter b)
+    /// <summary>Whether one goes before another of its class.</summary>
+    public static bool Precedes(Waiter a, Waiter b)
     {
         if (a.Request.PriorityLevel != b.Request.PriorityLevel)
         {

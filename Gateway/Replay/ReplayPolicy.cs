@@ -26,6 +26,9 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
     /// <summary>What follows a colon: the share of the KV room of <c>past_future:0.95</c>; above 1 more is given out than there is. Null: the default.</summary>
     public double? CapacityShare { get; init; }
 
+    /// <summary>Whether a request that must miss its deadline is refused at once.</summary>
+    public bool RefusesLate { get; init; } = true;
+
     /// <summary>Presets by name.</summary>
     public static IReadOnlyDictionary<string, string> Presets { get; } = new Dictionary<string, string>(StringComparer.Ordinal)
     {
@@ -70,6 +73,7 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
             BoostPerSecond = BoostPerSecond ?? Defaults.Queue.BoostPerSecond,
             CapacityShare = CapacityShare ?? Defaults.Queue.CapacityShare,
             Admission = Admission,
+            RefuseLate = RefusesLate,
             WindowRequests = WindowRequests ?? Defaults.Queue.WindowRequests,
             // A replay measures waiting; it does not cut it off.
             MaxWaiting = int.MaxValue,

@@ -19,6 +19,9 @@ public sealed record ReplaySettings
     /// <summary>All requests are of the default class for the gateway, whatever the workload says; their limits stay. For orders that are to do without classes.</summary>
     public bool IgnoresPriorities { get; init; }
 
+    /// <summary>Deadline of every request, from its arrival to the end of its answer; null: none.</summary>
+    public TimeSpan? Deadline { get; init; }
+
     /// <summary>Time between two readings of the engines' own metrics.</summary>
     public TimeSpan ScrapeInterval { get; init; } = TimeSpan.FromSeconds(1);
 

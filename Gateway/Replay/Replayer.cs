@@ -3,6 +3,7 @@ using Gateway.Queueing;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
+using Gateway.Replicas.Rates;
 using Gateway.Requests;
 using Gateway.Simulation;
 
@@ -53,7 +54,7 @@ public sealed class Replayer
             replica.Observe(_engines[i].Report(_time.GetTimestamp()));
             replica.OnProbed(ReplicaHealth.Up);
         }
-        _factory = new RequestFactory(Model, settings.Profile, _core.Hasher, policy.Lengths, settings.IgnoresPriorities);
+        _factory = new RequestFactory(Model, _core.Hasher, policy.Lengths, settings);
     }
 
     /// <summary>The fleet, with the gateway's view of it.</summary>
@@ -244,6 +245,7 @@ public sealed class Replayer
         var row = flight.Trace;
         _inFlight--;
         flight.Reservation!.Replica.OnSuccess();
+        flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
         flight.Reservation.Dispose();
         _core.Learner.OnCompleted(Completed(flight, now));
         _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);

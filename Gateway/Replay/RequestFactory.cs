@@ -6,7 +6,7 @@ using Gateway.Simulation;
 namespace Gateway.Replay;
 
 /// <summary>Turns a row of a workload into what the gateway sees and what the engine runs. Deterministic.</summary>
-internal sealed class RequestFactory(string model, EngineProfile profile, PrefixHasher hasher, LengthKnowledge lengths, bool ignoresPriorities)
+internal sealed class RequestFactory(string model, PrefixHasher hasher, LengthKnowledge lengths, ReplaySettings settings)
 {
     /// <summary>Traces count tokens; the gateway counts bytes. With this ratio, told to it as the model's own, the two agree.</summary>
     public const int BytesPerToken = 4;
@@ -43,8 +43,9 @@ internal sealed class RequestFactory(string model, EngineProfile profile, Prefix
         Prefix = row.Blocks.IsEmpty ? PrefixFingerprint.Empty : new PrefixFingerprint(row.Blocks.ToArray(), row.BlockTokens * BytesPerToken),
         SessionKey = row.SessionId is { } session ? hasher.Key(Encoding.UTF8.GetBytes(session)) : 0,
         TenantKey = row.ClientId is { } client ? hasher.Key(Encoding.UTF8.GetBytes(client)) : 0,
-        Priority = ignoresPriorities ? PriorityClass.Default : row.Priority,
+        Priority = settings.IgnoresPriorities ? PriorityClass.Default : row.Priority,
         TimeToFirstTokenSlo = row.TimeToFirstTokenSlo,
+        Deadline = settings.Deadline,
     };
 
     /// <summary>What the engine runs.</summary>
@@ -62,8 +63,8 @@ internal sealed class RequestFactory(string model, EngineProfile profile, Prefix
         {
             return [];
         }
-        var perBlock = Math.Max(1, row.BlockTokens / profile.BlockTokens);
-        var count = Math.Min(row.Blocks.Length * perBlock, row.InputTokens / profile.BlockTokens);
+        var perBlock = Math.Max(1, row.BlockTokens / settings.Profile.BlockTokens);
+        var count = Math.Min(row.Blocks.Length * perBlock, row.InputTokens / settings.Profile.BlockTokens);
         var hashes = new ulong[count];
         var blocks = row.Blocks.Span;
         for (var i = 0; i < count; i++)

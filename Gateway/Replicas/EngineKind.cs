@@ -34,6 +34,9 @@ public enum EngineKind
 /// <summary>Whether an engine schedules by a request's <c>priority</c>, and which end of the scale goes first.</summary>
 public enum EnginePriority
 {
+    /// <summary>As the engine says of itself; never sent where it says nothing.</summary>
+    Auto,
+
     /// <summary>Never sent: the engine ignores it or answers an error.</summary>
     Off,
 

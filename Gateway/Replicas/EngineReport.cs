@@ -30,6 +30,9 @@ public sealed record EngineReport
     /// <summary>Longest prompt and answer together, in tokens.</summary>
     public int? ContextTokens { get; init; }
 
+    /// <summary>Whether it schedules by a request's priority; <see cref="EnginePriority.Auto"/>: not said.</summary>
+    public EnginePriority Priority { get; init; }
+
     /// <summary>Preemptions since the engine started; a counter.</summary>
     public long? Preemptions { get; init; }
 

@@ -1,3 +1,5 @@
+using Gateway.Replicas.Rates;
+
 namespace Gateway.Replicas;
 
 /// <summary>What a request will occupy at a replica.</summary>
@@ -9,6 +11,9 @@ public readonly record struct LoadProfile(int PromptTokens, int UncachedTokens, 
 {
     /// <summary>KV room in tokens at the end of the answer.</summary>
     public long Tokens => PromptTokens + (long)Math.Ceiling(OutputTokens);
+
+    /// <summary>Whether its first token will be heard of: a stream's is, a plain answer comes whole.</summary>
+    public bool TellsFirstToken { get; init; } = true;
 }
 
 /// <summary>The room of one request at one replica, held from the choice to the answer's end. Thread-safe; returned once by <see cref="Dispose"/>.</summary>
@@ -40,6 +45,10 @@ public sealed class LoadReservation : IDisposable
 
     internal bool IsReturned { get; set; }
 
+#pragma warning disable CA1051, SA1401 // Written in place by the replica, under its lock.
+    internal ServiceCourse Course;
+#pragma warning restore CA1051, SA1401
+
     /// <summary>Place in its replica's list of what is in flight.</summary>
     internal int Index { get; set; }
 
@@ -51,6 +60,9 @@ public sealed class LoadReservation : IDisposable
     /// <param name="remainingTokens">Expected output tokens still to come, over all sequences.</param>
     public void OnProgress(long generatedTokens, double remainingTokens) =>
         Replica.Advance(this, generatedTokens, remainingTokens, prefillDone: true);
+
+    /// <summary>The answer came whole: the replica learns how fast it is. Before the room is returned; afterwards it says nothing.</summary>
+    public void OnAnswered(in ServedAnswer answer) => Replica.Learn(this, answer);
 
     /// <summary>Returns the room. Further calls do nothing.</summary>
     public void Dispose() => Replica.Return(this);

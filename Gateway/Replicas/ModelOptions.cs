@@ -25,7 +25,7 @@ public sealed record ModelOptions
     public string? ApiKeyEnv { get; init; }
 
     /// <summary>Whether the engines schedule by <c>priority</c>, and in which direction.</summary>
-    public EnginePriority EnginePriority { get; init; } = EnginePriority.Off;
+    public EnginePriority EnginePriority { get; init; } = EnginePriority.Auto;
 
     /// <summary>Longest prompt and answer together, in tokens; null: read from the engine.</summary>
     [Range(1, 1_000_000_000)]

@@ -1,3 +1,5 @@
+using Gateway.Replicas.Rates;
+
 namespace Gateway.Replicas;
 
 /// <summary>Our view of one engine, and the sole writer of its ledger. Thread-safe; nothing is called back under its lock.</summary>
@@ -6,6 +8,7 @@ public sealed class Replica
     private readonly Lock _gate = new();
     private readonly TimeProvider _time;
     private readonly FaultGate _faults;
+    private readonly ServiceMeter _meter;
     private EngineReport _report = EngineReport.Empty;
     private ReplicaHealth _probed = ReplicaHealth.Unknown;
     private bool _isDraining;
@@ -29,6 +32,7 @@ public sealed class Replica
         _options = options;
         _time = time;
         _faults = new FaultGate(faults, time);
+        _meter = new ServiceMeter(options.Weight, time);
         Address = address;
         Id = id;
         Slot = slot;
@@ -103,6 +107,7 @@ public sealed class Replica
             _reservedTokens += reservation.ReservedTokens;
             _queuedPrefillTokens += reservation.QueuedPrefillTokens;
             _outstandingTokens += reservation.OutstandingTokens;
+            _meter.OnSent(reservation);
             return reservation;
         }
     }
@@ -232,6 +237,7 @@ public sealed class Replica
             _progressAt = _time.GetTimestamp();
             if (prefillDone)
             {
+                _meter.OnFirstToken(reservation);
                 _queuedPrefillTokens -= reservation.QueuedPrefillTokens;
                 reservation.QueuedPrefillTokens = 0;
             }
@@ -251,6 +257,17 @@ public sealed class Replica
         }
     }
 
+    internal void Learn(LoadReservation reservation, in ServedAnswer answer)
+    {
+        lock (_gate)
+        {
+            if (!reservation.IsReturned)
+            {
+                _meter.OnAnswered(reservation, answer, _report.WaitingRequests > 0);
+            }
+        }
+    }
+
     internal void Return(LoadReservation reservation)
     {
         lock (_gate)
@@ -260,6 +277,7 @@ public sealed class Replica
                 return;
             }
             reservation.IsReturned = true;
+            _meter.OnReturned(reservation);
             var last = _inFlight[--_runningRequests];
             _inFlight[reservation.Index] = last;
             last.Index = reservation.Index;
@@ -293,6 +311,7 @@ public sealed class Replica
         QueuedPrefillTokens = _queuedPrefillTokens,
         OutstandingTokens = _outstandingTokens,
         Weight = _options.Weight,
+        Rates = _meter.Rates,
         Report = _report,
         HasRoom = hasRoom,
     };

@@ -1,3 +1,5 @@
+using Gateway.Replicas.Rates;
+
 namespace Gateway.Replicas;
 
 /// <summary>A replica at one moment, all fields read under one lock.</summary>
@@ -36,6 +38,13 @@ public readonly record struct ReplicaSnapshot
 
     /// <summary>Configured speed relative to the pool's other replicas.</summary>
     public double Weight { get; init; }
+
+    /// <summary>How fast it is, as learned from its answers; starts from the configured weight.</summary>
+    public ServiceRates Rates
+    {
+        get => field ?? ServiceRates.Initial;
+        init;
+    }
 
     /// <summary>What the engine says of itself.</summary>
     public EngineReport Report { get; init; }

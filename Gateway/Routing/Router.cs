@@ -33,7 +33,8 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
     /// <param name="candidates">The places.</param>
     /// <param name="total">Receives the costs.</param>
     /// <param name="scratch">As long as the candidates.</param>
-    public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> total, Span<double> scratch)
+    /// <param name="parts">Receives what each scorer adds, per candidate; null: nobody asks.</param>
+    public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> total, Span<double> scratch, List<ScorePart>[]? parts = null)
     {
         total.Clear();
         if (candidates.IsEmpty)
@@ -51,6 +52,7 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
             for (var i = 0; i < candidates.Length; i++)
             {
                 total[i] += weight * scratch[i];
+                parts?[i].Add(new ScorePart(scorer.Name, weight * scratch[i]));
             }
         }
         foreach (var filter in current.Filters)

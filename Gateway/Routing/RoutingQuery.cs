@@ -70,6 +70,11 @@ public interface IReplicaScorer
 /// <summary>A scorer and how much it counts.</summary>
 public readonly record struct WeightedScorer(IReplicaScorer Scorer, double Weight);
 
+/// <summary>What one scorer adds to a candidate's cost.</summary>
+/// <param name="Scorer">Its name.</param>
+/// <param name="Seconds">Its cost times its weight.</param>
+public readonly record struct ScorePart(string Scorer, double Seconds);
+
 /// <summary>How replicas are chosen; swapped whole on reload.</summary>
 /// <param name="Filters">All must accept.</param>
 /// <param name="Scorers">Their weighted costs add up.</param>

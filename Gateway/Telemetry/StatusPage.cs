@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gateway.Replicas;
+using Gateway.Replicas.Rates;
 
 namespace Gateway.Telemetry;
 
@@ -137,6 +138,7 @@ public static class StatusPage
         json.WriteNumber("outstanding_tokens", Math.Round(now.OutstandingTokens, 1));
         json.WriteNumber("weight", now.Weight);
         WriteNumber(json, "ledger_drift_tokens", StateGauges.DriftOf(now));
+        WriteRates(json, now.Rates);
         json.WriteStartObject("engine");
         json.WriteString("kind", GenAiMeters.ProviderOf(now.Report.Engine));
         json.WriteString("version", now.Report.Version);
@@ -150,6 +152,28 @@ public static class StatusPage
         {
             json.WriteNull("kv_usage_ratio");
         }
+        json.WriteEndObject();
+    }
+
+    private static void WriteRates(Utf8JsonWriter json, ServiceRates rates)
+    {
+        json.WriteStartObject("service");
+        json.WriteNumber("answers", rates.Answers);
+        json.WriteNumber("first_token_seconds", Math.Round(rates.FirstTokenSeconds, 4));
+        json.WriteNumber("prefill_seconds_per_token", Math.Round(rates.PrefillSecondsPerToken, 8));
+        json.WriteNumber("step_base_seconds", Math.Round(rates.StepBaseSeconds, 6));
+        json.WriteNumber("step_seconds_per_sequence", Math.Round(rates.StepSecondsPerSequence, 8));
+        WriteRate(json, "prefill", rates.Prefill);
+        WriteRate(json, "decode", rates.Decode);
+        json.WriteEndObject();
+    }
+
+    private static void WriteRate(Utf8JsonWriter json, string name, in RateCalibration calibration)
+    {
+        json.WriteStartObject(name);
+        json.WriteNumber("predictions", calibration.Predictions);
+        json.WriteNumber("mean_relative_error", Math.Round(calibration.MeanRelativeError, 4));
+        json.WriteNumber("coverage_ratio", Math.Round(calibration.CoverageRatio, 4));
         json.WriteEndObject();
     }
 

@@ -35,6 +35,7 @@ internal sealed class EngineView(TimeProvider time)
                 Version = facts.Version ?? _facts.Version,
                 ContextTokens = facts.ContextTokens ?? _facts.ContextTokens,
                 Slots = facts.Slots ?? _facts.Slots,
+                Priority = facts.Priority == EnginePriority.Auto ? _facts.Priority : facts.Priority,
                 KvCapacityTokens = facts.KvCapacityTokens ?? _facts.KvCapacityTokens,
             };
             return MergeLocked();
@@ -93,6 +94,7 @@ internal sealed class EngineView(TimeProvider time)
         Engine = _facts.Engine,
         Version = _facts.Version,
         Models = _facts.Models,
+        Priority = _facts.Priority,
         ContextTokens = _facts.ContextTokens,
         Slots = _load.Slots ?? _facts.Slots,
         KvCapacityTokens = _load.KvCapacityTokens ?? _facts.KvCapacityTokens,

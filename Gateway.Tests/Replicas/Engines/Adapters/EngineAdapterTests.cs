@@ -88,6 +88,19 @@ public sealed class EngineAdapterTests
         Assert.Null(reading.Report.RunningRequests);
     }
 
+    [Theory]
+    [InlineData("", EnginePriority.Auto)]
+    [InlineData("\"enable_priority_scheduling\":false,", EnginePriority.Off)]
+    [InlineData("\"enable_priority_scheduling\":null,", EnginePriority.Auto)]
+    [InlineData("\"enable_priority_scheduling\":true,\"schedule_low_priority_values_first\":false,", EnginePriority.HigherFirst)]
+    [InlineData("\"enable_priority_scheduling\":true,\"schedule_low_priority_values_first\":true,", EnginePriority.LowerFirst)]
+    public async Task SgLang_AskedForItsArguments_TellsWhetherItSchedulesByPriority(string arguments, EnginePriority expected)
+    {
+        var engine = Pages.SgLang().With("/get_server_info", $$"""{ {{arguments}}"max_total_num_tokens":9000}""");
+
+        Assert.Equal(expected, (await DescribeAsync(EngineKind.SgLang, engine, "qwen")).Priority);
+    }
+
     [Fact]
     public async Task SgLang_WithPrioritiesAndRanks_CountsEachRequestOnce()
     {

@@ -68,8 +68,17 @@ public sealed class SgLangAdapter : IEngineAdapter
             ContextTokens = report.ContextTokens ?? Plausible.Context(server.Number("context_length")),
             Slots = Plausible.AtLeastOne(perRank > 0 ? perRank : server.Number("max_running_requests")),
             KvCapacityTokens = Plausible.Tokens(capacity > 0 ? capacity : server.Number("max_total_num_tokens")),
+            Priority = PriorityOf(server),
         };
     }
+
+    // Its start arguments: what is not among them is an older version, which is taken not to have it.
+    private static EnginePriority PriorityOf(JsonElement server) =>
+        server.Member("enable_priority_scheduling") is not { } enabled ? EnginePriority.Auto
+        : enabled.ValueKind == JsonValueKind.False ? EnginePriority.Off
+        : enabled.ValueKind != JsonValueKind.True ? EnginePriority.Auto
+        : server.Member("schedule_low_priority_values_first") is { ValueKind: JsonValueKind.True } ? EnginePriority.LowerFirst
+        : EnginePriority.HigherFirst;
 
     /// <summary>One entry per data-parallel rank. An empty list, or ranks without room, is an engine that cannot say, not an idle one.</summary>
     private static EngineReport? ReadLoads(JsonElement answer)

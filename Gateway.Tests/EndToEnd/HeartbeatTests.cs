@@ -1,0 +1,167 @@
+using Gateway.Forwarding;
+using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.EndToEnd;
+
+/// <summary>Signs of life for streaming clients: while queued, in a long prefill and in a silent stream; off unless asked for.</summary>
+public sealed class HeartbeatTests
+{
+    private const string ChatPath = "/v1/chat/completions";
+    private const string First = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+    private const string Finish = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    private const string Done = "data: [DONE]\n\n";
+    private const string Ask = """{"model":"demo","messages":[],"stream":true}""";
+
+    private static readonly HeartbeatOptions Quick = new() { Interval = TimeSpan.FromMilliseconds(20), CommitAfter = TimeSpan.FromMilliseconds(20) };
+
+    [Theory]
+    [InlineData(ChatPath, HeartbeatForm.Newlines, "\n\n\n")]
+    [InlineData(ChatPath, HeartbeatForm.Comment, ": keep-alive\n\n")]
+    [InlineData("/v1/completions", HeartbeatForm.Newlines, "\n\n\n")]
+    [InlineData("/v1/responses", HeartbeatForm.Newlines, ": keep-alive\n\n")]
+    [InlineData("/v1/messages", HeartbeatForm.Newlines, "event: ping\ndata: {\"type\": \"ping\"}\n\n")]
+    public async Task LongPrefill_WithBeats_IsHeardFromInTheApisFormAndTheAnswerIsWhole(string path, HeartbeatForm form, string beat)
+    {
+        var isHeard = new TaskCompletionSource();
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.BeginStreamAsync();
+            await isHeard.Task;
+            await call.ChunkAsync(First + Finish + Done);
+            await call.EndStreamAsync();
+        });
+        await using var world = await BeforeAsync(engine, Quick with { Form = form });
+
+        using var response = await world.PostAsync(path, Ask).ComesAsync("the headers, before the engine says a word");
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        var heard = new char[2 * beat.Length];
+        await reader.ReadBlockAsync(heard).AsTask().ComesAsync("two beats");
+        isHeard.SetResult();
+        var rest = await reader.ReadToEndAsync().ComesAsync("the answer");
+
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
+        Assert.Equal(beat + beat, new string(heard));
+        Assert.StartsWith(First + Finish, rest.Replace(beat, "", StringComparison.Ordinal), StringComparison.Ordinal);
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task SilentStream_WithBeats_IsHeardFromOnlyBetweenEvents()
+    {
+        var isHeard = new TaskCompletionSource();
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.BeginStreamAsync();
+            await call.ChunkAsync(First);
+            await isHeard.Task;
+            await call.ChunkAsync(Finish + Done);
+            await call.EndStreamAsync();
+        });
+        await using var world = await BeforeAsync(engine, Quick with { CommitAfter = TimeSpan.Zero });
+
+        using var response = await world.PostAsync(ChatPath, Ask);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        var heard = new char[First.Length + 6];
+        await reader.ReadBlockAsync(heard).AsTask().ComesAsync("an event and two beats");
+        isHeard.SetResult();
+        var rest = await reader.ReadToEndAsync().ComesAsync("the rest");
+
+        Assert.Equal(First + "\n\n\n\n\n\n", new string(heard));
+        Assert.Equal(Finish + Done, rest.TrimStart('\n'));
+        Assert.NotEmpty(response.Headers.GetValues("x-gateway-replica"));
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task SilentStream_WithBeats_IsStillCutWhenTheEngineIsSilentTooLong()
+    {
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.BeginStreamAsync();
+            await call.ChunkAsync(First);
+            await call.ClientGoneAsync();
+        });
+        await using var world = await BeforeAsync(engine, Quick, options => options with { StreamIdleTimeout = TimeSpan.FromMilliseconds(300) });
+
+        using var response = await world.PostAsync(ChatPath, Ask);
+        var received = await response.Content.ReadAsStringAsync().ComesAsync("the end of the stream");
+
+        Assert.StartsWith(First, received, StringComparison.Ordinal);
+        Assert.Contains("upstream_timeout", received, StringComparison.Ordinal);
+        await world.AtRestAsync();
+    }
+
+    [Theory]
+    [InlineData(ChatPath, "\n\n\ndata: {\"error\":{")]
+    [InlineData("/v1/messages", "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\"")]
+    public async Task Refusal_AfterTheFirstBeat_IsTheStreamsLastEvent(string path, string end)
+    {
+        await using var engine = new ScriptedEngine(async call => await call.ClientGoneAsync());
+        await using var world = await BeforeAsync(engine, Quick, slots: 1);
+        using var leave = new CancellationTokenSource();
+        var holder = world.PostAsync(ChatPath, """{"model":"demo","messages":[]}""", leave.Token);
+        await Until.HoldsAsync(() => world.Running() == 1, "the only slot is taken");
+
+        using var response = await world.PostAsync(path, Ask, [("x-gateway-deadline-ms", "200")]).ComesAsync("the headers");
+        var received = await response.Content.ReadAsStringAsync().ComesAsync("the end");
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => holder);
+
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.Contains(end, received, StringComparison.Ordinal);
+        Assert.DoesNotContain("[DONE]", received, StringComparison.Ordinal);
+        Assert.Single(engine.Calls);
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task Failure_BeforeTheFirstBeat_KeepsItsStatus()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("""{"error":{"message":"bad","type":"BadRequestError"}}""", 400));
+        await using var world = await BeforeAsync(engine, Quick with { CommitAfter = TimeSpan.FromMinutes(10) });
+
+        using var response = await world.PostAsync(ChatPath, Ask);
+
+        Assert.Equal(400, (int)response.StatusCode);
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task Client_ThatLeavesBetweenBeats_CostsNothing()
+    {
+        await using var engine = new ScriptedEngine(async call => await call.ClientGoneAsync());
+        await using var world = await BeforeAsync(engine, Quick);
+
+        using (var response = await world.PostAsync(ChatPath, Ask).ComesAsync("the headers"))
+        {
+            Assert.Equal(200, (int)response.StatusCode);
+        }
+
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task Answer_ThatComesBeforeAnyBeat_PassesWithItsHeadersAsWithoutBeats()
+    {
+        await using var engine = new ScriptedEngine(call => call.StreamAsync(First, Finish, Done));
+        await using var world = await BeforeAsync(engine, Quick with { Interval = TimeSpan.FromMinutes(1), CommitAfter = TimeSpan.FromMinutes(1) });
+
+        using var response = await world.PostAsync(ChatPath, Ask);
+
+        Assert.Equal(First + Finish + Done, await response.Content.ReadAsStringAsync());
+        Assert.NotEmpty(response.Headers.GetValues("x-gateway-replica"));
+        Assert.Equal("no-cache", response.Headers.CacheControl?.ToString());
+        await world.AtRestAsync();
+    }
+
+    private static Task<GatewayWorld> BeforeAsync(
+        ScriptedEngine engine, HeartbeatOptions heartbeat, Func<ResilienceOptions, ResilienceOptions>? more = null, int? slots = null) =>
+        GatewayWorld.BeforeAsync([engine], options =>
+        {
+            var resilience = options.Resilience with { Heartbeat = heartbeat };
+            options = options with { Resilience = more?.Invoke(resilience) ?? resilience };
+            return slots is null ? options : GatewayWorld.WithModel(options, model => model with { Replicas = [model.Replicas[0] with { Slots = slots }] });
+        });
+}

@@ -1,0 +1,136 @@
+using Gateway.Replicas;
+using Gateway.Replicas.Rates;
+using Gateway.Tests.Telemetry;
+
+namespace Gateway.Tests.Replicas.Rates;
+
+public sealed class ServiceMeterTests
+{
+    private readonly SetTime _time = new();
+    private readonly Replica _replica;
+
+    public ServiceMeterTests() => _replica = NewReplica(weight: 1);
+
+    private ServiceRates Rates => _replica.Snapshot().Rates;
+
+    [Fact]
+    public void Rates_OfAReplicaThatAnsweredNothing_FollowItsWeight()
+    {
+        var rates = NewReplica(weight: 2).Snapshot().Rates;
+
+        Assert.False(rates.IsLearned);
+        Assert.Equal(ServiceRates.Initial.PrefillSecondsPerToken / 2, rates.PrefillSecondsPerToken);
+        Assert.Equal(ServiceRates.Initial.StepSeconds(40) / 2, rates.StepSeconds(40), 9);
+    }
+
+    [Fact]
+    public void OnAnswered_StreamsOneAfterAnother_LearnsBothRates()
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            Stream(prompt: 200 + (50 * (i % 20)), cached: 0, prefill: prompt => 0.01 + (2e-4 * prompt), tokens: 101, step: 0.03);
+        }
+
+        Assert.True(Rates.IsLearned);
+        Assert.InRange(Rates.StepSeconds(1), 0.0297, 0.0303);
+        Assert.InRange(Rates.PrefillSecondsPerToken, 1.9e-4, 2.1e-4);
+        Assert.InRange(Rates.FirstTokenSeconds, 0.008, 0.014);
+        Assert.InRange(Rates.Decode.MeanRelativeError, 0, 0.05);
+    }
+
+    [Fact]
+    public void OnAnswered_ACachedPrompt_CountsOnlyWhatWasComputed()
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            Stream(prompt: 4000, cached: 3800 - (30 * (i % 20)), prefill: uncached => 0.01 + (2e-4 * uncached), tokens: 20, step: 0.03);
+        }
+
+        Assert.InRange(Rates.TimeToFirstToken(0, 300), 0.068, 0.072);
+    }
+
+    [Fact]
+    public void OnAnswered_StreamsSideBySide_LearnsWhatEachAddsToAStep()
+    {
+        for (var i = 0; i < 120; i++)
+        {
+            var batch = 1 + (i * 17 % 40);
+            var reservations = Enumerable.Range(0, batch).Select(_ => Reserve(1)).ToArray();
+            Array.ForEach(reservations, reservation => reservation.OnFirstToken());
+            _time.Advance(TimeSpan.FromSeconds(50 * (0.01 + (0.001 * batch))));
+            Array.ForEach(reservations, reservation => reservation.OnAnswered(new ServedAnswer(51, 1, 0, _time.GetTimestamp())));
+            Array.ForEach(reservations, reservation => reservation.Dispose());
+        }
+
+        Assert.InRange(Rates.StepSeconds(30) / 0.040, 0.95, 1.05);
+        Assert.InRange(Rates.StepSeconds(2) / 0.012, 0.9, 1.1);
+    }
+
+    [Fact]
+    public void OnAnswered_WhereTheEngineItselfQueues_LearnsNothingFromTheWait()
+    {
+        _replica.Observe(new EngineReport { ReadAt = 1, WaitingRequests = 3 });
+
+        Stream(prompt: 200, cached: 0, prefill: _ => 30, tokens: 100, step: 0.03);
+
+        Assert.Equal(0, Rates.Prefill.Predictions);
+        Assert.Equal(ServiceRates.Initial.PrefillSecondsPerToken, Rates.PrefillSecondsPerToken);
+        Assert.Equal(1, Rates.Decode.Predictions);
+    }
+
+    [Fact]
+    public void OnAnswered_PlainAnswers_LearnTheStepFromTheWhole()
+    {
+        for (var i = 0; i < 100; i++)
+        {
+            using var reservation = Reserve(100, isStream: false);
+            _time.Advance(TimeSpan.FromSeconds(6));
+            reservation.OnAnswered(new ServedAnswer(101, 100, 0, _time.GetTimestamp()));
+        }
+
+        Assert.Equal(0, Rates.Prefill.Predictions);
+        Assert.InRange(Rates.StepSeconds(1), 0.058, 0.061);
+    }
+
+    [Fact]
+    public void OnAnswered_AfterTheRoomIsReturned_SaysNothing()
+    {
+        var reservation = Reserve(100);
+        reservation.Dispose();
+
+        reservation.OnAnswered(new ServedAnswer(100, 100, 0, _time.GetTimestamp()));
+
+        Assert.Equal(0, Rates.Answers);
+    }
+
+    [Fact]
+    public void OnAnswered_AStreamThatWasPromisedAndCamePlain_LearnsNoStep()
+    {
+        using var reservation = Reserve(100);
+        _time.Advance(TimeSpan.FromSeconds(6));
+
+        reservation.OnAnswered(new ServedAnswer(101, 100, 0, _time.GetTimestamp()));
+
+        Assert.Equal(0, Rates.Decode.Predictions);
+    }
+
+    private Replica NewReplica(double weight)
+    {
+        var url = new Uri("http://10.0.0.1:8000");
+        var replica = new Replica(new ReplicaOptions { Url = url, Weight = weight }, url, "r", 0, new FaultLimits(3, TimeSpan.FromSeconds(10)), _time);
+        replica.OnProbed(ReplicaHealth.Up);
+        return replica;
+    }
+
+    private LoadReservation Reserve(int prompt, bool isStream = true) =>
+        _replica.TryReserve(new LoadProfile(prompt, prompt, 100, 1) { TellsFirstToken = isStream }, 1)!;
+
+    private void Stream(int prompt, int cached, Func<int, double> prefill, int tokens, double step)
+    {
+        using var reservation = Reserve(prompt);
+        _time.Advance(TimeSpan.FromSeconds(prefill(prompt - cached)));
+        reservation.OnFirstToken();
+        _time.Advance(TimeSpan.FromSeconds((tokens - 1) * step));
+        reservation.OnAnswered(new ServedAnswer(tokens, prompt, cached, _time.GetTimestamp()));
+    }
+}

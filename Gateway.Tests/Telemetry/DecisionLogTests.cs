@@ -1,0 +1,39 @@
+using Gateway.Telemetry;
+using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
+using Microsoft.Extensions.Logging;
+
+namespace Gateway.Tests.Telemetry;
+
+public sealed class DecisionLogTests
+{
+    [Fact]
+    public void Write_OfADecision_NamesEveryCandidateWithItsScores()
+    {
+        using var logs = new CapturedLogs();
+        using var factory = LoggerFactory.Create(builder => builder.SetMinimumLevel(LogLevel.Debug).AddProvider(logs));
+        using var world = new CorePool(replicas: 2, slots: 1);
+        world.Enter(CorePool.Request());
+        var before = world.Dispatcher.Explain(CorePool.Request(), CorePool.Cost());
+        var decided = world.Enter(CorePool.Request()).Result!.Value;
+
+        new DecisionLog(factory.CreateLogger<DecisionLog>()).Write("q-7", "m", decided, before);
+
+        var line = Assert.Single(logs.Lines);
+        Assert.Equal(LogLevel.Debug, line.Level);
+        Assert.StartsWith($"decision q-7 m: Admitted, replica {decided.Reservation!.Replica.Id} for OnlyChoice, held for None, 0 ms, 0 ahead, rank 0; candidates: r0", line.Text, StringComparison.Ordinal);
+        Assert.Single(before.Candidates, candidate => line.Text.Contains($"{candidate.Candidate.Replica.Id} (full) ", StringComparison.Ordinal));
+        Assert.All(before.Candidates[0].Parts, part => Assert.Contains(part.Scorer, line.Text, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(LogLevel.Information, false)]
+    [InlineData(LogLevel.Debug, true)]
+    public void IsOn_ByTheLogsLevel_SaysWhetherAnybodyReads(LogLevel level, bool expected)
+    {
+        using var logs = new CapturedLogs();
+        using var factory = LoggerFactory.Create(builder => builder.SetMinimumLevel(level).AddProvider(logs));
+
+        Assert.Equal(expected, new DecisionLog(factory.CreateLogger<DecisionLog>()).IsOn);
+    }
+}

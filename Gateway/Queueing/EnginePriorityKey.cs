@@ -1,0 +1,31 @@
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Queueing;
+
+/// <summary>A request's constant order key in an engine's own scale, so that the engine's queue keeps the gateway's order. Pure.</summary>
+/// <remarks>Classes are shifts in time: an urgent request goes before those that came up to a minute earlier, and whoever waits in the engine is passed by ever fewer.</remarks>
+internal static class EnginePriorityKey
+{
+    /// <summary>Keys count from here, so that several gateways, and one before and after its restart, agree.</summary>
+    public static readonly DateTimeOffset Epoch = new(2025, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    private const double ClassShiftSeconds = 60;
+    private const double MostLevelShiftSeconds = 25;
+
+    // SGLang keeps a metric series for every value it ever saw, and by default stops a running request for one that is better by more than ten.
+    private const double CoarseSeconds = 10;
+
+    /// <param name="rankSeconds">The order's key, of an arrival that is counted from <see cref="Epoch"/>.</param>
+    /// <param name="request">Its class and level.</param>
+    /// <param name="scale">Which end goes first; <see cref="EnginePriority.LowerFirst"/> or <see cref="EnginePriority.HigherFirst"/>.</param>
+    /// <returns>Milliseconds where lower goes first, tens of seconds where higher does. Milliseconds begin anew every 49 days: who waits in an engine then goes last once.</returns>
+    public static int Of(double rankSeconds, InferenceRequest request, EnginePriority scale)
+    {
+        var shift = ClassShiftSeconds * ((int)request.Priority - (int)PriorityClass.Default);
+        var key = rankSeconds + shift - Math.Clamp(request.PriorityLevel, -MostLevelShiftSeconds, MostLevelShiftSeconds);
+        return scale == EnginePriority.LowerFirst
+            ? unchecked((int)(long)Math.Floor(1000 * key))
+            : (int)Math.Clamp(-Math.Floor(key / CoarseSeconds), int.MinValue, int.MaxValue);
+    }
+}

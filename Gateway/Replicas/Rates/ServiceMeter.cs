@@ -1,0 +1,163 @@
+namespace Gateway.Replicas.Rates;
+
+/// <summary>Tokens of an answer that came whole.</summary>
+/// <param name="OutputTokens">Over all sequences.</param>
+/// <param name="PromptTokens">As the engine reported; null: as estimated.</param>
+/// <param name="CachedTokens">Of these found in its prefix cache, as reported; null: as believed.</param>
+/// <param name="LastTokenAt">Timestamp of the clock.</param>
+public readonly record struct ServedAnswer(int OutputTokens, int? PromptTokens, int? CachedTokens, long LastTokenAt);
+
+/// <summary>Measures one replica's answers and learns its rates from them. Guarded by its replica's lock.</summary>
+internal sealed class ServiceMeter
+{
+    // Shorter answers measure the network more than the engine.
+    private const int LeastSteps = 8;
+
+    // A step never takes less than this share of what was measured, however much prefill went on beside it.
+    private const double LeastStepShare = 0.2;
+    private const double DelayPace = 0.05;
+
+    private readonly TimeProvider _time;
+    private readonly FadingLine _firstToken;
+    private readonly FadingLine _step;
+    private int _decoding;
+    private double _sequenceSeconds;
+    private long _countedAt;
+    private long _prefilledTokens;
+    private long _pendingTokens;
+
+    /// <param name="speed">Believed speed relative to <see cref="ServiceRates.Initial"/>, above 0.</param>
+    /// <param name="time">The clock.</param>
+    public ServiceMeter(double speed, TimeProvider time)
+    {
+        _time = time;
+        _countedAt = time.GetTimestamp();
+        Rates = ServiceRates.Of(speed);
+        _firstToken = new FadingLine(Rates.FirstTokenSeconds, Rates.PrefillSecondsPerToken, usualLoad: 2048);
+        _step = new FadingLine(Rates.StepBaseSeconds, Rates.StepSecondsPerSequence, usualLoad: 64);
+    }
+
+    public ServiceRates Rates { get; private set; }
+
+    public void OnSent(LoadReservation reservation)
+    {
+        var course = new ServiceCourse { SentAt = Count(), AheadTokens = _pendingTokens };
+        if (reservation.Load.TellsFirstToken)
+        {
+            _pendingTokens += reservation.Load.UncachedTokens;
+        }
+        else
+        {
+            // Nobody hears when its prompt is done: most of its time it decodes.
+            Begin(reservation.Load, ref course);
+        }
+        reservation.Course = course;
+    }
+
+    public void OnFirstToken(LoadReservation reservation)
+    {
+        ref var course = ref reservation.Course;
+        if (course.IsDecoding)
+        {
+            return;
+        }
+        course.FirstTokenAt = Count();
+        _pendingTokens -= reservation.Load.UncachedTokens;
+        _prefilledTokens += reservation.Load.UncachedTokens;
+        Begin(reservation.Load, ref course);
+    }
+
+    /// <summary>The room is returned: the answer shares no step any more.</summary>
+    public void OnReturned(LoadReservation reservation)
+    {
+        Count();
+        if (reservation.Course is { IsDecoding: false })
+        {
+            _pendingTokens -= reservation.Load.UncachedTokens;
+        }
+        else
+        {
+            _decoding -= reservation.Load.Sequences;
+        }
+    }
+
+    /// <summary>An answer came whole: its lesson.</summary>
+    /// <param name="reservation">Whose.</param>
+    /// <param name="answer">How much came.</param>
+    /// <param name="queued">Whether the engine itself held requests back, so that the wait for the first token says nothing about its speed.</param>
+    public void OnAnswered(LoadReservation reservation, in ServedAnswer answer, bool queued)
+    {
+        Count();
+        var course = reservation.Course;
+        var uncached = UncachedOf(reservation.Load, answer);
+        var before = Rates.TimeToFirstToken(course.AheadTokens, uncached);
+        var wait = course.FirstTokenAt is { } first ? Seconds(course.SentAt, first) : (double?)null;
+        if (wait is > 0 && !queued)
+        {
+            Rates = Rates with { Prefill = Rates.Prefill.With(before, wait.Value) };
+            _firstToken.Add(course.AheadTokens + uncached, wait.Value);
+        }
+        var began = course.FirstTokenAt ?? course.SentAt;
+        LearnStep(reservation, answer.OutputTokens, Seconds(began, answer.LastTokenAt) - (wait is null ? before : 0), Seconds(began, _countedAt));
+        Rates = Rates with
+        {
+            FirstTokenSeconds = _firstToken.BaseSeconds,
+            PrefillSecondsPerToken = _firstToken.SecondsPerUnit,
+            StepBaseSeconds = _step.BaseSeconds,
+            StepSecondsPerSequence = _step.SecondsPerUnit,
+            Answers = Math.Min(int.MaxValue - 1, Rates.Answers) + 1,
+        };
+    }
+
+    private void LearnStep(LoadReservation reservation, int outputTokens, double decodeSeconds, double span)
+    {
+        var course = reservation.Course;
+        var steps = (outputTokens / reservation.Load.Sequences) - 1;
+        if (!course.IsDecoding || steps < LeastSteps || decodeSeconds <= 0 || span <= 0)
+        {
+            return;
+        }
+        var batch = Math.Max(reservation.Load.Sequences, (_sequenceSeconds - course.SequenceSeconds) / span);
+        Rates = Rates with { Decode = Rates.Decode.With(Rates.DecodeSeconds(steps, batch), decodeSeconds) };
+        var step = decodeSeconds / steps;
+        var delay = Math.Min((1 - LeastStepShare) * step, _firstToken.SecondsPerUnit * (_prefilledTokens - course.PrefilledTokens) / steps);
+        _step.Add(batch, step - delay);
+        Rates = Rates with { StepDelaySeconds = Rates.StepDelaySeconds + (Math.Max(DelayPace, 1.0 / (_step.Count + 1)) * (delay - Rates.StepDelaySeconds)) };
+    }
+
+    private void Begin(in LoadProfile load, ref ServiceCourse course)
+    {
+        _decoding += load.Sequences;
+        course.IsDecoding = true;
+        course.SequenceSeconds = _sequenceSeconds;
+        course.PrefilledTokens = _prefilledTokens;
+    }
+
+    // Integrates how many sequences decode, up to now.
+    private long Count()
+    {
+        var now = _time.GetTimestamp();
+        _sequenceSeconds += _decoding * Seconds(_countedAt, now);
+        _countedAt = now;
+        return now;
+    }
+
+    private double Seconds(long from, long to) => _time.GetElapsedTime(from, to).TotalSeconds;
+
+    private static int UncachedOf(in LoadProfile load, in ServedAnswer answer)
+    {
+        var cached = answer.CachedTokens ?? (load.PromptTokens - load.UncachedTokens);
+        return Math.Max(0, (answer.PromptTokens ?? load.PromptTokens) - cached);
+    }
+}
+
+/// <summary>What its replica remembers of one request's service. Guarded by the replica's lock.</summary>
+internal struct ServiceCourse
+{
+    public long SentAt;
+    public long? FirstTokenAt;
+    public long AheadTokens;
+    public bool IsDecoding;
+    public double SequenceSeconds;
+    public long PrefilledTokens;
+}

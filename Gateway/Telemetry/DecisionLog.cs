@@ -1,0 +1,50 @@
+using System.Globalization;
+using System.Text;
+using Gateway.Queueing;
+using Microsoft.Extensions.Logging;
+
+namespace Gateway.Telemetry;
+
+/// <summary>One debug line per decision: what was decided, and what each replica would have cost. Never text of a request. Thread-safe.</summary>
+public sealed partial class DecisionLog(ILogger<DecisionLog> logger)
+{
+    /// <summary>Whether anybody reads it: explaining a decision costs more than making it.</summary>
+    public bool IsOn => logger.IsEnabled(LogLevel.Debug);
+
+    /// <param name="requestId">The request's id.</param>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="decided">What was decided.</param>
+    /// <param name="before">How things stood when the request came.</param>
+    public void Write(string requestId, string model, in AdmissionResult decided, Explanation before)
+    {
+        if (IsOn)
+        {
+            var (replica, waitedMs) = (decided.Reservation?.Replica.Id ?? "none", (long)decided.Waited.TotalMilliseconds);
+            var candidates = CandidatesOf(before);
+            Log.Decided(logger, requestId, model, decided.Outcome, replica, decided.Reason, decided.HeldFor, waitedMs, before.Ahead, before.Rank, candidates);
+        }
+    }
+
+    private static string CandidatesOf(Explanation explanation)
+    {
+        var text = new StringBuilder();
+        foreach (var candidate in explanation.Candidates)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{(text.Length > 0 ? "; " : "")}{candidate.Candidate.Replica.Id}{(candidate.HasRoom ? "" : " (full)")} {candidate.CostSeconds:0.####}s");
+            foreach (var (scorer, seconds) in candidate.Parts)
+            {
+                text.Append(CultureInfo.InvariantCulture, $" {scorer} {seconds:0.####}s");
+            }
+        }
+        return text.ToString();
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(Level = LogLevel.Debug, SkipEnabledCheck = true, Message =
+            "decision {RequestId} {Model}: {Outcome}, replica {Replica} for {Reason}, held for {Hold}, {WaitedMs} ms, {Ahead} ahead, rank {Rank}; candidates: {Candidates}")]
+        public static partial void Decided(
+            ILogger logger, string requestId, string model, AdmissionOutcome outcome, string replica, PlacementReason reason, HoldReason hold, long waitedMs,
+            int ahead, double rank, string candidates);
+    }
+}

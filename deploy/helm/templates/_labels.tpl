@@ -1,0 +1,4 @@
+{{- define "labels" -}}
+app.kubernetes.io/name: gateway
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
