@@ -23,7 +23,7 @@ public sealed class Dispatcher : IDisposable
     private readonly Func<DispatchPlan> _plan;
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
-    private readonly HashSet<Replica> _stillFull = [];
+    private readonly FavouriteLine _favourites;
     private readonly DrainRate _drain;
     private readonly DeadlineCheck _deadlines;
     private RateCalibration _waits;
@@ -44,6 +44,7 @@ public sealed class Dispatcher : IDisposable
         _plan = plan;
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
+        _favourites = new FavouriteLine(_placer, _waiting);
         _drain = new DrainRate(time);
         _deadlines = new DeadlineCheck(pool, prefixes);
         _startedAt = time.GetTimestamp();
@@ -294,14 +295,10 @@ public sealed class Dispatcher : IDisposable
 
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
-        _stillFull.Clear();
+        _favourites.BeginRound();
         foreach (var pinned in _waiting.Pinned)
         {
-            if (StillWaitsLocked(pinned, plan))
-            {
-                continue;
-            }
-            if (TryPlaceLocked(pinned, plan) is { } there)
+            if (!_favourites.StillWaits(pinned, Now(), plan) && TryPlaceLocked(pinned, plan) is { } there)
             {
                 result = there;
                 return pinned;
@@ -325,12 +322,12 @@ public sealed class Dispatcher : IDisposable
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
-        var mayWait = waiter.Favourite is null ? plan.Routing.FavouriteWait > TimeSpan.Zero : Now() < waiter.FavouriteUntil;
-        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
+        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, FavouriteLine.MayWait(waiter, Now(), plan)) is not { } placed)
         {
             if (_placer.Favourite is { } favourite && waiter.Favourite is null)
             {
-                StandBesideLocked(waiter, favourite, plan.Routing.FavouriteWait);
+                var patience = _time.CreateTimer(_ => OnRoomReturned(), null, plan.Routing.FavouriteWait, Timeout.InfiniteTimeSpan);
+                _favourites.Stand(waiter, favourite, Now() + plan.Routing.FavouriteWait, patience);
             }
             return null;
         }
@@ -350,39 +347,6 @@ public sealed class Dispatcher : IDisposable
         return EnginePriorityKey.Of(order.Rank(waiter.Request, waiter.Estimate, arrival), waiter.Request, scale);
     }
 
-    // Of those who wait for the same full replica the first is looked at for all.
-    private bool StillWaitsLocked(Waiter waiter, DispatchPlan plan)
-    {
-        if (waiter.Favourite is not { } favourite || Now() >= waiter.FavouriteUntil || favourite.Health != ReplicaHealth.Up)
-        {
-            return false;
-        }
-        if (!_stillFull.Contains(favourite) && Placer.HasRoom(favourite, waiter.Request, waiter.Estimate, plan))
-        {
-            return false;
-        }
-        _stillFull.Add(favourite);
-        return true;
-    }
-
-    private void StandBesideLocked(Waiter waiter, Replica favourite, TimeSpan patience)
-    {
-        var isQueued = waiter.HeapIndex >= 0;
-        if (isQueued)
-        {
-            _waiting.Remove(waiter);
-        }
-        waiter.Favourite = favourite;
-        waiter.FavouriteUntil = Now() + patience;
-        _placer.NoteWaiting(favourite, 1);
-        waiter.HeldFor = HoldReason.Favourite;
-        waiter.Patience = _time.CreateTimer(_ => OnRoomReturned(), null, patience, Timeout.InfiniteTimeSpan);
-        if (isQueued)
-        {
-            _waiting.Add(waiter);
-        }
-    }
-
     private TimeSpan Now() => _time.GetElapsedTime(_startedAt);
 
     private AdmissionResult RefuseLocked(Waiter waiter, AdmissionOutcome outcome) =>
@@ -392,11 +356,7 @@ public sealed class Dispatcher : IDisposable
     {
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
-        waiter.Patience?.Dispose();
-        if (waiter.Favourite is { } favourite)
-        {
-            _placer.NoteWaiting(favourite, -1);
-        }
+        _favourites.OnDecided(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
         // One that left before its predicted turn says nothing about when that would have come.
         if (waiter is { Expiry: not null, PredictedWaitSeconds: > 0 and var predicted } && (result.Reservation is not null || waited.TotalSeconds >= predicted))

@@ -1,4 +1,3 @@
-using Gateway.Estimation;
 using Gateway.Replicas;
 
 namespace Gateway.Routing;
@@ -10,8 +9,7 @@ namespace Gateway.Routing;
 /// <param name="StepPerContextToken">By which each token that the sequences look back at does.</param>
 internal readonly record struct PlacementRates(double PrefillPerToken, double Step, double StepPerSequence, double StepPerContextToken)
 {
-    // The engine of ServiceTime (an RTX 4090 with an 8B model): the constants of its steps over its prefill, for engines whose own are not known.
-    private const double StepOverPrefill = 192;
+    // An RTX 4090 with an 8B model: what a step takes longer for each sequence and each token of context, over a token of prefill. Prefill and step are learned.
     private const double SequenceOverPrefill = 0.164;
     private const double ContextOverPrefill = 1.58e-3;
 
@@ -21,8 +19,8 @@ internal readonly record struct PlacementRates(double PrefillPerToken, double St
 
     public static PlacementRates Of(in ReplicaSnapshot replica)
     {
-        var prefill = ServiceTime.PrefillSecondsPerToken / replica.Weight;
-        return new PlacementRates(prefill, StepOverPrefill * prefill, SequenceOverPrefill * prefill, ContextOverPrefill * prefill);
+        var prefill = replica.Rates.PrefillSecondsPerToken;
+        return new PlacementRates(prefill, replica.Rates.StepBaseSeconds, SequenceOverPrefill * prefill, ContextOverPrefill * prefill);
     }
 
     /// <summary>Seconds of prefill of so many uncached tokens.</summary>
