@@ -48,7 +48,7 @@ public sealed class ModelPool : IDisposable
         var queue = isPlain ? options.Queue with { Order = "fcfs", Admission = "none", RefuseLate = false, HardTtftSlo = false } : options.Queue;
         // An order that keeps account keeps it over a reload that does not touch the queue.
         var order = _plan is { } before && before.Queue == queue ? before.Order : QueueOrders.Create(queue);
-        var plan = new DispatchPlan(queue, routing, order, AdmissionRules.Create(queue.Admission, queue.WindowRequests));
+        var plan = new DispatchPlan(queue, routing, order, AdmissionRules.Create(queue.Admission, queue.WindowRequests, queue.SteersCapacityShare));
         return (plan, RoutingPolicies.Plan(routing, new Random(_chance.Next())));
     }
 }

@@ -59,9 +59,9 @@ public class DispatcherBenchmarks : IDisposable
 /// <summary>A core whose replicas are up, without engines behind them.</summary>
 internal static class BenchmarkCore
 {
-    public static (GatewayCore Core, ModelPool Model) Create(int replicas)
+    public static (GatewayCore Core, ModelPool Model) Create(int replicas, QueueOptions? queue = null)
     {
-        var options = new GatewayOptions { Models = [new() { Name = "bench" }] };
+        var options = new GatewayOptions { Models = [new() { Name = "bench" }], Queue = queue ?? new QueueOptions() };
         var core = GatewayCore.Create(options, TimeProvider.System, new Random(1), hashKey: 1);
         var model = core.Find("bench")!;
         model.Pool.SetReplicas([.. Enumerable.Range(0, replicas).Select(i => new ReplicaPlace($"r{i}", new Uri($"http://10.0.0.{i + 1}:8000"), new ReplicaOptions()))]);

@@ -227,7 +227,7 @@ public class ConfigurationLoaderTests
     {
         var options = Good(OneModel + "queue:\nrouting:\n  policy:\n  prefix: ~\n");
 
-        Assert.Equal(("fcfs", "least_delay", true), (options.Queue.Order, options.Routing.Policy, options.Routing.Prefix.Enabled));
+        Assert.Equal(("boost", "least_delay", true), (options.Queue.Order, options.Routing.Policy, options.Routing.Prefix.Enabled));
     }
 
     [Fact]

@@ -157,8 +157,10 @@ public class OptionsBoundsTests
         routing.prefix.blockBytes = 256 [16 .. 1KiB]
         routing.prefix.maxBytes = 256MiB [1MiB .. 64GiB]
         routing.prefix.ttl = 30m [1s .. 7d]
-        queue.order = fcfs
-        queue.boostPerSecond = 0.2 [0.001 .. 100]
+        queue.order = boost
+        queue.boostPerSecond = (none) [0.001 .. 100]
+        queue.oldestFirstAfter = 20s [1ms .. 1d]
+        queue.overtakingLimit = 1s [0 .. 1d]
         queue.admission = past_future
         queue.windowRequests = 64 [1 .. 100000]
         queue.maxWaiting = 1000 [1 .. 1000000]
@@ -167,6 +169,7 @@ public class OptionsBoundsTests
         queue.refuseLate = true
         queue.hardTtftSlo = false
         queue.capacityShare = 0.97 [0.05 .. 1]
+        queue.steersCapacityShare = true
         queue.reservedShare = 0.1 [0 .. 0.9]
         estimation.estimator = running
         estimation.initialOutputTokens = 256 [1 .. 1000000]

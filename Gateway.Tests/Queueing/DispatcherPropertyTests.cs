@@ -35,7 +35,7 @@ public sealed class DispatcherPropertyTests(ITestOutputHelper output)
                     var priority = (PriorityClass)chance.Next(3);
                     var deadline = chance.Next(10) == 0 ? TimeSpan.FromMilliseconds(chance.Next(1, 5_000)) : (TimeSpan?)null;
                     var constraints = chance.Next(12) == 0 ? new Constraints([], chance.Next(6)) : Constraints.None;
-                    var entry = world.Enter(CorePool.Request(i.ToString(System.Globalization.CultureInfo.InvariantCulture), priority, deadline: deadline),
+                    var entry = world.Enter(CorePool.Request(i.ToString(System.Globalization.CultureInfo.InvariantCulture), priority, deadline: deadline, blocks: Blocks(chance)),
                         CorePool.Cost(chance.Next(1, 2_000), chance.Next(1, 800), chance.Next(1, 3)), constraints);
                     all.Add(entry);
                     open.Add((entry, clock));
@@ -97,7 +97,7 @@ public sealed class DispatcherPropertyTests(ITestOutputHelper output)
     {
         output.WriteLine($"seed {seed}");
         var chance = new Random(seed);
-        using var world = new CorePool(3, slots: 4, kvTokens: 3_000, new QueueOptions { MaxWait = TimeSpan.FromHours(1), ReservedShare = 0 });
+        using var world = new CorePool(3, slots: 4, kvTokens: 3_000, new QueueOptions { MaxWait = TimeSpan.FromHours(1), ReservedShare = 0, OvertakingLimit = TimeSpan.Zero });
         var waiting = new List<(CorePool.Entry Entry, PriorityClass Class, LoadProfile Load)>();
         var running = new List<CorePool.Entry>();
         var admitted = 0;
@@ -205,10 +205,10 @@ public sealed class DispatcherPropertyTests(ITestOutputHelper output)
 
     private static void Disturb(CorePool world, Random chance)
     {
-        switch (chance.Next(5))
+        switch (chance.Next(6))
         {
             case 0:
-                world.SetReplicas([.. Enumerable.Range(0, 6).Where(_ => chance.Next(3) > 0).Select(number => CorePool.Place(number, chance.Next(2, 8), 4_000))]);
+                world.SetReplicas([.. Enumerable.Range(0, 6).Where(_ => chance.Next(3) > 0).Select(number => CorePool.Place(number, chance.Next(2, 8), chance.Next(2) == 0 ? null : 4_000))]);
                 break;
             case 1 when world.Pool.Replicas.Length > 0:
                 world.Pool.Replicas[chance.Next(world.Pool.Replicas.Length)].OnFault();
@@ -219,6 +219,20 @@ public sealed class DispatcherPropertyTests(ITestOutputHelper output)
             case 3 when world.Pool.Replicas.Length > 0:
                 world.Pool.Replicas[chance.Next(world.Pool.Replicas.Length)].OnProbed(chance.Next(3) == 0 ? ReplicaHealth.Down : ReplicaHealth.Up);
                 break;
+            case 4:
+                foreach (var replica in world.Pool.Replicas)
+                {
+                    replica.Observe(new EngineReport
+                    {
+                        ReadAt = world.Time.GetTimestamp(),
+                        KvCapacityTokens = chance.Next(3) == 0 ? null : chance.Next(1_000, 6_000),
+                        KvUsage = chance.NextDouble(),
+                        RunningRequests = chance.Next(8),
+                        WaitingRequests = chance.Next(3),
+                        Preemptions = chance.Next(100),
+                    });
+                }
+                break;
             default:
                 foreach (var replica in world.Pool.Replicas)
                 {
@@ -227,6 +241,16 @@ public sealed class DispatcherPropertyTests(ITestOutputHelper output)
                 }
                 break;
         }
+    }
+
+    private static ulong[] Blocks(Random chance)
+    {
+        var blocks = new ulong[chance.Next(4)];
+        for (var i = 0; i < blocks.Length; i++)
+        {
+            blocks[i] = (i == 0 ? 1 : 31 * blocks[i - 1]) + (ulong)chance.Next(1, 3);
+        }
+        return blocks;
     }
 
     private static bool IsInPool(CorePool world, CorePool.Entry entry) =>

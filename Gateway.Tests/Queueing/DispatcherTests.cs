@@ -5,6 +5,7 @@ using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Queueing;
 
+/// <summary>Turns: who goes when room returns, and what leaving does.</summary>
 public sealed class DispatcherTests
 {
     [Fact]
@@ -97,138 +98,9 @@ public sealed class DispatcherTests
     }
 
     [Fact]
-    public void Enter_BeyondTheLimit_IsRefusedWithATimeToComeBack()
-    {
-        using var world = new CorePool(queue: new QueueOptions { MaxWaiting = 2 });
-        world.Enter(CorePool.Request("running"));
-        world.Enter(CorePool.Request());
-        world.Enter(CorePool.Request());
-
-        var refused = world.Enter(CorePool.Request());
-
-        Assert.Equal(AdmissionOutcome.RejectedQueueFull, refused.Outcome);
-        Assert.InRange(refused.Result!.Value.RetryAfter!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(120));
-    }
-
-    [Fact]
-    public void Enter_BeyondTheBytesThatMayWait_IsRefused()
-    {
-        using var world = new CorePool(queue: new QueueOptions { MaxWaitingBytes = 1 << 20 });
-        world.Enter(CorePool.Request("running"));
-        var waiting = world.Enter(CorePool.Request(bodyBytes: 1 << 20));
-
-        var refused = world.Enter(CorePool.Request(bodyBytes: 1));
-        waiting.Waiter!.Cancel();
-        var accepted = world.Enter(CorePool.Request(bodyBytes: 1));
-
-        Assert.Equal(AdmissionOutcome.RejectedQueueFull, refused.Outcome);
-        Assert.Null(accepted.Outcome);
-    }
-
-    [Fact]
-    public void Enter_AfterTheLongestWait_ExpiresExactlyThen()
-    {
-        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromSeconds(5) });
-        world.Enter(CorePool.Request("running"));
-        var entry = world.Enter(CorePool.Request());
-
-        world.Time.Advance(TimeSpan.FromSeconds(5) - TimeSpan.FromTicks(1));
-        var before = entry.Outcome;
-        world.Time.Advance(TimeSpan.FromTicks(1));
-
-        Assert.Null(before);
-        Assert.Equal(AdmissionOutcome.ExpiredInQueue, entry.Outcome);
-        Assert.Equal(0, world.Dispatcher.Waiting(PriorityClass.Default));
-    }
-
-    [Fact]
-    public void Enter_WithADeadlineOfItsOwn_EndsThere()
-    {
-        using var world = new CorePool();
-        world.Enter(CorePool.Request("running"));
-        var entry = world.Enter(CorePool.Request(deadline: TimeSpan.FromSeconds(2)));
-
-        world.Time.Advance(TimeSpan.FromSeconds(2));
-
-        Assert.Equal(AdmissionOutcome.DeadlineExceeded, entry.Outcome);
-        Assert.Null(entry.Result!.Value.RetryAfter);
-    }
-
-    [Fact]
-    public void Enter_WithoutAReplicaThatWorks_IsRefusedAtOnce()
-    {
-        using var world = new CorePool(replicas: 0);
-
-        var entry = world.Enter(CorePool.Request());
-
-        Assert.Equal(AdmissionOutcome.RejectedNoReplica, entry.Outcome);
-        Assert.NotNull(entry.Result!.Value.RetryAfter);
-    }
-
-    [Fact]
-    public void Enter_LargerThanEveryContext_IsRefusedAtOnce()
-    {
-        using var world = new CorePool();
-        world.Pool.Replicas[0].Observe(new EngineReport { ContextTokens = 50, ReadAt = 1 });
-
-        var entry = world.Enter(CorePool.Request());
-
-        Assert.Equal(AdmissionOutcome.RejectedTooLarge, entry.Outcome);
-    }
-
-    [Fact]
-    public void Enter_WhenTheLastReplicaFailsMeanwhile_ExpiresAsWithoutReplica()
-    {
-        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromSeconds(5) });
-        world.Enter(CorePool.Request("running"));
-        var entry = world.Enter(CorePool.Request());
-
-        world.Pool.Replicas[0].OnProbed(ReplicaHealth.Down);
-        world.Time.Advance(TimeSpan.FromSeconds(5));
-
-        Assert.Equal(AdmissionOutcome.RejectedNoReplica, entry.Outcome);
-    }
-
-    [Fact]
-    public void Enter_WhileTheOnlyReplicaBacksOff_IsAdmittedByTimeAlone()
-    {
-        using var world = new CorePool();
-        world.Pool.Replicas[0].BackOff(TimeSpan.FromSeconds(2));
-        var entry = world.Enter(CorePool.Request());
-        var before = entry.Outcome;
-
-        world.Time.Advance(TimeSpan.FromSeconds(2));
-
-        Assert.Null(before);
-        Assert.Equal(AdmissionOutcome.Admitted, entry.Outcome);
-    }
-
-    [Fact]
-    public void Enter_WhileTheTrialOfASuspendedReplicaFails_IsTriedAgainAfterTheNextPause()
-    {
-        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromMinutes(5) });
-        var running = world.Enter(CorePool.Request("running"));
-        var trial = world.Enter(CorePool.Request("trial"));
-        var behind = world.Enter(CorePool.Request("behind"));
-        Fail(world, 3);
-        running.Done();
-        world.Time.Advance(TimeSpan.FromSeconds(10));
-        Assert.Equal((AdmissionOutcome.Admitted, (AdmissionOutcome?)null), (trial.Outcome, behind.Outcome));
-
-        Fail(world, 1);
-        trial.Done();
-        world.Time.Advance(TimeSpan.FromSeconds(10) - TimeSpan.FromTicks(1));
-        var before = behind.Outcome;
-        world.Time.Advance(TimeSpan.FromTicks(1));
-
-        Assert.Null(before);
-        Assert.Equal(AdmissionOutcome.Admitted, behind.Outcome);
-    }
-
-    [Fact]
     public void Cancel_WhileWaiting_LetsTheSmallerOneBehindGo()
     {
-        using var world = new CorePool(slots: null, kvTokens: 1_000);
+        using var world = new CorePool(slots: null, kvTokens: 1_000, queue: new QueueOptions { OvertakingLimit = TimeSpan.Zero });
         var running = world.Enter(CorePool.Request("running"), CorePool.Cost(400, 100));
         var large = world.Enter(CorePool.Request("large"), CorePool.Cost(800, 100));
         var small = world.Enter(CorePool.Request("small"), CorePool.Cost(100, 100));
@@ -251,95 +123,6 @@ public sealed class DispatcherTests
 
         Assert.Equal((1, AdmissionOutcome.Admitted), (entry.TimesTold, entry.Outcome));
         Assert.Equal(1, world.Pool.Replicas[0].Snapshot().RunningRequests);
-    }
-
-    [Fact]
-    public void Enter_ForAReplicaThatIsBusy_HoldsUpNobodyElse()
-    {
-        using var world = new CorePool(replicas: 2);
-        var first = world.Enter(CorePool.Request("a"), constraints: new Constraints([], 0));
-        var pinned = world.Enter(CorePool.Request("pinned"), constraints: new Constraints([], 0));
-
-        var other = world.Enter(CorePool.Request("b"));
-        var third = world.Enter(CorePool.Request("c"));
-        other.Done();
-        var waits = pinned.Outcome;
-        first.Done();
-
-        Assert.Equal(("r1", "r1"), (other.Replica, third.Replica));
-        Assert.Null(waits);
-        Assert.Equal("r0", pinned.Replica);
-    }
-
-    [Fact]
-    public void Enter_ForAReplicaThatIsDown_IsRefusedAtOnce()
-    {
-        using var world = new CorePool(replicas: 2);
-        world.Pool.Replicas[0].OnProbed(ReplicaHealth.Down);
-
-        var pinned = world.Enter(CorePool.Request(), constraints: new Constraints([], 0));
-
-        Assert.Equal(AdmissionOutcome.RejectedNoReplica, pinned.Outcome);
-    }
-
-    [Fact]
-    public void Enter_WithReplicasToAvoid_WaitsForTheOthersWhileTheyWork()
-    {
-        using var world = new CorePool(replicas: 2, slots: 1);
-        var avoided = world.Pool.Replicas[0];
-        var first = world.Enter(CorePool.Request(), constraints: new Constraints([avoided]));
-        var second = world.Enter(CorePool.Request(), constraints: new Constraints([avoided]));
-        var waits = second.Outcome;
-
-        first.Done();
-
-        Assert.Null(waits);
-        Assert.Equal(("r1", "r1"), (first.Replica, second.Replica));
-    }
-
-    [Fact]
-    public void Enter_WithReplicasToAvoid_TakesThemWhenNoOtherWorks()
-    {
-        using var world = new CorePool(replicas: 2, slots: 1);
-        world.Pool.Replicas[1].OnProbed(ReplicaHealth.Down);
-
-        var entry = world.Enter(CorePool.Request(), constraints: new Constraints([world.Pool.Replicas[0]]));
-
-        Assert.Equal("r0", entry.Replica);
-    }
-
-    [Fact]
-    public void Enter_OnceMoreAfterAFailure_GoesBeforeThoseWhoCameLater()
-    {
-        using var world = new CorePool();
-        var arrivedAt = world.Time.GetTimestamp();
-        world.Time.Advance(TimeSpan.FromSeconds(1));
-        var running = world.Enter(CorePool.Request("running"));
-        var later = world.Enter(CorePool.Request("later"));
-        world.Time.Advance(TimeSpan.FromSeconds(1));
-        var again = world.Enter(CorePool.Request("again") with { ArrivedAt = arrivedAt });
-
-        var order = Drain(running, later, again);
-
-        Assert.Equal(["again", "later"], order);
-        Assert.Equal(TimeSpan.Zero, again.Result!.Value.Waited);
-    }
-
-    [Fact]
-    public void Enter_WithADeadlineOfItsOwn_CountsItFromItsArrival()
-    {
-        using var world = new CorePool();
-        var arrivedAt = world.Time.GetTimestamp();
-        world.Time.Advance(TimeSpan.FromSeconds(2));
-        world.Enter(CorePool.Request("running") with { Deadline = TimeSpan.FromSeconds(3), ArrivedAt = arrivedAt });
-        var waiting = world.Enter(CorePool.Request() with { Deadline = TimeSpan.FromSeconds(3), ArrivedAt = arrivedAt });
-        var tooLate = world.Enter(CorePool.Request() with { Deadline = TimeSpan.FromSeconds(2), ArrivedAt = arrivedAt });
-
-        world.Time.Advance(TimeSpan.FromSeconds(1));
-
-        Assert.Equal((AdmissionOutcome.DeadlineExceeded, AdmissionOutcome.DeadlineExceeded), (waiting.Outcome, tooLate.Outcome));
-        Assert.Equal(TimeSpan.FromSeconds(1), waiting.Result!.Value.Waited);
-        Assert.Equal(TimeSpan.Zero, tooLate.Result!.Value.Waited);
     }
 
     [Fact]
@@ -423,14 +206,6 @@ public sealed class DispatcherTests
         Assert.All(told.Candidates, line => Assert.Equal(line.CostSeconds, line.Parts.Sum(part => part.Seconds), 9));
         Assert.True(told is { Hold: HoldReason.None, Refusal: null, WaitSeconds: 0 } && told.Candidates[told.Best!.Value].HasRoom);
         Assert.Equal(1, world.Pool.ReplicaList.Sum(replica => replica.Snapshot().RunningRequests));
-    }
-
-    private static void Fail(CorePool world, int times)
-    {
-        for (var i = 0; i < times; i++)
-        {
-            world.Pool.Replicas[0].OnFault();
-        }
     }
 
     /// <summary>Ends one after the other; each end lets the next one in.</summary>

@@ -25,7 +25,7 @@ public sealed class QueueOrderTests : IDisposable
     [InlineData("boost", "B C A")]
     public void Rank_ByEachConstantOrder_GivesItsSchedule(string order, string expected)
     {
-        var ranking = QueueOrders.Create(new QueueOptions { Order = order });
+        var ranking = QueueOrders.Create(new QueueOptions { Order = order, BoostPerSecond = 0.2 });
         (string Id, double Rank)[] ranked =
         [
             ("A", ranking.Rank(CorePool.Request("A", PriorityClass.Batch, level: 19), CorePool.Cost(1_000, 500), Seconds(0))),
@@ -59,6 +59,69 @@ public sealed class QueueOrderTests : IDisposable
         // 18.36 - 12.97 = 5.39 s later the shorter one is no longer first.
         Assert.True(order.Rank(CorePool.Request(), CorePool.Cost(100, 200), Seconds(5.3)) < longer);
         Assert.True(order.Rank(CorePool.Request(), CorePool.Cost(100, 200), Seconds(5.5)) > longer);
+    }
+
+    [Fact]
+    public void Rank_ByBoostOfADistribution_TakesTheMomentOverIt()
+    {
+        // Half of the answers at 12 tokens or so, half at 1200: the middles of their bins count.
+        var weights = new double[LengthHistogram.Bins];
+        var (few, many) = (LengthHistogram.BinOf(12), LengthHistogram.BinOf(1_200));
+        (weights[few], weights[many]) = (1, 1);
+        var cost = new RequestEstimate(1_000, 500, new OutputLengthEstimate(new LengthHistogram(weights), 0, 100_000), 1);
+        double Middle(int bin) => (LengthHistogram.EdgesOf(bin).Low + LengthHistogram.EdgesOf(bin).High) / 2;
+        var moment = (Math.Exp(0.2 * (0.0885 + (0.0006 * Middle(few)))) + Math.Exp(0.2 * (0.0885 + (0.0006 * Middle(many))))) / 2;
+
+        Assert.Equal(Math.Log(moment / (moment - 1)) / 0.2, new BoostOrder(0.2).BoostSeconds(cost), 1e-6);
+    }
+
+    [Fact]
+    public void Rank_ByBoostOfAnEndlessAnswer_IsItsArrival()
+    {
+        var cost = CorePool.Cost(100_000_000, 100_000_000, sequences: 1_000);
+
+        Assert.Equal(7, new BoostOrder(100).Rank(CorePool.Request(), cost, Seconds(7)), 1e-9);
+    }
+
+    [Fact]
+    public void Rank_ByBoostWithoutAGamma_FollowsTheWaits()
+    {
+        var order = new BoostOrder(null);
+        var atFirst = order.GammaPerSecond;
+        for (var i = 0; i < 2_000; i++)
+        {
+            order.OnTurn(CorePool.Request(), CorePool.Cost(), Seconds(5));
+        }
+
+        // The inverse of twice the mean wait, and never beyond its bounds.
+        Assert.Equal((1, 0.1), (atFirst, Math.Round(order.GammaPerSecond, 6)));
+    }
+
+    [Fact]
+    public void Rank_ByBoostAsTheWaitsChange_LeavesTheUsualRequestItsArrival()
+    {
+        var order = new BoostOrder(null);
+        foreach (var waited in new[] { 0, 3, 40, 1 })
+        {
+            for (var i = 0; i < 200; i++)
+            {
+                order.OnTurn(CorePool.Request(), CorePool.Cost(100, 50), Seconds(waited));
+            }
+
+            Assert.Equal(20, order.Rank(CorePool.Request(), CorePool.Cost(100, 50), Seconds(20)), 1e-6);
+            Assert.True(order.Rank(CorePool.Request(), CorePool.Cost(100, 5), Seconds(20)) < 20);
+            Assert.True(order.Rank(CorePool.Request(), CorePool.Cost(100, 500), Seconds(20)) > 20);
+        }
+    }
+
+    [Fact]
+    public void Rank_ByDeadline_TakesTheTighterOfBothLimits()
+    {
+        // Due at 10 - 0.3 s of its own for 500 tokens, and at 8 s where the first token is wanted then.
+        var whole = CorePool.Request(deadline: Seconds(10));
+
+        Assert.Equal(9.7, new DeadlineOrder().Rank(whole, CorePool.Cost(0, 500), Seconds(0)), 1e-9);
+        Assert.Equal(8, new DeadlineOrder().Rank(whole with { TimeToFirstTokenSlo = Seconds(8) }, CorePool.Cost(0, 500), Seconds(0)), 1e-9);
     }
 
     [Fact]
@@ -170,10 +233,10 @@ public sealed class QueueOrderTests : IDisposable
     [Fact]
     public void Select_ByMlfqOverTheTurnsOfSessions_PutsTheLeastServedLevelFirst()
     {
-        _order = new AttainedServiceOrder();
+        _order = new AttainedServiceOrder(TimeSpan.FromHours(1));
         var account = (IServiceAccount)_order;
         var long1 = CorePool.Request("x", session: 1);
-        account.OnTurn(long1, CorePool.Cost(100));
+        account.OnTurn(long1, CorePool.Cost(100), TimeSpan.Zero);
         account.OnCompleted(long1, CorePool.Cost(100), outputTokens: 100);
         // Served 0.06885 s, quantum 0.08: level 3. Prompts of 0.0885 s ask for level 4, of 0.00885 s for level 0.
         Enter("served", 0, CorePool.Cost(100), session: 1);
@@ -211,7 +274,7 @@ public sealed class QueueOrderTests : IDisposable
         {
             var next = _waiting[((IQueueSelector)_order).Select(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_waiting), Seconds(at))];
             _waiting.Remove(next);
-            (_order as IServiceAccount)?.OnTurn(next.Request, next.Estimate);
+            (_order as IServiceAccount)?.OnTurn(next.Request, next.Estimate, Seconds(at) - next.ArrivedAt);
             turns.Add(next.Request.Id);
         }
         return string.Join(' ', turns);

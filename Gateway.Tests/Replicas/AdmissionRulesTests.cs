@@ -8,19 +8,24 @@ public sealed class AdmissionRulesTests
     [Fact]
     public void Peak_OfThePapersExample_IsAtTheEndOfTheThird()
     {
-        // Longest first: 50 + 100 | 150 + 2 x 50 | 350 + 3 x 10.
-        PastFutureAdmission.Course[] courses = [new(100, 50, 1), new(200, 10, 1), new(50, 100, 1)];
+        // Longest first: 50 + 100 | 150 + 2 x 50 | 350 + 3 x 10; whichever of them asks.
+        Course[] courses = [new(200, 10, 1), new(100, 50, 1), new(50, 100, 1)];
 
-        Assert.Equal(380, PastFutureAdmission.Peak(courses));
+        Assert.All(courses, asks => Assert.Equal(380, PastFutureAdmission.Peak([.. courses.Where(course => course != asks)], asks, shared: 0, sole: -1, moved: 0)));
     }
 
     [Fact]
     public void Peak_OfAnAnswerInSeveralSequences_GrowsByOneTokenForEach()
     {
         // The longer one ends at 50 + 100 alone; the other at 150 + (1 + 4) x 20.
-        PastFutureAdmission.Course[] courses = [new(100, 20, 4), new(50, 100, 1)];
+        Assert.Equal(250, PastFutureAdmission.Peak([new Course(100, 20, 4)], new Course(50, 100, 1), shared: 0, sole: -1, moved: 0));
+    }
 
-        Assert.Equal(250, PastFutureAdmission.Peak(courses));
+    [Fact]
+    public void Peak_WithSharedTokens_CountsThemToTheEndOfTheLast()
+    {
+        // 40 are shared already, 30 of the first become so: 70 + 50 + 100 | 70 + 150 - 30 + 2 x 50 = 290.
+        Assert.Equal(290, PastFutureAdmission.Peak([new Course(100, 50, 1)], new Course(50, 100, 1), shared: 70, sole: 0, moved: 30));
     }
 
     [Theory]
@@ -92,7 +97,7 @@ public sealed class AdmissionRulesTests
 
     [Fact]
     public void Create_OfEveryName_GivesTheRuleOfThatName() =>
-        Assert.All(AdmissionRules.Names, name => Assert.Equal(name, AdmissionRules.Create(name, 1).Name));
+        Assert.All(AdmissionRules.Names, name => Assert.Equal(name, AdmissionRules.Create(name, 1, true).Name));
 
     private static LoadProfile Load(int promptTokens, double outputTokens) => new(promptTokens, promptTokens, outputTokens, 1);
 

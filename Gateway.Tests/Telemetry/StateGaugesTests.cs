@@ -11,7 +11,7 @@ public sealed class StateGaugesTests : IDisposable
     {
         var replica = _world.Pool.Find("a")!;
         replica.OnProbed(ReplicaHealth.Up);
-        replica.Observe(new EngineReport { KvCapacityTokens = 10_000, KvUsage = 0.05 });
+        replica.Observe(new EngineReport { KvCapacityTokens = 10_000, KvUsage = 0.04 });
         using var reservation = replica.TryReserve(new LoadProfile(500, 500, 100, 1), 1);
 
         var page = await _world.ScrapeAsync();

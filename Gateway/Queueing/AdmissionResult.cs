@@ -66,6 +66,9 @@ public enum HoldReason
 
     /// <summary>There was room, but a full replica holds so much of the prompt that waiting for it is cheaper.</summary>
     Favourite,
+
+    /// <summary>There was room, but it is kept for one that was overtaken long enough.</summary>
+    Drain,
 }
 
 /// <summary>The end of a wait for a turn.</summary>

@@ -79,6 +79,7 @@ internal sealed class ClassQueues
             }
         }
         return next is null ? null
+            : order is IBoundedOvertaking bounded && now - next.Oldest!.ArrivedAt > bounded.LongestWait ? next.Oldest
             : order is IQueueSelector selector ? next.All[selector.Select(next.All, now)]
             : next.Head;
     }
@@ -102,6 +103,19 @@ internal sealed class ClassQueues
             ahead += WaitingHeap.Precedes(other, waiter) ? 1 : 0;
         }
         return ahead;
+    }
+
+    /// <summary>Fills in some of those who would be next without the head: the first of its class by their keys, then those of the others.</summary>
+    /// <returns>How many there are.</returns>
+    public int Behind(Waiter head, Span<Waiter> first)
+    {
+        var own = (int)head.Request.Priority;
+        var count = _classes[own].First(first);
+        for (var index = 0; index < Classes; index++)
+        {
+            count += index == own ? 0 : _classes[index].First(first[count..]);
+        }
+        return count;
     }
 
     /// <summary>Anyone who waits; null when nobody does.</summary>

@@ -27,11 +27,15 @@ public sealed class Dispatcher : IDisposable
     private readonly DrainRate _drain;
     private readonly DeadlineCheck _deadlines;
     private RateCalibration _waits;
+    private readonly Overtaking _overtaking;
     private readonly long _startedAt;
     private readonly DateTimeOffset _startedOn;
     private readonly ITimer _retry;
     private int _waitingCount;
     private bool _isClosed;
+
+    // Each is tried at every replica: more of them would find little more.
+    private readonly Waiter[] _behind = new Waiter[4];
 
     /// <param name="pool">The replicas.</param>
     /// <param name="prefixes">Which of them saw which prompt.</param>
@@ -47,6 +51,7 @@ public sealed class Dispatcher : IDisposable
         _favourites = new FavouriteLine(_placer, _waiting);
         _drain = new DrainRate(time);
         _deadlines = new DeadlineCheck(pool, prefixes);
+        _overtaking = new Overtaking(_placer);
         _startedAt = time.GetTimestamp();
         _startedOn = time.GetUtcNow();
         _retry = time.CreateTimer(_ => OnRoomReturned(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -86,19 +91,6 @@ public sealed class Dispatcher : IDisposable
         return waiter;
     }
 
-    /// <summary>Asks for a replica and waits for a turn. Canceling the token leaves the queue.</summary>
-    public ValueTask<AdmissionResult> EnterAsync(
-        InferenceRequest request, in RequestEstimate estimate, Constraints constraints, CancellationToken cancellationToken)
-    {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromResult(new AdmissionResult { Outcome = AdmissionOutcome.CanceledByClient });
-        }
-        var turn = new Turn();
-        turn.Follow(Enter(request, estimate, constraints, turn.Decide), cancellationToken);
-        return turn.Result();
-    }
-
     /// <summary>A request that had its turn here ended: orders that keep account settle it.</summary>
     public void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens)
     {
@@ -134,9 +126,8 @@ public sealed class Dispatcher : IDisposable
             waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
             var candidates = _placer.Explain(request, estimate, plan);
             var best = Explanation.BestOf(candidates);
-            var hold = _waiting.HasTurns ? HoldReason.Turn
-                : best is { } index && candidates[index].HasRoom ? HoldReason.None
-                : _placer.AnyTakesWork(Constraints.None) ? HoldReason.Room : HoldReason.Recovery;
+            var hasTurn = !_waiting.HasTurns && best is { } index && candidates[index].HasRoom;
+            var hold = hasTurn ? HoldReason.None : HoldLocked(waiter);
             var ahead = _waiting.CountAhead(waiter, plan.Order);
             return new Explanation
             {
@@ -211,9 +202,7 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, outcome);
         }
-        waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite
-            : _waiting.HasTurns ? HoldReason.Turn
-            : _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
+        waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request);
         _waiting.Add(waiter);
@@ -222,6 +211,9 @@ public sealed class Dispatcher : IDisposable
         ArmRetryLocked();
         return null;
     }
+
+    private HoldReason HoldLocked(Waiter waiter) =>
+        _waiting.HasTurns ? HoldReason.Turn : _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
 
     private void ExpireLocked(Waiter waiter, TimeSpan maxWait)
     {
@@ -304,6 +296,11 @@ public sealed class Dispatcher : IDisposable
                 return pinned;
             }
         }
+        if (_overtaking.Favoured is { } favoured && TryPlaceLocked(favoured, plan) is { } kept)
+        {
+            result = kept;
+            return favoured;
+        }
         while (_waiting.Next(plan.Order, Now()) is { } head)
         {
             if (TryPlaceLocked(head, plan) is { } placed)
@@ -311,19 +308,44 @@ public sealed class Dispatcher : IDisposable
                 result = placed;
                 return head;
             }
-            if (head.Favourite is null)
+            if (head.Favourite is not null)
             {
-                break;
+                continue;
+            }
+            if (_overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
+            {
+                return PlaceSmallerLocked(head, plan, out result);
+            }
+            break;
+        }
+        result = default;
+        return null;
+    }
+
+    private Waiter? PlaceSmallerLocked(Waiter head, DispatchPlan plan, out AdmissionResult result)
+    {
+        var behind = _behind.AsSpan(0, _waiting.Behind(head, _behind));
+        foreach (var waiter in behind)
+        {
+            if (waiter != head && Overtaking.IsSmaller(waiter, head) && TryPlaceLocked(waiter, plan) is { } placed)
+            {
+                head.OvertakenAt ??= Now();
+                result = placed;
+                return waiter;
             }
         }
+        _behind.AsSpan().Clear();
         result = default;
         return null;
     }
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
+        (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, FavouriteLine.MayWait(waiter, Now(), plan)) is not { } placed)
         {
+            waiter.RefusedAt = _placer.RefusedAt;
+            waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
             if (_placer.Favourite is { } favourite && waiter.Favourite is null)
             {
                 var patience = _time.CreateTimer(_ => OnRoomReturned(), null, plan.Routing.FavouriteWait, Timeout.InfiniteTimeSpan);
@@ -331,20 +353,8 @@ public sealed class Dispatcher : IDisposable
             }
             return null;
         }
-        (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate);
-        return DecideLocked(waiter, placed with { EnginePriority = EngineKeyLocked(waiter, placed.Reservation!.Replica, plan.Order) });
-    }
-
-    // Orders that look at the queue have no key that would mean anything elsewhere.
-    private int? EngineKeyLocked(Waiter waiter, Replica replica, IQueueOrder order)
-    {
-        var scale = _pool.Options.EnginePriority is var declared and not EnginePriority.Auto ? declared : replica.Report.Priority;
-        if (scale is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst) || order is IQueueSelector or IServiceAccount)
-        {
-            return null;
-        }
-        var arrival = _startedOn - EnginePriorityKey.Epoch + waiter.ArrivedAt;
-        return EnginePriorityKey.Of(order.Rank(waiter.Request, waiter.Estimate, arrival), waiter.Request, scale);
+        (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate, _time.GetElapsedTime(waiter.EnteredAt));
+        return DecideLocked(waiter, placed with { EnginePriority = EnginePriorityKey.For(waiter, placed.Reservation!.Replica, plan.Order, _pool.Options.EnginePriority, _startedOn) });
     }
 
     private TimeSpan Now() => _time.GetElapsedTime(_startedAt);
@@ -366,13 +376,7 @@ public sealed class Dispatcher : IDisposable
         return result with { Waited = waited, HeldFor = waiter.HeldFor };
     }
 
-    private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => outcome switch
-    {
-        AdmissionOutcome.RejectedQueueFull or AdmissionOutcome.ExpiredInQueue => _drain.RetryAfter(_waiting.Count + 1),
-        AdmissionOutcome.RejectedNoReplica => TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling((_placer.TimeUntilRetry() ?? TimeSpan.FromSeconds(5)).TotalSeconds))),
-        AdmissionOutcome.RejectedShuttingDown => TimeSpan.FromSeconds(1),
-        _ => null,
-    };
+    private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => _drain.RetryAfter(outcome, _waiting.Count + 1, _placer.TimeUntilRetry());
 
     // Health that turns with time alone raises no event.
     private void ArmRetryLocked()

@@ -9,6 +9,7 @@ internal sealed class DrainRate(TimeProvider time)
     private const int LeastTurns = 8;
     private const double UnknownSeconds = 1;
     private const double LongestSeconds = 120;
+    private const double UnknownRecoverySeconds = 5;
 
     private double _secondsPerTurn;
     private double _steadySecondsPerTurn;
@@ -52,6 +53,18 @@ internal sealed class DrainRate(TimeProvider time)
         var seconds = Math.Ceiling(waiting * (perTurn == 0 ? UnknownSeconds / Math.Max(1, waiting) : perTurn));
         return TimeSpan.FromSeconds(Math.Clamp(seconds, 1, LongestSeconds));
     }
+
+    /// <summary>When one that is refused may come again; null where waiting does not help.</summary>
+    /// <param name="outcome">Why it is refused.</param>
+    /// <param name="waiting">Its place, were it let in.</param>
+    /// <param name="untilRetry">Until a replica that takes no work now is tried again; null: no such replica.</param>
+    public TimeSpan? RetryAfter(AdmissionOutcome outcome, int waiting, TimeSpan? untilRetry) => outcome switch
+    {
+        AdmissionOutcome.RejectedQueueFull or AdmissionOutcome.ExpiredInQueue => RetryAfter(waiting),
+        AdmissionOutcome.RejectedNoReplica => TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(untilRetry?.TotalSeconds ?? UnknownRecoverySeconds))),
+        AdmissionOutcome.RejectedShuttingDown => TimeSpan.FromSeconds(1),
+        _ => null,
+    };
 
     private double Blended(double gap) => _secondsPerTurn + (Smoothing * (gap - _secondsPerTurn));
 }

@@ -16,6 +16,21 @@ internal static class EnginePriorityKey
     // SGLang keeps a metric series for every value it ever saw, and by default stops a running request for one that is better by more than ten.
     private const double CoarseSeconds = 10;
 
+    /// <summary>The key of a request that was placed; null where the engine is not known to schedule by one, or the order has none that would mean anything there.</summary>
+    /// <param name="waiter">The request.</param>
+    /// <param name="replica">Where it goes.</param>
+    /// <param name="order">The order in force.</param>
+    /// <param name="declared">What the configuration says of the pool's engines.</param>
+    /// <param name="startedOn">The moment from which the waiter's arrival counts.</param>
+    public static int? For(Waiter waiter, Replica replica, IQueueOrder order, EnginePriority declared, DateTimeOffset startedOn)
+    {
+        var scale = declared == EnginePriority.Auto ? replica.Report.Priority : declared;
+        // Orders that look at the queue have no constant key.
+        return scale is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst) || order is IQueueSelector
+            ? null
+            : Of(order.Rank(waiter.Request, waiter.Estimate, startedOn - Epoch + waiter.ArrivedAt), waiter.Request, scale);
+    }
+
     /// <param name="rankSeconds">The order's key, of an arrival that is counted from <see cref="Epoch"/>.</param>
     /// <param name="request">Its class and level.</param>
     /// <param name="scale">Which end goes first; <see cref="EnginePriority.LowerFirst"/> or <see cref="EnginePriority.HigherFirst"/>.</param>

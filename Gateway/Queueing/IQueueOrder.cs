@@ -25,6 +25,13 @@ public interface IQueueSelector
     int Select(ReadOnlySpan<Waiter> waiting, TimeSpan now);
 }
 
+/// <summary>An order under which a request could be overtaken for ever: after some time the oldest goes first.</summary>
+public interface IBoundedOvertaking
+{
+    /// <summary>How long a request may wait before that.</summary>
+    TimeSpan LongestWait { get; }
+}
+
 /// <summary>An order that keeps account of who was served how much. Called under the dispatcher's lock.</summary>
 public interface IServiceAccount
 {
@@ -32,7 +39,7 @@ public interface IServiceAccount
     void OnEntered(InferenceRequest request);
 
     /// <summary>A request gets its turn, with or without a wait.</summary>
-    void OnTurn(InferenceRequest request, in RequestEstimate estimate);
+    void OnTurn(InferenceRequest request, in RequestEstimate estimate, TimeSpan waited);
 
     /// <summary>A request that had its turn ended.</summary>
     void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens);

@@ -9,6 +9,7 @@ namespace Gateway.Queueing;
 internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, TimeProvider time)
 {
     private readonly PlacementMemory _memory = new(time);
+    private readonly RefusalMemory _refusals = new();
     private Candidate[] _candidates = new Candidate[16];
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
@@ -16,6 +17,15 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
 
     /// <summary>The full replica that the last request had better wait for, although it found room elsewhere: it holds the beginning of its prompt. Null: none.</summary>
     public Replica? Favourite { get; private set; }
+
+    /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
+    public Replica? Kept { get; set; }
+
+    /// <summary>Of the request that is asked for: when it last found no room anywhere. Set again by each look.</summary>
+    public long RefusedAt { get; set; }
+
+    /// <summary>Whether the last request that found no room would have found it there.</summary>
+    public bool WasKeptBack { get; private set; }
 
     /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, bool mayWait)
@@ -28,7 +38,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: false);
         }
         var query = new RoutingQuery(request, estimate, _memory.Traffic);
-        var full = count > 0 && mayWait && router.WaitsForFavourite && request.Prefix.Blocks.Length > 0 ? BringFull(count) : 0;
+        var full = count > 0 && mayWait && router.WaitsForFavourite && request.Prefix.Blocks.Length > 0 ? BringFull(count, load, plan) : 0;
         Match(request, estimate, plan, count + full);
         if (full > 0 && router.Choose(query, _candidates.AsSpan(0, count + full)) is var favourite && favourite >= count)
         {
@@ -97,6 +107,22 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             }
         }
         return false;
+    }
+
+    /// <summary>The replica that will soonest have room for a request: of those that work and could hold it, the one with the least given out. Null: none.</summary>
+    public Replica? Emptiest(Waiter waiter)
+    {
+        Replica? emptiest = null;
+        var least = long.MaxValue;
+        foreach (var replica in pool.Replicas)
+        {
+            var now = replica.Snapshot();
+            if (waiter.Constraints.Allows(replica) && now.AcceptsWork && replica.CouldFit(waiter.Estimate.LeastPromptTokens) && now.ReservedTokens < least)
+            {
+                (emptiest, least) = (replica, now.ReservedTokens);
+            }
+        }
+        return emptiest;
     }
 
     /// <summary>Whether an empty replica could hold the request.</summary>
@@ -172,15 +198,28 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         Reserve(replicas.Length);
         var count = 0;
         _full = 0;
+        (WasKeptBack, var refusedEverywhere) = (false, avoids && constraints.Avoid.Count == 0);
+        _refusals.Follow(plan);
         foreach (var replica in replicas)
         {
             if (!constraints.Allows(replica) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
             {
                 continue;
             }
+            if (_refusals.StillRefuses(replica, RefusedAt))
+            {
+                (_candidates[^++_full], _replicas[^_full]) = (default, replica);
+                continue;
+            }
             var candidate = CandidateOf(replica, load, plan);
+            refusedEverywhere &= candidate.Replica is { AcceptsWork: true, HasRoom: false };
             if (candidate.Replica is { AcceptsWork: true, HasRoom: true })
             {
+                if (replica == Kept)
+                {
+                    WasKeptBack = true;
+                    continue;
+                }
                 _candidates[count] = candidate;
                 _replicas[count++] = replica;
             }
@@ -190,12 +229,17 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
                 _replicas[^_full] = replica;
             }
         }
+        RefusedAt = refusedEverywhere ? _refusals.Now : 0;
         return count;
     }
 
-    // Those without room stand at the end of the array; the choice wants them behind those with room.
-    private int BringFull(int count)
+    // Those without room stand at the end of the array, some not looked at again; the choice wants them behind those with room.
+    private int BringFull(int count, in LoadProfile load, DispatchPlan plan)
     {
+        for (var i = 1; i <= _full; i++)
+        {
+            _candidates[^i] = _candidates[^i].Replica.Id is null ? CandidateOf(_replicas[^i], load, plan) : _candidates[^i];
+        }
         _candidates.AsSpan(_candidates.Length - _full).CopyTo(_candidates.AsSpan(count));
         _replicas.AsSpan(_replicas.Length - _full).CopyTo(_replicas.AsSpan(count));
         return _full;
@@ -207,6 +251,14 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         _memory.Recall(ref candidate, plan.Routing.SlowStart);
         return candidate;
     }
+
+    private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate) =>
+        new(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences)
+        {
+            TellsFirstToken = request.Body.IsStreaming,
+            Blocks = request.Prefix.Blocks,
+            BlockTokens = (int)((long)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes)),
+        };
 
     private void Match(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, int count)
     {
@@ -225,9 +277,6 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             _costs = new double[2 * replicas];
         }
     }
-
-    private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate) =>
-        new(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences) { TellsFirstToken = request.Body.IsStreaming };
 
     private static PlacementReason ReasonOf(in Candidate chosen, int candidates) =>
         candidates == 1 ? PlacementReason.OnlyChoice

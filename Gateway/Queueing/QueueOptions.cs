@@ -6,11 +6,19 @@ namespace Gateway.Queueing;
 public sealed record QueueOptions
 {
     /// <summary>Name of the order in which waiting requests get their turn, within a priority class.</summary>
-    public string Order { get; init; } = "fcfs";
+    public string Order { get; init; } = "boost";
 
-    /// <summary>γ of the order <c>boost</c>, per second: small acts like shortest first, large like first come.</summary>
+    /// <summary>γ of the order <c>boost</c>, per second: small acts like shortest first, large like first come. Null: it follows the waits of late.</summary>
     [Range(0.001, 100.0)]
-    public double BoostPerSecond { get; init; } = 0.2;
+    public double? BoostPerSecond { get; init; }
+
+    /// <summary>Longest wait under the orders <c>sjf</c>, <c>wspt</c> and <c>mlfq</c> before the oldest request goes first.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
+    public TimeSpan OldestFirstAfter { get; init; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>How long smaller requests may pass one whose turn it is and that fits nowhere; then one replica's room is kept for it. Zero: nobody passes.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
+    public TimeSpan OvertakingLimit { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Name of the rule by which a replica takes one more request: <c>past_future</c> by KV room, <c>window</c> by a number, <c>none</c> at once.</summary>
     public string Admission { get; init; } = "past_future";
@@ -40,6 +48,9 @@ public sealed record QueueOptions
     /// <summary>Share of a replica's KV room that is given out; the rest absorbs estimates that were too low.</summary>
     [Range(0.05, 1.0)]
     public double CapacityShare { get; init; } = 0.97;
+
+    /// <summary>Whether that share follows the preemptions that an engine counts: up by 0.02 at most while there are none, down by 0.1 at most when there are too many.</summary>
+    public bool SteersCapacityShare { get; init; } = true;
 
     /// <summary>Share of turns that the lower priority classes get together even while higher ones wait.</summary>
     [Range(0.0, 0.9)]

@@ -69,6 +69,17 @@ public sealed class Waiter
     /// <summary>Place in its class's heap; -1 when it does not wait.</summary>
     internal int HeapIndex { get; set; } = -1;
 
+    /// <summary>Its neighbours in its class by the time of entering.</summary>
+    internal Waiter? Older { get; set; }
+
+    internal Waiter? Newer { get; set; }
+
+    /// <summary>When a smaller one first passed it because it fitted nowhere; null: not yet.</summary>
+    internal TimeSpan? OvertakenAt { get; set; }
+
+    /// <summary>When it last found no room anywhere, in the count of <see cref="RefusalMemory"/>; 0: never, or for another reason than room.</summary>
+    internal long RefusedAt { get; set; }
+
     internal ITimer? Expiry { get; set; }
 
     internal HoldReason HeldFor { get; set; }

@@ -1,9 +1,10 @@
 namespace Gateway.Queueing;
 
-/// <summary>The waiting requests of one class in the order of their turn: a binary heap from which any request can leave in O(log n). Not thread-safe.</summary>
+/// <summary>The waiting requests of one class, in the order of their turn and in that of their coming: a binary heap from which any request can leave in O(log n), and a list through it. Not thread-safe.</summary>
 internal sealed class WaitingHeap
 {
     private Waiter[] _heap = new Waiter[16];
+    private Waiter? _newest;
 
     public int Count { get; private set; }
 
@@ -13,8 +14,43 @@ internal sealed class WaitingHeap
     /// <summary>Who waits, in no order but that the first is <see cref="Head"/>.</summary>
     public ReadOnlySpan<Waiter> All => _heap.AsSpan(0, Count);
 
+    /// <summary>Who came first of those who wait; null when nobody does.</summary>
+    public Waiter? Oldest { get; private set; }
+
+    /// <summary>Fills in those whose turns are next, in their order.</summary>
+    /// <returns>How many there are.</returns>
+    public int First(Span<Waiter> first)
+    {
+        // What may be next is the head and the children of those that were taken.
+        Span<int> open = stackalloc int[first.Length + 1];
+        var (opened, taken) = (Math.Min(1, Count), 0);
+        for (; taken < first.Length && opened > 0; taken++)
+        {
+            var next = 0;
+            for (var i = 1; i < opened; i++)
+            {
+                next = Precedes(_heap[open[i]], _heap[open[next]]) ? i : next;
+            }
+            var index = open[next];
+            open[next] = open[--opened];
+            first[taken] = _heap[index];
+            for (var child = (2 * index) + 1; child <= (2 * index) + 2 && child < Count; child++)
+            {
+                open[opened++] = child;
+            }
+        }
+        return taken;
+    }
+
     public void Add(Waiter waiter)
     {
+        waiter.Older = _newest;
+        if (_newest is { } newest)
+        {
+            newest.Newer = waiter;
+        }
+        Oldest ??= waiter;
+        _newest = waiter;
         if (Count == _heap.Length)
         {
             Array.Resize(ref _heap, 2 * Count);
@@ -25,6 +61,7 @@ internal sealed class WaitingHeap
 
     public void Remove(Waiter waiter)
     {
+        Unlink(waiter);
         var hole = waiter.HeapIndex;
         waiter.HeapIndex = -1;
         var last = _heap[--Count];
@@ -35,6 +72,22 @@ internal sealed class WaitingHeap
             Rise(hole);
             Sink(last.HeapIndex);
         }
+    }
+
+    private void Unlink(Waiter waiter)
+    {
+        var (older, newer) = (waiter.Older, waiter.Newer);
+        Oldest = Oldest == waiter ? newer : Oldest;
+        _newest = _newest == waiter ? older : _newest;
+        if (older is not null)
+        {
+            older.Newer = newer;
+        }
+        if (newer is not null)
+        {
+            newer.Older = older;
+        }
+        (waiter.Older, waiter.Newer) = (null, null);
     }
 
     private void Rise(int index)

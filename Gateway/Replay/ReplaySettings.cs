@@ -28,5 +28,21 @@ public sealed record ReplaySettings
     /// <summary>Time between two samples of the timelines.</summary>
     public TimeSpan SampleInterval { get; init; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>What the engines tell of their KV room.</summary>
+    public RoomKnowledge Room { get; init; } = RoomKnowledge.Capacity;
+
     internal double SpeedOf(int replica) => replica < Speeds.Count ? Speeds[replica] : 1;
+}
+
+/// <summary>What engines tell of their KV room; slots come with the capacity.</summary>
+public enum RoomKnowledge
+{
+    /// <summary>Its size.</summary>
+    Capacity,
+
+    /// <summary>The share in use.</summary>
+    Usage,
+
+    /// <summary>Neither: only how many requests run and wait, and preemptions.</summary>
+    Queue,
 }

@@ -51,7 +51,7 @@ public sealed class Replayer
             var replica = _pool.Pool.ReplicaList[i];
             _engines[i].View = replica;
             _bySlot[replica.Slot] = _engines[i];
-            replica.Observe(_engines[i].Report(_time.GetTimestamp()));
+            replica.Observe(_engines[i].Report(_time.GetTimestamp(), settings.Room));
             replica.OnProbed(ReplicaHealth.Up);
         }
         _factory = new RequestFactory(Model, _core.Hasher, policy.Lengths, settings);
@@ -105,8 +105,8 @@ public sealed class Replayer
         {
             Url = new Uri($"http://replica-{i}"),
             Id = $"replica-{i}",
-            KvTokens = settings.Profile.KvTokens,
-            Slots = settings.Profile.MaxSequences,
+            KvTokens = settings.Room == RoomKnowledge.Capacity ? settings.Profile.KvTokens : null,
+            Slots = settings.Room == RoomKnowledge.Capacity ? settings.Profile.MaxSequences : null,
         })],
     };
 
@@ -132,7 +132,7 @@ public sealed class Replayer
         {
             foreach (var engine in _engines)
             {
-                engine.View!.Observe(engine.Report(_time.GetTimestamp()));
+                engine.View!.Observe(engine.Report(_time.GetTimestamp(), _settings.Room));
             }
             _nextScrape = now + _settings.ScrapeInterval;
         }

@@ -62,7 +62,9 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, Schedul
     }
 
     /// <summary>What a scrape of its metrics would tell.</summary>
-    public EngineReport Report(long readAt)
+    /// <param name="readAt">When.</param>
+    /// <param name="room">How much of its KV room.</param>
+    public EngineReport Report(long readAt, RoomKnowledge room)
     {
         var counters = Model.Counters;
         return new EngineReport
@@ -71,8 +73,8 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, Schedul
             Engine = EngineKind.Vllm,
             RunningRequests = counters.Running,
             WaitingRequests = counters.Waiting,
-            KvUsage = counters.KvUsage,
-            KvCapacityTokens = Model.Profile.KvTokens,
+            KvUsage = room == RoomKnowledge.Queue ? null : counters.KvUsage,
+            KvCapacityTokens = room == RoomKnowledge.Capacity ? Model.Profile.KvTokens : null,
             ContextTokens = Model.Profile.MaxModelTokens,
             Preemptions = counters.Preemptions,
             PrefixHitTokens = counters.PrefixHitTokens,

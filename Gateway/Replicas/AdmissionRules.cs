@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace Gateway.Replicas;
 
 /// <summary>What a rule may look at: one replica under its lock.</summary>
@@ -7,16 +5,29 @@ public readonly ref struct ReplicaRoom
 {
     public required int RunningRequests { get; init; }
 
+    /// <summary>Sequences of ours and of others.</summary>
     public required int RunningSequences { get; init; }
 
     /// <summary>Sequences that it may run at once; null: no limit known.</summary>
     public required int? SlotLimit { get; init; }
 
-    /// <summary>KV tokens in front of which the rule stops: the share of the capacity that may be given out. Null: capacity unknown.</summary>
-    public required double? LimitTokens { get; init; }
+    /// <summary>KV room in tokens; null: unknown.</summary>
+    public required long? CapacityTokens { get; init; }
+
+    /// <summary>Share of the capacity that may be given out, as configured.</summary>
+    public required double CapacityShare { get; init; }
+
+    /// <summary>What the engine's preemptions taught to add to that share.</summary>
+    public required double ShareCorrection { get; init; }
+
+    /// <summary>What others than this gateway have in the engine.</summary>
+    public required ForeignLoad Foreign { get; init; }
 
     /// <summary>What is in flight there.</summary>
-    public required ReadOnlySpan<LoadReservation> InFlight { get; init; }
+    internal TokenLedger InFlight { get; init; }
+
+    /// <summary>Whether so many sequences more may run.</summary>
+    public bool HasSlots(int sequences) => SlotLimit is not { } slots || RunningSequences + sequences <= slots;
 }
 
 /// <summary>Says whether a replica may take one more request now. An empty replica always may: that is asked before.</summary>
@@ -41,97 +52,81 @@ public sealed class WindowAdmission(int requests) : IAdmissionRule
 {
     public string Name => "window";
 
-    public bool Admits(in LoadProfile load, in ReplicaRoom room) =>
-        room.RunningRequests < requests && (room.SlotLimit is not { } slots || room.RunningSequences + load.Sequences <= slots);
+    public bool Admits(in LoadProfile load, in ReplicaRoom room) => room.RunningRequests < requests && room.HasSlots(load.Sequences);
 }
 
 /// <summary>Past-Future: admits while the highest KV use that is still to come, with every answer at its mean remaining length, fits.</summary>
+/// <param name="steersShare">Whether the share of the room follows the engine's preemptions.</param>
 /// <remarks>
 /// arXiv 2507.10150. Memory peaks just before an answer ends. In the order of remaining steps, longest first, the use at the end of answer j is what the
 /// answers up to j hold then: their tokens now plus one a step for each of their sequences. The mean is right here; a high quantile holds far too much.
+/// A prompt block that several hold counts once, and until the last answer of all has ended: never less than what is held.
 /// </remarks>
-public sealed class PastFutureAdmission : IAdmissionRule
+public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRule
 {
-    // The paper's margin: an answer is never believed to be closer to its end than this.
-    private const double LeastRemainingTokens = 16;
-
-    // An answer that outlived its expectation goes on for a tenth of what it has.
-    private const double LeastRemainingShare = 0.1;
-    private const int OnStack = 128;
-
     public string Name => "past_future";
 
     public bool Admits(in LoadProfile load, in ReplicaRoom room)
     {
-        if (room.SlotLimit is { } slots && room.RunningSequences + load.Sequences > slots)
+        if (!room.HasSlots(load.Sequences))
         {
             return false;
         }
-        if (room.LimitTokens is not { } limit)
+        if (room.CapacityTokens is not { } capacity)
         {
             return true;
         }
-        var remaining = Math.Max(LeastRemainingTokens, load.OutputTokens);
-        double held = load.PromptTokens + 1;
-        var atEnd = held + remaining;
-        foreach (var reservation in room.InFlight)
+        var remaining = Course.RemainingOf(load);
+        var share = room.CapacityShare + (steersShare ? room.ShareCorrection : 0);
+        // Of the others' answers nothing is known but their number: half of what this one is expected to take is still to come for each.
+        var limit = (share * capacity) - room.Foreign.Tokens - (room.Foreign.Sequences * remaining / load.Sequences / 2);
+        var (inFlight, prompt) = (room.InFlight, load.PromptTokens + 1);
+        // Most calls end at one of these two: looking up the blocks and walking the courses is for those between.
+        if (inFlight.AtEndTokens + prompt + remaining <= limit)
         {
-            held += Held(reservation);
-            atEnd += Held(reservation) + Remaining(reservation);
+            return true;
         }
-        // Most calls end here: the sorted sum is needed only between the two.
-        return atEnd <= limit || (held <= limit && Peak(load, room.InFlight) <= limit);
+        if (inFlight.HeldTokens > limit)
+        {
+            return false;
+        }
+        var overlap = inFlight.Overlap(load);
+        var own = new Course(Math.Max(0, prompt - overlap.Tokens), remaining / load.Sequences, load.Sequences);
+        return inFlight.AtEndTokens + own.HeldTokens + remaining <= limit
+            || (inFlight.HeldTokens + own.HeldTokens <= limit && Peak(inFlight, own, overlap) <= limit);
     }
 
-    /// <summary>The highest KV use to come, in tokens.</summary>
-    internal static double Peak(in LoadProfile load, ReadOnlySpan<LoadReservation> inFlight)
-    {
-        var count = inFlight.Length + 1;
-        var rented = count > OnStack ? ArrayPool<Course>.Shared.Rent(count) : null;
-        var courses = (rented ?? stackalloc Course[OnStack])[..count];
-        courses[0] = Course.Of(load.PromptTokens + 1, load.OutputTokens, load.Sequences);
-        for (var i = 0; i < inFlight.Length; i++)
-        {
-            courses[i + 1] = Course.Of(Held(inFlight[i]), Remaining(inFlight[i]), inFlight[i].Load.Sequences);
-        }
-        var peak = Peak(courses);
-        if (rented is not null)
-        {
-            ArrayPool<Course>.Shared.Return(rented);
-        }
-        return peak;
-    }
+    private static double Peak(TokenLedger inFlight, in Course added, in PromptOverlap overlap) =>
+        Peak(inFlight.Courses, added, inFlight.SharedTokens + overlap.MovedTokens, overlap.Sole?.Index ?? -1, overlap.MovedTokens);
 
-    /// <summary>The highest sum to come of what answers hold. Sorts them.</summary>
-    internal static double Peak(Span<Course> courses)
+    /// <summary>The highest sum to come of what answers hold, in tokens.</summary>
+    /// <param name="courses">Those in flight, the first to end first.</param>
+    /// <param name="added">The one that asks.</param>
+    /// <param name="shared">Tokens that several hold together.</param>
+    /// <param name="sole">Index of the course that shares with the added one what it held alone; -1: none.</param>
+    /// <param name="moved">How much that is.</param>
+    internal static double Peak(ReadOnlySpan<Course> courses, in Course added, double shared, int sole, double moved)
     {
-        courses.Sort(static (a, b) => b.Steps.CompareTo(a.Steps));
-        double peak = 0, held = 0;
+        double peak = 0, held = shared;
         var sequences = 0;
-        foreach (var course in courses)
+        var isAdded = false;
+        for (var i = courses.Length - 1; i >= -1; i--)
         {
-            held += course.HeldTokens;
-            sequences += course.Sequences;
-            peak = Math.Max(peak, held + (sequences * course.Steps));
+            if (!isAdded && (i < 0 || courses[i].Steps <= added.Steps))
+            {
+                isAdded = true;
+                held += added.HeldTokens;
+                sequences += added.Sequences;
+                peak = Math.Max(peak, held + (sequences * added.Steps));
+            }
+            if (i >= 0)
+            {
+                held += courses[i].HeldTokens - (i == sole ? moved : 0);
+                sequences += courses[i].Sequences;
+                peak = Math.Max(peak, held + (sequences * courses[i].Steps));
+            }
         }
         return peak;
-    }
-
-    private static double Held(LoadReservation reservation) => reservation.ReservedTokens - reservation.OutstandingTokens + 1;
-
-    // What was expected at the start less what came, as published, and not what a long answer is expected to go on for: with every answer at its conditional
-    // mean all would seem to end together, and the peak of the sum is far above the sum of those that really end one by one.
-    private static double Remaining(LoadReservation reservation)
-    {
-        var generated = Held(reservation) - 1 - reservation.Load.PromptTokens;
-        return Math.Max(LeastRemainingTokens, Math.Max(reservation.Load.OutputTokens - generated, LeastRemainingShare * generated));
-    }
-
-    /// <summary>What one request holds now, and for how many steps each of its sequences grows by a token.</summary>
-    internal readonly record struct Course(double HeldTokens, double Steps, int Sequences)
-    {
-        public static Course Of(double heldTokens, double outstandingTokens, int sequences) =>
-            new(heldTokens, Math.Max(LeastRemainingTokens, outstandingTokens) / sequences, sequences);
     }
 }
 
@@ -144,10 +139,11 @@ public static class AdmissionRules
     /// <summary>The rule of a name.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="windowRequests">Size of the window, where the rule has one.</param>
+    /// <param name="steersShare">Whether the share of the room follows preemptions, where the rule has one.</param>
     /// <exception cref="KeyNotFoundException">An unknown name: the loader should have refused it.</exception>
-    public static IAdmissionRule Create(string name, int windowRequests) => name switch
+    public static IAdmissionRule Create(string name, int windowRequests, bool steersShare) => name switch
     {
-        "past_future" => new PastFutureAdmission(),
+        "past_future" => new PastFutureAdmission(steersShare),
         "window" => new WindowAdmission(windowRequests),
         "none" => new NoAdmission(),
         _ => throw new KeyNotFoundException(name),

@@ -9,6 +9,12 @@ namespace Gateway.Replicas;
 /// <param name="Sequences">Answers generated in parallel, at least 1.</param>
 public readonly record struct LoadProfile(int PromptTokens, int UncachedTokens, double OutputTokens, int Sequences)
 {
+    /// <summary>Chained hashes of the prompt's blocks, as of its fingerprint: requests in flight with the same beginning hold it once. Never written.</summary>
+    public ulong[] Blocks { get => field ?? []; init; }
+
+    /// <summary>Prompt tokens of each block.</summary>
+    public int BlockTokens { get; init; }
+
     /// <summary>KV room in tokens at the end of the answer.</summary>
     public long Tokens => PromptTokens + (long)Math.Ceiling(OutputTokens);
 
@@ -39,6 +45,12 @@ public sealed class LoadReservation : IDisposable
 
     internal long ReservedTokens { get; set; }
 
+    /// <summary>Output tokens so far, over all sequences.</summary>
+    internal long GeneratedTokens { get; set; }
+
+    /// <summary>Prompt tokens that others in flight hold as well.</summary>
+    internal long SharedTokens { get; set; }
+
     internal int QueuedPrefillTokens { get; set; }
 
     internal double OutstandingTokens { get; set; }
@@ -51,6 +63,9 @@ public sealed class LoadReservation : IDisposable
 
     /// <summary>Place in its replica's list of what is in flight.</summary>
     internal int Index { get; set; }
+
+    /// <summary>Name among those that hold blocks.</summary>
+    internal int Id { get; set; }
 
     /// <summary>The answer has begun: the prompt is computed, its work is no longer ahead of others.</summary>
     public void OnFirstToken() => Replica.Advance(this, 0, OutstandingTokens, prefillDone: true);

@@ -12,13 +12,13 @@ public sealed class Replica
     private EngineReport _report = EngineReport.Empty;
     private ReplicaHealth _probed = ReplicaHealth.Unknown;
     private bool _isDraining;
-    private int _runningRequests;
-    private int _runningSequences;
-    private long _reservedTokens;
-    private long _queuedPrefillTokens;
-    private double _outstandingTokens;
+    private readonly TokenLedger _ledger = new();
+    private readonly ForeignLoadWatch _foreign = new();
+    private readonly LearnedCapacity _learned = new();
+    private readonly ShareSteering _steering = new();
+    private int _roomVersion;
+    private bool _wasFull;
     private long? _progressAt;
-    private LoadReservation[] _inFlight = new LoadReservation[8];
     private ReplicaOptions _options;
 
     /// <param name="options">As configured; a name behind which there are several engines is resolved before.</param>
@@ -63,6 +63,9 @@ public sealed class Replica
         }
     }
 
+    /// <summary>Changes with everything that may let in a request that found no room before, but for the passing of time.</summary>
+    public int RoomVersion => Volatile.Read(ref _roomVersion);
+
     /// <summary>All fields under one lock.</summary>
     public ReplicaSnapshot Snapshot()
     {
@@ -97,17 +100,10 @@ public sealed class Replica
                 return null;
             }
             _faults.OnSent();
-            var reservation = new LoadReservation(this, load) { Index = _runningRequests };
-            if (_runningRequests == _inFlight.Length)
-            {
-                Array.Resize(ref _inFlight, 2 * _runningRequests);
-            }
-            _inFlight[_runningRequests++] = reservation;
-            _runningSequences += load.Sequences;
-            _reservedTokens += reservation.ReservedTokens;
-            _queuedPrefillTokens += reservation.QueuedPrefillTokens;
-            _outstandingTokens += reservation.OutstandingTokens;
+            var reservation = new LoadReservation(this, load);
+            _ledger.Add(reservation);
             _meter.OnSent(reservation);
+            Interlocked.Increment(ref _roomVersion);
             return reservation;
         }
     }
@@ -125,12 +121,17 @@ public sealed class Replica
             {
                 return;
             }
-            mayFit = report.KvCapacityTokens != _report.KvCapacityTokens || report.Slots != _report.Slots;
+            var before = RoomLocked();
             _report = report;
+            _learned.Observe(report, _ledger.HeldTokens, _ledger.Sequences, _wasFull);
+            _foreign.Observe(report, CapacityLocked(), _ledger.HeldTokens, _ledger.Sequences);
+            _steering.Observe(report.Preemptions, _ledger.Sequences, _wasFull, report.ReadAt, _time);
+            _wasFull = false;
+            mayFit = RoomLocked() != before;
         }
         if (mayFit)
         {
-            RoomReturned?.Invoke();
+            OnRoomReturned();
         }
     }
 
@@ -145,7 +146,7 @@ public sealed class Replica
         }
         if (cameUp)
         {
-            RoomReturned?.Invoke();
+            OnRoomReturned();
         }
     }
 
@@ -156,7 +157,7 @@ public sealed class Replica
         {
             _faults.OnSuccess();
         }
-        RoomReturned?.Invoke();
+        OnRoomReturned();
     }
 
     /// <summary>The engine failed: no connection, a server error, a broken or silent answer.</summary>
@@ -193,7 +194,7 @@ public sealed class Replica
         {
             _isDraining = isDraining;
         }
-        RoomReturned?.Invoke();
+        OnRoomReturned();
     }
 
     /// <summary>Takes over changed settings; load and history stay.</summary>
@@ -204,7 +205,7 @@ public sealed class Replica
             _options = options;
             _faults.Limits = faults;
         }
-        RoomReturned?.Invoke();
+        OnRoomReturned();
     }
 
     /// <summary>Whether an answer of ours grew within a time: then the engine is alive, whatever its probes say.</summary>
@@ -238,22 +239,14 @@ public sealed class Replica
             if (prefillDone)
             {
                 _meter.OnFirstToken(reservation);
-                _queuedPrefillTokens -= reservation.QueuedPrefillTokens;
-                reservation.QueuedPrefillTokens = 0;
+                _ledger.EndPrefill(reservation);
             }
-            _outstandingTokens += remainingTokens - reservation.OutstandingTokens;
-            reservation.OutstandingTokens = remainingTokens;
-            if (generatedTokens > 0)
-            {
-                var reserved = reservation.Load.PromptTokens + generatedTokens + (long)Math.Ceiling(remainingTokens);
-                shrank = reserved < reservation.ReservedTokens;
-                _reservedTokens += reserved - reservation.ReservedTokens;
-                reservation.ReservedTokens = reserved;
-            }
+            Interlocked.Increment(ref _roomVersion);
+            shrank = _ledger.Grow(reservation, generatedTokens, remainingTokens);
         }
         if (shrank)
         {
-            RoomReturned?.Invoke();
+            OnRoomReturned();
         }
     }
 
@@ -278,38 +271,41 @@ public sealed class Replica
             }
             reservation.IsReturned = true;
             _meter.OnReturned(reservation);
-            var last = _inFlight[--_runningRequests];
-            _inFlight[reservation.Index] = last;
-            last.Index = reservation.Index;
-            _inFlight[_runningRequests] = null!;
-            _runningSequences -= reservation.Load.Sequences;
-            _reservedTokens -= reservation.ReservedTokens;
-            _queuedPrefillTokens -= reservation.QueuedPrefillTokens;
-            // Sums of fractions drift; an idle replica has no work, exactly.
-            _outstandingTokens = _runningRequests == 0 ? 0 : Math.Max(0, _outstandingTokens - reservation.OutstandingTokens);
+            _ledger.Remove(reservation);
         }
+        OnRoomReturned();
+    }
+
+    private void OnRoomReturned()
+    {
+        Interlocked.Increment(ref _roomVersion);
         RoomReturned?.Invoke();
     }
 
     private ReplicaHealth HealthLocked() =>
         _isDraining ? ReplicaHealth.Draining
         : _probed != ReplicaHealth.Up ? _probed
-        : _faults.Verdict(_runningRequests);
+        : _faults.Verdict(_ledger.Requests);
 
-    private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens;
+    private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens ?? _learned.Tokens;
+
+    private ForeignLoad ForeignLocked() => _time.GetElapsedTime(_report.ReadAt) < ForeignLoadWatch.Stale ? _foreign.Current : default;
+
+    // What a report can change about who fits.
+    private (long?, int?, int?, ForeignLoad, double) RoomLocked() => (CapacityLocked(), SlotLimitLocked(), _report.ContextTokens, _foreign.Current, _steering.Correction);
 
     private ReplicaSnapshot SnapshotLocked(bool hasRoom) => new()
     {
         Id = Id,
         Slot = Slot,
         Health = HealthLocked(),
-        RunningRequests = _runningRequests,
-        RunningSequences = _runningSequences,
-        ReservedTokens = _reservedTokens,
+        RunningRequests = _ledger.Requests,
+        RunningSequences = _ledger.Sequences,
+        ReservedTokens = _ledger.ReservedTokens,
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
-        QueuedPrefillTokens = _queuedPrefillTokens,
-        OutstandingTokens = _outstandingTokens,
+        QueuedPrefillTokens = _ledger.QueuedPrefillTokens,
+        OutstandingTokens = _ledger.OutstandingTokens,
         Weight = _options.Weight,
         Rates = _meter.Rates,
         Report = _report,
@@ -319,12 +315,25 @@ public sealed class Replica
     private int? SlotLimitLocked() => _options.Slots ?? _report.Slots;
 
     // An empty replica always admits: a request that is larger than what is believed to be its room would otherwise wait for ever.
-    private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare) => _runningRequests == 0 || rule.Admits(load, new ReplicaRoom
+    private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare)
     {
-        RunningRequests = _runningRequests,
-        RunningSequences = _runningSequences,
-        SlotLimit = SlotLimitLocked(),
-        LimitTokens = CapacityLocked() * capacityShare,
-        InFlight = _inFlight.AsSpan(0, _runningRequests),
-    });
+        if (_ledger.Requests == 0)
+        {
+            return true;
+        }
+        var foreign = ForeignLocked();
+        var admits = rule.Admits(load, new ReplicaRoom
+        {
+            RunningRequests = _ledger.Requests,
+            RunningSequences = _ledger.Sequences + foreign.Sequences,
+            SlotLimit = SlotLimitLocked(),
+            CapacityTokens = CapacityLocked(),
+            CapacityShare = capacityShare,
+            ShareCorrection = _steering.Correction,
+            Foreign = foreign,
+            InFlight = _ledger,
+        });
+        _wasFull |= !admits;
+        return admits;
+    }
 }

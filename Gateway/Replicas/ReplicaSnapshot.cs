@@ -34,7 +34,7 @@ public readonly record struct ReplicaSnapshot
     public double OutstandingTokens { get; init; }
 
     /// <summary>KV tokens of what was sent and not ended, as far as it has grown: prompts and what they generated.</summary>
-    public long HeldTokens => Math.Max(0, ReservedTokens - (long)OutstandingTokens);
+    public long HeldTokens => Math.Max(0, ReservedTokens - (long)Math.Ceiling(OutstandingTokens));
 
     /// <summary>Configured speed relative to the pool's other replicas.</summary>
     public double Weight { get; init; }

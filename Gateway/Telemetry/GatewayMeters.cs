@@ -166,6 +166,7 @@ public sealed class GatewayMeters : IDisposable
         HoldReason.Turn => "turn",
         HoldReason.Recovery => "recovery",
         HoldReason.Favourite => "favourite",
+        HoldReason.Drain => "drain",
         _ => MetricNames.Overflow,
     };
 

@@ -122,7 +122,7 @@ public static class MetricNames
         "KV room of the replica; absent while unknown.");
 
     public static readonly MetricDefinition LedgerDriftTokens = new("gateway.ledger_drift_tokens", "{token}", MetricKind.Gauge, [Model, Replica],
-        "Reserved tokens minus the KV tokens the engine reports in use; absent where the engine reports none.");
+        "Tokens in flight by the ledger minus the KV tokens the engine reports in use; absent where the engine reports none.");
 
     public static readonly MetricDefinition RoutingDecisions = new("gateway.routing.decisions", "{decision}", MetricKind.Counter, [Model, Reason],
         "Replicas chosen, by what decided.");

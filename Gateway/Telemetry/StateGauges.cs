@@ -33,10 +33,10 @@ public sealed class StateGauges : IDisposable
 
     public void Dispose() => _meter.Dispose();
 
-    /// <summary>Reserved tokens minus those the engine says are in use; null where it does not say.</summary>
+    /// <summary>Tokens that the ledger has in flight minus those the engine says are in use; null where it does not say.</summary>
     internal static long? DriftOf(ReplicaSnapshot replica) =>
         replica.Report.KvUsage is { } usage && (replica.Report.KvCapacityTokens ?? replica.CapacityTokens) is { } capacity
-            ? replica.ReservedTokens - (long)Math.Round(usage * capacity)
+            ? replica.HeldTokens - (long)Math.Round(usage * capacity)
             : null;
 
     private IEnumerable<Measurement<double>> Coverage(EstimateCalibration calibration)

@@ -22,7 +22,7 @@ public sealed class TokenCounterOrder : IQueueOrder, IQueueSelector, IServiceAcc
     // Turns go to the least served of those who wait, so the counter at the last turn is the least of the queue, and with an empty queue what the paper takes.
     public void OnEntered(InferenceRequest request) => _clients.Lift(request.TenantKey, _lastServed);
 
-    public void OnTurn(InferenceRequest request, in RequestEstimate estimate)
+    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, TimeSpan waited)
     {
         _clients.Lift(request.TenantKey, _lastServed);
         _lastServed = _clients.Of(request.TenantKey);
@@ -34,8 +34,9 @@ public sealed class TokenCounterOrder : IQueueOrder, IQueueSelector, IServiceAcc
 }
 
 /// <summary>Feedback queues over the turns of a session: the session that was served least so far goes first, in levels that double.</summary>
+/// <param name="longestWait">After this wait the oldest goes first.</param>
 /// <remarks>FastServe (arXiv 2305.05920) carried to a gateway: no slices within an answer, but a turn joins at the level that its prompt's known cost asks for.</remarks>
-public sealed class AttainedServiceOrder : IQueueOrder, IQueueSelector, IServiceAccount
+public sealed class AttainedServiceOrder(TimeSpan longestWait) : IQueueOrder, IQueueSelector, IServiceAccount, IBoundedOvertaking
 {
     // FastServe's base quantum.
     private const double BaseSeconds = 0.01;
@@ -43,6 +44,8 @@ public sealed class AttainedServiceOrder : IQueueOrder, IQueueSelector, IService
     private readonly ServiceCounters _sessions = new();
 
     public string Name => "mlfq";
+
+    public TimeSpan LongestWait => longestWait;
 
     public double Rank(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrival) => arrival.TotalSeconds;
 
@@ -52,7 +55,7 @@ public sealed class AttainedServiceOrder : IQueueOrder, IQueueSelector, IService
     {
     }
 
-    public void OnTurn(InferenceRequest request, in RequestEstimate estimate) =>
+    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, TimeSpan waited) =>
         _sessions.Charge(KeyOf(request), estimate.PromptTokens * ServiceTime.PrefillSecondsPerToken);
 
     public void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens) =>

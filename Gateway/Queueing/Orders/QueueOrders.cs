@@ -6,15 +6,15 @@ public static class QueueOrders
     private static readonly Dictionary<string, Func<QueueOptions, IQueueOrder>> Orders = new()
     {
         ["fcfs"] = _ => new FcfsOrder(),
-        ["sjf"] = _ => new ShortestFirstOrder(),
+        ["sjf"] = options => new ShortestFirstOrder(options.OldestFirstAfter),
         ["boost"] = options => new BoostOrder(options.BoostPerSecond),
-        ["wspt"] = _ => new WeightedShortestOrder(),
+        ["wspt"] = options => new WeightedShortestOrder(options.OldestFirstAfter),
         ["edf"] = _ => new DeadlineOrder(),
         ["larry"] = _ => new LarryOrder(),
         ["ssjf"] = _ => new SsjfOrder(),
         ["ltr"] = _ => new PromotedShortestOrder(),
         ["vtc"] = _ => new TokenCounterOrder(),
-        ["mlfq"] = _ => new AttainedServiceOrder(),
+        ["mlfq"] = options => new AttainedServiceOrder(options.OldestFirstAfter),
     };
 
     /// <summary>Names that <c>queue.order</c> takes.</summary>

@@ -1,0 +1,130 @@
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.Queueing;
+
+/// <summary>Requests that only some replicas may answer, and replicas that pause.</summary>
+public sealed class DispatcherConstraintTests
+{
+    [Fact]
+    public void Enter_WhileTheOnlyReplicaBacksOff_IsAdmittedByTimeAlone()
+    {
+        using var world = new CorePool();
+        world.Pool.Replicas[0].BackOff(TimeSpan.FromSeconds(2));
+        var entry = world.Enter(CorePool.Request());
+        var before = entry.Outcome;
+
+        world.Time.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.Admitted, entry.Outcome);
+    }
+
+    [Fact]
+    public void Enter_WhileTheTrialOfASuspendedReplicaFails_IsTriedAgainAfterTheNextPause()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromMinutes(5) });
+        var running = world.Enter(CorePool.Request("running"));
+        var trial = world.Enter(CorePool.Request("trial"));
+        var behind = world.Enter(CorePool.Request("behind"));
+        Fail(world, 3);
+        running.Done();
+        world.Time.Advance(TimeSpan.FromSeconds(10));
+        Assert.Equal((AdmissionOutcome.Admitted, (AdmissionOutcome?)null), (trial.Outcome, behind.Outcome));
+
+        Fail(world, 1);
+        trial.Done();
+        world.Time.Advance(TimeSpan.FromSeconds(10) - TimeSpan.FromTicks(1));
+        var before = behind.Outcome;
+        world.Time.Advance(TimeSpan.FromTicks(1));
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.Admitted, behind.Outcome);
+    }
+
+    [Fact]
+    public void Enter_ForAReplicaThatIsBusy_HoldsUpNobodyElse()
+    {
+        using var world = new CorePool(replicas: 2);
+        var first = world.Enter(CorePool.Request("a"), constraints: new Constraints([], 0));
+        var pinned = world.Enter(CorePool.Request("pinned"), constraints: new Constraints([], 0));
+
+        var other = world.Enter(CorePool.Request("b"));
+        var third = world.Enter(CorePool.Request("c"));
+        other.Done();
+        var waits = pinned.Outcome;
+        first.Done();
+
+        Assert.Equal(("r1", "r1"), (other.Replica, third.Replica));
+        Assert.Null(waits);
+        Assert.Equal("r0", pinned.Replica);
+    }
+
+    [Fact]
+    public void Enter_WithReplicasToAvoid_WaitsForTheOthersWhileTheyWork()
+    {
+        using var world = new CorePool(replicas: 2, slots: 1);
+        var avoided = world.Pool.Replicas[0];
+        var first = world.Enter(CorePool.Request(), constraints: new Constraints([avoided]));
+        var second = world.Enter(CorePool.Request(), constraints: new Constraints([avoided]));
+        var waits = second.Outcome;
+
+        first.Done();
+
+        Assert.Null(waits);
+        Assert.Equal(("r1", "r1"), (first.Replica, second.Replica));
+    }
+
+    [Fact]
+    public void Enter_WithReplicasToAvoid_TakesThemWhenNoOtherWorks()
+    {
+        using var world = new CorePool(replicas: 2, slots: 1);
+        world.Pool.Replicas[1].OnProbed(ReplicaHealth.Down);
+
+        var entry = world.Enter(CorePool.Request(), constraints: new Constraints([world.Pool.Replicas[0]]));
+
+        Assert.Equal("r0", entry.Replica);
+    }
+
+    [Fact]
+    public void Enter_OnceMoreAfterAFailure_GoesBeforeThoseWhoCameLater()
+    {
+        using var world = new CorePool();
+        var arrivedAt = world.Time.GetTimestamp();
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        var running = world.Enter(CorePool.Request("running"));
+        var later = world.Enter(CorePool.Request("later"));
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+        var again = world.Enter(CorePool.Request("again") with { ArrivedAt = arrivedAt });
+
+        var order = Drain(running, later, again);
+
+        Assert.Equal(["again", "later"], order);
+        Assert.Equal(TimeSpan.Zero, again.Result!.Value.Waited);
+    }
+
+    private static void Fail(CorePool world, int times)
+    {
+        for (var i = 0; i < times; i++)
+        {
+            world.Pool.Replicas[0].OnFault();
+        }
+    }
+
+    /// <summary>Ends one after the other; each end lets the next one in.</summary>
+    private static List<string> Drain(CorePool.Entry running, params CorePool.Entry[] waiting)
+    {
+        var order = new List<CorePool.Entry>();
+        foreach (var entry in waiting)
+        {
+            entry.OnTold = order.Add;
+        }
+        running.Done();
+        for (var i = 0; i < order.Count; i++)
+        {
+            order[i].Done();
+        }
+        return [.. order.Select(entry => entry.Id)];
+    }
+}

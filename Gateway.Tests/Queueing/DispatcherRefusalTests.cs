@@ -1,0 +1,131 @@
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.Queueing;
+
+/// <summary>Who is not let in, and when waiting ends without a turn.</summary>
+public sealed class DispatcherRefusalTests
+{
+    [Fact]
+    public void Enter_BeyondTheLimit_IsRefusedWithATimeToComeBack()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWaiting = 2 });
+        world.Enter(CorePool.Request("running"));
+        world.Enter(CorePool.Request());
+        world.Enter(CorePool.Request());
+
+        var refused = world.Enter(CorePool.Request());
+
+        Assert.Equal(AdmissionOutcome.RejectedQueueFull, refused.Outcome);
+        Assert.InRange(refused.Result!.Value.RetryAfter!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(120));
+    }
+
+    [Fact]
+    public void Enter_BeyondTheBytesThatMayWait_IsRefused()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWaitingBytes = 1 << 20 });
+        world.Enter(CorePool.Request("running"));
+        var waiting = world.Enter(CorePool.Request(bodyBytes: 1 << 20));
+
+        var refused = world.Enter(CorePool.Request(bodyBytes: 1));
+        waiting.Waiter!.Cancel();
+        var accepted = world.Enter(CorePool.Request(bodyBytes: 1));
+
+        Assert.Equal(AdmissionOutcome.RejectedQueueFull, refused.Outcome);
+        Assert.Null(accepted.Outcome);
+    }
+
+    [Fact]
+    public void Enter_AfterTheLongestWait_ExpiresExactlyThen()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromSeconds(5) });
+        world.Enter(CorePool.Request("running"));
+        var entry = world.Enter(CorePool.Request());
+
+        world.Time.Advance(TimeSpan.FromSeconds(5) - TimeSpan.FromTicks(1));
+        var before = entry.Outcome;
+        world.Time.Advance(TimeSpan.FromTicks(1));
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.ExpiredInQueue, entry.Outcome);
+        Assert.Equal(0, world.Dispatcher.Waiting(PriorityClass.Default));
+    }
+
+    [Fact]
+    public void Enter_WithADeadlineOfItsOwn_EndsThere()
+    {
+        using var world = new CorePool();
+        world.Enter(CorePool.Request("running"));
+        var entry = world.Enter(CorePool.Request(deadline: TimeSpan.FromSeconds(2)));
+
+        world.Time.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.Equal(AdmissionOutcome.DeadlineExceeded, entry.Outcome);
+        Assert.Null(entry.Result!.Value.RetryAfter);
+    }
+
+    [Fact]
+    public void Enter_WithoutAReplicaThatWorks_IsRefusedAtOnce()
+    {
+        using var world = new CorePool(replicas: 0);
+
+        var entry = world.Enter(CorePool.Request());
+
+        Assert.Equal(AdmissionOutcome.RejectedNoReplica, entry.Outcome);
+        Assert.NotNull(entry.Result!.Value.RetryAfter);
+    }
+
+    [Fact]
+    public void Enter_LargerThanEveryContext_IsRefusedAtOnce()
+    {
+        using var world = new CorePool();
+        world.Pool.Replicas[0].Observe(new EngineReport { ContextTokens = 50, ReadAt = 1 });
+
+        var entry = world.Enter(CorePool.Request());
+
+        Assert.Equal(AdmissionOutcome.RejectedTooLarge, entry.Outcome);
+    }
+
+    [Fact]
+    public void Enter_WhenTheLastReplicaFailsMeanwhile_ExpiresAsWithoutReplica()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromSeconds(5) });
+        world.Enter(CorePool.Request("running"));
+        var entry = world.Enter(CorePool.Request());
+
+        world.Pool.Replicas[0].OnProbed(ReplicaHealth.Down);
+        world.Time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Equal(AdmissionOutcome.RejectedNoReplica, entry.Outcome);
+    }
+
+    [Fact]
+    public void Enter_ForAReplicaThatIsDown_IsRefusedAtOnce()
+    {
+        using var world = new CorePool(replicas: 2);
+        world.Pool.Replicas[0].OnProbed(ReplicaHealth.Down);
+
+        var pinned = world.Enter(CorePool.Request(), constraints: new Constraints([], 0));
+
+        Assert.Equal(AdmissionOutcome.RejectedNoReplica, pinned.Outcome);
+    }
+
+    [Fact]
+    public void Enter_WithADeadlineOfItsOwn_CountsItFromItsArrival()
+    {
+        using var world = new CorePool();
+        var arrivedAt = world.Time.GetTimestamp();
+        world.Time.Advance(TimeSpan.FromSeconds(2));
+        world.Enter(CorePool.Request("running") with { Deadline = TimeSpan.FromSeconds(3), ArrivedAt = arrivedAt });
+        var waiting = world.Enter(CorePool.Request() with { Deadline = TimeSpan.FromSeconds(3), ArrivedAt = arrivedAt });
+        var tooLate = world.Enter(CorePool.Request() with { Deadline = TimeSpan.FromSeconds(2), ArrivedAt = arrivedAt });
+
+        world.Time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal((AdmissionOutcome.DeadlineExceeded, AdmissionOutcome.DeadlineExceeded), (waiting.Outcome, tooLate.Outcome));
+        Assert.Equal(TimeSpan.FromSeconds(1), waiting.Result!.Value.Waited);
+        Assert.Equal(TimeSpan.Zero, tooLate.Result!.Value.Waited);
+    }
+}

@@ -1,0 +1,173 @@
+namespace Gateway.Replicas;
+
+/// <summary>What one request holds for itself now, and for how many steps each of its sequences grows by a token.</summary>
+internal record struct Course(double HeldTokens, double Steps, int Sequences)
+{
+    /// <summary>The paper's margin: an answer is never believed to be closer to its end than this.</summary>
+    public const double LeastRemainingTokens = 16;
+
+    // An answer that outlived its expectation goes on for a tenth of what it has.
+    private const double LeastRemainingShare = 0.1;
+
+    /// <summary>Tokens that a request which has just been sent will still generate.</summary>
+    public static double RemainingOf(in LoadProfile load) => Math.Max(LeastRemainingTokens, load.OutputTokens);
+
+    // What was expected at the start less what came, as published, and not what a long answer is expected to go on for: with every answer at its conditional
+    // mean all would seem to end together, and the peak of the sum is far above the sum of those that really end one by one.
+    public static Course Of(LoadReservation reservation)
+    {
+        var (load, generated) = (reservation.Load, reservation.GeneratedTokens);
+        var remaining = Math.Max(LeastRemainingTokens, Math.Max(load.OutputTokens - generated, LeastRemainingShare * generated));
+        return new Course(Math.Max(0, load.PromptTokens + generated + 1 - reservation.SharedTokens), remaining / load.Sequences, load.Sequences);
+    }
+}
+
+/// <summary>What is in flight at one replica: sums, and every answer's course in the order of its end. Guarded by its replica's lock.</summary>
+internal sealed class TokenLedger
+{
+    private readonly InFlightBlocks _blocks = new();
+    private readonly Action<LoadReservation> _refresh;
+    private Course[] _courses = new Course[16];
+    private LoadReservation[] _inFlight = new LoadReservation[16];
+    private long _reservedTokens;
+    private double _ownTokens;
+    private double _comingTokens;
+
+    public TokenLedger() => _refresh = Refresh;
+
+    public int Requests { get; private set; }
+
+    /// <summary>Answers being generated: more than the requests where one asks for several.</summary>
+    public int Sequences { get; private set; }
+
+    /// <summary>KV room given out: prompts, what came and what is expected; a prompt block once however many hold it.</summary>
+    public long ReservedTokens => Math.Max(0, _reservedTokens - _blocks.RepeatedTokens);
+
+    /// <summary>Prompt tokens sent and not yet computed.</summary>
+    public long QueuedPrefillTokens { get; private set; }
+
+    /// <summary>Expected output tokens still to come.</summary>
+    public double OutstandingTokens { get; private set; }
+
+    /// <summary>Prompt tokens that two requests or more hold together: there until the last of them has ended.</summary>
+    public long SharedTokens => _blocks.SharedTokens;
+
+    /// <summary>Tokens held now, shared ones once.</summary>
+    public double HeldTokens => SharedTokens + _ownTokens;
+
+    /// <summary>Tokens held if all answers ended together: no peak is higher.</summary>
+    public double AtEndTokens => HeldTokens + _comingTokens;
+
+    /// <summary>The courses, the first to end first.</summary>
+    public ReadOnlySpan<Course> Courses => _courses.AsSpan(0, Requests);
+
+    /// <summary>Prompt blocks held.</summary>
+    public int Blocks => _blocks.Count;
+
+    public PromptOverlap Overlap(in LoadProfile load) => _blocks.Find(load);
+
+    public void Add(LoadReservation reservation)
+    {
+        if (Requests == _courses.Length)
+        {
+            Array.Resize(ref _courses, 2 * Requests);
+            Array.Resize(ref _inFlight, 2 * Requests);
+        }
+        _blocks.Add(reservation, _refresh);
+        Sequences += reservation.Load.Sequences;
+        _reservedTokens += reservation.ReservedTokens;
+        QueuedPrefillTokens += reservation.QueuedPrefillTokens;
+        OutstandingTokens += reservation.OutstandingTokens;
+        Put(Requests++, reservation, Course.Of(reservation));
+        Sum(_courses[Requests - 1], 1);
+        Settle(Requests - 1);
+    }
+
+    /// <summary>The prompt is computed.</summary>
+    public void EndPrefill(LoadReservation reservation)
+    {
+        QueuedPrefillTokens -= reservation.QueuedPrefillTokens;
+        reservation.QueuedPrefillTokens = 0;
+    }
+
+    /// <summary>The answer grew.</summary>
+    /// <returns>Whether its room shrank.</returns>
+    public bool Grow(LoadReservation reservation, long generatedTokens, double remainingTokens)
+    {
+        OutstandingTokens += remainingTokens - reservation.OutstandingTokens;
+        reservation.OutstandingTokens = remainingTokens;
+        if (generatedTokens <= 0)
+        {
+            return false;
+        }
+        var reserved = reservation.Load.PromptTokens + generatedTokens + (long)Math.Ceiling(remainingTokens);
+        var shrank = reserved < reservation.ReservedTokens;
+        _reservedTokens += reserved - reservation.ReservedTokens;
+        reservation.ReservedTokens = reserved;
+        reservation.GeneratedTokens = generatedTokens;
+        Refresh(reservation);
+        return shrank;
+    }
+
+    public void Remove(LoadReservation reservation)
+    {
+        var index = reservation.Index;
+        Sum(_courses[index], -1);
+        for (Requests--; index < Requests; index++)
+        {
+            Put(index, _inFlight[index + 1], _courses[index + 1]);
+        }
+        _inFlight[Requests] = null!;
+        _blocks.Remove(reservation, _refresh);
+        Sequences -= reservation.Load.Sequences;
+        _reservedTokens -= reservation.ReservedTokens;
+        QueuedPrefillTokens -= reservation.QueuedPrefillTokens;
+        OutstandingTokens = Math.Max(0, OutstandingTokens - reservation.OutstandingTokens);
+        if (Requests == 0)
+        {
+            // Sums of fractions drift; an idle replica has no work, exactly.
+            (OutstandingTokens, _comingTokens) = (0, 0);
+        }
+    }
+
+    private void Refresh(LoadReservation reservation)
+    {
+        var index = reservation.Index;
+        Sum(_courses[index], -1);
+        _courses[index] = Course.Of(reservation);
+        Sum(_courses[index], 1);
+        Settle(index);
+    }
+
+    private void Sum(in Course course, int sign)
+    {
+        _ownTokens += sign * course.HeldTokens;
+        _comingTokens += sign * course.Steps * course.Sequences;
+    }
+
+    private void Settle(int index)
+    {
+        for (; index > 0 && _courses[index - 1].Steps > _courses[index].Steps; index--)
+        {
+            Swap(index, index - 1);
+        }
+        for (; index < Requests - 1 && _courses[index + 1].Steps < _courses[index].Steps; index++)
+        {
+            Swap(index, index + 1);
+        }
+    }
+
+    private void Swap(int a, int b)
+    {
+        var (reservation, course) = (_inFlight[a], _courses[a]);
+        Put(a, _inFlight[b], _courses[b]);
+        Put(b, reservation, course);
+    }
+
+    private void Put(int index, LoadReservation reservation, in Course course)
+    {
+        _inFlight[index] = reservation;
+        _courses[index] = course;
+        reservation.Index = index;
+    }
+}
