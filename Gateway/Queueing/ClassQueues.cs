@@ -21,7 +21,7 @@ internal sealed class ClassQueues
     /// <summary>Body bytes that the waiting requests hold.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Those that only one replica can answer, in the order of their arrival: they wait beside the others, not before them.</summary>
+    /// <summary>Those that wait for one replica, in the order of their arrival: they wait beside the others, not before them.</summary>
     public IReadOnlyList<Waiter> Pinned => _pinned;
 
     public int CountOf(PriorityClass priority) => _counts[(int)priority];

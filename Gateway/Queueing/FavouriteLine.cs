@@ -1,0 +1,62 @@
+using Gateway.Replicas;
+
+namespace Gateway.Queueing;
+
+/// <summary>Those who wait for a full replica that holds the beginning of their prompt, although others have room. Guarded by its dispatcher's lock.</summary>
+internal sealed class FavouriteLine(Placer placer, ClassQueues waiting)
+{
+    private readonly HashSet<Replica> _stillFull = [];
+
+    /// <summary>Room may have returned: everybody is looked at anew.</summary>
+    public void BeginRound() => _stillFull.Clear();
+
+    /// <summary>Whether a request may be told to wait for a favourite, or to go on waiting.</summary>
+    public static bool MayWait(Waiter waiter, TimeSpan now, DispatchPlan plan) =>
+        waiter.Favourite is null ? plan.Routing.FavouriteWait > TimeSpan.Zero : now < waiter.FavouriteUntil;
+
+    /// <summary>Whether a request need not be tried: its favourite is still full. Of those who wait for the same one the first is looked at for all.</summary>
+    public bool StillWaits(Waiter waiter, TimeSpan now, DispatchPlan plan)
+    {
+        if (waiter.Favourite is not { } favourite || now >= waiter.FavouriteUntil || favourite.Health != ReplicaHealth.Up)
+        {
+            return false;
+        }
+        if (!_stillFull.Contains(favourite) && Placer.HasRoom(favourite, waiter.Request, waiter.Estimate, plan))
+        {
+            return false;
+        }
+        _stillFull.Add(favourite);
+        return true;
+    }
+
+    /// <summary>Lets a request wait beside the queue, where nobody waits behind it.</summary>
+    /// <param name="waiter">Queued, or about to be.</param>
+    /// <param name="favourite">What it waits for.</param>
+    /// <param name="until">How long at most.</param>
+    /// <param name="patience">Wakes the queue then.</param>
+    public void Stand(Waiter waiter, Replica favourite, TimeSpan until, ITimer patience)
+    {
+        var isQueued = waiter.HeapIndex >= 0;
+        if (isQueued)
+        {
+            waiting.Remove(waiter);
+        }
+        (waiter.Favourite, waiter.FavouriteUntil, waiter.Patience) = (favourite, until, patience);
+        waiter.HeldFor = HoldReason.Favourite;
+        placer.NoteWaiting(favourite, 1);
+        if (isQueued)
+        {
+            waiting.Add(waiter);
+        }
+    }
+
+    /// <summary>A request's wait ended, whatever for.</summary>
+    public void OnDecided(Waiter waiter)
+    {
+        waiter.Patience?.Dispose();
+        if (waiter.Favourite is { } favourite)
+        {
+            placer.NoteWaiting(favourite, -1);
+        }
+    }
+}
