@@ -78,10 +78,23 @@ public sealed class FavouriteTests
         Assert.Equal(entries.Count(entry => entry.Outcome is null), world.Dispatcher.Waiting(PriorityClass.Default));
     }
 
-    // One of two replicas is full with a request whose 100,000 tokens the next one shares; the other is idle but has seen nothing of it.
-    private static CorePool WithAFullFavourite(out CorePool.Entry first, RoutingOptions? routing = null, int slots = 4)
+    [Fact]
+    public void Enter_WithAFullQueueOfThoseWhoWaitByChoice_TakesTheRoomThatThereIs()
     {
-        var world = new CorePool(2, slots, routing: routing);
+        using var world = WithAFullFavourite(out var first, queue: new QueueOptions { MaxWaiting = 1 });
+        var waiting = Enter(world, Shared);
+
+        var next = Enter(world, Shared);
+
+        Assert.Null(waiting.Outcome);
+        Assert.Equal(AdmissionOutcome.Admitted, next.Outcome);
+        Assert.NotEqual(first.Replica, next.Replica);
+    }
+
+    // One of two replicas is full with a request whose 100,000 tokens the next one shares; the other is idle but has seen nothing of it.
+    private static CorePool WithAFullFavourite(out CorePool.Entry first, RoutingOptions? routing = null, int slots = 4, QueueOptions? queue = null)
+    {
+        var world = new CorePool(2, slots, queue: queue, routing: routing);
         var filling = Enter(world, Shared, outputTokens: 20);
         filling.Result!.Value.Reservation!.OnFirstToken();
         first = filling;

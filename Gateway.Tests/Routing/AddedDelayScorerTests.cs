@@ -65,12 +65,16 @@ public sealed class AddedDelayScorerTests
     }
 
     [Fact]
-    public void Score_OfASessionWithoutBlocks_TakesItsReplicaForTheHolder()
+    public void Choose_OfASession_StaysWhereNoBlockSaysMoreAndFollowsTheBlocksWhereOneDoes()
     {
-        var unknown = new Candidate { Replica = Replica(), HoldsSession = true, IsPrefixUnknown = true };
+        var router = new Router(() => RoutingPolicies.Plan(new RoutingOptions(), new Random(1)), new Random(2));
+        var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), new TrafficMeans(1_000, 250, 0));
+        var home = new Candidate { Replica = Replica() with { RunningSequences = 3, OutstandingTokens = 900 }, HoldsSession = true };
+        var holder = new Candidate { Replica = Replica(), PrefixHitTokens = 900 };
 
-        Assert.Equal(CostOf(unknown with { HoldsSession = false, PrefixHitTokens = 999 }), CostOf(unknown), 9);
-        Assert.Equal(CostOf(unknown with { HoldsSession = false }), CostOf(unknown with { IsPrefixUnknown = false }), 9);
+        Assert.Equal(1, router.Choose(query, [holder with { PrefixHitTokens = 0 }, home]));
+        Assert.Equal(0, router.Choose(query, [holder, home]));
+        Assert.Equal(0, router.Choose(query, [holder with { PrefixHitTokens = 0 }, home with { Replica = home.Replica with { OutstandingTokens = 1e6 } }]));
     }
 
     [Fact]

@@ -48,7 +48,7 @@ public sealed class Dispatcher : IDisposable
         _plan = plan;
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
-        _favourites = new FavouriteLine(_placer, _waiting);
+        _favourites = new FavouriteLine(_placer, _waiting, time, OnRoomReturned);
         _drain = new DrainRate(time);
         _deadlines = new DeadlineCheck(pool, prefixes);
         _overtaking = new Overtaking(_placer);
@@ -234,7 +234,7 @@ public sealed class Dispatcher : IDisposable
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
         !_placer.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
-        : _waiting.Count >= plan.Queue.MaxWaiting || _waiting.Bytes + waiter.Request.Body.BodyBytes > plan.Queue.MaxWaitingBytes ? AdmissionOutcome.RejectedQueueFull
+        : _waiting.IsFullFor(waiter, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
@@ -342,14 +342,15 @@ public sealed class Dispatcher : IDisposable
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
-        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, FavouriteLine.MayWait(waiter, Now(), plan)) is not { } placed)
+        // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
+        var mayWait = FavouriteLine.MayWait(waiter, Now(), plan) && !(waiter.Favourite is null && _waiting.IsFullFor(waiter, plan.Queue));
+        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
             waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
             if (_placer.Favourite is { } favourite && waiter.Favourite is null)
             {
-                var patience = _time.CreateTimer(_ => OnRoomReturned(), null, plan.Routing.FavouriteWait, Timeout.InfiniteTimeSpan);
-                _favourites.Stand(waiter, favourite, Now() + plan.Routing.FavouriteWait, patience);
+                _favourites.Stand(waiter, favourite, Now(), plan.Routing.FavouriteWait);
             }
             return null;
         }

@@ -3,7 +3,11 @@ using Gateway.Replicas;
 namespace Gateway.Queueing;
 
 /// <summary>Those who wait for a full replica that holds the beginning of their prompt, although others have room. Guarded by its dispatcher's lock.</summary>
-internal sealed class FavouriteLine(Placer placer, ClassQueues waiting)
+/// <param name="placer">Told who waits for which replica.</param>
+/// <param name="waiting">Where they wait.</param>
+/// <param name="time">The clock.</param>
+/// <param name="patienceEnds">Wakes the queue when somebody has waited long enough; outside every lock.</param>
+internal sealed class FavouriteLine(Placer placer, ClassQueues waiting, TimeProvider time, Action patienceEnds)
 {
     private readonly HashSet<Replica> _stillFull = [];
 
@@ -32,16 +36,17 @@ internal sealed class FavouriteLine(Placer placer, ClassQueues waiting)
     /// <summary>Lets a request wait beside the queue, where nobody waits behind it.</summary>
     /// <param name="waiter">Queued, or about to be.</param>
     /// <param name="favourite">What it waits for.</param>
-    /// <param name="until">How long at most.</param>
-    /// <param name="patience">Wakes the queue then.</param>
-    public void Stand(Waiter waiter, Replica favourite, TimeSpan until, ITimer patience)
+    /// <param name="now">The dispatcher's time.</param>
+    /// <param name="longest">How long at most.</param>
+    public void Stand(Waiter waiter, Replica favourite, TimeSpan now, TimeSpan longest)
     {
+        var patience = time.CreateTimer(_ => patienceEnds(), null, longest, Timeout.InfiniteTimeSpan);
         var isQueued = waiter.HeapIndex >= 0;
         if (isQueued)
         {
             waiting.Remove(waiter);
         }
-        (waiter.Favourite, waiter.FavouriteUntil, waiter.Patience) = (favourite, until, patience);
+        (waiter.Favourite, waiter.FavouriteUntil, waiter.Patience) = (favourite, now + longest, patience);
         waiter.HeldFor = HoldReason.Favourite;
         placer.NoteWaiting(favourite, 1);
         if (isQueued)

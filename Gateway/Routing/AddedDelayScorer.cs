@@ -29,7 +29,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
         double output = query.Estimate.OutputTokens;
         var batch = replica.RunningSequences;
 
-        var own = rates.PrefillSeconds(Math.Max(1, prompt - HitTokens(query, candidate)));
+        var own = rates.PrefillSeconds(Math.Max(1, prompt - candidate.PrefixHitTokens));
         var anew = own * (1 + (Displacement * query.Traffic.HitShare));
         var prefill = ((replica.QueuedPrefillTokens * rates.PrefillPerToken) + anew) * (1 + batch);
 
@@ -40,10 +40,6 @@ public sealed class AddedDelayScorer : IReplicaScorer
             * query.Estimate.Sequences * (rates.StepPerSequence + (rates.StepPerContextToken * context));
         return ((prefill + slowed) * (1 + candidate.Coldness)) + decode + RoomWaitSeconds(query, candidate, step);
     }
-
-    // A session says where the conversation is when its prompt is too short, or the index off, to tell by blocks: then all but the last token counts as held.
-    private static int HitTokens(in RoutingQuery query, in Candidate candidate) =>
-        candidate.PrefixHitTokens == 0 && candidate.HoldsSession && candidate.IsPrefixUnknown ? query.Estimate.PromptTokens - 1 : candidate.PrefixHitTokens;
 
     /// <summary>Until enough of what runs has ended: an ending frees a mean prompt and answer, and in the time of a mean answer all that run end once.</summary>
     private static double RoomWaitSeconds(in RoutingQuery query, in Candidate candidate, double step)

@@ -71,11 +71,9 @@ public sealed class PrefixIndex
             {
                 return;
             }
-            var isUnknown = !options.Prefix.Enabled || request.Prefix.Blocks.Length == 0;
             var notBefore = now - Ticks(options.SessionTtl);
             foreach (ref var candidate in candidates)
             {
-                candidate.IsPrefixUnknown = isUnknown;
                 candidate.HoldsSession = _sessions.UsedAt(request.SessionKey, candidate.Replica.Slot) >= notBefore;
             }
         }

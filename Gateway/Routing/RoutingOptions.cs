@@ -26,7 +26,7 @@ public sealed record RoutingOptions
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>A favourite of policy <c>least_work</c> is passed over when its outstanding work exceeds the least by more than this. A session stays with its replica until then; a prefix draws only as far as the prefill it saves.</summary>
+    /// <summary>A session leaves its replica when that one's outstanding work exceeds the least by more than this; with the policy <c>least_work</c> a prefix stops drawing then, too.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan OverloadSeconds { get; init; } = TimeSpan.FromSeconds(2);
 

@@ -10,7 +10,7 @@ public static class RoutingPolicies
 
     private static readonly Dictionary<string, Func<RoutingOptions, Random, IReplicaScorer[]>> Policies = new()
     {
-        ["least_delay"] = (_, _) => [new AddedDelayScorer()],
+        ["least_delay"] = (options, _) => [new AddedDelayScorer(), new SessionScorer(options.OverloadSeconds, onlyWithoutHits: true)],
         ["least_work"] = (options, _) => Affine(options, new OutstandingWorkScorer()),
         ["least_tokens"] = (_, _) => [new LeastTokensScorer()],
         ["least_requests"] = (_, _) => [new LeastRequestsScorer()],

@@ -30,9 +30,6 @@ public struct Candidate
     /// <summary>Whether it answered the session's last request.</summary>
     public bool HoldsSession;
 
-    /// <summary>Whether nothing is known of its prefix cache for this request: the prompt has no whole block, or the index is off.</summary>
-    public bool IsPrefixUnknown;
-
     /// <summary>How many times more its load counts than it is, because it came up lately; 0: no more.</summary>
     public double Coldness;
 
