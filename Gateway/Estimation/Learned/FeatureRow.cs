@@ -10,7 +10,7 @@ internal sealed class FeatureRow
     /// <summary>Features are told apart by this many bits of their hash.</summary>
     public const int Bits = 18;
 
-    private const int MaxOpening = 24;
+    private const int MaxOpening = 16;
     private const int Others = 128;
 
     // Values by which each kind of feature enters; the words together have length 1.
@@ -35,6 +35,9 @@ internal sealed class FeatureRow
 
     public ReadOnlySpan<double> Numbers => _numbers;
 
+    /// <summary>Of all its words: two requests of one prompt have the same.</summary>
+    public uint TextHash { get; private set; }
+
     /// <summary>The words of the request that fills it; null: none.</summary>
     public TextSketch? Sketch { get; private set; }
 
@@ -45,6 +48,7 @@ internal sealed class FeatureRow
     public void Fill(InferenceRequest request, LengthKey key, LengthKey everybody)
     {
         _count = 0;
+        TextHash = 0;
         Sketch = request.Body.Sketch;
         HintTokens = request.Body.ExpectedOutputTokensHint;
         FeatureNumbers.Read(request.Body, _numbers);
@@ -117,6 +121,7 @@ internal sealed class FeatureRow
             var value = count == 1 ? 1 : 1 + MathF.Log(count);
             Add(TextSketch.HashOf(term), value);
             squares += value * value;
+            TextHash = Hash.Join(TextHash, term);
         }
         // How a message opens says most; what it means for this application in particular is learned apart.
         var opening = Math.Min(MaxOpening, sketch.Terms.Length);

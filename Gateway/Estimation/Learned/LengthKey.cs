@@ -92,6 +92,9 @@ internal sealed class LengthKey
     /// <summary>ln(1 + median length).</summary>
     public double MedianLog => Math.Log(1 + Lengths.Published.Median);
 
+    /// <summary>What a miss of ln(1 + length) is measured in: the root of the key's own spread, so that a key of like answers is ordered as finely as one of unlike ones.</summary>
+    public double MissUnit => Lengths.Published.RootSpread;
+
     /// <summary>What an expert's foresight, ln(1 + length), is off by in the middle.</summary>
     public double CorrectionOf(int expert) => _corrections[expert];
 
