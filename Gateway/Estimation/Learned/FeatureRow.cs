@@ -35,9 +35,6 @@ internal sealed class FeatureRow
 
     public ReadOnlySpan<double> Numbers => _numbers;
 
-    /// <summary>Of all its words: two requests of one prompt have the same.</summary>
-    public uint TextHash { get; private set; }
-
     /// <summary>The words of the request that fills it; null: none.</summary>
     public TextSketch? Sketch { get; private set; }
 
@@ -48,7 +45,6 @@ internal sealed class FeatureRow
     public void Fill(InferenceRequest request, LengthKey key, LengthKey everybody)
     {
         _count = 0;
-        TextHash = 0;
         Sketch = request.Body.Sketch;
         HintTokens = request.Body.ExpectedOutputTokensHint;
         FeatureNumbers.Read(request.Body, _numbers);
@@ -121,7 +117,6 @@ internal sealed class FeatureRow
             var value = count == 1 ? 1 : 1 + MathF.Log(count);
             Add(TextSketch.HashOf(term), value);
             squares += value * value;
-            TextHash = Hash.Join(TextHash, term);
         }
         // How a message opens says most; what it means for this application in particular is learned apart.
         var opening = Math.Min(MaxOpening, sketch.Terms.Length);

@@ -16,7 +16,6 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
     private const int Replays = 8;
     private const int MaxFeatures = 1500;
 
-    private readonly PromptCounts _prompts = new();
     private readonly Weight[] _weights = new Weight[1 << FeatureRow.Bits];
     private readonly ReplayStore _store = new(seed);
 
@@ -31,10 +30,8 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
 
     public void Learn(FeatureRow row, LengthKey key, double logLength, double weight)
     {
-        // The tenth answer to one prompt says less about other prompts than the first one did.
-        var share = (float)(weight / Math.Sqrt(1 + _prompts.Take(row.TextHash)));
-        Step(row.Buckets, row.Values, (logLength - key.MedianLog) / key.MissUnit, share);
-        _store.Add(row, key, logLength, share);
+        Step(row.Buckets, row.Values, (logLength - key.MedianLog) / key.MissUnit, (float)weight);
+        _store.Add(row, key, logLength, (float)weight);
         var left = MaxFeatures - row.Buckets.Length;
         for (var i = 0; i < Replays && left > 0; i++)
         {
