@@ -107,7 +107,8 @@ internal sealed class LengthKey
     {
         _share = (_share * Math.Pow(1 - (1 / ShareMemory), answer - _shareAt)) + (1 / ShareMemory);
         _shareAt = answer;
-        return Math.Min(1, FullShare / _share);
+        var fair = Math.Min(1, FullShare / _share);
+        return fair * fair;
     }
 
     /// <summary>Takes an answer: its length, and as a multiple of what was foreseen.</summary>
