@@ -19,7 +19,30 @@ public sealed class EstimateCalibrationTests
 
         var reading = _calibration.Read("llama");
 
-        Assert.Equal(new CalibrationReading(3, 2.0 / 3, 5, 9), reading);
+        Assert.Equal(new CalibrationReading(3, 2.0 / 3, 5, 9, 0.5), reading);
+    }
+
+    [Fact]
+    public void Read_AnswersInAndOutOfOrder_TellsTheShareOfPairsInOrder()
+    {
+        Answer(expected: 10, actual: 5);
+        Answer(expected: 20, actual: 50);
+        Answer(expected: 30, actual: 8);
+        Answer(expected: 5, actual: 8);
+        Answer(expected: 5, actual: 9);
+
+        // Right, wrong, no pair as both are equally long, and half as both were estimated alike.
+        Assert.Equal(0.5, _calibration.Read("llama")!.Value.OrderedPairsRatio);
+
+        void Answer(double expected, int actual) => _calibration.Record("llama", expected, 100, actual);
+    }
+
+    [Fact]
+    public void Read_OneAnswer_KnowsNoOrder()
+    {
+        _calibration.Record("llama", 10, 20, 15);
+
+        Assert.Null(_calibration.Read("llama")!.Value.OrderedPairsRatio);
     }
 
     [Fact]

@@ -9,6 +9,9 @@ public sealed class LengthHistogram
     /// <summary>Bins per octave.</summary>
     public const int PerOctave = 4;
 
+    private const double LeastSpread = 0.1;
+    private const double MostSpread = 2;
+
     private static readonly double[] Edges = MakeEdges();
     private readonly double[] _survival = new double[Bins + 1];
 
@@ -26,10 +29,14 @@ public sealed class LengthHistogram
             _survival[bin] /= total;
         }
         Median = Quantile(0.5);
+        RootSpread = Math.Sqrt(Math.Clamp(Math.Log((1 + Quantile(0.84)) / (1 + Quantile(0.16))) / 2, LeastSpread, MostSpread));
     }
 
     /// <summary>The length that half of the answers do not exceed.</summary>
     public double Median { get; }
+
+    /// <summary>Root of half the way from the 16 % to the 84 % quantile of ln(1 + length), which is one deviation of a bell; that way cut to 0.1 to 2.</summary>
+    public double RootSpread { get; }
 
     /// <summary>The bin that holds a length.</summary>
     public static int BinOf(double tokens) =>

@@ -7,7 +7,8 @@ namespace Gateway.Telemetry;
 /// <param name="CoverageRatio">Share no longer than their estimated 0.9 quantile, 0 to 1.</param>
 /// <param name="MeanErrorTokens">Actual minus expected, on average; positive: answers are longer than believed.</param>
 /// <param name="MeanAbsoluteErrorTokens">The same without sign.</param>
-public readonly record struct CalibrationReading(int Answers, double CoverageRatio, double MeanErrorTokens, double MeanAbsoluteErrorTokens);
+/// <param name="OrderedPairsRatio">Share of neighbouring answers of unlike length that were estimated in the right order, 0 to 1; an equal estimate counts half, 0.5 is chance. Null: no such pair.</param>
+public readonly record struct CalibrationReading(int Answers, double CoverageRatio, double MeanErrorTokens, double MeanAbsoluteErrorTokens, double? OrderedPairsRatio);
 
 /// <summary>Compares estimates with answers, per model, over a sliding window. Thread-safe; bounded by the number of models ever configured.</summary>
 public sealed class EstimateCalibration
@@ -22,7 +23,7 @@ public sealed class EstimateCalibration
     /// <param name="upperTokens">The estimate's 0.9 quantile.</param>
     /// <param name="actualTokens">Tokens of the whole answer.</param>
     public void Record(string model, double expectedTokens, int upperTokens, int actualTokens) =>
-        _windows.GetOrAdd(model, static _ => new Window()).Add((float)(actualTokens - expectedTokens), actualTokens <= upperTokens);
+        _windows.GetOrAdd(model, static _ => new Window()).Add((float)expectedTokens, actualTokens, actualTokens <= upperTokens);
 
     /// <summary>Null before a model's first whole answer.</summary>
     public CalibrationReading? Read(string model) => _windows.TryGetValue(model, out var window) ? window.Read() : null;
@@ -32,15 +33,21 @@ public sealed class EstimateCalibration
         private readonly Lock _gate = new();
         private readonly float[] _errors = new float[WindowAnswers];
         private readonly bool[] _covered = new bool[WindowAnswers];
+
+        // Twice the points of each pair; -1: no pair.
+        private readonly sbyte[] _ordered = new sbyte[WindowAnswers];
+        private (float Expected, int Actual)? _before;
         private int _count;
         private int _next;
 
-        public void Add(float error, bool isCovered)
+        public void Add(float expected, int actual, bool isCovered)
         {
             lock (_gate)
             {
-                _errors[_next] = error;
+                _errors[_next] = actual - expected;
                 _covered[_next] = isCovered;
+                _ordered[_next] = PointsOf(expected, actual);
+                _before = (expected, actual);
                 _next = (_next + 1) % WindowAnswers;
                 _count = Math.Min(_count + 1, WindowAnswers);
             }
@@ -59,8 +66,23 @@ public sealed class EstimateCalibration
                 }
                 // A window is created together with its first answer; a reader may come between the two.
                 var answers = Math.Max(1, _count);
-                return new CalibrationReading(_count, (double)covered / answers, sum / answers, distance / answers);
+                return new CalibrationReading(_count, (double)covered / answers, sum / answers, distance / answers, OrderedLocked());
             }
+        }
+
+        private sbyte PointsOf(float expected, int actual) => _before is { } before && before.Actual != actual
+            ? (sbyte)(1 + (Math.Sign(expected - before.Expected) * Math.Sign(actual - before.Actual)))
+            : (sbyte)-1;
+
+        private double? OrderedLocked()
+        {
+            var (pairs, points) = (0, 0);
+            foreach (var ordered in _ordered.AsSpan(0, _count))
+            {
+                pairs += ordered >= 0 ? 1 : 0;
+                points += Math.Max((sbyte)0, ordered);
+            }
+            return pairs == 0 ? null : points / (2.0 * pairs);
         }
     }
 }

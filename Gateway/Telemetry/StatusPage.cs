@@ -120,6 +120,10 @@ public static class StatusPage
         json.WriteNumber("coverage_ratio", Math.Round(reading.CoverageRatio, 4));
         json.WriteNumber("mean_error_tokens", Math.Round(reading.MeanErrorTokens, 1));
         json.WriteNumber("mean_absolute_error_tokens", Math.Round(reading.MeanAbsoluteErrorTokens, 1));
+        if (reading.OrderedPairsRatio is { } ordered)
+        {
+            json.WriteNumber("ordered_pairs_ratio", Math.Round(ordered, 4));
+        }
         json.WriteEndObject();
     }
 

@@ -32,6 +32,26 @@ public sealed class ScenarioTests
         Assert.All(files, file => Assert.Empty(ScenarioReader.Read(File.ReadAllText(file), Path.GetFileName(file), DataFiles.None).Problems));
     }
 
+    [Theory]
+    [InlineData(14, 12, 0.75, 5)]
+    [InlineData(17, 12, 0.375, 0)]
+    [InlineData(14, 20, null, 0)]
+    public void Recovered_OfWhatTheBestGains_DecidesTheClaim(double policy, double best, double? recovered, int holds)
+    {
+        var file = ScenarioReader.Read(Good.Replace("expect: lower", "expect: recovers, share: 0.7", StringComparison.Ordinal).Replace("    policy: sal", "    policy: sal\n    best: lmetric", StringComparison.Ordinal), "s.yaml", DataFiles.None).Options!;
+        var result = new ScenarioResult
+        {
+            File = file,
+            Experiment = file.Experiments[0],
+            Claim = file.Experiments[0].Claims[0],
+            Pairs = [.. Enumerable.Repeat(((double?)20, (double?)policy), 5)],
+            Bests = [.. Enumerable.Repeat((double?)best, 5)],
+        };
+
+        Assert.Equal(recovered, result.Recovered);
+        Assert.Equal(holds, result.Holds);
+    }
+
     [Fact]
     public void Read_OfAGoodFile_FillsTheDefaults()
     {
@@ -49,10 +69,12 @@ public sealed class ScenarioTests
     [InlineData("    policy: sal", "    requests: 5\n    policy: sal", "s.yaml:7:15  experiments[0].requests: a generator has this among its own words")]
     [InlineData("    policy: sal", "    rate: 0\n    policy: sal", "s.yaml:7:11  experiments[0].rate:")]
     [InlineData("    policy: sal", "    flood: { times: 3 }\n    policy: sal", "experiments[0].flood.client: is required.")]
+    [InlineData("expect: lower", "expect: recovers, share: 0.5", "experiments[0].claims[0].expect: needs the share that is recovered")]
+    [InlineData("    policy: sal", "    best: sall\n    policy: sal", "s.yaml:7:11  experiments[0].best: No routing is called 'sall'.")]
     [InlineData("policy: sal", "policy: sall", "s.yaml:7:13  experiments[0].policy: No routing is called 'sall'.")]
     [InlineData("baseline: round_robin", "baseline: sal/sjf:2", "s.yaml:6:15  experiments[0].baseline: 'sjf:2': sjf takes no number")]
     [InlineData("ttft_mean", "ttft_meen", "s.yaml:9:19  experiments[0].claims[0].metric: no metric is called \"ttft_meen\".")]
-    [InlineData("expect: lower", "expect: less", "\"less\" is none of: lower, higher, same.")]
+    [InlineData("expect: lower", "expect: less", "\"less\" is none of: lower, higher, same, recovers.")]
     [InlineData("    claims:", "    seeds: [1, 2, 2, 3, 4]\n    claims:", "s.yaml:8:12  experiments[0].seeds: 5 to 100 different seeds are needed")]
     [InlineData("    claims:", "    fleet: { profile: rtx4091, speeds: [0] }\n    claims:", "no profile is called \"rtx4091\".")]
     [InlineData("    policy: sal\n", "", "experiments[0].policy: is required.")]

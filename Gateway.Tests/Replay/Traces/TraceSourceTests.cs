@@ -22,6 +22,24 @@ public sealed class TraceSourceTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public void Read_SeveralPromptFiles_MixesThemBySeed()
+    {
+        var spec = $"{_reading.Write("a.jsonl", Prompts(10, 20))}+{_reading.Write("b.jsonl", Prompts(30, 40))}";
+
+        var one = TraceReading.All(spec, new() { Seed = 1 });
+
+        Assert.Equal(Enumerable.Range(10, 20).Concat(Enumerable.Range(30, 40)), one.Select(row => row.OutputTokens).Order());
+        Assert.All(one, row => Assert.Equal(row.OutputTokens < 30 ? "a.jsonl" : "b.jsonl", row.ClientId));
+        Assert.Equal(one.OrderBy(row => row.Arrival), one);
+        Assert.Equal(one, TraceReading.All(spec, new() { Seed = 1 }));
+        Assert.NotEqual(one.Select(row => row.OutputTokens), TraceReading.All(spec, new() { Seed = 2 }).Select(row => row.OutputTokens));
+        Assert.Equal(5, TraceReading.All(spec, new() { Limit = 5 }).Count);
+    }
+
+    private static string[] Prompts(int first, int count) =>
+        [.. Enumerable.Range(first, count).Select(i => FormattableString.Invariant($$"""{"prompt": "say {{i}}", "prompt_tokens": 2, "output_tokens": {{i}}}"""))];
+
+    [Fact]
     public void Read_Twice_GivesTheSame()
     {
         var trace = TraceSource.Open(_reading.Write("some.csv", Rows), new());

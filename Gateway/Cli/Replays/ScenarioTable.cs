@@ -50,15 +50,17 @@ internal static class ScenarioTable
         result.Experiment.Name,
         $"{result.Experiment.Policy} against {result.Experiment.Baseline}",
         result.Claim.Metric,
-        EnumWords.Of(result.Claim.Expect),
+        EnumWords.Of(result.Claim.Expect) + (result.Claim.Share is { } share ? Percent(share) : ""),
         Figure(result.Baseline),
         Figure(result.Policy),
-        result.Ratio is { } ratio ? ratio.ToString("0.00", CultureInfo.InvariantCulture) : "–",
+        (result.Ratio is { } ratio ? ratio.ToString("0.00", CultureInfo.InvariantCulture) : "–") + (result.Recovered is { } recovered ? $" (recovers{Percent(recovered)})" : ""),
         result.Claim.Published ?? "–",
         result.Missing is { } file ? $"skipped: no {file}" : $"{Count(result.Holds)} of {Count(result.Pairs.Count)} seeds" + (result.IsReproduced ? "" : " (not reproduced)"),
     ];
 
     private static string Figure(double? value) => value is { } number ? ReportColumn.Number(number) : "–";
+
+    private static string Percent(double value) => (100 * value).ToString(" 0", CultureInfo.InvariantCulture) + " %";
 
     private static string Count(int value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -10,7 +10,7 @@ internal sealed class FeatureRow
     /// <summary>Features are told apart by this many bits of their hash.</summary>
     public const int Bits = 18;
 
-    private const int MaxOpening = 24;
+    private const int MaxOpening = 16;
     private const int Others = 128;
 
     // Values by which each kind of feature enters; the words together have length 1.

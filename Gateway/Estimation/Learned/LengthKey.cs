@@ -92,6 +92,9 @@ internal sealed class LengthKey
     /// <summary>ln(1 + median length).</summary>
     public double MedianLog => Math.Log(1 + Lengths.Published.Median);
 
+    /// <summary>What a miss of ln(1 + length) is measured in: the root of the key's own spread, so that a key of like answers is ordered as finely as one of unlike ones.</summary>
+    public double MissUnit => Lengths.Published.RootSpread;
+
     /// <summary>What an expert's foresight, ln(1 + length), is off by in the middle.</summary>
     public double CorrectionOf(int expert) => _corrections[expert];
 
@@ -104,7 +107,8 @@ internal sealed class LengthKey
     {
         _share = (_share * Math.Pow(1 - (1 / ShareMemory), answer - _shareAt)) + (1 / ShareMemory);
         _shareAt = answer;
-        return Math.Min(1, FullShare / _share);
+        var fair = Math.Min(1, FullShare / _share);
+        return fair * fair;
     }
 
     /// <summary>Takes an answer: its length, and as a multiple of what was foreseen.</summary>

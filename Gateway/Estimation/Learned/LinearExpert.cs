@@ -4,7 +4,7 @@ namespace Gateway.Estimation.Learned;
 /// <remarks>Readers may see a weight while it is written: a float is written whole, and a moment's older one is as good.</remarks>
 internal sealed class LinearExpert(int seed) : ILengthExpert
 {
-    private const float Rate = 0.3f;
+    private const float Rate = 0.2f;
 
     // Added to each weight's sum of squares: without it a word seen for the first time would explain its answer alone.
     private const float Caution = 3;
@@ -13,7 +13,7 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
     private const float MostError = 1;
 
     // Older answers seen again at most, and with the new one together at most about this many features: constant time.
-    private const int Replays = 4;
+    private const int Replays = 8;
     private const int MaxFeatures = 1500;
 
     private readonly Weight[] _weights = new Weight[1 << FeatureRow.Bits];
@@ -26,17 +26,17 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
         public float Squares;
     }
 
-    public double? Foresee(FeatureRow row, LengthKey key) => key.MedianLog + Dot(row.Buckets, row.Values);
+    public double? Foresee(FeatureRow row, LengthKey key) => key.MedianLog + (Dot(row.Buckets, row.Values) * key.MissUnit);
 
     public void Learn(FeatureRow row, LengthKey key, double logLength, double weight)
     {
-        Step(row.Buckets, row.Values, logLength - key.MedianLog, (float)weight);
+        Step(row.Buckets, row.Values, (logLength - key.MedianLog) / key.MissUnit, (float)weight);
         _store.Add(row, key, logLength, (float)weight);
         var left = MaxFeatures - row.Buckets.Length;
         for (var i = 0; i < Replays && left > 0; i++)
         {
             var again = _store.Draw();
-            Step(again.Buckets, again.Values, again.LogLength - again.Key.MedianLog, again.Weight);
+            Step(again.Buckets, again.Values, (again.LogLength - again.Key.MedianLog) / again.Key.MissUnit, again.Weight);
             left -= again.Buckets.Length;
         }
     }

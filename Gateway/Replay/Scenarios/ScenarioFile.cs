@@ -57,6 +57,9 @@ public sealed record ScenarioExperiment
     [Required]
     public string Policy { get; init; } = "";
 
+    /// <summary>What claims that <c>recover</c> a share are measured up to: the policy that knows the truth. Null: no such claim.</summary>
+    public string? Best { get; init; }
+
     /// <summary>One paired run of both policies for each: five at least, since the sign of a difference must hold in all of them.</summary>
     public IReadOnlyList<int> Seeds { get; init; } = [1, 2, 3, 4, 5];
 
@@ -117,6 +120,10 @@ public sealed record ScenarioClaim
 
     public ClaimDirection Expect { get; init; }
 
+    /// <summary>With <c>recovers</c>: the least share of what the best policy gains over the baseline.</summary>
+    [Range(0.01, 1.0)]
+    public double? Share { get; init; }
+
     /// <summary>The policy's figure over the baseline's in the source, such as 0.48 or 0.61-0.69; null: only the direction is published, or known here.</summary>
     public string? Published { get; init; }
 }
@@ -129,4 +136,7 @@ public enum ClaimDirection
 
     /// <summary>Within two per cent.</summary>
     Same,
+
+    /// <summary>Gains at least a share of what the best policy gains.</summary>
+    Recovers,
 }

@@ -41,6 +41,7 @@ public static class ScenarioJson
         RunJson.Number(json, "baselineValue", result.Baseline);
         RunJson.Number(json, "policyValue", result.Policy);
         RunJson.Number(json, "ratio", result.Ratio);
+        RunJson.Number(json, "recovered", result.Recovered);
         json.WriteString("published", result.Claim.Published);
         json.WriteString("missing", result.Missing);
         json.WriteNumber("holds", result.Holds);

@@ -56,6 +56,7 @@ public static class ScenarioReader
             }
             CheckPolicy(experiment.Baseline, path + ".baseline");
             CheckPolicy(experiment.Policy, path + ".policy");
+            CheckPolicy(experiment.Best ?? "", path + ".best");
             if (EngineProfiles.Find(experiment.Fleet.Profile) is null)
             {
                 Unknown(path + ".fleet.profile", "profile", experiment.Fleet.Profile, EngineProfiles.Names);
@@ -72,6 +73,10 @@ public static class ScenarioReader
             for (var i = 0; i < experiment.Claims.Count; i++)
             {
                 var metric = experiment.Claims[i].Metric;
+                if (experiment.Claims[i] is { Expect: ClaimDirection.Recovers } recovers && (recovers.Share is null || experiment.Best is null))
+                {
+                    Add($"{path}.claims[{i}].expect", "needs the share that is recovered, such as share: 0.65, and the experiment's best policy.");
+                }
                 if (!ScenarioMetrics.Names.Contains(metric))
                 {
                     Unknown($"{path}.claims[{i}].metric", "metric", metric, ScenarioMetrics.Names);

@@ -13,7 +13,7 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, DataFiles d
 
     /// <summary>Runs that the files ask for.</summary>
     public int Runs { get; } = files.SelectMany(file => file.Experiments)
-        .Where(experiment => data.MissingFor(experiment.Workload) is null).Sum(experiment => 2 * SeedsOf(experiment, isQuick).Count());
+        .Where(experiment => data.MissingFor(experiment.Workload) is null).Sum(experiment => PoliciesOf(experiment).Length * SeedsOf(experiment, isQuick).Count());
 
     /// <summary>Runs that are done.</summary>
     public int Finished => Volatile.Read(ref _finished);
@@ -29,7 +29,8 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, DataFiles d
         var options = new ParallelOptions { CancellationToken = cancellationToken, MaxDegreeOfParallelism = parallelRuns };
         try
         {
-            Parallel.For(0, 2 * pairs.Length, options, index => Execute(pairs[index / 2], index % 2 == 0, cancellationToken));
+            var runs = pairs.SelectMany(pair => PoliciesOf(pair.Experiment).Select((policy, index) => (Pair: pair, Policy: policy, Index: index))).ToArray();
+            Parallel.For(0, runs.Length, options, run => Execute(runs[run].Pair, runs[run].Policy, runs[run].Index, cancellationToken));
         }
         catch (AggregateException several) when (several.InnerException is Traces.TraceException damaged)
         {
@@ -42,18 +43,13 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, DataFiles d
         ? [.. SeedsOf(experiment, isQuick).Select((seed, part) => new Pair(experiment, seed, part))]
         : [];
 
-    private void Execute(Pair pair, bool isBaseline, CancellationToken cancellationToken)
+    private static string[] PoliciesOf(ScenarioExperiment experiment) => experiment.Best is { } best
+        ? [experiment.Baseline, experiment.Policy, best]
+        : [experiment.Baseline, experiment.Policy];
+
+    private void Execute(Pair pair, string policy, int index, CancellationToken cancellationToken)
     {
-        var policy = isBaseline ? pair.Experiment.Baseline : pair.Experiment.Policy;
-        var figures = ScenarioRun.Execute(pair.Experiment, policy, pair.Seed, pair.Part, isQuick ? QuickRequests : null, data, cancellationToken);
-        if (isBaseline)
-        {
-            pair.Baseline = figures;
-        }
-        else
-        {
-            pair.Policy = figures;
-        }
+        pair.Figures[index] = ScenarioRun.Execute(pair.Experiment, policy, pair.Seed, pair.Part, isQuick ? QuickRequests : null, data, cancellationToken);
         Interlocked.Increment(ref _finished);
     }
 
@@ -66,13 +62,14 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, DataFiles d
         Experiment = planned.Experiment,
         Claim = claim,
         Missing = data.MissingFor(planned.Experiment.Workload),
-        Pairs = [.. planned.Pairs.Select(pair => (ScenarioMetrics.Of(claim.Metric, pair.Baseline!), ScenarioMetrics.Of(claim.Metric, pair.Policy!)))],
+        Pairs = [.. planned.Pairs.Select(pair => (ScenarioMetrics.Of(claim.Metric, pair.Figures[0]), ScenarioMetrics.Of(claim.Metric, pair.Figures[1])))],
+        Bests = planned.Experiment.Best is null ? [] : [.. planned.Pairs.Select(pair => ScenarioMetrics.Of(claim.Metric, pair.Figures[2]))],
     });
 
     /// <summary>An experiment and its runs; none where it is skipped.</summary>
     private sealed record Planned(ScenarioFile File, ScenarioExperiment Experiment, Pair[] Pairs);
 
-    /// <summary>Both policies under one seed.</summary>
+    /// <summary>The policies under one seed.</summary>
     private sealed class Pair(ScenarioExperiment experiment, int seed, int part)
     {
         public ScenarioExperiment Experiment { get; } = experiment;
@@ -81,8 +78,7 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, DataFiles d
 
         public int Part { get; } = part;
 
-        public ScenarioFigures? Baseline { get; set; }
-
-        public ScenarioFigures? Policy { get; set; }
+        /// <summary>One per policy, in the order of <see cref="PoliciesOf"/>.</summary>
+        public ScenarioFigures[] Figures { get; } = new ScenarioFigures[PoliciesOf(experiment).Length];
     }
 }

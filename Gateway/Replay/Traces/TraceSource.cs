@@ -7,7 +7,7 @@ namespace Gateway.Replay.Traces;
 /// <summary>Finds what a word names: a trace file in any known format, or a generated workload.</summary>
 public static class TraceSource
 {
-    /// <summary>Opens a workload: <c>FILE</c>, <c>FORMAT:FILE</c>, or a generator such as <c>w1:rate=5</c>.</summary>
+    /// <summary>Opens a workload: <c>FILE</c>, <c>FORMAT:FILE</c>, <c>FILE+FILE</c> for prompts mixed together, or a generator such as <c>w1:rate=5</c>.</summary>
     /// <exception cref="TraceException">Nothing of that name, an unknown format, or wrong parameters; says what is allowed.</exception>
     public static ITrace Open(string spec, TraceSettings settings)
     {
@@ -22,6 +22,12 @@ public static class TraceSource
         if (WorkloadTable.Has(head))
         {
             return new GeneratedTrace(spec, WorkloadTable.Create(WorkloadSpec.Parse(spec)), settings);
+        }
+
+        if (spec.Split(MixedTrace.Mark) is { Length: > 1 } names && Array.TrueForAll(names, File.Exists))
+        {
+            var each = settings with { RateFactor = 1, Skip = 0, Limit = null };
+            return new AdjustedTrace(new MixedTrace([.. names.Select(name => new FileTrace(name, null, each))], settings), settings);
         }
 
         if (File.Exists(spec))
@@ -94,6 +100,13 @@ public static class TraceSource
         public string Name => spec;
 
         public IEnumerable<TraceRequest> Read() => Adjust(workload.Generate(settings.Seed), settings, Name);
+    }
+
+    private sealed class AdjustedTrace(ITrace trace, TraceSettings settings) : ITrace
+    {
+        public string Name => trace.Name;
+
+        public IEnumerable<TraceRequest> Read() => Adjust(trace.Read(), settings, Name);
     }
 
     private sealed class FileTrace : ITrace
