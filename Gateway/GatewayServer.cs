@@ -7,6 +7,7 @@ using Gateway.Configuration;
 using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Replicas.Engines;
+using Gateway.Replicas.Engines.Discovery;
 using Gateway.Requests;
 using Gateway.Telemetry;
 using Microsoft.AspNetCore.Builder;
@@ -78,7 +79,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             _drainIsOver.Token);
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(
-            access, settings.Names, replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),
+            access, new DiscoverySources(settings.Names, new ReplicaListReader(), keys), replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),
             _app.Services.GetRequiredService<ILogger<FleetWatcher>>());
         Map(options);
     }
