@@ -87,6 +87,9 @@ public sealed class Exchange : HttpMessageInvoker
     /// <summary>Called when an answer is there, before the client sees a byte of it.</summary>
     public Action<Exchange>? Answering { get; init; }
 
+    /// <summary>Hears of each attempt; null: nobody does.</summary>
+    public IAttemptObserver? Attempts { get; init; }
+
     internal bool IsEventStream { get; private set; }
 
     /// <summary>Runs the attempts. Never throws for a failed one: the failure is a value, the response then a placeholder.</summary>
@@ -167,6 +170,7 @@ public sealed class Exchange : HttpMessageInvoker
         try
         {
             var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, _enginePriority, fault => _bodyFault = fault);
+            Attempts?.OnSending(message, Reservation.Replica);
             result = await ReceiveAsync(await base.SendAsync(message, _clock.Token), cancellationToken);
         }
         catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
@@ -175,6 +179,7 @@ public sealed class Exchange : HttpMessageInvoker
         }
         if (result.Failure is { } failure)
         {
+            Attempts?.OnFailed(failure);
             Judge(VerdictOn(failure, hasOwnKey: _upstream.ApiKey is not null), failure.RetryAfter);
         }
         return result;

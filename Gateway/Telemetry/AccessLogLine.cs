@@ -119,9 +119,9 @@ internal sealed class AccessLogLine : IDisposable
     }
 
     /// <summary>Whether a code looks like one. An engine's own may be any text, and text could be the prompt's.</summary>
-    private static bool IsWord(string code) => code.Length <= MaxCodeLength && code.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' or '.');
+    internal static bool IsWord(string code) => code.Length <= MaxCodeLength && code.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' or '.');
 
-    private static string OutcomeOf(RequestOutcome outcome) => outcome switch
+    internal static string OutcomeOf(RequestOutcome outcome) => outcome switch
     {
         RequestOutcome.Success => "success",
         RequestOutcome.ClientError => "client_error",

@@ -173,7 +173,7 @@ public sealed class GatewayMeters : IDisposable
     /// <summary>A status as a label value; anything that is none counts as "other".</summary>
     internal static string StatusWord(int status) => status is >= 100 and < 600 ? Statuses[status] : MetricNames.Overflow;
 
-    private static string WordOf(PlacementReason reason) => reason switch
+    internal static string WordOf(PlacementReason reason) => reason switch
     {
         PlacementReason.OnlyChoice => "only_choice",
         PlacementReason.Prefix => "prefix",
@@ -182,7 +182,7 @@ public sealed class GatewayMeters : IDisposable
         _ => MetricNames.Overflow,
     };
 
-    private static string WordOf(HoldReason reason) => reason switch
+    internal static string WordOf(HoldReason reason) => reason switch
     {
         HoldReason.Room => "room",
         HoldReason.Turn => "turn",

@@ -54,7 +54,8 @@ internal sealed class GenAiMeters(GatewayMeters meters, Fleet fleet)
         _ => "unknown",
     };
 
-    private static string? OperationOf(ApiKind kind) => kind switch
+    /// <summary>The convention's word for what a route does; null: it has none.</summary>
+    internal static string? OperationOf(ApiKind kind) => kind switch
     {
         ApiKind.ChatCompletions or ApiKind.Responses or ApiKind.Messages => "chat",
         ApiKind.Completions => "text_completion",

@@ -12,6 +12,16 @@ public static class GenAiNames
     public const string ServerPort = "server.port";
     public const string ErrorType = "error.type";
 
+    // On spans alone.
+    public const string MaxTokens = "gen_ai.request.max_tokens";
+    public const string ChoiceCount = "gen_ai.request.choice.count";
+    public const string IsStream = "gen_ai.request.stream";
+    public const string FirstChunkTime = "gen_ai.response.time_to_first_chunk";
+    public const string InputTokens = "gen_ai.usage.input_tokens";
+    public const string OutputTokens = "gen_ai.usage.output_tokens";
+    public const string CachedTokens = "gen_ai.usage.cache_read.input_tokens";
+    public const string ReasoningTokens = "gen_ai.usage.reasoning.output_tokens";
+
     /// <summary>The convention's word for an error that has none.</summary>
     public const string OtherError = "_OTHER";
 
