@@ -70,7 +70,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Calibration = new EstimateCalibration();
         _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope);
         _telemetry = new TelemetrySession(Version, _time, scope);
-        _accessLog = AccessLog.Open(options.Telemetry, _time, _log);
+        _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
         _meters.Prepare(options.Models.Select(model => model.Name));
 
         var keys = settings.Environment;

@@ -129,6 +129,8 @@ internal sealed class Visit : IDisposable
             ArrivedAt = _arrived,
             Duration = _time.GetElapsedTime(ArrivedAt),
             QueueWait = _exchange?.QueueWait ?? _admission.Waited,
+            HeldFor = _admission.HeldFor == HoldReason.None ? null : GatewayMeters.WordOf(_admission.HeldFor),
+            PlacedBy = _admission.Reservation is null ? null : GatewayMeters.WordOf(_admission.Reason),
             Overhead = OverheadOf(),
             TimeToFirstToken = answer?.FirstTokenAt is { } first ? _time.GetElapsedTime(ArrivedAt, first) : null,
             StreamDuration = answer is { FirstTokenAt: { } begin, LastTokenAt: { } end } && end > begin ? _time.GetElapsedTime(begin, end) : null,

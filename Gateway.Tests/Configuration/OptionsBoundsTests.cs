@@ -260,6 +260,7 @@ public class OptionsBoundsTests
         access.tenants[0].limits.maxPriority = (none)
         telemetry.replicaHeader = true
         telemetry.accessLog = stdout
+        telemetry.accessLogSample = 1 [0 .. 1]
         telemetry.logLevel = information
         telemetry.tenants = off
         telemetry.genAiMetrics = true

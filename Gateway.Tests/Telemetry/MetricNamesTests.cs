@@ -32,6 +32,7 @@ public sealed partial class MetricNamesTests
         { "gateway_retries_total", "model,reason", "counter" },
         { "gateway_hold_seconds", "model,reason", "histogram" },
         { "gateway_ledger_drift_tokens", "model,replica", "gauge" },
+        { "gateway_desired_replicas", "model", "gauge" },
         { "gateway_config_reloads_total", "outcome", "counter" },
     };
 
