@@ -176,10 +176,12 @@ public class OptionsBoundsTests
         models[0].discovery.kubernetes.labelSelector = (none)
         models[0].discovery.kubernetes.apiServer = (none)
         models[0].discovery.kubernetes.credentialsPath = /var/run/secrets/kubernetes.io/serviceaccount
-        routing.policy = least_work
+        routing.policy = least_delay
         routing.scorers = []
         routing.prefix = (section)
         routing.sessionTtl = 10m [1s .. 7d]
+        routing.favouriteWait = 10s [0 .. 10m]
+        routing.slowStart = 30s [0 .. 1h]
         routing.overloadSeconds = 2s [0 .. 1h]
         routing.seed = 1 [0 .. 2147483647]
         routing.scorers[0].name = (empty)
