@@ -36,6 +36,12 @@ public sealed class DesiredReplicasTests
 
     private static ReplicaSnapshot Replica(long reserved, int running, long? room, int? slots) => new()
     {
-        Id = "a", Health = ReplicaHealth.Up, ReservedTokens = reserved, RunningRequests = running, CapacityTokens = room, SlotLimit = slots, Report = EngineReport.Empty,
+        Id = "a",
+        Health = ReplicaHealth.Up,
+        ReservedTokens = reserved,
+        RunningRequests = running,
+        CapacityTokens = room,
+        SlotLimit = slots,
+        Report = EngineReport.Empty,
     };
 }

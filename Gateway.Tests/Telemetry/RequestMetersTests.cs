@@ -15,7 +15,10 @@ public sealed class RequestMetersTests : IDisposable
         {
             _world.Requests.OnCompleted(TelemetryWorld.Completed(model: null, asked: $"invented-{i}") with
             {
-                Outcome = RequestOutcome.ClientError, StatusCode = 404, ErrorCode = $"code-{i}", ReplicaId = null,
+                Outcome = RequestOutcome.ClientError,
+                StatusCode = 404,
+                ErrorCode = $"code-{i}",
+                ReplicaId = null,
             });
         }
 
