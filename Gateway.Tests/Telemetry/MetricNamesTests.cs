@@ -91,6 +91,7 @@ public sealed partial class MetricNamesTests
     [Theory]
     [InlineData("gen_ai.client.operation.duration", "s")]
     [InlineData("gen_ai.client.operation.time_to_first_chunk", "s")]
+    [InlineData("gen_ai.client.operation.time_per_output_chunk", "s")]
     [InlineData("gen_ai.client.token.usage", "{token}")]
     public void GenAiNames_All_AreTheConventions(string instrument, string unit) =>
         Assert.Contains(GenAiNames.All, metric => metric.Instrument == instrument && metric.Unit == unit);

@@ -55,8 +55,8 @@ public sealed class Exchange : HttpMessageInvoker
         _dispatcher = dispatcher;
         _upstream = upstream;
         _time = time;
-        Answer = NewAnswer();
         Reservation = admission.Reservation!;
+        Answer = new Answer(upstream.Pool.Name, Estimate, null, time);
         Admit(admission);
     }
 
@@ -243,7 +243,7 @@ public sealed class Exchange : HttpMessageInvoker
         }
     }
 
-    private Answer NewAnswer() => new(_upstream.Pool.Name, Estimate, _upstream.Tokens, _time);
+    private Answer NewAnswer() => new(_upstream.Pool.Name, Estimate, _upstream.Tokens?.Invoke(Request, _upstream.Pool.Name, Reservation.Replica), _time);
 
     private AttemptResult Failed(AttemptFailure failure) => new(this, null, failure);
 
