@@ -35,7 +35,7 @@ public sealed partial class ArchitectureTests
         ["Coordination"] = [.. Core, "Redis", "Logging"],
         ["Telemetry"] = [.. Core, "ASP.NET", "HTTP", "Logging", "OpenTelemetry"],
         ["Dashboard"] = [.. Core, "ASP.NET", "Logging"],
-        ["Configuration"] = ["Api", "Access", "Estimation", "Forwarding", "Queueing", "Replicas", "Routing", "Telemetry", "Coordination", "Logging", "YAML"],
+        ["Configuration"] = ["Api", "Access", "Estimation", "Forwarding", "Queueing", "Replicas", "Replicas/Engines", "Routing", "Telemetry", "Coordination", "Logging", "YAML"],
         ["Simulation"] = [],
         ["Simulation/Serving"] = ["Simulation", "ASP.NET", "HTTP", "Sockets", "Logging"],
         ["Replay"] = [.. Core, "root", "Configuration", "Simulation"],

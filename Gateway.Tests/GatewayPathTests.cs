@@ -4,7 +4,7 @@ using Gateway.Configuration;
 using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Replicas;
-using Gateway.Replicas.Engines;
+using Gateway.Replicas.Engines.Discovery;
 using Gateway.Requests;
 using Gateway.Tests.Telemetry;
 using Microsoft.AspNetCore.Http;

@@ -48,6 +48,7 @@ public sealed class GatewayPath(
             {
                 observer.OnCompleted(completed);
             }
+            visit.Trace?.End(completed);
             visit.Forget();
         }
     }
@@ -138,6 +139,7 @@ public sealed class GatewayPath(
         var current = options();
         using var exchange = new Exchange(departure, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission, time)
         {
+            Attempts = visit.Trace,
             Answering = answering =>
             {
                 // A client may ask for what it was just told of, so the holder is known before the client is.

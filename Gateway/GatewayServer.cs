@@ -6,7 +6,9 @@ using Gateway.Api;
 using Gateway.Configuration;
 using Gateway.Forwarding;
 using Gateway.Learning;
+using Gateway.Replicas;
 using Gateway.Replicas.Engines;
+using Gateway.Replicas.Engines.Discovery;
 using Gateway.Requests;
 using Gateway.Telemetry;
 using Microsoft.AspNetCore.Builder;
@@ -69,16 +71,16 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Calibration = new EstimateCalibration();
         _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope);
         _telemetry = new TelemetrySession(Version, _time, scope);
-        _accessLog = AccessLog.Open(options.Telemetry, _time, _log);
+        _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
         _meters.Prepare(options.Models.Select(model => model.Name));
 
         var keys = settings.Environment;
         _upstreams = new UpstreamPools(
-            UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, new TokenGaps(_meters), _meters.OnRetry, _time,
+            UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, GapsOf, _meters.OnRetry, _time,
             _drainIsOver.Token);
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(
-            access, settings.Names, replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),
+            access, new DiscoverySources(settings.Names, new ReplicaListReader(), keys), replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),
             _app.Services.GetRequiredService<ILogger<FleetWatcher>>());
         Map(options);
     }
@@ -254,9 +256,19 @@ public sealed partial class GatewayServer : IAsyncDisposable
         }
     }
 
-    private sealed class TokenGaps(GatewayMeters meters) : ITokenObserver
+    private TokenGaps GapsOf(InferenceRequest request, string model, Replica replica) =>
+        new(_meters, Core.Options.Telemetry.GenAiMetrics && request.Body.IsStreaming ? _meters.GenAiTagsOf(request.Route.Kind, model, replica) : null);
+
+    private sealed class TokenGaps(GatewayMeters meters, KeyValuePair<string, object?>[]? tags) : ITokenObserver
     {
-        public void OnTokenGap(string model, double seconds) => meters.OnTokenGap(model, seconds);
+        public void OnTokenGap(string model, double seconds)
+        {
+            meters.OnTokenGap(model, seconds);
+            if (tags is not null)
+            {
+                meters.OnChunkGap(tags, seconds);
+            }
+        }
     }
 
     private static partial class Log

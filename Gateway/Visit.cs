@@ -40,7 +40,11 @@ internal sealed class Visit : IDisposable
         ArrivedAt = time.GetTimestamp();
         _arrived = time.GetUtcNow();
         RequestId = HeaderFacts.RequestId(http.Request.Headers);
+        Trace = RequestTrace.Start(http.Request, route, RequestId, time);
     }
+
+    /// <summary>The request's spans; null: nobody wants them.</summary>
+    public RequestTrace? Trace { get; }
 
     public HttpContext Http { get; }
 
@@ -55,9 +59,17 @@ internal sealed class Visit : IDisposable
 
     public void Understood(InferenceRequest request, RequestBytes body, TimeSpan upload) => (_request, _body, _upload) = (request, body, upload);
 
-    public void Estimated(string model, in RequestEstimate estimate) => (_model, _estimate) = (model, estimate);
+    public void Estimated(string model, in RequestEstimate estimate)
+    {
+        (_model, _estimate) = (model, estimate);
+        Trace?.Understood(_request!, model);
+    }
 
-    public void Admitted(in AdmissionResult admission) => _admission = admission;
+    public void Admitted(in AdmissionResult admission)
+    {
+        _admission = admission;
+        Trace?.Admitted(admission);
+    }
 
     public void Begin(Exchange exchange) => _exchange = exchange;
 
@@ -117,6 +129,8 @@ internal sealed class Visit : IDisposable
             ArrivedAt = _arrived,
             Duration = _time.GetElapsedTime(ArrivedAt),
             QueueWait = _exchange?.QueueWait ?? _admission.Waited,
+            HeldFor = _admission.HeldFor == HoldReason.None ? null : GatewayMeters.WordOf(_admission.HeldFor),
+            PlacedBy = _admission.Reservation is null ? null : GatewayMeters.WordOf(_admission.Reason),
             Overhead = OverheadOf(),
             TimeToFirstToken = answer?.FirstTokenAt is { } first ? _time.GetElapsedTime(ArrivedAt, first) : null,
             StreamDuration = answer is { FirstTokenAt: { } begin, LastTokenAt: { } end } && end > begin ? _time.GetElapsedTime(begin, end) : null,

@@ -152,7 +152,10 @@ public class ConfigurationLoaderTests
     [InlineData("", "1:1 models: no model is configured. Give at least one with a name and its replicas.")]
     [InlineData("# nothing yet", "1:1 models: no model is configured. Give at least one with a name and its replicas.")]
     [InlineData("models: []", "1:9 models: no model is configured. Give at least one with a name and its replicas.")]
-    [InlineData("models: [{ name: m }]", "1:10 models[0].replicas: a model needs at least one replica.")]
+    [InlineData("models: [{ name: m }]", "1:10 models[0].replicas: a model needs at least one replica, or discovery.")]
+    [InlineData("models: [{ name: m, discovery: { kubernetes: {} } }]", "1:46 models[0].discovery.kubernetes: names neither a service nor a labelSelector; every endpoint of the namespace would be taken.")]
+    [InlineData("models: [{ name: m, discovery: { kubernetes: { servcie: vllm, labelSelector: a=b } } }]", "1:48 models[0].discovery.kubernetes.servcie: unknown setting. Did you mean \"service\"?")]
+    [InlineData("models: [{ name: m, discovery: { kubernetes: { service: v/m } } }]", "1:57 models[0].discovery.kubernetes.service: \"v/m\" is no name of a service.")]
     [InlineData("models: [{ name: m, replicas: [http://a:1, { url: http://a:1 }] }]", "1:44 models[0].replicas[1]: \"a:1\" is listed twice in this model.")]
     [InlineData("models: [{ name: m, replicas: [{ url: http://a:1, id: 'a b' }] }]", "1:55 models[0].replicas[0].id: an id has up to 128 letters, digits and any of . _ : - [ ]")]
     [InlineData("models: [{ name: m, replicas: [http://a:1] }, { name: n, aliases: [m], replicas: [http://b:1] }]", "1:68 models[1].aliases[0]: \"m\" is taken by models[0].name. Names and aliases are unique among all models.")]
@@ -225,6 +228,25 @@ public class ConfigurationLoaderTests
         var replica = Assert.Single(model.Replicas);
         Assert.Equal(("e", 8, 100_000L, 0.5, "a"), (replica.Id, replica.Slots, replica.KvTokens, replica.Weight, replica.Labels["zone"]));
         Assert.Equal((null, "http://engines:8000/"), (replica.Url, replica.Dns!.AbsoluteUri));
+    }
+
+    [Fact]
+    public void Load_OfDiscovery_NeedsNoReplicas()
+    {
+        var model = Good("""
+            models:
+              - name: m
+                discovery:
+                  interval: 10s
+                  file: list.yaml
+                  kubernetes: { service: vllm, namespace: llm, port: http, labelSelector: "a=b", apiServer: "https://k:6443", credentialsPath: /c }
+            """).Models[0];
+
+        Assert.Empty(model.Replicas);
+        Assert.Equal((TimeSpan.FromSeconds(10), "list.yaml"), (model.Discovery.Interval, model.Discovery.File));
+        Assert.Equal(
+            new KubernetesOptions { Service = "vllm", Namespace = "llm", Port = "http", LabelSelector = "a=b", ApiServer = new("https://k:6443"), CredentialsPath = "/c" },
+            model.Discovery.Kubernetes);
     }
 
     [Fact]

@@ -21,6 +21,8 @@ public class OptionsBoundsTests
         ("listen.tls", typeof(TlsOptions)),
         ("models[0]", typeof(ModelOptions)),
         ("models[0].replicas[0]", typeof(ReplicaOptions)),
+        ("models[0].discovery", typeof(DiscoveryOptions)),
+        ("models[0].discovery.kubernetes", typeof(KubernetesOptions)),
         ("routing", typeof(RoutingOptions)),
         ("routing.scorers[0]", typeof(ScorerOptions)),
         ("routing.prefix", typeof(PrefixOptions)),
@@ -103,6 +105,7 @@ public class OptionsBoundsTests
     private static (string Text, int Line) TextWith(string path, string line) => path switch
     {
         "models[0]" => ($"models:\n  - name: m\n    {line}\n    replicas: [http://a:1]\n", 3),
+        "models[0].discovery" => ($"models:\n  - name: m\n    replicas: [http://a:1]\n    discovery:\n      {line}\n", 5),
         "models[0].replicas[0]" => ($"models:\n  - name: m\n    replicas:\n      - url: http://a:1\n        {line}\n", 5),
         "routing.scorers[0]" => ($"{OneModel}routing:\n  scorers:\n    - name: session\n      {line}\n", 7),
         "access.tenants[0]" => ($"{OneModel}access:\n  tenants:\n    - name: t\n      {line}\n", 7),
@@ -151,6 +154,7 @@ public class OptionsBoundsTests
         models[0].upstreamModel = (none)
         models[0].engine = auto
         models[0].replicas = []
+        models[0].discovery = (section)
         models[0].apiKeyEnv = (none)
         models[0].enginePriority = auto
         models[0].contextTokens = (none) [1 .. 1000000000]
@@ -158,10 +162,20 @@ public class OptionsBoundsTests
         models[0].replicas[0].url = (none)
         models[0].replicas[0].dns = (none)
         models[0].replicas[0].id = (empty)
+        models[0].replicas[0].engine = (none)
         models[0].replicas[0].slots = (none) [1 .. 100000]
         models[0].replicas[0].kvTokens = (none) [1 .. 1000000000000]
         models[0].replicas[0].weight = 1 [0 excluded .. 1000]
         models[0].replicas[0].labels = []
+        models[0].discovery.interval = 5s [1s .. 1h]
+        models[0].discovery.file = (none)
+        models[0].discovery.kubernetes = (none)
+        models[0].discovery.kubernetes.service = (none)
+        models[0].discovery.kubernetes.namespace = (none)
+        models[0].discovery.kubernetes.port = (none)
+        models[0].discovery.kubernetes.labelSelector = (none)
+        models[0].discovery.kubernetes.apiServer = (none)
+        models[0].discovery.kubernetes.credentialsPath = /var/run/secrets/kubernetes.io/serviceaccount
         routing.policy = least_delay
         routing.scorers = []
         routing.prefix = (section)
@@ -248,6 +262,7 @@ public class OptionsBoundsTests
         access.tenants[0].limits.maxPriority = (none)
         telemetry.replicaHeader = true
         telemetry.accessLog = stdout
+        telemetry.accessLogSample = 1 [0 .. 1]
         telemetry.logLevel = information
         telemetry.tenants = off
         telemetry.genAiMetrics = true

@@ -93,6 +93,7 @@ public partial class KubernetesTests
         var rule = Of("Role").Items("rules").Single();
 
         Assert.Equal(["endpointslices"], rule.Texts("resources"));
+        Assert.Equal(["discovery.k8s.io"], rule.Texts("apiGroups"));
         Assert.Equal(["get", "list", "watch"], rule.Texts("verbs"));
         Assert.Equal(Of("Role").Text("metadata", "name"), Of("RoleBinding").Text("roleRef", "name"));
         Assert.Equal(Pod().Text("serviceAccountName"), Of("RoleBinding").Text("subjects", "0", "name"));

@@ -43,15 +43,23 @@ internal sealed class GatewayProcess : IAsyncDisposable
     }
 
     /// <summary>Starts a verb.</summary>
-    public static GatewayProcess Start(params string[] arguments) => new(new Process
+    public static GatewayProcess Start(params string[] arguments) => Start([], arguments);
+
+    /// <summary>Starts a verb with further variables in its environment.</summary>
+    public static GatewayProcess Start(IReadOnlyList<(string Name, string Value)> environment, params string[] arguments)
     {
-        StartInfo = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "gateway.dll"), .. arguments])
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "gateway.dll"), .. arguments])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             UseShellExecute = false,
-        },
-    });
+        };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+        return new(new Process { StartInfo = start });
+    }
 
     /// <summary>Runs a verb to its end.</summary>
     /// <returns>Its exit code.</returns>
@@ -122,12 +130,14 @@ internal sealed class ServedFile : IAsyncDisposable
     /// <param name="replicas">Base addresses.</param>
     /// <param name="more">Further YAML, whole top-level keys.</param>
     /// <param name="listenMore">Further keys of <c>listen</c>, as flow YAML beginning with a comma.</param>
-    public static async Task<ServedFile> StartAsync(IEnumerable<Uri> replicas, string more = "", string listenMore = "")
+    /// <param name="environment">Further variables.</param>
+    public static async Task<ServedFile> StartAsync(
+        IEnumerable<Uri> replicas, string more = "", string listenMore = "", IReadOnlyList<(string Name, string Value)>? environment = null)
     {
         var port = FreePort.Take();
         var file = Path.GetTempFileName();
         await System.IO.File.WriteAllTextAsync(file, Yaml(port, replicas, more, listenMore));
-        var process = GatewayProcess.Start("serve", "--config", file);
+        var process = GatewayProcess.Start(environment ?? [], "serve", "--config", file);
         var handler = new SocketsHttpHandler { UseProxy = false, MaxResponseDrainSize = 0, ResponseDrainTimeout = TimeSpan.Zero };
         var client = new HttpClient(handler) { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromMinutes(5) };
         var served = new ServedFile(file, process, client);

@@ -18,7 +18,7 @@ public sealed class AccessLogTests
         Assert.Equal(
             """
             {"time":"2026-01-02T03:04:05.678Z","id":"req-1","model":"llama","alias":"small","route":"/v1/chat/completions","replica":"a",
-            "outcome":"success","status":200,"queue_ms":40,"overhead_ms":0.3,"ttft_ms":200,"stream_ms":1250,"duration_ms":1500,
+            "outcome":"success","status":200,"queue_ms":40,"held_for":"room","placed_by":"prefix","overhead_ms":0.3,"ttft_ms":200,"stream_ms":1250,"duration_ms":1500,
             "prompt_tokens":410,"cached_tokens":256,"output_tokens":40,"estimated_prompt_tokens":400,"estimated_output_tokens":64,
             "estimated_output_tokens_q90":64,"sequences":1,"prefix_hit_tokens":256,"censored":false,"retries":1,"stream":true,
             "priority":"interactive","body_bytes":2048,"prompt_bytes":1600,"max_output_tokens":64,"session":"0000000000abcdef",
@@ -43,6 +43,52 @@ public sealed class AccessLogTests
             {"time":"0001-01-01T00:00:00.000Z","id":"req-9","route":"/v1/embeddings","outcome":"client_error","code":"invalid_json","status":400,
             "queue_ms":0,"overhead_ms":0,"duration_ms":0,"output_tokens":0,"prefix_hit_tokens":0,"censored":false,"retries":0}
             """.Replace("\n", "", StringComparison.Ordinal), Assert.Single(lines));
+    }
+
+    [Fact]
+    public async Task OnCompleted_WithAShare_KeepsWholeConversationsAndEverythingThatFailed()
+    {
+        const int sessions = 2_000;
+        using var target = new MemoryStream();
+        var log = new AccessLog(target, TimeProvider.System, NullLogger.Instance, () => 0.25);
+        var answer = TelemetryWorld.Completed();
+        for (var session = 1; session <= sessions; session++)
+        {
+            var request = answer.Request! with { SessionKey = (ulong)session };
+            log.OnCompleted(answer with { Request = request, RequestId = "first" });
+            log.OnCompleted(answer with { Request = request, RequestId = "second" });
+        }
+        log.OnCompleted(answer with { Outcome = RequestOutcome.Failed, StatusCode = 502, RequestId = "failed" });
+        log.OnCompleted(answer with { Outcome = RequestOutcome.Canceled, StatusCode = 499, RequestId = "left" });
+
+        await log.DisposeAsync();
+
+        var rows = LinesOf(target).Select(line => JsonDocument.Parse(line).RootElement).ToList();
+        var kept = rows.Where(row => row.GetProperty("outcome").GetString() == "success").ToList();
+        Assert.All(kept, row => Assert.Equal(0.25, row.GetProperty("sample").GetDouble()));
+        Assert.InRange(kept.Count, 2 * sessions / 5, 2 * sessions * 3 / 10);
+        Assert.All(kept.GroupBy(row => row.GetProperty("session").GetString()), session => Assert.Equal(2, session.Count()));
+        var others = rows.Where(row => row.GetProperty("outcome").GetString() != "success").ToList();
+        Assert.Equal(["failed", "left"], others.Select(row => row.GetProperty("id").GetString()));
+        Assert.All(others, row => Assert.False(row.TryGetProperty("sample", out _)));
+    }
+
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(1, 500)]
+    public async Task OnCompleted_WithNoneOrAll_WritesSo(double share, int lines)
+    {
+        using var target = new MemoryStream();
+        var log = new AccessLog(target, TimeProvider.System, NullLogger.Instance, () => share);
+        var answer = TelemetryWorld.Completed();
+        for (var i = 0; i < 500; i++)
+        {
+            log.OnCompleted(answer with { Request = answer.Request! with { SessionKey = 0 }, RequestId = $"request-{i}" });
+        }
+
+        await log.DisposeAsync();
+
+        Assert.Equal(lines, Encoding.UTF8.GetString(target.ToArray()).Count(letter => letter == '\n'));
     }
 
     [Fact]

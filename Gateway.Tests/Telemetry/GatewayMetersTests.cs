@@ -1,4 +1,5 @@
 using Gateway.Queueing;
+using Gateway.Requests;
 using Gateway.Telemetry;
 
 namespace Gateway.Tests.Telemetry;
@@ -87,6 +88,43 @@ public sealed class GatewayMetersTests : IDisposable
     }
 
     public void Dispose() => _world.Dispose();
+
+    [Fact]
+    public async Task OnChunkGap_WithTheTagsOfAnAttempt_DoesNotAllocateAndNamesTheReplica()
+    {
+        var tags = _world.Meters.GenAiTagsOf(ApiKind.ChatCompletions, TelemetryWorld.Model, _world.Pool.Find("a"))!;
+        _world.Meters.OnChunkGap(tags, 0.02);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+
+        for (var i = 0; i < 1_000; i++)
+        {
+            _world.Meters.OnChunkGap(tags, 0.02);
+        }
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        Assert.Equal(0, allocated);
+        Assert.Contains(
+            "gen_ai_client_operation_time_per_output_chunk_seconds_count{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"unknown\",gen_ai_request_model=\"llama\",server_address=\"a.test\",server_port=\"8000\"} 1001\n",
+            await _world.ScrapeAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void GenAiTagsOf_ARouteWithoutAWord_AreNone() =>
+        Assert.Null(_world.Meters.GenAiTagsOf(ApiKind.Rerank, TelemetryWorld.Model, null));
+
+    [Fact]
+    public void GenAiTagsOf_AFleetWhoseAddressesChange_StayFew()
+    {
+        var servers = new HashSet<object?>();
+        for (var i = 0; i < 1_000; i++)
+        {
+            _world.SetReplicas($"pod-{i}");
+            servers.Add(_world.Meters.GenAiTagsOf(ApiKind.ChatCompletions, TelemetryWorld.Model, _world.Pool.ReplicaList[0])!.Single(tag => tag.Key == "server.address").Value);
+        }
+
+        Assert.Equal(257, servers.Count);
+        Assert.Contains("other", servers);
+    }
 
     private void RecordGaps(int count)
     {

@@ -32,6 +32,7 @@ public sealed partial class MetricNamesTests
         { "gateway_retries_total", "model,reason", "counter" },
         { "gateway_hold_seconds", "model,reason", "histogram" },
         { "gateway_ledger_drift_tokens", "model,replica", "gauge" },
+        { "gateway_desired_replicas", "model", "gauge" },
         { "gateway_config_reloads_total", "outcome", "counter" },
     };
 
@@ -90,6 +91,7 @@ public sealed partial class MetricNamesTests
     [Theory]
     [InlineData("gen_ai.client.operation.duration", "s")]
     [InlineData("gen_ai.client.operation.time_to_first_chunk", "s")]
+    [InlineData("gen_ai.client.operation.time_per_output_chunk", "s")]
     [InlineData("gen_ai.client.token.usage", "{token}")]
     public void GenAiNames_All_AreTheConventions(string instrument, string unit) =>
         Assert.Contains(GenAiNames.All, metric => metric.Instrument == instrument && metric.Unit == unit);

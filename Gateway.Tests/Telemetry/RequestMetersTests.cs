@@ -9,6 +9,28 @@ public sealed class RequestMetersTests : IDisposable
     private readonly TelemetryWorld _world = new();
 
     [Fact]
+    public async Task OnCompleted_ManyModelsThatNobodyServes_CreateOneSeries()
+    {
+        for (var i = 0; i < 5_000; i++)
+        {
+            _world.Requests.OnCompleted(TelemetryWorld.Completed(model: null, asked: $"invented-{i}") with
+            {
+                Outcome = RequestOutcome.ClientError,
+                StatusCode = 404,
+                ErrorCode = $"code-{i}",
+                ReplicaId = null,
+            });
+        }
+
+        var page = await _world.ScrapeAsync();
+
+        Assert.DoesNotContain("invented", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("code-", page, StringComparison.Ordinal);
+        var series = Assert.Single(page.Split('\n'), line => line.StartsWith("gateway_requests_total{", StringComparison.Ordinal));
+        Assert.Equal("""gateway_requests_total{code="404",model="unknown",route="/v1/chat/completions"} 5000""", series);
+    }
+
+    [Fact]
     public async Task OnCompleted_AnAnswer_CountsItWhereItBelongs()
     {
         _world.Requests.OnCompleted(TelemetryWorld.Completed());

@@ -71,6 +71,8 @@ internal sealed class TelemetryWorld : IDisposable
         ArrivedAt = new DateTimeOffset(2026, 1, 2, 3, 4, 5, 678, TimeSpan.Zero),
         Duration = TimeSpan.FromSeconds(1.5),
         QueueWait = TimeSpan.FromSeconds(0.04),
+        HeldFor = "room",
+        PlacedBy = "prefix",
         Overhead = TimeSpan.FromMilliseconds(0.3),
         TimeToFirstToken = TimeSpan.FromSeconds(0.2),
         StreamDuration = TimeSpan.FromSeconds(1.25),

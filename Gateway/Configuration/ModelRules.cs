@@ -25,7 +25,29 @@ internal static partial class ModelRules
             }
 
             CheckKey(model, path, environment, report);
-            CheckReplicas(model, path, engines, report);
+            CheckDiscovery(model.Discovery, $"{path}.discovery", report);
+            if (model is { Replicas.Count: 0, Discovery: { File: null, Kubernetes: null } } && !report.IsWritten($"{path}.replicas[0]"))
+            {
+                report.Add($"{path}.replicas", "a model needs at least one replica, or discovery.");
+            }
+
+            CheckReplicas(model.Replicas, $"{path}.replicas", engines, report);
+        }
+    }
+
+    /// <summary>The replicas of a file of their own.</summary>
+    public static void CheckListed(IReadOnlyList<ReplicaOptions> replicas, RuleReport report) => CheckReplicas(replicas, "replicas", new(StringComparer.Ordinal), report);
+
+    private static void CheckDiscovery(DiscoveryOptions discovery, string path, RuleReport report)
+    {
+        if (discovery.Kubernetes is { Service: null, LabelSelector: null } && !report.IsWritten($"{path}.kubernetes.service") && !report.IsWritten($"{path}.kubernetes.labelSelector"))
+        {
+            report.Add($"{path}.kubernetes", "names neither a service nor a labelSelector; every endpoint of the namespace would be taken.");
+        }
+
+        if (discovery.Kubernetes?.Service is { Length: > 0 } service && !LabelValue().IsMatch(service))
+        {
+            report.Add($"{path}.kubernetes.service", $"\"{SettingText.Shown(service)}\" is no name of a service.");
         }
     }
 
@@ -74,17 +96,12 @@ internal static partial class ModelRules
         return null;
     }
 
-    private static void CheckReplicas(ModelOptions model, string path, Dictionary<string, (Uri Address, string Path)> engines, RuleReport report)
+    private static void CheckReplicas(IReadOnlyList<ReplicaOptions> replicas, string path, Dictionary<string, (Uri Address, string Path)> engines, RuleReport report)
     {
-        if (model.Replicas.Count == 0 && !report.IsWritten($"{path}.replicas[0]"))
-        {
-            report.Add($"{path}.replicas", "a model needs at least one replica.");
-        }
-
         var own = new HashSet<string>(StringComparer.Ordinal);
-        for (var i = 0; i < model.Replicas.Count; i++)
+        for (var i = 0; i < replicas.Count; i++)
         {
-            var (replica, at) = (model.Replicas[i], $"{path}.replicas[{i}]");
+            var (replica, at) = (replicas[i], $"{path}[{i}]");
             var (hasUrl, hasDns) = (report.IsWritten($"{at}.url") || report.IsShorthand(at), report.IsWritten($"{at}.dns"));
             if (hasUrl == hasDns)
             {
@@ -117,6 +134,9 @@ internal static partial class ModelRules
 
     [GeneratedRegex("^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
     private static partial Regex VariableName();
+
+    [GeneratedRegex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    private static partial Regex LabelValue();
 
     [GeneratedRegex(@"^[A-Za-z0-9._:\[\]-]{1,128}$")]
     private static partial Regex IdForm();

@@ -18,6 +18,13 @@ public static class ReferencedFiles
         {
             ReadCertificates(tls, problems);
         }
+        for (var i = 0; i < options.Models.Count; i++)
+        {
+            if (options.Models[i].Discovery.File is { } path)
+            {
+                ReadReplicas(path, $"models[{i}].discovery.file", problems);
+            }
+        }
         return problems;
     }
 
@@ -60,6 +67,16 @@ public static class ReferencedFiles
             problems.Add(new ConfigurationProblem(SourceSpot.Of(file), $"listen.tls.{name}", wrong.What, null));
         }
         return read;
+    }
+
+    private static void ReadReplicas(string path, string setting, List<ConfigurationProblem> problems)
+    {
+        if (Read(path, setting, problems) is { } text)
+        {
+            var wrong = new ProblemList();
+            ReplicaListReader.Load(text, path, wrong);
+            problems.AddRange(wrong.InOrder(path));
+        }
     }
 
     private static HashSet<KeyDigest> TakenKeys(AccessOptions access, Func<string, string?> environment)

@@ -55,8 +55,8 @@ public sealed class Exchange : HttpMessageInvoker
         _dispatcher = dispatcher;
         _upstream = upstream;
         _time = time;
-        Answer = NewAnswer();
         Reservation = admission.Reservation!;
+        Answer = new Answer(upstream.Pool.Name, Estimate, null, time);
         Admit(admission);
     }
 
@@ -89,6 +89,9 @@ public sealed class Exchange : HttpMessageInvoker
 
     /// <summary>Called when an answer is there, before the client sees a byte of it.</summary>
     public Action<Exchange>? Answering { get; init; }
+
+    /// <summary>Hears of each attempt; null: nobody does.</summary>
+    public IAttemptObserver? Attempts { get; init; }
 
     internal bool IsEventStream { get; private set; }
 
@@ -170,6 +173,7 @@ public sealed class Exchange : HttpMessageInvoker
         try
         {
             var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, _enginePriority, fault => _bodyFault = fault);
+            Attempts?.OnSending(message, Reservation.Replica);
             result = await ReceiveAsync(await base.SendAsync(message, _clock.Token), cancellationToken);
         }
         catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
@@ -178,6 +182,7 @@ public sealed class Exchange : HttpMessageInvoker
         }
         if (result.Failure is { } failure)
         {
+            Attempts?.OnFailed(failure);
             Judge(VerdictOn(failure, hasOwnKey: _upstream.ApiKey is not null), failure.RetryAfter);
         }
         return result;
@@ -238,7 +243,7 @@ public sealed class Exchange : HttpMessageInvoker
         }
     }
 
-    private Answer NewAnswer() => new(_upstream.Pool.Name, Estimate, _upstream.Tokens, _time);
+    private Answer NewAnswer() => new(_upstream.Pool.Name, Estimate, _upstream.Tokens?.Invoke(Request, _upstream.Pool.Name, Reservation.Replica), _time);
 
     private AttemptResult Failed(AttemptFailure failure) => new(this, null, failure);
 

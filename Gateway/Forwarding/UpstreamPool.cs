@@ -17,13 +17,13 @@ public sealed class UpstreamPool
     /// <param name="handler">The connections, shared by all pools.</param>
     /// <param name="options">Limits in force.</param>
     /// <param name="environment">Reads an environment variable: the engines' key stays out of the configuration.</param>
-    /// <param name="tokens">Hears the gaps between tokens; null: nobody does.</param>
+    /// <param name="tokens">Who hears the gaps between tokens of an attempt, by request, model and replica; null: nobody does.</param>
     /// <param name="retried">Hears each retry with its reason.</param>
     /// <param name="time">The clock.</param>
     /// <param name="shutdown">Ends running attempts: the gateway waits no longer.</param>
     public UpstreamPool(
         Pool pool, HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment,
-        ITokenObserver? tokens, Action<string, string> retried, TimeProvider time, CancellationToken shutdown = default)
+        Func<InferenceRequest, string, Replica, ITokenObserver>? tokens, Action<string, string> retried, TimeProvider time, CancellationToken shutdown = default)
     {
         _shutdown = shutdown;
         _time = time;
@@ -40,7 +40,7 @@ public sealed class UpstreamPool
 
     internal HttpMessageHandler Handler { get; }
 
-    internal ITokenObserver? Tokens { get; }
+    internal Func<InferenceRequest, string, Replica, ITokenObserver>? Tokens { get; }
 
     internal RetryBudget Budget { get; }
 

@@ -1,6 +1,7 @@
 using System.Net.Http;
 using System.Runtime.CompilerServices;
 using Gateway.Replicas;
+using Gateway.Requests;
 
 namespace Gateway.Forwarding;
 
@@ -8,13 +9,13 @@ namespace Gateway.Forwarding;
 /// <param name="handler">The connections.</param>
 /// <param name="options">Limits in force.</param>
 /// <param name="environment">Reads an environment variable.</param>
-/// <param name="tokens">Hears the gaps between tokens; null: nobody does.</param>
+/// <param name="tokens">Who hears the gaps between tokens of an attempt, by request, model and replica; null: nobody does.</param>
 /// <param name="retried">Hears each retry: model, reason.</param>
 /// <param name="time">The clock.</param>
 /// <param name="shutdown">Ends running attempts: the gateway waits no longer.</param>
 public sealed class UpstreamPools(
     HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment,
-    ITokenObserver? tokens, Action<string, string> retried, TimeProvider time, CancellationToken shutdown = default) : IDisposable
+    Func<InferenceRequest, string, Replica, ITokenObserver>? tokens, Action<string, string> retried, TimeProvider time, CancellationToken shutdown = default) : IDisposable
 {
     // Holds no pool that left the fleet: what belongs to it goes with it.
     private readonly ConditionalWeakTable<Pool, UpstreamPool> _pools = [];

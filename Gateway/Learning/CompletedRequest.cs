@@ -65,6 +65,12 @@ public sealed record CompletedRequest
     /// <summary>Time spent waiting for a turn, over all attempts.</summary>
     public TimeSpan QueueWait { get; init; }
 
+    /// <summary>Why it waited, one of the words of <c>gateway_hold_seconds</c>; null: it did not.</summary>
+    public string? HeldFor { get; init; }
+
+    /// <summary>What decided for the replica, one of the words of <c>gateway_routing_decisions_total</c>; null: none was chosen.</summary>
+    public string? PlacedBy { get; init; }
+
     /// <summary>Time the gateway itself added before the request was sent, waiting for a turn not counted.</summary>
     public TimeSpan Overhead { get; init; }
 

@@ -18,8 +18,11 @@ public sealed record ModelOptions
     /// <summary>Which model server the replicas run.</summary>
     public EngineKind Engine { get; init; } = EngineKind.Auto;
 
-    /// <summary>The engines that serve this model; at least one once loaded.</summary>
+    /// <summary>The engines that serve this model; at least one once loaded, unless they are discovered.</summary>
     public IReadOnlyList<ReplicaOptions> Replicas { get; init; } = [];
+
+    /// <summary>Where further engines are found.</summary>
+    public DiscoveryOptions Discovery { get; init; } = new();
 
     /// <summary>Name of the environment variable that holds the engines' API key, never the key itself; null: none is sent.</summary>
     public string? ApiKeyEnv { get; init; }

@@ -48,6 +48,9 @@ public sealed class Replica
     /// <summary>Index in the pool's sets of holders.</summary>
     public int Slot { get; }
 
+    /// <summary>Which model server it was configured to be; null: as its model says.</summary>
+    public EngineKind? ConfiguredEngine => Volatile.Read(ref _options).Engine;
+
     /// <summary>The engine's last word about itself.</summary>
     public EngineReport Report => Volatile.Read(ref _report);
 

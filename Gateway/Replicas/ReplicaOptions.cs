@@ -26,6 +26,9 @@ public sealed record ReplicaOptions
         init;
     }
 
+    /// <summary>Which model server runs here; null: as the model says.</summary>
+    public EngineKind? Engine { get; init; }
+
     /// <summary>Requests the engine runs at once; null: reported by the engine, or learned.</summary>
     [Range(1, 100_000)]
     public int? Slots { get; init; }

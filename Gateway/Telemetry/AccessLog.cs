@@ -17,14 +17,17 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     private readonly Stream _target;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly Func<double> _share;
     private readonly Task _writing;
     private long _droppedLines;
 
     /// <param name="target">Where lines go; disposed with the log.</param>
     /// <param name="time">The clock that bounds the last flush.</param>
     /// <param name="logger">Hears of a target that fails.</param>
-    public AccessLog(Stream target, TimeProvider time, ILogger logger)
+    /// <param name="share">Share of successes that is written, asked for at each; null: all.</param>
+    public AccessLog(Stream target, TimeProvider time, ILogger logger, Func<double>? share = null)
     {
+        _share = share ?? (static () => 1);
         _target = target;
         _time = time;
         _logger = logger;
@@ -43,18 +46,23 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     /// <returns>Null where it is off.</returns>
     /// <exception cref="IOException">The file cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
-    public static AccessLog? Open(TelemetryOptions options, TimeProvider time, ILogger logger) => options.AccessLog switch
+    public static AccessLog? Open(TelemetryOptions options, TimeProvider time, ILogger logger, Func<double>? share = null) => options.AccessLog switch
     {
         "off" or "" => null,
-        "stdout" => new AccessLog(Console.OpenStandardOutput(), time, logger),
+        "stdout" => new AccessLog(Console.OpenStandardOutput(), time, logger, share),
         // Readers may look on, and a rotating platform may move the file away.
-        var path => new AccessLog(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete), time, logger),
+        var path => new AccessLog(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete), time, logger, share),
     };
 
     /// <inheritdoc/>
     public void OnCompleted(CompletedRequest completed)
     {
-        if (!_entries.Writer.TryWrite(new Entry(completed, Activity.Current?.TraceId ?? default)))
+        var share = completed.Outcome == RequestOutcome.Success ? _share() : 1;
+        if (share < 1 && !IsSampled(completed, share))
+        {
+            return;
+        }
+        if (!_entries.Writer.TryWrite(new Entry(completed, Activity.Current?.TraceId ?? default, share)))
         {
             Interlocked.Increment(ref _droppedLines);
         }
@@ -85,7 +93,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
             var lines = 0;
             while (buffer.WrittenCount < FlushBytes && _entries.Reader.TryRead(out var entry))
             {
-                line.Write(buffer, entry.Completed, entry.TraceId);
+                line.Write(buffer, entry.Completed, entry.TraceId, entry.Share);
                 lines++;
             }
             var isWritten = await TryFlushAsync(buffer.WrittenMemory);
@@ -117,7 +125,24 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
         }
     }
 
-    private readonly record struct Entry(CompletedRequest Completed, ActivityTraceId TraceId);
+    /// <summary>Whether a request is among the share that is written: conversations are written whole or not at all, or a log could not be replayed with its prefixes.</summary>
+    internal static bool IsSampled(CompletedRequest completed, double share)
+    {
+        var key = completed.Request?.SessionKey ?? 0;
+        if (key == 0)
+        {
+            foreach (var letter in completed.RequestId)
+            {
+                key = (key ^ letter) * 0x100000001b3;
+            }
+        }
+        // Spreads keys that differ in a few bits over the whole range (the finaliser of SplitMix64).
+        key = (key ^ (key >> 30)) * 0xbf58476d1ce4e5b9;
+        key = (key ^ (key >> 27)) * 0x94d049bb133111eb;
+        return (key ^ (key >> 31)) < share * ulong.MaxValue;
+    }
+
+    private readonly record struct Entry(CompletedRequest Completed, ActivityTraceId TraceId, double Share);
 
     private static partial class Log
     {

@@ -20,7 +20,11 @@ internal sealed class AccessLogLine : IDisposable
     private readonly Utf8JsonWriter _json = new(Stream.Null);
 
     /// <summary>Appends the line, newline included.</summary>
-    public void Write(IBufferWriter<byte> output, CompletedRequest completed, ActivityTraceId traceId)
+    /// <param name="output">Where to.</param>
+    /// <param name="completed">The request.</param>
+    /// <param name="traceId">Its trace; none where it is the default.</param>
+    /// <param name="sample">Share of such requests that is written; below 1 it stands in the line.</param>
+    public void Write(IBufferWriter<byte> output, CompletedRequest completed, ActivityTraceId traceId, double sample = 1)
     {
         _json.Reset(output);
         _json.WriteStartObject();
@@ -36,6 +40,10 @@ internal sealed class AccessLogLine : IDisposable
         if (completed.Request is { } request)
         {
             WriteRequest(request);
+        }
+        if (sample < 1)
+        {
+            _json.WriteNumber("sample", sample);
         }
         _json.WriteEndObject();
         _json.Flush();
@@ -62,6 +70,8 @@ internal sealed class AccessLogLine : IDisposable
     private void WriteTimes(CompletedRequest completed)
     {
         WriteMilliseconds("queue_ms", completed.QueueWait);
+        WriteText("held_for", completed.HeldFor);
+        WriteText("placed_by", completed.PlacedBy);
         WriteMilliseconds("overhead_ms", completed.Overhead);
         WriteMilliseconds("ttft_ms", completed.TimeToFirstToken);
         WriteMilliseconds("stream_ms", completed.StreamDuration);
@@ -119,9 +129,9 @@ internal sealed class AccessLogLine : IDisposable
     }
 
     /// <summary>Whether a code looks like one. An engine's own may be any text, and text could be the prompt's.</summary>
-    private static bool IsWord(string code) => code.Length <= MaxCodeLength && code.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' or '.');
+    internal static bool IsWord(string code) => code.Length <= MaxCodeLength && code.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' or '.');
 
-    private static string OutcomeOf(RequestOutcome outcome) => outcome switch
+    internal static string OutcomeOf(RequestOutcome outcome) => outcome switch
     {
         RequestOutcome.Success => "success",
         RequestOutcome.ClientError => "client_error",

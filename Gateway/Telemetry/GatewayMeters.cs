@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Globalization;
 using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Requests;
 
 namespace Gateway.Telemetry;
 
@@ -22,6 +24,9 @@ public sealed class GatewayMeters : IDisposable
     private const int MaxReasons = 64;
     private const int MaxTenants = 1_000;
 
+    // Addresses of pods change with each rollout, and these series are never forgotten.
+    private const int MaxServers = 256;
+
     /// <summary>The reason of a request that was served, in a less urgent class than it asked for.</summary>
     internal const string PriorityClamped = "priority_clamped";
 
@@ -41,6 +46,7 @@ public sealed class GatewayMeters : IDisposable
     private readonly Meter _meter;
     private readonly BoundedLabel _models = new(MaxModels);
     private readonly BoundedLabel _reasons = new(MaxReasons);
+    private readonly BoundedLabel _servers = new(MaxServers);
     private readonly BoundedLabel _tenants = new(MaxTenants);
     private readonly Histogram<double> _interTokenLatency;
     private readonly Histogram<double> _hold;
@@ -64,6 +70,7 @@ public sealed class GatewayMeters : IDisposable
         EstimateErrorTokens = Histogram(MetricNames.EstimateErrorTokens);
         OperationDuration = Histogram(GenAiNames.OperationDuration);
         TimeToFirstChunk = Histogram(GenAiNames.TimeToFirstChunk);
+        TimePerOutputChunk = Histogram(GenAiNames.TimePerOutputChunk);
         TokenUsage = Histogram(GenAiNames.TokenUsage);
         _interTokenLatency = Histogram(MetricNames.InterTokenLatency);
         _hold = Histogram(MetricNames.Hold);
@@ -95,6 +102,8 @@ public sealed class GatewayMeters : IDisposable
 
     internal Histogram<double> TimeToFirstChunk { get; }
 
+    internal Histogram<double> TimePerOutputChunk { get; }
+
     internal Histogram<double> TokenUsage { get; }
 
     /// <summary>Shows the error counters of these pools as 0, so that a first error is a rise and not a new series. Call it once metrics are listened to.</summary>
@@ -115,6 +124,32 @@ public sealed class GatewayMeters : IDisposable
     /// <param name="model">The pool's name.</param>
     /// <param name="seconds">The gap.</param>
     public void OnTokenGap(string model, double seconds) => _interTokenLatency.Record(seconds, ModelTag(model));
+
+    /// <summary>The same gap, by the GenAI convention. Called per token: does not allocate.</summary>
+    /// <param name="tags">From <see cref="GenAiTagsOf"/>.</param>
+    /// <param name="seconds">The gap.</param>
+    public void OnChunkGap(KeyValuePair<string, object?>[] tags, double seconds) => TimePerOutputChunk.Record(seconds, tags);
+
+    /// <summary>The GenAI convention's attributes of an operation at a replica; null: the convention has no word for what the route does.</summary>
+    /// <param name="kind">The route's kind.</param>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="replica">Null where it is not known any more.</param>
+    public KeyValuePair<string, object?>[]? GenAiTagsOf(ApiKind kind, string model, Replica? replica)
+    {
+        if (GenAiMeters.OperationOf(kind) is not { } operation)
+        {
+            return null;
+        }
+        KeyValuePair<string, object?>[] tags =
+        [
+            new(GenAiNames.OperationName, operation),
+            new(GenAiNames.RequestModel, ModelTag(model).Value),
+            new(GenAiNames.ProviderName, GenAiMeters.ProviderOf(replica?.Report.Engine ?? EngineKind.Auto)),
+        ];
+        return replica is null
+            ? tags
+            : [.. tags, new(GenAiNames.ServerAddress, _servers.Of(replica.Address.Host)), new(GenAiNames.ServerPort, replica.Address.Port)];
+    }
 
     /// <summary>A replica was chosen.</summary>
     /// <param name="model">The pool's name.</param>
@@ -173,7 +208,7 @@ public sealed class GatewayMeters : IDisposable
     /// <summary>A status as a label value; anything that is none counts as "other".</summary>
     internal static string StatusWord(int status) => status is >= 100 and < 600 ? Statuses[status] : MetricNames.Overflow;
 
-    private static string WordOf(PlacementReason reason) => reason switch
+    internal static string WordOf(PlacementReason reason) => reason switch
     {
         PlacementReason.OnlyChoice => "only_choice",
         PlacementReason.Prefix => "prefix",
@@ -182,7 +217,7 @@ public sealed class GatewayMeters : IDisposable
         _ => MetricNames.Overflow,
     };
 
-    private static string WordOf(HoldReason reason) => reason switch
+    internal static string WordOf(HoldReason reason) => reason switch
     {
         HoldReason.Room => "room",
         HoldReason.Turn => "turn",

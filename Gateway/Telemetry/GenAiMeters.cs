@@ -10,22 +10,12 @@ internal sealed class GenAiMeters(GatewayMeters meters, Fleet fleet)
 {
     public void Record(CompletedRequest completed, InferenceRequest request, string model)
     {
-        if (OperationOf(completed.Route.Kind) is not { } operation)
+        var replica = completed.ReplicaId is { } id ? fleet.Find(model)?.Find(id) : null;
+        if (meters.GenAiTagsOf(completed.Route.Kind, model, replica) is not { } attributes)
         {
             return;
         }
-        var tags = new TagList
-        {
-            { GenAiNames.OperationName, operation },
-            { GenAiNames.RequestModel, (string?)meters.ModelTag(model).Value },
-        };
-        var replica = completed.ReplicaId is { } id ? fleet.Find(model)?.Find(id) : null;
-        tags.Add(GenAiNames.ProviderName, ProviderOf(replica?.Report.Engine ?? EngineKind.Auto));
-        if (replica is not null)
-        {
-            tags.Add(GenAiNames.ServerAddress, replica.Address.Host);
-            tags.Add(GenAiNames.ServerPort, replica.Address.Port);
-        }
+        var tags = new TagList(attributes);
         var beforeSending = completed.QueueWait + completed.Overhead;
         if (request.Body.IsStreaming && completed.TimeToFirstToken is { } first)
         {
@@ -54,7 +44,8 @@ internal sealed class GenAiMeters(GatewayMeters meters, Fleet fleet)
         _ => "unknown",
     };
 
-    private static string? OperationOf(ApiKind kind) => kind switch
+    /// <summary>The convention's word for what a route does; null: it has none.</summary>
+    internal static string? OperationOf(ApiKind kind) => kind switch
     {
         ApiKind.ChatCompletions or ApiKind.Responses or ApiKind.Messages => "chat",
         ApiKind.Completions => "text_completion",

@@ -136,6 +136,9 @@ public static class MetricNames
     public static readonly MetricDefinition Hold = new("gateway.hold", "s", MetricKind.Histogram, [Model, Reason],
         "Time a request was held before its turn, by reason: no room, others before it, or no replica that takes work yet.", DurationSeconds);
 
+    public static readonly MetricDefinition DesiredReplicas = new("gateway.desired_replicas", "{replica}", MetricKind.Gauge, [Model],
+        "Replicas that the work in flight and in the queue needs at 80 % of their room, for an autoscaler.");
+
     public static readonly MetricDefinition ConfigReloads = new("gateway.config.reloads", "{reload}", MetricKind.Counter, [Outcome],
         "Changes of the configuration file that were applied or rejected.");
 
@@ -144,6 +147,6 @@ public static class MetricNames
     [
         Requests, RequestDuration, TimeToFirstToken, InterTokenLatency, QueueWait, QueueDepth, Refusals, Overhead, PromptTokens, OutputTokens,
         PrefixHitTokens, EstimateErrorTokens, EstimateCoverage, ReplicaUp, ReplicaInflightRequests, ReplicaReservedTokens, ReplicaKvCapacityTokens,
-        RoutingDecisions, Retries, Hold, LedgerDriftTokens, ConfigReloads,
+        RoutingDecisions, Retries, Hold, LedgerDriftTokens, DesiredReplicas, ConfigReloads,
     ];
 }

@@ -141,6 +141,8 @@ internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, Prometheu
     {
         var separator = labels.Length == 0 ? "" : ",";
         long below = 0;
+        var lower = double.NegativeInfinity;
+        var hasExemplars = point.TryGetExemplars(out var exemplars) && IsOpenMetrics;
         foreach (var bucket in point.GetHistogramBuckets())
         {
             below += bucket.BucketCount;
@@ -152,11 +154,37 @@ internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, Prometheu
             Write(bucket.ExplicitBound);
             Write("\"} ");
             Write(below);
+            if (hasExemplars)
+            {
+                WriteExemplar(exemplars, lower, bucket.ExplicitBound);
+            }
             Write("\n");
+            lower = bucket.ExplicitBound;
         }
         WriteSample(name + "_sum", labels, point.GetHistogramSum());
         // Not the point's own count: the SDK keeps both in step, the format demands that they agree.
         WriteSample(name + "_count", labels, below);
+    }
+
+    // One a bucket is what the format allows: a value that fell into it, and the trace that it comes from.
+    private void WriteExemplar(ReadOnlyExemplarCollection exemplars, double above, double upTo)
+    {
+        foreach (ref readonly var exemplar in exemplars)
+        {
+            if (exemplar.TraceId == default || !(exemplar.DoubleValue > above && exemplar.DoubleValue <= upTo))
+            {
+                continue;
+            }
+            Write(" # {trace_id=\"");
+            Write(exemplar.TraceId.ToHexString());
+            Write("\",span_id=\"");
+            Write(exemplar.SpanId.ToHexString());
+            Write("\"} ");
+            Write(exemplar.DoubleValue);
+            Write(" ");
+            Write(exemplar.Timestamp.ToUnixTimeMilliseconds() / 1000.0);
+            return;
+        }
     }
 
     private void WriteSample(string name, string labels, double value)

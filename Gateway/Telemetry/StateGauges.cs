@@ -27,6 +27,7 @@ public sealed class StateGauges : IDisposable
         Gauge(MetricNames.ReplicaReservedTokens, () => PerReplica(replica => replica.ReservedTokens));
         Gauge(MetricNames.ReplicaKvCapacityTokens, () => PerReplica(replica => replica.CapacityTokens));
         Gauge(MetricNames.LedgerDriftTokens, () => PerReplica(DriftOf));
+        Gauge(MetricNames.DesiredReplicas, () => PerModel(queueDepths));
         var coverage = MetricNames.EstimateCoverage;
         _meter.CreateObservableGauge(coverage.Instrument, () => Coverage(calibration), coverage.Unit, coverage.Help);
     }
@@ -38,6 +39,16 @@ public sealed class StateGauges : IDisposable
         replica.Report.KvUsage is { } usage && (replica.Report.KvCapacityTokens ?? replica.CapacityTokens) is { } capacity
             ? replica.HeldTokens - (long)Math.Round(usage * capacity)
             : null;
+
+    private IEnumerable<Measurement<long>> PerModel(Func<IEnumerable<QueueDepth>> queueDepths)
+    {
+        var waiting = queueDepths().GroupBy(depth => depth.Model, StringComparer.Ordinal).ToDictionary(model => model.Key, model => model.Sum(depth => depth.Waiting));
+        foreach (var pool in _fleet.Pools)
+        {
+            var desired = DesiredReplicas.Of([.. pool.ReplicaList.Select(replica => replica.Snapshot())], waiting.GetValueOrDefault(pool.Name));
+            yield return new Measurement<long>(desired, new KeyValuePair<string, object?>(MetricNames.Model, pool.Name));
+        }
+    }
 
     private IEnumerable<Measurement<double>> Coverage(EstimateCalibration calibration)
     {

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Telemetry;
@@ -10,6 +11,10 @@ public sealed record TelemetryOptions
 
     /// <summary><c>off</c>, <c>stdout</c>, or the path of a file that one JSON line per request is appended to.</summary>
     public string AccessLog { get; init; } = "stdout";
+
+    /// <summary>Share of successful requests that the access log takes; whatever failed, was refused or canceled is always written.</summary>
+    [Range(0.0, 1.0)]
+    public double AccessLogSample { get; init; } = 1;
 
     /// <summary>Least severe level that is logged.</summary>
     public LogLevel LogLevel { get; init; } = LogLevel.Information;

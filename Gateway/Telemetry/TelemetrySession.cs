@@ -30,17 +30,17 @@ public sealed class TelemetrySession : IDisposable
         Page = new PrometheusPage(time);
         var resource = ResourceBuilder.CreateEmpty().AddService("gateway", serviceVersion: version).AddTelemetrySdk().AddEnvironmentVariableDetector();
         var pushesMetrics = IsWanted(environment, "METRICS");
-        _counters = Provider([MetricNames.Meter, .. RuntimeMeters, .. extraMeters ?? []], MetricReaderTemporalityPreference.Cumulative);
-        // Cumulative readers keep a place for every series ever seen, 2,000 at most: a fleet whose addresses change would run out of them.
-        _state = Provider([MetricNames.StateMeter], MetricReaderTemporalityPreference.Delta);
         if (IsWanted(environment, "TRACES"))
         {
             _traces = Sdk.CreateTracerProviderBuilder()
                 .SetResourceBuilder(resource)
-                .AddSource(MetricNames.ActivitySource, "Microsoft.AspNetCore", "System.Net.Http")
+                .AddSource(MetricNames.ActivitySource)
                 .AddOtlpExporter()
                 .Build();
         }
+        _counters = Provider([MetricNames.Meter, .. RuntimeMeters, .. extraMeters ?? []], MetricReaderTemporalityPreference.Cumulative);
+        // Cumulative readers keep a place for every series ever seen, 2,000 at most: a fleet whose addresses change would run out of them.
+        _state = Provider([MetricNames.StateMeter], MetricReaderTemporalityPreference.Delta);
 
         MeterProvider Provider(string[] meters, MetricReaderTemporalityPreference temporality)
         {
@@ -48,6 +48,7 @@ public sealed class TelemetrySession : IDisposable
                 .SetResourceBuilder(resource)
                 .AddMeter(meters)
                 .AddView(instrument => IsForeign(instrument, scope) ? MetricStreamConfiguration.Drop : null)
+                .SetExemplarFilter(ExportsTraces ? ExemplarFilterType.TraceBased : ExemplarFilterType.AlwaysOff)
                 .AddPrometheusPull(Page, temporality);
             return (pushesMetrics ? builder.AddOtlpExporter() : builder).Build();
         }

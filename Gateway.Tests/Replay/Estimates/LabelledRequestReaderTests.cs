@@ -109,15 +109,15 @@ public sealed class LabelledRequestReaderTests : IDisposable
     [Fact]
     public void Read_ALineThatTheGatewayWrote_IsTheRequestItWrote()
     {
-        var completed = TelemetryWorld.Completed();
+        var completed = TelemetryWorld.Completed() with { Tenant = "00000000000000aa" };
         var buffer = new ArrayBufferWriter<byte>();
         using var line = new AccessLogLine();
-        line.Write(buffer, completed, default);
+        line.Write(buffer, completed, default, sample: 0.5);
 
         var row = Single(Encoding.UTF8.GetString(buffer.WrittenSpan));
 
         var (read, written) = (row.Request, completed.Request!);
-        Assert.Equal((completed.Model, completed.OutputTokens, completed.IsCensored), (row.Model, row.OutputTokens, row.IsCensored));
+        Assert.Equal((completed.Model, completed.OutputTokens, completed.IsCensored, completed.Tenant), (row.Model, row.OutputTokens, row.IsCensored, row.Source));
         Assert.Equal((written.Route, written.SessionKey, written.Prefix.BlockBytes), (read.Route, read.SessionKey, read.Prefix.BlockBytes));
         Assert.Equal(written.Prefix.Blocks, read.Prefix.Blocks);
         Assert.Equal(

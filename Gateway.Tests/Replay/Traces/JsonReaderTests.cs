@@ -175,11 +175,11 @@ public sealed class JsonReaderTests : IDisposable
     {
         using var line = new AccessLogLine();
         var written = new ArrayBufferWriter<byte>();
-        line.Write(written, TelemetryWorld.Completed(), default);
+        line.Write(written, TelemetryWorld.Completed() with { Tenant = "00000000000000aa" }, default, sample: 0.5);
 
         var row = Assert.Single(TraceReading.All(_reading.Write("access.log", written.WrittenSpan.ToArray())));
 
-        Assert.Equal((410, 40, 64, "llama"), (row.InputTokens, row.OutputTokens, row.MaxOutputTokens, row.Model));
+        Assert.Equal((410, 40, 64, "llama", "00000000000000aa"), (row.InputTokens, row.OutputTokens, row.MaxOutputTokens, row.Model, row.ClientId));
         Assert.Equal((PriorityClass.Interactive, "0000000000abcdef", 64), (row.Priority, row.SessionId, row.BlockTokens));
         Assert.Equal([1, 0xffffffffffffffff, 0x10], row.Blocks.ToArray());
     }

@@ -1,7 +1,9 @@
 using Gateway.Forwarding;
 using Gateway.Replicas;
 using Gateway.Replicas.Engines;
+using Gateway.Replicas.Engines.Discovery;
 using Gateway.Tests.Fakes;
+using Gateway.Tests.Replicas.Engines.Discovery;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Tests.Replicas.Engines;
@@ -20,7 +22,7 @@ public sealed class FleetWatcherTests : IAsyncLifetime
 
     public FleetWatcherTests()
     {
-        _fleet = new FleetWatcher(_engine.Access(_time), _names, _ => false, new Random(7), _log);
+        _fleet = new FleetWatcher(_engine.Access(_time), new DiscoverySources(_names, new CannedLists(), _ => null), _ => false, new Random(7), _log);
         _pool = NewPool(new ReplicaOptions { Url = CannedEngine.Address });
     }
 

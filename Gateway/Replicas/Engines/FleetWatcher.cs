@@ -1,20 +1,24 @@
 using Gateway.Forwarding;
+using Gateway.Replicas.Engines.Discovery;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Replicas.Engines;
 
 /// <summary>Keeps every pool at its configured and discovered replicas, and every replica watched. Thread-safe, but for overlapping calls of <see cref="Apply"/>.</summary>
 /// <param name="access">How engines are reached.</param>
-/// <param name="names">Resolves the <c>dns</c> entries.</param>
+/// <param name="sources">Where replicas are looked for.</param>
 /// <param name="isMakingProgress">Whether answers of the gateway's own are growing at a replica now: such a one is busy, not dead.</param>
 /// <param name="chance">Seeds each watcher's own.</param>
 /// <param name="log">Told of changes.</param>
-public sealed partial class FleetWatcher(EngineAccess access, INameResolver names, Func<Replica, bool> isMakingProgress, Random chance, ILogger<FleetWatcher> log)
+public sealed partial class FleetWatcher(EngineAccess access, DiscoverySources sources, Func<Replica, bool> isMakingProgress, Random chance, ILogger<FleetWatcher> log)
     : IAsyncDisposable
 {
+    /// <summary>How often each model's interval is looked at.</summary>
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
+
     private readonly Lock _gate = new();
     private readonly Dictionary<Replica, ReplicaWatcher> _watchers = [];
-    private readonly Dictionary<Pool, DnsDiscovery> _discoveries = [];
+    private readonly Dictionary<Pool, PoolDiscovery> _discoveries = [];
     private readonly HashSet<Task> _ending = [];
     private ResilienceOptions _options = new();
     private CancellationTokenSource? _running;
@@ -23,18 +27,19 @@ public sealed partial class FleetWatcher(EngineAccess access, INameResolver name
     /// <summary>Brings the fleet to these pools, whose options are already the new ones: sets their replicas, and starts and stops watching. A pool that is missing is no longer watched.</summary>
     public void Apply(IReadOnlyList<Pool> pools, ResilienceOptions options)
     {
-        DnsDiscovery[] discoveries;
+        PoolDiscovery[] discoveries;
         CancellationToken? stopping;
         lock (_gate)
         {
             _options = options;
             foreach (var gone in _discoveries.Keys.Except(pools).ToArray())
             {
+                _ending.Add(_discoveries[gone].Follow(isRunning: false));
                 _discoveries.Remove(gone);
             }
             foreach (var pool in pools)
             {
-                _discoveries.TryAdd(pool, new DnsDiscovery(pool, names, access.Time, log));
+                _discoveries.TryAdd(pool, new PoolDiscovery(pool, sources, access.Time, new Random(chance.Next()), Watch, log));
             }
             discoveries = [.. _discoveries.Values];
             stopping = _running?.Token;
@@ -44,6 +49,7 @@ public sealed partial class FleetWatcher(EngineAccess access, INameResolver name
         {
             discovery.Publish();
         }
+        Follow();
         Watch();
         if (stopping is { } token)
         {
@@ -64,6 +70,7 @@ public sealed partial class FleetWatcher(EngineAccess access, INameResolver name
             var stopping = _running.Token;
             _discovering = Task.Run(() => DiscoverAsync(stopping), CancellationToken.None);
         }
+        Follow();
         Watch();
     }
 
@@ -81,6 +88,7 @@ public sealed partial class FleetWatcher(EngineAccess access, INameResolver name
             return;
         }
         await running.CancelAsync();
+        Follow();
         Watch();
         Task[] ending;
         lock (_gate)
@@ -92,6 +100,18 @@ public sealed partial class FleetWatcher(EngineAccess access, INameResolver name
     }
 
     public async ValueTask DisposeAsync() => await StopAsync();
+
+    /// <summary>Follows the clusters that the settings name; none when not running.</summary>
+    private void Follow()
+    {
+        lock (_gate)
+        {
+            foreach (var discovery in _discoveries.Values)
+            {
+                _ending.Add(discovery.Follow(_running is not null));
+            }
+        }
+    }
 
     /// <summary>Watches exactly the replicas that are in service; none when not running.</summary>
     private void Watch()
@@ -128,17 +148,17 @@ public sealed partial class FleetWatcher(EngineAccess access, INameResolver name
     {
         while (!stopping.IsCancellationRequested)
         {
-            DnsDiscovery[] discoveries;
+            PoolDiscovery[] discoveries;
             lock (_gate)
             {
                 discoveries = [.. _discoveries.Values];
             }
             await RefreshAsync(discoveries, stopping);
-            await Task.Delay(DnsDiscovery.Interval, access.Time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(Look, access.Time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    private async Task RefreshAsync(DnsDiscovery[] discoveries, CancellationToken stopping)
+    private async Task RefreshAsync(PoolDiscovery[] discoveries, CancellationToken stopping)
     {
         try
         {
@@ -160,7 +180,7 @@ public sealed partial class FleetWatcher(EngineAccess access, INameResolver name
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Error, Message = "resolving names failed unexpectedly, it is tried again")]
+        [LoggerMessage(Level = LogLevel.Error, Message = "discovering replicas failed unexpectedly, it is tried again")]
         public static partial void DiscoveryFailed(ILogger log, Exception problem);
     }
 }

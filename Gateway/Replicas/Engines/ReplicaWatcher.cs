@@ -165,7 +165,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
     /// <summary>The adapter of the engine that answers; null: none could be told, and the replica was told so.</summary>
     private async Task<IEngineAdapter?> FindAdapterAsync(EngineClient client, Settings settings, CancellationToken cancellationToken)
     {
-        var kind = settings.Model.Engine;
+        var kind = _replica.ConfiguredEngine ?? settings.Model.Engine;
         if (kind == EngineKind.Auto)
         {
             // Another engine may be behind the address by the time it comes up again.

@@ -1,26 +1,27 @@
 using System.Net;
 using System.Net.Sockets;
 using Gateway.Replicas;
-using Gateway.Replicas.Engines;
+using Gateway.Replicas.Engines.Discovery;
 using Gateway.Tests.Fakes;
 using Microsoft.Extensions.Logging;
 
-namespace Gateway.Tests.Replicas.Engines;
+namespace Gateway.Tests.Replicas.Engines.Discovery;
 
-public sealed class DnsDiscoveryTests
+public sealed class PoolDiscoveryTests
 {
     private static readonly FaultLimits Faults = new(5, TimeSpan.FromSeconds(10));
 
     private readonly ManualTime _time = new();
     private readonly CannedNames _names = new();
-    private readonly RecordingLog<DnsDiscovery> _log = new();
+    private readonly CannedLists _lists = new();
+    private readonly RecordingLog<PoolDiscovery> _log = new();
     private readonly Pool _pool;
-    private readonly DnsDiscovery _discovery;
+    private readonly PoolDiscovery _discovery;
 
-    public DnsDiscoveryTests()
+    public PoolDiscoveryTests()
     {
         _pool = new Pool(Model("http://engines:8000"), Faults, _time);
-        _discovery = new DnsDiscovery(_pool, _names, _time, _log);
+        _discovery = new PoolDiscovery(_pool, new DiscoverySources(_names, _lists, _ => null), _time, new Random(1), () => { }, _log);
         _discovery.Publish();
     }
 
@@ -28,11 +29,11 @@ public sealed class DnsDiscoveryTests
     public async Task RefreshAsync_WhenTheAnswerIsRotated_ChangesNothing()
     {
         _names.Answer = ["10.0.0.2", "10.0.0.1", "10.0.0.1", "::ffff:10.0.0.2"];
-        var first = await _discovery.RefreshAsync(default);
+        var first = await RefreshAsync();
         var before = _pool.ReplicaList;
         _names.Answer = ["10.0.0.1", "10.0.0.2"];
 
-        var second = await _discovery.RefreshAsync(default);
+        var second = await RefreshAsync();
 
         Assert.True(first);
         Assert.False(second);
@@ -44,11 +45,11 @@ public sealed class DnsDiscoveryTests
     public async Task RefreshAsync_WhenAnAddressLeaves_KeepsTheOthersLedgers()
     {
         _names.Answer = ["10.0.0.1", "10.0.0.2"];
-        await _discovery.RefreshAsync(default);
+        await RefreshAsync();
         var staying = _pool.Find("10.0.0.2:8000");
         _names.Answer = ["10.0.0.2", "10.0.0.3"];
 
-        await _discovery.RefreshAsync(default);
+        await RefreshAsync();
 
         Assert.Same(staying, _pool.Find("10.0.0.2:8000"));
         Assert.Equal(["static:1", "10.0.0.2:8000", "10.0.0.3:8000"], Ids());
@@ -58,12 +59,12 @@ public sealed class DnsDiscoveryTests
     public async Task RefreshAsync_WhenNamesFail_KeepsTheLastAddressesAndSaysSoOnce()
     {
         _names.Answer = ["10.0.0.1"];
-        await _discovery.RefreshAsync(default);
+        await RefreshAsync();
         _names.Problem = new SocketException((int)SocketError.TryAgain);
 
         for (var i = 0; i < 10; i++)
         {
-            await _discovery.RefreshAsync(default);
+            await RefreshAsync();
         }
 
         Assert.Equal(["static:1", "10.0.0.1:8000"], Ids());
@@ -74,13 +75,13 @@ public sealed class DnsDiscoveryTests
     public async Task RefreshAsync_WhenTheAnswerIsEmpty_BelievesTheThirdInARow()
     {
         _names.Answer = ["10.0.0.1"];
-        await _discovery.RefreshAsync(default);
+        await RefreshAsync();
 
         var seen = new List<int>();
         foreach (var answer in new string[][] { [], [], ["10.0.0.1"], [], [], [] })
         {
             _names.Answer = answer;
-            await _discovery.RefreshAsync(default);
+            await RefreshAsync();
             seen.Add(_pool.ReplicaList.Count);
         }
 
@@ -91,10 +92,10 @@ public sealed class DnsDiscoveryTests
     public async Task RefreshAsync_WhenTheNameServerIsSilent_GivesUpInTime()
     {
         _names.Answer = ["10.0.0.1"];
-        await _discovery.RefreshAsync(default);
+        await RefreshAsync();
         _names.IsSilent = true;
 
-        var refresh = _discovery.RefreshAsync(default);
+        var refresh = RefreshAsync();
         _time.Advance(TimeSpan.FromSeconds(5));
         await refresh;
 
@@ -105,7 +106,7 @@ public sealed class DnsDiscoveryTests
     public async Task Publish_AfterAReload_KeepsWhatIsKnownOfNamesThatStay()
     {
         _names.Answer = ["10.0.0.1"];
-        await _discovery.RefreshAsync(default);
+        await RefreshAsync();
         var staying = _pool.Find("10.0.0.1:8000");
 
         _pool.Reconfigure(Model("http://engines:8000") with { BytesPerToken = 3 }, Faults);
@@ -118,8 +119,87 @@ public sealed class DnsDiscoveryTests
         Assert.Equal(["static:1"], Ids());
     }
 
+    [Fact]
+    public async Task RefreshAsync_BeforeTheIntervalHasPassed_AsksNobody()
+    {
+        _names.Answer = ["10.0.0.1"];
+        await RefreshAsync();
+        _names.Answer = ["10.0.0.2"];
+
+        _time.Advance(new DiscoveryOptions().Interval - TimeSpan.FromTicks(1));
+        var early = await _discovery.RefreshAsync(default);
+        _time.Advance(TimeSpan.FromTicks(1));
+        var due = await _discovery.RefreshAsync(default);
+
+        Assert.Equal((false, true), (early, due));
+        Assert.Equal(["static:1", "10.0.0.2:8000"], Ids());
+    }
+
+    [Fact]
+    public async Task RefreshAsync_WhenTheFileChanges_TakesItOnceItStandsStill()
+    {
+        Listen("a:1 b:1");
+        var first = Ids();
+        _lists.Text = "b:1 c:1";
+
+        await RefreshAsync();
+        var moving = Ids();
+        await RefreshAsync();
+
+        Assert.Equal(["static:1", "a:1", "b:1"], first);
+        Assert.Equal(first, moving);
+        Assert.Equal(["static:1", "b:1", "c:1"], Ids());
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("faulty")]
+    public async Task RefreshAsync_WhenTheFileIsGoneOrFaulty_KeepsTheLastListAndSaysSoOnce(string? text)
+    {
+        Listen("a:1");
+        _lists.Text = text;
+
+        for (var i = 0; i < 5; i++)
+        {
+            await RefreshAsync();
+        }
+
+        Assert.Equal(["static:1", "a:1"], Ids());
+        Assert.Single(_log.Lines, line => line.Level == LogLevel.Error);
+    }
+
+    [Fact]
+    public async Task RefreshAsync_WhenAListedReplicaLeaves_DrainsItUntilItsAnswersHaveEnded()
+    {
+        Listen("a:1 b:1");
+        var ghost = _pool.Find("a:1")!;
+        ghost.OnProbed(ReplicaHealth.Up);
+        var before = ghost.Snapshot().AcceptsWork;
+        _lists.Text = "b:1";
+
+        await RefreshAsync();
+        await RefreshAsync();
+
+        Assert.True(before);
+        Assert.False(ghost.Snapshot().AcceptsWork);
+        Assert.Equal(["static:1", "b:1"], Ids());
+    }
+
+    private void Listen(string text)
+    {
+        _lists.Text = text;
+        _pool.Reconfigure(new() { Name = "m", Replicas = [new() { Url = new("http://static:1") }], Discovery = new() { File = "list" } }, Faults);
+        _discovery.Publish();
+    }
+
     private static ModelOptions Model(string name) =>
         new() { Name = "m", Replicas = [new() { Url = new("http://static:1") }, new() { Dns = new(name) }] };
+
+    private Task<bool> RefreshAsync()
+    {
+        _time.Advance(new DiscoveryOptions().Interval);
+        return _discovery.RefreshAsync(default);
+    }
 
     private string[] Ids() => [.. _pool.ReplicaList.Select(replica => replica.Id)];
 }
@@ -140,5 +220,23 @@ internal sealed class CannedNames : INameResolver
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
         }
         return Problem is null ? [.. Answer.Select(IPAddress.Parse)] : throw Problem;
+    }
+}
+
+/// <summary>A file of addresses between blanks; null: it is gone.</summary>
+internal sealed class CannedLists : IReplicaListReader
+{
+    public string? Text { get; set; }
+
+    public string? Read(string path, out string? problem)
+    {
+        problem = Text is null ? "There is no such file." : null;
+        return Text;
+    }
+
+    public IReadOnlyList<ReplicaOptions>? Parse(string text, string path, out string? problem)
+    {
+        problem = text == "faulty" ? "This is not YAML." : null;
+        return problem is null ? [.. text.Split(' ').Select(address => new ReplicaOptions { Url = new("http://" + address) })] : null;
     }
 }

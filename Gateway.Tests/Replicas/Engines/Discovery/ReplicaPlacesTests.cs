@@ -1,8 +1,8 @@
 using System.Net;
 using Gateway.Replicas;
-using Gateway.Replicas.Engines;
+using Gateway.Replicas.Engines.Discovery;
 
-namespace Gateway.Tests.Replicas.Engines;
+namespace Gateway.Tests.Replicas.Engines.Discovery;
 
 public sealed class ReplicaPlacesTests
 {

@@ -2,25 +2,19 @@ using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 
-namespace Gateway.Replicas.Engines;
+namespace Gateway.Replicas.Engines.Discovery;
 
-/// <summary>Keeps a pool at the addresses that its <c>dns</c> entries resolve to; urls of the same pool stay beside them. Thread-safe.</summary>
-/// <remarks>A name behind https stays one replica under its name, whatever it resolves to: certificates are issued for names.</remarks>
-public sealed partial class DnsDiscovery(Pool pool, INameResolver names, TimeProvider time, ILogger log)
+/// <summary>The addresses now behind a model's <c>dns</c> names: the last good answer, whatever the name server does since. Thread-safe.</summary>
+internal sealed partial class ResolvedNames(string model, INameResolver names, TimeProvider time, ILogger log)
 {
-    /// <summary>Time between two resolutions: the operating system tells no time to live.</summary>
-    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
-
     /// <summary>Empty answers in a row that are believed; fewer are taken for a hiccup of the name server.</summary>
     public const int EmptyAnswersToBelieve = 3;
 
     private const int MaxAddresses = 1_024;
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
-    // Held while the pool is set, so that an older list never follows a newer one.
-    private readonly Lock _publishing = new();
+    private readonly Lock _gate = new();
     private readonly Dictionary<Uri, Known> _known = [];
-    private IReadOnlyList<ReplicaPlace> _places = [];
 
     private sealed class Known
     {
@@ -31,49 +25,29 @@ public sealed partial class DnsDiscovery(Pool pool, INameResolver names, TimePro
         public bool IsFailing { get; set; }
     }
 
-    /// <summary>Whether the pool has names to resolve.</summary>
-    public bool HasNames => pool.Options.Replicas.Any(ReplicaPlaces.IsResolved);
-
-    /// <summary>Brings the pool to its settings and the addresses known so far.</summary>
-    public void Publish()
+    /// <summary>The last good answer; empty before the first.</summary>
+    public IReadOnlyList<IPAddress> Of(Uri name)
     {
-        lock (_publishing)
+        lock (_gate)
         {
-            var configured = Names();
+            return _known.TryGetValue(name, out var known) ? known.Addresses : [];
+        }
+    }
+
+    /// <summary>Forgets every name but these.</summary>
+    public void Keep(IReadOnlySet<Uri> configured)
+    {
+        lock (_gate)
+        {
             foreach (var gone in _known.Keys.Where(name => !configured.Contains(name)).ToArray())
             {
                 _known.Remove(gone);
             }
-            _places = PlacesLocked();
-            pool.SetReplicas(_places);
         }
     }
 
-    /// <summary>Resolves every name once.</summary>
-    /// <returns>Whether the pool's replicas changed.</returns>
-    public async Task<bool> RefreshAsync(CancellationToken cancellationToken)
-    {
-        await Task.WhenAll(Names().Select(name => ResolveAsync(name, cancellationToken)));
-        lock (_publishing)
-        {
-            var places = PlacesLocked();
-            if (places.SequenceEqual(_places))
-            {
-                return false;
-            }
-            _places = places;
-            pool.SetReplicas(places);
-            Log.Changed(log, pool.Name, places.Count);
-            return true;
-        }
-    }
-
-    private HashSet<Uri> Names() => [.. pool.Options.Replicas.Where(ReplicaPlaces.IsResolved).Select(replica => replica.Dns!)];
-
-    private IReadOnlyList<ReplicaPlace> PlacesLocked() =>
-        ReplicaPlaces.Of(pool.Options, name => _known.TryGetValue(name, out var known) ? known.Addresses : []);
-
-    private async Task ResolveAsync(Uri name, CancellationToken cancellationToken)
+    /// <summary>Asks once; a failure leaves everything as it was.</summary>
+    public async Task ResolveAsync(Uri name, CancellationToken cancellationToken)
     {
         try
         {
@@ -93,7 +67,7 @@ public sealed partial class DnsDiscovery(Pool pool, INameResolver names, TimePro
 
     private void Take(Uri name, IReadOnlyList<IPAddress> answer)
     {
-        lock (_publishing)
+        lock (_gate)
         {
             var known = KnownLocked(name);
             known.IsFailing = false;
@@ -113,13 +87,13 @@ public sealed partial class DnsDiscovery(Pool pool, INameResolver names, TimePro
 
     private void Complain(Uri name, string problem)
     {
-        lock (_publishing)
+        lock (_gate)
         {
             var known = KnownLocked(name);
             if (!known.IsFailing)
             {
                 known.IsFailing = true;
-                Log.Unresolved(log, pool.Name, name.Host, known.Addresses.Count, problem);
+                Log.Unresolved(log, model, name.Host, known.Addresses.Count, problem);
             }
         }
     }
@@ -135,9 +109,6 @@ public sealed partial class DnsDiscovery(Pool pool, INameResolver names, TimePro
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Information, Message = "model {Model} now has {Count} replicas")]
-        public static partial void Changed(ILogger log, string model, int count);
-
         [LoggerMessage(Level = LogLevel.Warning, Message = "model {Model}: {Name} cannot be resolved, its last {Count} addresses stay: {Problem}")]
         public static partial void Unresolved(ILogger log, string model, string name, int count, string problem);
     }

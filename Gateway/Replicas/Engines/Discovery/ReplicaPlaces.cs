@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Gateway.Replicas.Engines;
+namespace Gateway.Replicas.Engines.Discovery;
 
 /// <summary>Turns the configured replicas of a model into places, one per engine.</summary>
 public static class ReplicaPlaces

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Gateway.Replicas.Engines;
+namespace Gateway.Replicas.Engines.Discovery;
 
 /// <summary>Resolves names to addresses.</summary>
 public interface INameResolver

@@ -1,0 +1,181 @@
+using Gateway.Replicas;
+using Gateway.Replicas.Engines.Discovery;
+using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
+using Microsoft.Extensions.Logging;
+
+namespace Gateway.Tests.Replicas.Engines.Discovery;
+
+/// <summary>A pool that follows a cluster, against an API server over https.</summary>
+public sealed class KubernetesWatchTests : IAsyncLifetime
+{
+    private readonly RecordingLog<PoolDiscovery> _log = new();
+    private FakeKubernetes _cluster = null!;
+    private Pool _pool = null!;
+    private PoolDiscovery _discovery = null!;
+
+    public async Task InitializeAsync() => _cluster = await FakeKubernetes.StartAsync();
+
+    public async Task DisposeAsync()
+    {
+        await _discovery.Follow(isRunning: false);
+        await _cluster.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Follow_AsPodsComeAndGo_KeepsThePoolAtTheReadyOnes()
+    {
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.2", "10.0.0.1", "10.0.0.9?"));
+        Follow();
+        await HasAsync("10.0.0.1:8000", "10.0.0.2:8000");
+        await WatchesAsync();
+        var staying = _pool.Find("10.0.0.1:8000")!;
+        var leaving = _pool.Find("10.0.0.2:8000")!;
+
+        _cluster.Set(FakeKubernetes.Slice("two", "10.0.1.1"));
+        await HasAsync("10.0.0.1:8000", "10.0.0.2:8000", "10.0.1.1:8000");
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1", "10.0.0.2!", "10.0.0.9"));
+        await HasAsync("10.0.0.1:8000", "10.0.0.9:8000", "10.0.1.1:8000");
+        _cluster.Remove("two");
+        await HasAsync("10.0.0.1:8000", "10.0.0.9:8000");
+
+        Assert.Same(staying, _pool.Find("10.0.0.1:8000"));
+        Assert.Equal(ReplicaHealth.Draining, leaving.Health);
+        Assert.Single(_cluster.Asked, question => !question.Query.Contains("watch=1", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Follow_OfAServiceWithLabels_AsksForThoseWithTheTokenInForce()
+    {
+        Follow(options => options with { LabelSelector = "tier!=test" });
+        await WatchesAsync();
+        await File.WriteAllTextAsync(Path.Combine(_cluster.Credentials, "token"), "second");
+        _cluster.Tell(null);
+        await Until.HoldsAsync(() => _cluster.Asked.Any(question => question.Token == "Bearer second"), "the new token is used");
+
+        Assert.All(_cluster.Asked, question => Assert.StartsWith(
+            "/apis/discovery.k8s.io/v1/namespaces/llm/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dvllm%2Ctier%21%3Dtest&", question.Query, StringComparison.Ordinal));
+        Assert.Equal("Bearer first", _cluster.Asked.First().Token);
+    }
+
+    [Fact]
+    public async Task Follow_WhenAWatchEnds_GoesOnFromTheLastVersionWithoutAList()
+    {
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+        Follow();
+        await WatchesAsync();
+        _cluster.Tell("""{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"170"}}}""");
+        _cluster.Tell(null);
+
+        await Until.HoldsAsync(() => _cluster.Asked.Any(question => question.Query.EndsWith("resourceVersion=170", StringComparison.Ordinal)), "the watch goes on from the bookmark");
+
+        Assert.Single(_cluster.Asked, question => !question.Query.Contains("watch=1", StringComparison.Ordinal));
+        Assert.Equal(["10.0.0.1:8000"], Ids());
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Follow_WhenTheVersionIsGone_ListsAnew(bool saysSoInTheStream)
+    {
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+        Follow();
+        await WatchesAsync();
+        if (saysSoInTheStream)
+        {
+            _cluster.Tell("""{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}""");
+        }
+        else
+        {
+            _cluster.OldestVersion = _cluster.Version + 1;
+            _cluster.Tell(null);
+            await Until.HoldsAsync(() => _cluster.OpenWatches == 0, "the watch has ended");
+        }
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.2"));
+
+        await HasAsync("10.0.0.2:8000");
+
+        await Until.HoldsAsync(() => _cluster.Asked.Count(question => !question.Query.Contains("watch=1", StringComparison.Ordinal)) == 2, "a second list");
+        Assert.DoesNotContain(_log.Lines, line => line.Level >= LogLevel.Warning);
+    }
+
+    [Theory]
+    [InlineData(500, "500")]
+    [InlineData(403, "the service account needs get, list and watch on endpointslices")]
+    public async Task Follow_WhileTheServerIsAway_KeepsTheLastListAndSaysSoOnce(int status, string said)
+    {
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+        Follow();
+        await WatchesAsync();
+        var before = _cluster.Asked.Count;
+        _cluster.Status = status;
+        _cluster.Tell(null);
+        await Until.HoldsAsync(() => _cluster.Asked.Count >= before + 2, "two more questions");
+        var during = Ids();
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.2"));
+        _cluster.Status = 200;
+
+        await HasAsync("10.0.0.2:8000");
+
+        Assert.Equal(["10.0.0.1:8000"], during);
+        Assert.Contains(said, Assert.Single(_log.Lines, line => line.Level == LogLevel.Warning).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Follow_OfAListInPages_TakesAllOfThem()
+    {
+        _cluster.PageItems = 2;
+        for (var i = 1; i <= 5; i++)
+        {
+            _cluster.Set(FakeKubernetes.Slice($"slice-{i}", $"10.0.0.{i}"));
+        }
+        Follow();
+
+        await HasAsync("10.0.0.1:8000", "10.0.0.2:8000", "10.0.0.3:8000", "10.0.0.4:8000", "10.0.0.5:8000");
+    }
+
+    [Fact]
+    public async Task Follow_WithAnotherAuthority_TrustsNobody()
+    {
+        var other = await FakeKubernetes.StartAsync();
+        File.Copy(Path.Combine(other.Credentials, "ca.crt"), Path.Combine(_cluster.Credentials, "ca.crt"), overwrite: true);
+        await other.DisposeAsync();
+        Follow();
+
+        await Until.HoldsAsync(() => _log.Lines.Any(line => line.Level == LogLevel.Warning), "the trouble is told");
+
+        Assert.Empty(_cluster.Asked);
+    }
+
+    [Fact]
+    public async Task Follow_AfterAReloadWithoutACluster_LeavesItsReplicasAndItsWatch()
+    {
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+        Follow();
+        await HasAsync("10.0.0.1:8000");
+        await WatchesAsync();
+
+        _pool.Reconfigure(new() { Name = "m", Replicas = [new() { Url = new("http://static:1") }] }, new FaultLimits(5, TimeSpan.FromSeconds(10)));
+        _discovery.Publish();
+        await _discovery.Follow(isRunning: true);
+
+        Assert.Equal(["static:1"], Ids());
+        await Until.HoldsAsync(() => _cluster.OpenWatches == 0, "the watch has ended");
+    }
+
+    private void Follow(Func<KubernetesOptions, KubernetesOptions>? change = null)
+    {
+        var kubernetes = new KubernetesOptions { Service = "vllm", Port = "http", ApiServer = _cluster.Uri, CredentialsPath = _cluster.Credentials };
+        var model = new ModelOptions { Name = "m", Discovery = new() { Kubernetes = change?.Invoke(kubernetes) ?? kubernetes } };
+        _pool = new Pool(model, new FaultLimits(5, TimeSpan.FromSeconds(10)), TimeProvider.System);
+        _discovery = new PoolDiscovery(_pool, new DiscoverySources(new CannedNames(), new CannedLists(), _ => null), TimeProvider.System, new Random(1), () => { }, _log);
+        _discovery.Publish();
+        _ = _discovery.Follow(isRunning: true);
+    }
+
+    private Task WatchesAsync() => Until.HoldsAsync(() => _cluster.OpenWatches == 1, "a watch is open");
+
+    private Task HasAsync(params string[] ids) => Until.HoldsAsync(() => Ids().SequenceEqual(ids), $"the pool has {string.Join(", ", ids)}");
+
+    private string[] Ids() => [.. _pool.ReplicaList.Select(replica => replica.Id)];
+}
