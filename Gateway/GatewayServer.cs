@@ -75,7 +75,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var keys = settings.Environment;
         _upstreams = new UpstreamPools(
             UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, new TokenGaps(_meters), _meters.OnRetry, _time,
-            _drainIsOver.Token);
+            _drainIsOver.Token)
+        {
+            StreamBroken = _meters.OnStreamBroken,
+        };
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(
             access, settings.Names, replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),

@@ -200,6 +200,8 @@ public class OptionsBoundsTests
         resilience.maxRetries = 2 [0 .. 10]
         resilience.retryBudgetShare = 0.1 [0 .. 1]
         resilience.retryBudgetPerSecond = 10 [0 .. 100000]
+        resilience.continueStreams = true
+        resilience.continueWithin = 15s [10ms .. 10m]
         resilience.backoff = 2s [0 .. 10m]
         resilience.failuresToOpen = 5 [1 .. 10000]
         resilience.openDuration = 10s [100ms .. 1h]

@@ -30,6 +30,7 @@ public sealed partial class MetricNamesTests
         { "gateway_replica_kv_capacity_tokens", "model,replica", "gauge" },
         { "gateway_routing_decisions_total", "model,reason", "counter" },
         { "gateway_retries_total", "model,reason", "counter" },
+        { "gateway_streams_continued_total", "model,outcome", "counter" },
         { "gateway_hold_seconds", "model,reason", "histogram" },
         { "gateway_ledger_drift_tokens", "model,replica", "gauge" },
         { "gateway_config_reloads_total", "outcome", "counter" },
@@ -105,6 +106,7 @@ public sealed partial class MetricNamesTests
         world.Meters.OnTokenGap(TelemetryWorld.Model, 0.02);
         world.Meters.OnRoutingDecision(TelemetryWorld.Model, PlacementReason.Prefix);
         world.Meters.OnRetry(TelemetryWorld.Model, "unreachable");
+        world.Meters.OnStreamBroken(TelemetryWorld.Model, "continued");
         world.Meters.OnHold(TelemetryWorld.Model, "kv_room", TimeSpan.FromSeconds(0.5));
         world.Meters.OnConfigReload(ConfigReloadOutcome.Rejected);
         return world;

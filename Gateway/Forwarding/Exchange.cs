@@ -28,7 +28,7 @@ public sealed record Departure(InferenceRequest Request, RequestEstimate Estimat
 
 /// <summary>One request's conversation with its pool: attempts at one replica after another until the first byte, then the answer going by. Used by one request.</summary>
 /// <remarks>YARP's forwarder sees it as the connection: it copies what this returns to the client. Retries happen inside, where nothing was sent yet.</remarks>
-public sealed class Exchange : HttpMessageInvoker
+public sealed partial class Exchange : HttpMessageInvoker
 {
     // A word of the engine's own must not take it out for a day: after this it is asked again.
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromMinutes(1);
@@ -219,7 +219,7 @@ public sealed class Exchange : HttpMessageInvoker
 
     private async ValueTask<AttemptResult> ReceiveAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
-        var reception = new Reception(_departure, _upstream, Answer, Reservation, _clock!);
+        var reception = new Reception(_departure, _upstream, Answer, Reservation, _clock!, ContinueAsync);
         try
         {
             var (received, failure) = await reception.ReceiveAsync(response, cancellationToken);

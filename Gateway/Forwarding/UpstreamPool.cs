@@ -46,6 +46,9 @@ public sealed class UpstreamPool
 
     internal Action<string> OnRetry { get; }
 
+    /// <summary>Hears what became of a broken stream.</summary>
+    internal Action<string> OnStreamBroken { get; init; } = static _ => { };
+
     internal ResiliencePipeline<AttemptResult> Retries { get; }
 
     /// <summary>The key the engines ask for; null: none.</summary>

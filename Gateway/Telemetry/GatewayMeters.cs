@@ -46,6 +46,7 @@ public sealed class GatewayMeters : IDisposable
     private readonly Histogram<double> _hold;
     private readonly Counter<long> _routingDecisions;
     private readonly Counter<long> _retries;
+    private readonly Counter<long> _streamsContinued;
     private readonly Counter<long> _refusals;
     private readonly Counter<long> _configReloads;
 
@@ -69,6 +70,7 @@ public sealed class GatewayMeters : IDisposable
         _hold = Histogram(MetricNames.Hold);
         _routingDecisions = Counter(MetricNames.RoutingDecisions);
         _retries = Counter(MetricNames.Retries);
+        _streamsContinued = Counter(MetricNames.StreamsContinued);
         _refusals = Counter(MetricNames.Refusals);
         _configReloads = Counter(MetricNames.ConfigReloads);
     }
@@ -138,6 +140,11 @@ public sealed class GatewayMeters : IDisposable
     /// <param name="model">The pool's name.</param>
     /// <param name="reason">What had failed, one of a few words of Forwarding.</param>
     public void OnRetry(string model, string reason) => _retries.Add(1, ModelTag(model), ReasonTag(reason));
+
+    /// <summary>A stream broke after its first byte.</summary>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="outcome">What became of it, one of a few words of Forwarding.</param>
+    public void OnStreamBroken(string model, string outcome) => _streamsContinued.Add(1, ModelTag(model), new(MetricNames.Outcome, outcome));
 
     /// <summary>A request was held for a named reason, and the hold is over.</summary>
     public void OnHold(string model, string reason, TimeSpan held) => _hold.Record(held.TotalSeconds, ModelTag(model), ReasonTag(reason));
