@@ -151,6 +151,7 @@ public class OptionsBoundsTests
         models[0].upstreamModel = (none)
         models[0].engine = auto
         models[0].replicas = []
+        models[0].fallbacks = []
         models[0].apiKeyEnv = (none)
         models[0].enginePriority = auto
         models[0].contextTokens = (none) [1 .. 1000000000]

@@ -46,7 +46,7 @@ internal sealed partial class AnswerStream
     private async ValueTask<bool> TryContinueAsync(CancellationToken cancellationToken)
     {
         if (!_isPrimed || Sent is not { } sent || Continue is null || answer.IsComplete || answer.IsBroken || IsWholeButForSentinel || clock.IsShutDown
-            || _continued is { HasDiverged: true })
+            || HasDiverged)
         {
             return false;
         }
@@ -65,12 +65,14 @@ internal sealed partial class AnswerStream
         return true;
     }
 
+    private bool HasDiverged => _continued is { HasDiverged: true };
+
     private bool MayHold(ReadOnlySpan<byte> payload) =>
         _isPrimed && Sent is not null && Continue is not null && !answer.IsBroken && !EngineErrorBody.Read(payload, 0).IsClientFault;
 
     private void TakeContinued(ReadOnlySpan<byte> payload, in AnswerFacts facts)
     {
-        if (_continued!.HasDiverged || _continued.Rewrite(payload, facts) is not { } rewritten)
+        if (HasDiverged || _continued!.Rewrite(payload, facts) is not { } rewritten)
         {
             return;
         }

@@ -107,7 +107,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         _isFirstDue = false;
         answer.NoteArrival();
         TakeFrames(isEnd: read == 0);
-        if (read == 0 || _heldError is not null || _continued is { HasDiverged: true })
+        if (read == 0 || _heldError is not null || HasDiverged)
         {
             await EndAsync("upstream_stream_truncated", cancellationToken);
         }
@@ -152,7 +152,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
                 ReturnInput();
                 return;
             }
-            if (_heldError is not null)
+            if (_heldError is not null || HasDiverged)
             {
                 return;
             }
@@ -183,6 +183,11 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
                 // The first letters of an event that never came.
                 return;
             case AnswerShape.Done:
+                _continued?.NoteEnd();
+                if (HasDiverged)
+                {
+                    return;
+                }
                 answer.IsComplete = true;
                 if (!_sawDone)
                 {

@@ -24,6 +24,9 @@ public sealed record Departure(InferenceRequest Request, RequestEstimate Estimat
 {
     /// <summary>What the caller's standing changes.</summary>
     public CallerTerms Terms { get; init; } = CallerTerms.Open;
+
+    /// <summary>Whether another model is asked where this one fails.</summary>
+    public bool HasFallback { get; init; }
 }
 
 /// <summary>One request's conversation with its pool: attempts at one replica after another until the first byte, then the answer going by. Used by one request.</summary>
@@ -184,7 +187,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     private async ValueTask<AttemptFailure?> MoveAsync(CancellationToken cancellationToken)
     {
         Reservation.Dispose();
-        var admission = await _dispatcher.EnterAsync(Request, Estimate, new Constraints(_tried, _departure.PinnedSlot), cancellationToken);
+        var admission = await _dispatcher.EnterAsync(Request, Estimate, new Constraints(_tried, _departure.PinnedSlot) { HasFallback = _departure.HasFallback }, cancellationToken);
         if (admission.Reservation is null)
         {
             _isTurnedAway = true;

@@ -62,7 +62,7 @@ public sealed class UpstreamPool
     /// <param name="priority">Its key in the engine's scale; null: the engine takes none.</param>
     /// <param name="terms">What the caller's standing changes.</param>
     internal BodyChanges Changes(InferenceRequest request, int? priority, CallerTerms terms) => new(
-        Model: request.Model == UpstreamModel ? null : UpstreamModel,
+        Model: UpstreamModel,
         IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false },
         // The other routes have no such field: some engines refuse what they do not know.
         Priority: request.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions ? priority : null,

@@ -21,6 +21,9 @@ public sealed record ModelOptions
     /// <summary>The engines that serve this model; at least one once loaded.</summary>
     public IReadOnlyList<ReplicaOptions> Replicas { get; init; } = [];
 
+    /// <summary>Other models that may answer in this one's place, in this order: when it has no replica, no room or only failures, or too short a context.</summary>
+    public IReadOnlyList<string> Fallbacks { get; init; } = [];
+
     /// <summary>Name of the environment variable that holds the engines' API key, never the key itself; null: none is sent.</summary>
     public string? ApiKeyEnv { get; init; }
 

@@ -44,6 +44,9 @@ internal sealed class ContinuedFrames
     /// <summary>Whether the stream did not begin with the text that it had to: nothing of it fits.</summary>
     public bool HasDiverged { get; private set; }
 
+    /// <summary>The stream says that it is whole: it must not end before it came to what the client has.</summary>
+    public void NoteEnd() => HasDiverged |= _toSkip.Length > 0;
+
     /// <summary>The event as a part of the first stream; null: it stays here.</summary>
     /// <param name="payload">Its data.</param>
     /// <param name="facts">What it says.</param>

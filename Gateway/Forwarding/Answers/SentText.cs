@@ -8,12 +8,12 @@ namespace Gateway.Forwarding.Answers;
 internal sealed class SentText
 {
     /// <summary>Longest text that is kept; a longer answer is not continued.</summary>
-    public const int MaxBytes = 1 << 20;
+    public const int MaxBytes = 256 << 10;
 
     // Longer first events carry more than the few values that are looked for.
     private const int MaxHeadBytes = 4_096;
 
-    private readonly ArrayBufferWriter<byte> _text = new();
+    private ArrayBufferWriter<byte> _text = new();
 
     /// <summary>The first event of the answer: its id, its time and its model hold for all others.</summary>
     public byte[]? Head { get; private set; }
@@ -47,7 +47,7 @@ internal sealed class SentText
         {
             Head = payload.ToArray();
         }
-        if (!facts.HasContent)
+        if (!facts.HasContent || !IsWhole)
         {
             return;
         }
@@ -63,7 +63,7 @@ internal sealed class SentText
     public void Lose()
     {
         IsWhole = false;
-        _text.Clear();
+        _text = new();
     }
 
     /// <summary>The text that a JSON string stands for, as UTF-8; false: it is none.</summary>
