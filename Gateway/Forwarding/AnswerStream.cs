@@ -106,6 +106,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         _inputEnd += read;
         _isFirstDue = false;
         answer.NoteArrival();
+        reservation.Replica.OnSign();
         TakeFrames(isEnd: read == 0);
         if (read == 0 || _heldError is not null || HasDiverged)
         {
@@ -259,7 +260,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         if (!_isPrimed && _output.IsEmpty)
         {
             FailureAtStart ??= new AttemptFailure(
-                clock.HasExpired ? FailureKind.Timeout : clock.IsShutDown ? FailureKind.ShuttingDown : FailureKind.BodyIncomplete);
+                clock.FoundHung ? FailureKind.Hung : clock.HasExpired ? FailureKind.Timeout : clock.IsShutDown ? FailureKind.ShuttingDown : FailureKind.BodyIncomplete);
             return;
         }
         var error = reason == "shutting_down"

@@ -164,7 +164,7 @@ public sealed partial class Exchange : HttpMessageInvoker
         _tried.Add(Reservation.Replica);
         Answer = NewAnswer();
         _clock?.Dispose();
-        _clock = _upstream.Clock(Request, _departure.Options, cancellationToken);
+        _clock = _upstream.Clock(Request, _departure.Options, cancellationToken, Reservation.Replica);
         SentAt ??= _time.GetTimestamp();
         AttemptResult result;
         try
@@ -244,7 +244,8 @@ public sealed partial class Exchange : HttpMessageInvoker
     private AttemptFailure FailureOf(Exception broken, CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
         : _bodyFault is { } fault ? new AttemptFailure(FailureKind.ClientBody, fault == ClientBodyFault.TooLarge ? StatusCodes.Status413PayloadTooLarge : StatusCodes.Status400BadRequest)
-        : _clock!.HasExpired ? new AttemptFailure(HasPassedDeadline ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
+        : _clock!.FoundHung ? new AttemptFailure(FailureKind.Hung)
+        : _clock.HasExpired ? new AttemptFailure(HasPassedDeadline ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
         : _clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
         : broken is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }
             ? new AttemptFailure(FailureKind.BrokenAnswer)

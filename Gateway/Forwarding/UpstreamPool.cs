@@ -70,14 +70,22 @@ public sealed class UpstreamPool
         CacheSalt: terms.CacheSalt);
 
     /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer's first byte comes with its last: only the total binds it.</summary>
-    internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone)
+    /// <param name="request">The request.</param>
+    /// <param name="options">The limits.</param>
+    /// <param name="clientGone">Cancels as well.</param>
+    /// <param name="replica">Where the attempt goes; null: it is not watched for signs of life.</param>
+    internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone, Replica? replica = null)
     {
         var most = request.Deadline is { } deadline && deadline < options.TotalTimeout ? deadline : options.TotalTimeout;
         var left = request.ArrivedAt is { } arrivedAt ? most - _time.GetElapsedTime(arrivedAt) : most;
         return new AttemptClock(
             request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
             request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
-            left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, clientGone, _shutdown);
+            left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, clientGone, _shutdown)
+        {
+            // A plain answer tells nothing while it is made.
+            IsInVain = replica is not null && request.Body.IsStreaming ? replica.IsHung : null,
+        };
     }
 
     private static ResiliencePipeline<AttemptResult> Pipeline(Func<ResilienceOptions> options, TimeProvider time) =>

@@ -51,9 +51,15 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
         _faultsInARow++;
         if (_isTrying || _faultsInARow >= Limits.FailuresToOpen)
         {
-            _openedAt = time.GetTimestamp();
-            _isTrying = false;
+            Open();
         }
+    }
+
+    /// <summary>The replica is suspended without further counting.</summary>
+    public void Open()
+    {
+        _openedAt = time.GetTimestamp();
+        _isTrying = false;
     }
 
     public void OnAbandoned() => _isTrying = false;
