@@ -78,6 +78,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             _drainIsOver.Token)
         {
             StreamBroken = _meters.OnStreamBroken,
+            Hedged = _meters.OnHedged,
         };
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(

@@ -28,6 +28,7 @@ public class OptionsBoundsTests
         ("estimation", typeof(EstimationOptions)),
         ("resilience", typeof(ResilienceOptions)),
         ("resilience.health", typeof(HealthOptions)),
+        ("resilience.hedge", typeof(HedgeOptions)),
         ("resilience.heartbeat", typeof(HeartbeatOptions)),
         ("access", typeof(AccessOptions)),
         ("access.defaults", typeof(LimitOptions)),
@@ -208,12 +209,16 @@ public class OptionsBoundsTests
         resilience.openDuration = 10s [100ms .. 1h]
         resilience.maxFrameBytes = 1MiB [1KiB .. 1GiB]
         resilience.maxBufferedBytes = 8MiB [1KiB .. 1GiB]
+        resilience.hedge = (section)
         resilience.heartbeat = (section)
         resilience.health = (section)
         resilience.scrapeInterval = 1s [100ms .. 1h]
         resilience.health.interval = 2s [100ms .. 1h]
         resilience.health.timeout = 5s [10ms .. 10m]
         resilience.health.failures = 3 [1 .. 1000]
+        resilience.hedge.share = 0 [0 .. 0.5]
+        resilience.hedge.slowness = 4 [1 .. 100]
+        resilience.hedge.leastWait = 500ms [10ms .. 1h]
         resilience.heartbeat.interval = 0 [0 .. 1h]
         resilience.heartbeat.commitAfter = 0 [0 .. 1h]
         resilience.heartbeat.form = newlines

@@ -31,6 +31,7 @@ public sealed partial class MetricNamesTests
         { "gateway_routing_decisions_total", "model,reason", "counter" },
         { "gateway_retries_total", "model,reason", "counter" },
         { "gateway_streams_continued_total", "model,outcome", "counter" },
+        { "gateway_hedges_total", "model,outcome", "counter" },
         { "gateway_hold_seconds", "model,reason", "histogram" },
         { "gateway_ledger_drift_tokens", "model,replica", "gauge" },
         { "gateway_config_reloads_total", "outcome", "counter" },
@@ -107,6 +108,7 @@ public sealed partial class MetricNamesTests
         world.Meters.OnRoutingDecision(TelemetryWorld.Model, PlacementReason.Prefix);
         world.Meters.OnRetry(TelemetryWorld.Model, "unreachable");
         world.Meters.OnStreamBroken(TelemetryWorld.Model, "continued");
+        world.Meters.OnHedged(TelemetryWorld.Model, "won");
         world.Meters.OnHold(TelemetryWorld.Model, "kv_room", TimeSpan.FromSeconds(0.5));
         world.Meters.OnConfigReload(ConfigReloadOutcome.Rejected);
         return world;

@@ -129,7 +129,7 @@ public sealed partial class Exchange
         }
         catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
         {
-            failure = FailureOf(broken, clientGone);
+            failure = FailureOf(broken, _clock, clientGone);
         }
         response?.Dispose();
         Judge(VerdictOn(failure!, hasOwnKey: _upstream.ApiKey is not null), failure!.RetryAfter);

@@ -60,6 +60,9 @@ public sealed record ResilienceOptions
     [Range(1_024L, 1_073_741_824L)]
     public long MaxBufferedBytes { get; init; } = 8L << 20;
 
+    /// <summary>Second attempts beside a first one that is slow to begin.</summary>
+    public HedgeOptions Hedge { get; init; } = new();
+
     /// <summary>Signs of life for streaming clients.</summary>
     public HeartbeatOptions Heartbeat { get; init; } = new();
 

@@ -31,7 +31,8 @@ public sealed class UpstreamPool
         Pool = pool;
         Handler = handler;
         Tokens = tokens;
-        Budget = new RetryBudget(options, time);
+        Budget = new RetryBudget(() => (options().RetryBudgetShare, options().RetryBudgetPerSecond), time);
+        Hedges = new RetryBudget(() => (options().Hedge.Share, 0), time);
         OnRetry = reason => retried(pool.Name, reason);
         Retries = Pipeline(options, time);
     }
@@ -43,6 +44,12 @@ public sealed class UpstreamPool
     internal ITokenObserver? Tokens { get; }
 
     internal RetryBudget Budget { get; }
+
+    /// <summary>Second attempts beside a slow first one.</summary>
+    internal RetryBudget Hedges { get; }
+
+    /// <summary>Hears what became of each of them.</summary>
+    internal Action<string> OnHedged { get; init; } = static _ => { };
 
     internal Action<string> OnRetry { get; }
 

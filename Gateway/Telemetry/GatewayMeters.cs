@@ -47,6 +47,7 @@ public sealed class GatewayMeters : IDisposable
     private readonly Counter<long> _routingDecisions;
     private readonly Counter<long> _retries;
     private readonly Counter<long> _streamsContinued;
+    private readonly Counter<long> _hedges;
     private readonly Counter<long> _refusals;
     private readonly Counter<long> _configReloads;
 
@@ -71,6 +72,7 @@ public sealed class GatewayMeters : IDisposable
         _routingDecisions = Counter(MetricNames.RoutingDecisions);
         _retries = Counter(MetricNames.Retries);
         _streamsContinued = Counter(MetricNames.StreamsContinued);
+        _hedges = Counter(MetricNames.Hedges);
         _refusals = Counter(MetricNames.Refusals);
         _configReloads = Counter(MetricNames.ConfigReloads);
     }
@@ -145,6 +147,11 @@ public sealed class GatewayMeters : IDisposable
     /// <param name="model">The pool's name.</param>
     /// <param name="outcome">What became of it, one of a few words of Forwarding.</param>
     public void OnStreamBroken(string model, string outcome) => _streamsContinued.Add(1, ModelTag(model), new(MetricNames.Outcome, outcome));
+
+    /// <summary>A hedge came to its end.</summary>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="outcome">What became of it, one of a few words of Forwarding.</param>
+    public void OnHedged(string model, string outcome) => _hedges.Add(1, ModelTag(model), new(MetricNames.Outcome, outcome));
 
     /// <summary>A request was held for a named reason, and the hold is over.</summary>
     public void OnHold(string model, string reason, TimeSpan held) => _hold.Record(held.TotalSeconds, ModelTag(model), ReasonTag(reason));
