@@ -191,6 +191,10 @@ public sealed class GatewayPath(
         {
             exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
             Pinning.Remember(exchange, model, core.Hasher, caller);
+            if (exchange.Answer.ReportedUsage is { PromptTokens: { } promptTokens, CachedTokens: { } cachedTokens })
+            {
+                model.Prefixes.OnReported(exchange.Reservation.Replica.Slot, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
+            }
             model.Dispatcher.OnCompleted(departure.Request, departure.Estimate, exchange.Answer.OutputTokens);
         }
         // What cannot be passed on, such as a header that HTTP forbids, is told like any answer that is none.

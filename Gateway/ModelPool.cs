@@ -33,6 +33,7 @@ public sealed class ModelPool : IDisposable
     internal void Apply(ModelOptions model, FaultLimits faults, GatewayOptions options)
     {
         Pool.Reconfigure(model, faults);
+        Prefixes.SetMaxBytes(options.Routing.Prefix.MaxBytes);
         var (plan, routing) = Plans(options);
         Volatile.Write(ref _plan, plan);
         Volatile.Write(ref _routing, routing);

@@ -58,7 +58,7 @@ public sealed class ReplayScenariosTests : IDisposable
 
         Assert.Contains("holds no *.yaml", _error.ToString(), StringComparison.Ordinal);
         Assert.Contains("no such file", _error.ToString(), StringComparison.Ordinal);
-        Assert.Contains("--trace or --scenarios is needed", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("--trace, --scenarios or --matrix is needed", _error.ToString(), StringComparison.Ordinal);
     }
 
     public void Dispose() => _folder.Delete(recursive: true);

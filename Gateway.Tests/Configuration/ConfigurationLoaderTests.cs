@@ -42,7 +42,7 @@ public class ConfigurationLoaderTests
             test.yaml:5:18   queue.capacityShare: 1.5 is too large. Allowed: 0.05 to 1.
             test.yaml:7:3    queue.maxWaiting: written twice; first on line 6.
             test.yaml:9:11   routing.policy: no policy is called "least_loaded". Known: {policies}. Did you mean "least_load"?
-            test.yaml:11:15  routing.scorers[0].name: no scorer is called "outstanding_wrok". Known: outstanding_work, prefix, session. Did you mean "outstanding_work"?
+            test.yaml:11:15  routing.scorers[0].name: no scorer is called "outstanding_wrok". Known: added_delay, outstanding_work, prefix, session. Did you mean "outstanding_work"?
             test.yaml:11:41  routing.scorers[0].weight: -1 is too small. Allowed: 0 to 1000.
             test.yaml:12:11  routing.prefix: a section is expected here, with keys such as enabled.
             test.yaml:14:5   models[0].name: is required.
@@ -235,7 +235,7 @@ public class ConfigurationLoaderTests
     {
         var options = Good(OneModel + "queue:\nrouting:\n  policy:\n  prefix: ~\n");
 
-        Assert.Equal(("boost", "least_work", true), (options.Queue.Order, options.Routing.Policy, options.Routing.Prefix.Enabled));
+        Assert.Equal(("boost", "least_delay", true), (options.Queue.Order, options.Routing.Policy, options.Routing.Prefix.Enabled));
     }
 
     [Fact]

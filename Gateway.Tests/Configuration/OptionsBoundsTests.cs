@@ -164,10 +164,12 @@ public class OptionsBoundsTests
         models[0].replicas[0].kvTokens = (none) [1 .. 1000000000000]
         models[0].replicas[0].weight = 1 [0 excluded .. 1000]
         models[0].replicas[0].labels = []
-        routing.policy = least_work
+        routing.policy = least_delay
         routing.scorers = []
         routing.prefix = (section)
         routing.sessionTtl = 10m [1s .. 7d]
+        routing.favouriteWait = 10s [0 .. 10m]
+        routing.slowStart = 30s [0 .. 1h]
         routing.overloadSeconds = 2s [0 .. 1h]
         routing.seed = 1 [0 .. 2147483647]
         routing.scorers[0].name = (empty)

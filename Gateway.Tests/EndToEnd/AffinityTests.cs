@@ -80,7 +80,9 @@ public class AffinityTests
     [Fact]
     public async Task Chat_WhenItsFavouriteIsBusy_StaysUntilTheFavouriteIsOverloaded()
     {
-        await using var world = await GatewayWorld.StartAsync(2, (engine, _) => engine with { Speed = 50, Faults = new() { StallAfterTokens = 1 } });
+        await using var world = await GatewayWorld.StartAsync(
+            2, (engine, _) => engine with { Speed = 50, Faults = new() { StallAfterTokens = 1 } },
+            options => options with { Routing = new() { Policy = "least_work" } });
         var system = Chat.Words(3_000, 1);
         using var first = await world.OpenAsync(system + "one", 20);
         await Until.HoldsAsync(() => world.Pool.ReplicaList.All(replica => replica.Snapshot().QueuedPrefillTokens == 0), "the first prompt is computed");

@@ -26,8 +26,9 @@ public class SpreadTests
         await leave.CancelAsync();
 
         var tokens = snapshots.Select(snapshot => (double)snapshot.ReservedTokens).ToArray();
-        Assert.InRange(tokens.Max() / tokens.Average(), 1, 1.2);
-        Assert.InRange(snapshots.Max(snapshot => snapshot.RunningRequests), 30, 39);
+        // The one that computes the huge prompt gets few beside it: who runs there would stand still with it.
+        Assert.InRange(tokens.Max() / tokens.Average(), 1, 1.35);
+        Assert.InRange(snapshots.Max(snapshot => snapshot.RunningRequests), 24, 39);
         await Until.HoldsAsync(() => world.Running() == 0, "every reservation is returned");
         Assert.All(sent, request => Assert.False(request.IsCompletedSuccessfully));
     }

@@ -8,7 +8,7 @@ public sealed class ReplayPolicyTests
     [Theory]
     [InlineData("round_robin", "round_robin", "fcfs", "none", LengthKnowledge.None)]
     [InlineData("plain", "least_requests", "fcfs", "none", LengthKnowledge.None)]
-    [InlineData("default", "least_work", "boost", "past_future", LengthKnowledge.Learned)]
+    [InlineData("default", "least_delay", "boost", "past_future", LengthKnowledge.Learned)]
     [InlineData("sal/boost", "sal", "boost", "none", LengthKnowledge.None)]
     [InlineData("lmetric/larry/window", "lmetric", "larry", "window", LengthKnowledge.None)]
     [InlineData("chwbl/vtc/past_future/oracle", "chwbl", "vtc", "past_future", LengthKnowledge.Oracle)]

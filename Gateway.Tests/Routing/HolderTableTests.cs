@@ -5,133 +5,165 @@ namespace Gateway.Tests.Routing;
 
 public sealed class HolderTableTests(ITestOutputHelper output)
 {
-    private const int BytesPerKey = 44;
-
     [Theory]
-    [InlineData(1, 64, 30)]
-    [InlineData(2, 200, 64)]
-    [InlineData(3, 3_000, 64)]
-    [InlineData(4, 500, 200)]
-    public void Table_AfterAnyOperations_AgreesWithAPlainModel(int seed, int maxKeys, int slots)
+    [InlineData(1, 30, 200)]
+    [InlineData(2, 3, 4_000)]
+    [InlineData(3, 64, 3_000)]
+    [InlineData(4, 300, 40)]
+    public void Table_AfterAnyOperations_AgreesWithAPlainModel(int seed, int slots, int keys)
     {
         output.WriteLine($"seed {seed}");
         var chance = new Random(seed);
-        var words = ((slots - 1) / 64) + 1;
-        var table = new HolderTable(maxKeys * (BytesPerKey + (8L * (words - 1))));
-        // The sets have their full width from the start, so that the bound does not move.
-        table.Add(ulong.MaxValue, slots - 1, 0, 0);
-        var model = new Model(maxKeys);
-        model.Touch(ulong.MaxValue, slots - 1, 0, 0, replaces: false);
+        var table = new HolderTable(64 << 20);
+        var model = new Model();
 
-        for (var now = 1; now < 30_000; now++)
+        for (var now = 1; now < 40_000; now++)
         {
-            var key = (ulong)chance.Next(2 * maxKeys) * (seed % 2 == 0 ? 1UL : 0x9E3779B97F4A7C15);
+            var key = (ulong)chance.Next(keys) * (seed % 2 == 0 ? 1UL : 0x9E3779B97F4A7C15);
             var slot = chance.Next(slots);
-            var notBefore = now - chance.Next(1, 4 * maxKeys);
-            switch (chance.Next(20))
+            switch (chance.Next(24))
             {
-                case < 9:
-                    table.Add(key, slot, now, notBefore);
-                    model.Touch(key, slot, now, notBefore, replaces: false);
+                case < 12:
+                    var tokens = chance.Next(600);
+                    Assert.Equal(model.Touch(key, slot, tokens, now), table.Touch(key, slot, tokens, now));
                     break;
-                case < 13:
+                case < 14:
                     table.Set(key, slot, now);
-                    model.Touch(key, slot, now, notBefore, replaces: true);
+                    model.Set(key, slot, now);
                     break;
-                case 13 when chance.Next(20) == 0:
+                case 14:
+                    var room = chance.Next(40_000);
+                    table.Trim(slot, room);
+                    model.Trim(slot, room);
+                    break;
+                case 15:
+                    var notBefore = now - chance.Next(1, 20_000);
+                    table.Expire(slot, notBefore);
+                    model.Expire(slot, notBefore);
+                    break;
+                case 16 when chance.Next(20) == 0:
                     table.Forget(slot);
-                    model.Forget(slot);
+                    model.Expire(slot, long.MaxValue);
                     break;
                 default:
-                    Assert.Equal(model.Holders(key, notBefore), SlotsOf(table.Holders(key, notBefore)));
+                    Assert.Equal(model.Holders(key), HoldersOf(table, key, slots));
                     break;
             }
-            Assert.Equal(model.Count, table.Count);
+            Assert.Equal((model.Count, model.TokensOf(slot)), (table.Count, table.TokensOf(slot)));
         }
-        Assert.All(model.Keys, key => Assert.Equal(model.Holders(key, 0), SlotsOf(table.Holders(key, 0))));
-    }
-
-    [Fact]
-    public void Add_BeyondSixtyFourSlots_KeepsTheNewestWithinTheSameMemory()
-    {
-        var table = new HolderTable(1_000 * BytesPerKey);
-        for (var key = 1; key <= 1_000; key++)
-        {
-            table.Add((ulong)key, key % 64, key, 0);
-        }
-
-        table.Add(5_000, 64, 1_001, 0);
-
-        Assert.Equal(2, table.Words);
-        Assert.Equal(1_000 * BytesPerKey / (BytesPerKey + 8), table.Count);
-        Assert.Equal([1_000 % 64], SlotsOf(table.Holders(1_000, 0)));
-        Assert.Equal([64], SlotsOf(table.Holders(5_000, 0)));
-        Assert.Empty(SlotsOf(table.Holders(1, 0)));
+        Assert.All(Enumerable.Range(0, keys), key => Assert.Equal(model.Holders((ulong)key), HoldersOf(table, (ulong)key, slots)));
     }
 
     [Theory]
     [InlineData(1L << 20, 3)]
     [InlineData(5_000_000L, 60)]
-    [InlineData(3L << 20, 500)]
-    public void Add_UntilTheTableIsFull_StaysWithinItsMemory(long maxBytes, int slots)
+    [InlineData(3L << 20, 900)]
+    public void Touch_UntilTheTableIsFull_StaysWithinItsMemoryAndKeepsTheNewest(long maxBytes, int slots)
     {
         var table = new HolderTable(maxBytes);
-        table.Add(0, slots - 1, 0, 0);
-        for (var key = 1; key < 200_000; key++)
+        for (var key = 0; key < 200_000; key++)
         {
-            table.Add((ulong)key, key % slots, key, 0);
+            table.Touch((ulong)key, key % slots, 16, key);
         }
 
         Assert.InRange(table.Bytes, maxBytes / 2, maxBytes);
+        Assert.NotNull(table.UsedAt(199_999, 199_999 % slots));
+        Assert.Null(table.UsedAt(0, 0));
     }
 
-    private static List<int> SlotsOf(ReadOnlySpan<ulong> holders)
+    [Fact]
+    public void Touch_WhenTheTableIsFull_TakesFromWhoHoldsMoreThanItsShare()
     {
-        var slots = new List<int>();
-        for (var slot = 0; slot < holders.Length * 64; slot++)
+        var table = new HolderTable(1 << 20);
+        table.Touch(ulong.MaxValue, 1, 16, 0);
+        for (var key = 0; key < 100_000; key++)
         {
-            if ((holders[slot / 64] & (1UL << (slot % 64))) != 0)
-            {
-                slots.Add(slot);
-            }
+            table.Touch((ulong)key, 0, 16, key);
         }
-        return slots;
+
+        // The one block of the small slot is older than everything that went.
+        Assert.NotNull(table.UsedAt(ulong.MaxValue, 1));
     }
 
-    private sealed class Model(int maxKeys)
+    [Fact]
+    public void MaxBytes_MadeLessAndThenMore_ForgetsTheOldestAndTakesMore()
     {
-        private readonly Dictionary<ulong, (SortedSet<int> Holders, long UsedAt, LinkedListNode<ulong> Place)> _entries = [];
-        private readonly LinkedList<ulong> _byUse = new();
-
-        public int Count => _entries.Count;
-
-        public IReadOnlyCollection<ulong> Keys => _entries.Keys;
-
-        public void Touch(ulong key, int slot, long now, long notBefore, bool replaces)
+        var table = new HolderTable(8 << 20);
+        for (var key = 0; key < 100_000; key++)
         {
-            if (_entries.Remove(key, out var known))
-            {
-                _byUse.Remove(known.Place);
-            }
-            else if (_entries.Count == maxKeys)
-            {
-                _entries.Remove(_byUse.First!.Value);
-                _byUse.RemoveFirst();
-            }
-            var holders = known.Holders is null || replaces || known.UsedAt < notBefore ? [] : known.Holders;
-            holders.Add(slot);
-            _entries[key] = (holders, now, _byUse.AddLast(key));
+            table.Touch((ulong)key, key % 7, 16, key);
         }
 
-        public void Forget(int slot)
+        table.MaxBytes = 1 << 20;
+        var small = (table.Count, table.Bytes, Oldest: table.UsedAt(0, 0), Newest: table.UsedAt(99_999, 99_999 % 7));
+        table.MaxBytes = 8 << 20;
+        for (var key = 0; key < 100_000; key++)
         {
-            foreach (var entry in _entries.Values)
+            table.Touch((ulong)key, key % 7, 16, 200_000 + key);
+        }
+
+        Assert.InRange(small.Count, 15_000, 25_000);
+        Assert.InRange(small.Bytes, 1, 1 << 20);
+        Assert.Equal((null, 99_999L), (small.Oldest, small.Newest));
+        Assert.Equal(100_000, table.Count);
+    }
+
+    private static List<int> HoldersOf(HolderTable table, ulong key, int slots)
+    {
+        var reach = new int[Math.Max(slots, table.Slots)];
+        var isAny = table.Advance(key, 0, reach);
+        List<int> holders = [.. Enumerable.Range(0, reach.Length).Where(slot => reach[slot] == 1)];
+        Assert.Equal(isAny, holders.Count > 0);
+        return holders;
+    }
+
+    private sealed class Model
+    {
+        private readonly Dictionary<(ulong Key, int Slot), (int Tokens, long UsedAt)> _holdings = [];
+
+        public int Count => _holdings.Count;
+
+        public long? Touch(ulong key, int slot, int tokens, long now)
+        {
+            long? before = _holdings.TryGetValue((key, slot), out var known) ? known.UsedAt : null;
+            _holdings[(key, slot)] = (tokens, now);
+            return before;
+        }
+
+        public void Set(ulong key, int slot, long now)
+        {
+            foreach (var holding in _holdings.Keys.Where(holding => holding.Key == key).ToList())
             {
-                entry.Holders.Remove(slot);
+                _holdings.Remove(holding);
+            }
+            Touch(key, slot, 0, now);
+        }
+
+        public void Trim(int slot, long tokens)
+        {
+            foreach (var holding in Of(slot))
+            {
+                if (TokensOf(slot) <= tokens)
+                {
+                    return;
+                }
+                _holdings.Remove(holding);
             }
         }
 
-        public List<int> Holders(ulong key, long notBefore) =>
-            _entries.TryGetValue(key, out var entry) && entry.UsedAt >= notBefore ? [.. entry.Holders] : [];
+        public void Expire(int slot, long notBefore)
+        {
+            foreach (var holding in Of(slot).Where(holding => _holdings[holding].UsedAt < notBefore))
+            {
+                _holdings.Remove(holding);
+            }
+        }
+
+        public long TokensOf(int slot) => _holdings.Where(holding => holding.Key.Slot == slot).Sum(holding => (long)holding.Value.Tokens);
+
+        public List<int> Holders(ulong key) => [.. _holdings.Keys.Where(holding => holding.Key == key).Select(holding => holding.Slot).Order()];
+
+        private List<(ulong Key, int Slot)> Of(int slot) =>
+            [.. _holdings.Where(holding => holding.Key.Slot == slot).OrderBy(holding => holding.Value.UsedAt).Select(holding => holding.Key)];
     }
 }

@@ -85,7 +85,7 @@ public sealed class PrefixIndexTests
     public void Match_WithPrefixesSwitchedOff_StillKnowsSessions()
     {
         var off = _options with { Prefix = _options.Prefix with { Enabled = false } };
-        _index.Record(CorePool.Request(blocks: Blocks, session: 5), 1, off);
+        _index.Record(CorePool.Request(blocks: Blocks, session: 5), CorePool.Cost(100, 10), 1, null, off);
 
         var candidates = Candidates(2);
         _index.Match(CorePool.Request(blocks: Blocks, session: 5), 100, off, candidates);
@@ -97,8 +97,8 @@ public sealed class PrefixIndexTests
     [Fact]
     public void Match_OfASessionThatMoved_KnowsOnlyItsLastReplica()
     {
-        _index.Record(CorePool.Request(session: 5), 0, _options);
-        _index.Record(CorePool.Request(session: 5), 1, _options);
+        _index.Record(CorePool.Request(session: 5), CorePool.Cost(100, 10), 0, null, _options);
+        _index.Record(CorePool.Request(session: 5), CorePool.Cost(100, 10), 1, null, _options);
 
         var candidates = Candidates(3);
         _index.Match(CorePool.Request(session: 5), 100, _options, candidates);
@@ -109,7 +109,7 @@ public sealed class PrefixIndexTests
     [Fact]
     public void Match_OfASessionAfterItsTime_KnowsNobody()
     {
-        _index.Record(CorePool.Request(session: 5), 0, _options);
+        _index.Record(CorePool.Request(session: 5), CorePool.Cost(100, 10), 0, null, _options);
         _time.Advance(_options.SessionTtl + TimeSpan.FromTicks(1));
 
         var candidates = Candidates(1);
@@ -134,12 +134,104 @@ public sealed class PrefixIndexTests
         var first = world.Enter(CorePool.Request(blocks: Blocks));
         first.Done();
 
-        var again = Enumerable.Range(0, 5).Select(last => world.Enter(CorePool.Request(blocks: [.. Blocks[..9], 500 + (ulong)last]), CorePool.Cost(100, 1))).ToList();
+        var again = Enumerable.Range(0, 5).Select(last =>
+        {
+            var entry = world.Enter(CorePool.Request(blocks: [.. Blocks[..9], 500 + (ulong)last]), CorePool.Cost(100, 1));
+            entry.Done();
+            return entry;
+        }).ToList();
 
         Assert.All(again, entry => Assert.Equal((first.Replica, Gateway.Queueing.PlacementReason.Prefix, 90), (entry.Replica, entry.Result!.Value.Reason, entry.Result.Value.PrefixHitTokens)));
     }
 
-    private void Record(ulong[] blocks, int slot) => _index.Record(CorePool.Request(blocks: blocks), slot, _options);
+    [Fact]
+    public void Record_BeyondTheRoomOfAReplica_ForgetsWhatItUsedLeastRecently()
+    {
+        ulong[] other = [21, 22, 23, 24, 25];
+        Record(Blocks, 0, capacity: 150);
+        Record(Blocks[..4], 0, capacity: 150);
+
+        // 4 blocks of the first prompt, 5 of the other, and their answers are 110 tokens: 4 of the first prompt's other 6 blocks are left.
+        Record(other, 0, capacity: 150);
+        var roomy = Match(Blocks, 1)[0];
+        Record(other, 0, capacity: 100);
+
+        Assert.Equal(80, roomy);
+        Assert.Equal((40, 50), (Match(Blocks, 1)[0], Match([.. other, 99], 1)[0]));
+    }
+
+    [Fact]
+    public void Record_AtAReplicaOfUnknownRoom_ForgetsNothing()
+    {
+        Record(Blocks, 0);
+        for (var key = 100UL; key < 5_000; key++)
+        {
+            Record([key], 0);
+        }
+
+        Assert.Equal(99, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void Record_OfWhatIsHeld_TellsHowLongAgoItWasSent()
+    {
+        Record(Blocks[..3], 0);
+        _time.Advance(TimeSpan.FromSeconds(40));
+
+        Assert.Equal(TimeSpan.Zero, Record(Blocks, 1));
+        Assert.Equal(TimeSpan.FromSeconds(40), Record(Blocks, 0));
+    }
+
+    [Fact]
+    public void OnReported_OfLessAndThenOfMore_BelievesLessAndThenMore()
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            _index.OnReported(0, 100, 100, TimeSpan.FromMinutes(1), 0);
+        }
+        Record(Blocks, 0, capacity: 150);
+        var less = Match(Blocks, 1)[0];
+        for (var i = 0; i < 20; i++)
+        {
+            _index.OnReported(0, 100, 0, TimeSpan.Zero, 90);
+        }
+        Record(Blocks, 0, capacity: 150);
+
+        // 0.9 to the tenth is 0.35: room for 52 tokens, and the beginning goes last.
+        Assert.Equal(50, less);
+        Assert.Equal(99, Match(Blocks, 1)[0]);
+    }
+
+    [Theory]
+    [InlineData(100, 5, 0)]
+    [InlineData(50, 60, 46)]
+    public void OnReported_OfWhatIsYoungOrHardlyDiffers_ChangesNothing(int believed, int ageSeconds, int cached)
+    {
+        for (var i = 0; i < 50; i++)
+        {
+            _index.OnReported(0, 100, believed, TimeSpan.FromSeconds(ageSeconds), cached);
+        }
+        Record(Blocks, 0, capacity: 120);
+
+        Assert.Equal(99, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void SetMaxBytes_MadeLess_ForgetsTheOldest()
+    {
+        var index = new PrefixIndex(8 << 20, _time);
+        for (var key = 0UL; key < 100_000; key++)
+        {
+            index.Record(CorePool.Request(blocks: [key + 1]), CorePool.Cost(10, 1), 0, null, _options);
+        }
+
+        index.SetMaxBytes(1 << 20);
+
+        Assert.InRange(index.Blocks, 10_000, 25_000);
+    }
+
+    private TimeSpan Record(ulong[] blocks, int slot, long? capacity = null, int output = 10) =>
+        _index.Record(CorePool.Request(blocks: blocks), CorePool.Cost(10 * blocks.Length, output), slot, capacity, _options);
 
     private List<int> Match(ulong[] blocks, int replicas)
     {

@@ -194,11 +194,11 @@ public sealed class RouterTests
     {
         Assert.Equal(
             [
-                "least_work", "least_tokens", "least_requests", "round_robin", "random", "power_of_two",
+                "least_delay", "least_work", "least_tokens", "least_requests", "round_robin", "random", "power_of_two",
                 "lmetric", "sal", "freeness", "cache_aware", "least_load", "dynamo", "llm_d", "preble", "chwbl",
             ],
             RoutingPolicies.Names);
-        Assert.Equal(["outstanding_work", "prefix", "session"], RoutingPolicies.ScorerNames);
+        Assert.Equal(["added_delay", "outstanding_work", "prefix", "session"], RoutingPolicies.ScorerNames);
     }
 
     private static Router RouterOf(string policy)

@@ -5,6 +5,7 @@ using Gateway.Cli.Profiles;
 using Gateway.Cli.Replays;
 using Gateway.Configuration;
 using Gateway.Replay;
+using Gateway.Replay.Matrix;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Scenarios;
 using Gateway.Replay.Traces;
@@ -32,7 +33,9 @@ public static class ReplayVerb
     private static readonly Option<string?> Sweep = new("--sweep") { Description = "Runs at rates FROM to TO (factors, as --rate) in STEPS steps.", HelpName = "FROM:TO:STEPS" };
     private static readonly Option<string?> Measured = new("--measured") { Description = "A run recorded by a real engine: its curves beside the first policy's. With the same file as --trace it shows how faithful the engine model is.", HelpName = "FILE" };
     private static readonly Option<string?> Scenarios = new("--scenarios") { Description = "Instead of a trace: runs the published claims of a scenario file, or of all in a folder.", HelpName = "DIR_OR_FILE" };
-    private static readonly Option<bool> Quick = new("--quick") { Description = "With --scenarios: few requests and two seeds, to see that everything runs." };
+    private static readonly Option<string?> Matrix = new("--matrix") { Description = "Instead of a trace: runs every workload, load, fleet and policy of a matrix file and tells where one policy is not the best.", HelpName = "FILE" };
+    private static readonly Option<string?> Only = new("--only") { Description = "With --matrix: only workloads whose name contains it.", HelpName = "WORD" };
+    private static readonly Option<bool> Quick = new("--quick") { Description = "With --scenarios or --matrix: few requests, to see that everything runs." };
     private static readonly Option<string?> Json = new("--json") { Description = "Also write the results for machines.", HelpName = "OUT" };
     private static readonly Option<string?> Report = new("--report") { Description = "Also write one self-contained page with plots.", HelpName = "OUT.html" };
 
@@ -41,7 +44,7 @@ public static class ReplayVerb
     {
         var command = new Command("replay", "Run a workload through the gateway's own core in front of simulated engines, under one policy or several.")
         {
-            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Scenarios, Quick, Json, Report,
+            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Scenarios, Matrix, Only, Quick, Json, Report,
         };
         foreach (var option in LiveOptions.All)
         {
@@ -63,6 +66,10 @@ public static class ReplayVerb
             if (arguments.GetValue(Scenarios) is { } scenarios)
             {
                 return await RunScenariosAsync(arguments, console, isTerminal, scenarios, cancellationToken);
+            }
+            if (arguments.GetValue(Matrix) is { } matrix)
+            {
+                return RunMatrix(arguments, console, matrix, cancellationToken);
             }
             var plan = PlanOf(arguments);
             if (LiveOptions.TargetOf(arguments, plan.Settings.Seed) is { } target)
@@ -130,6 +137,17 @@ public static class ReplayVerb
         return 0;
     }
 
+    private static int RunMatrix(ParseResult arguments, IAnsiConsole console, string path, CancellationToken cancellationToken)
+    {
+        if (MatrixRuns.Read(path, arguments.InvocationConfiguration.Error) is not { } file)
+        {
+            return 2;
+        }
+        var cells = MatrixRuns.Run(console, file, path, arguments.GetValue(Only), arguments.GetValue(Quick), cancellationToken);
+        Write(arguments.GetValue(Json), MatrixJson.Write(cells));
+        return 0;
+    }
+
     private static ReplayPlan PlanOf(ParseResult arguments)
     {
         var (profile, problems) = ProfileSource.Load(arguments.GetRequiredValue(Profile));
@@ -149,7 +167,7 @@ public static class ReplayVerb
         };
         return new ReplayPlan
         {
-            TraceSpec = arguments.GetValue(Trace) ?? throw new TraceException("--trace or --scenarios is needed: what is to be run?"),
+            TraceSpec = arguments.GetValue(Trace) ?? throw new TraceException("--trace, --scenarios or --matrix is needed: what is to be run?"),
             Trace = trace,
             Settings = settings,
             Policies = [.. arguments.GetRequiredValue(Policies).Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(PolicyOf)],

@@ -79,6 +79,9 @@ public sealed partial class Exchange : HttpMessageInvoker
 
     public int PrefixHitTokens { get; private set; }
 
+    /// <summary>How long before the last attempt its replica was sent that part of the prompt.</summary>
+    public TimeSpan PrefixHitAge { get; private set; }
+
     /// <summary>Why the last attempt failed; null while none did or one succeeded.</summary>
     public AttemptFailure? Failure { get; private set; }
 
@@ -225,6 +228,7 @@ public sealed partial class Exchange : HttpMessageInvoker
         Reservation = admission.Reservation!;
         QueueWait += admission.Waited;
         PrefixHitTokens = admission.PrefixHitTokens;
+        PrefixHitAge = admission.PrefixHitAge;
         _enginePriority = admission.EnginePriority;
         _isJudged = false;
     }

@@ -64,6 +64,9 @@ public enum HoldReason
     /// <summary>No replica takes work yet: they back off, or were not probed.</summary>
     Recovery,
 
+    /// <summary>There was room, but a full replica holds so much of the prompt that waiting for it is cheaper.</summary>
+    Favourite,
+
     /// <summary>There was room, but it is kept for one that was overtaken long enough.</summary>
     Drain,
 }
@@ -86,6 +89,9 @@ public readonly record struct AdmissionResult
 
     /// <summary>Prompt tokens believed to be in the chosen replica's prefix cache.</summary>
     public int PrefixHitTokens { get; init; }
+
+    /// <summary>How long ago the chosen replica was last sent that part of the prompt; zero where none is believed.</summary>
+    public TimeSpan PrefixHitAge { get; init; }
 
     /// <summary>Time from entering to this decision.</summary>
     public TimeSpan Waited { get; init; }

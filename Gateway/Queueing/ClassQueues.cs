@@ -21,7 +21,7 @@ internal sealed class ClassQueues
     /// <summary>Body bytes that the waiting requests hold.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Those that only one replica can answer, in the order of their arrival: they wait beside the others, not before them.</summary>
+    /// <summary>Those that wait for one replica, in the order of their arrival: they wait beside the others, not before them.</summary>
     public IReadOnlyList<Waiter> Pinned => _pinned;
 
     public int CountOf(PriorityClass priority) => _counts[(int)priority];
@@ -83,6 +83,10 @@ internal sealed class ClassQueues
             : order is IQueueSelector selector ? next.All[selector.Select(next.All, now)]
             : next.Head;
     }
+
+    /// <summary>Whether there is no place for one more.</summary>
+    public bool IsFullFor(Waiter waiter, QueueOptions limits) =>
+        Count >= limits.MaxWaiting || Bytes + waiter.Request.Body.BodyBytes > limits.MaxWaitingBytes;
 
     /// <summary>How many certainly go before one that enters now: the more urgent classes, and those of its own that the order puts before it.</summary>
     public int CountAhead(Waiter waiter, IQueueOrder order)

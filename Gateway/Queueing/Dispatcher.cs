@@ -23,6 +23,7 @@ public sealed class Dispatcher : IDisposable
     private readonly Func<DispatchPlan> _plan;
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
+    private readonly FavouriteLine _favourites;
     private readonly DrainRate _drain;
     private readonly DeadlineCheck _deadlines;
     private RateCalibration _waits;
@@ -47,6 +48,7 @@ public sealed class Dispatcher : IDisposable
         _plan = plan;
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
+        _favourites = new FavouriteLine(_placer, _waiting, time, OnRoomReturned);
         _drain = new DrainRate(time);
         _deadlines = new DeadlineCheck(pool, prefixes);
         _overtaking = new Overtaking(_placer);
@@ -87,19 +89,6 @@ public sealed class Dispatcher : IDisposable
             Pump();
         }
         return waiter;
-    }
-
-    /// <summary>Asks for a replica and waits for a turn. Canceling the token leaves the queue.</summary>
-    public ValueTask<AdmissionResult> EnterAsync(
-        InferenceRequest request, in RequestEstimate estimate, Constraints constraints, CancellationToken cancellationToken)
-    {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            return ValueTask.FromResult(new AdmissionResult { Outcome = AdmissionOutcome.CanceledByClient });
-        }
-        var turn = new Turn();
-        turn.Follow(Enter(request, estimate, constraints, turn.Decide), cancellationToken);
-        return turn.Result();
     }
 
     /// <summary>A request that had its turn here ended: orders that keep account settle it.</summary>
@@ -213,7 +202,7 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, outcome);
         }
-        waiter.HeldFor = HoldLocked(waiter);
+        waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request);
         _waiting.Add(waiter);
@@ -245,7 +234,7 @@ public sealed class Dispatcher : IDisposable
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
         !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
-        : _waiting.Count >= plan.Queue.MaxWaiting || _waiting.Bytes + waiter.Request.Body.BodyBytes > plan.Queue.MaxWaitingBytes ? AdmissionOutcome.RejectedQueueFull
+        : _waiting.IsFullFor(waiter, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
@@ -298,9 +287,10 @@ public sealed class Dispatcher : IDisposable
 
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
+        _favourites.BeginRound();
         foreach (var pinned in _waiting.Pinned)
         {
-            if (TryPlaceLocked(pinned, plan) is { } there)
+            if (!_favourites.StillWaits(pinned, Now(), plan) && TryPlaceLocked(pinned, plan) is { } there)
             {
                 result = there;
                 return pinned;
@@ -311,17 +301,22 @@ public sealed class Dispatcher : IDisposable
             result = kept;
             return favoured;
         }
-        if (_waiting.Next(plan.Order, Now()) is { } head)
+        while (_waiting.Next(plan.Order, Now()) is { } head)
         {
             if (TryPlaceLocked(head, plan) is { } placed)
             {
                 result = placed;
                 return head;
             }
+            if (head.Favourite is not null)
+            {
+                continue;
+            }
             if (_overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
             {
                 return PlaceSmallerLocked(head, plan, out result);
             }
+            break;
         }
         result = default;
         return null;
@@ -347,10 +342,16 @@ public sealed class Dispatcher : IDisposable
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
-        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan) is not { } placed)
+        // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
+        var mayWait = FavouriteLine.MayWait(waiter, Now(), plan) && !(waiter.Favourite is null && _waiting.IsFullFor(waiter, plan.Queue));
+        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
             waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
+            if (_placer.Favourite is { } favourite && waiter.Favourite is null)
+            {
+                _favourites.Stand(waiter, favourite, Now(), plan.Routing.FavouriteWait);
+            }
             return null;
         }
         (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate, _time.GetElapsedTime(waiter.EnteredAt));
@@ -366,6 +367,7 @@ public sealed class Dispatcher : IDisposable
     {
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
+        _favourites.OnDecided(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
         // One that left before its predicted turn says nothing about when that would have come.
         if (waiter is { Expiry: not null, PredictedWaitSeconds: > 0 and var predicted } && (result.Reservation is not null || waited.TotalSeconds >= predicted))

@@ -1,4 +1,5 @@
 using Gateway.Estimation;
+using Gateway.Replicas;
 using Gateway.Routing;
 
 namespace Gateway.Queueing;
@@ -12,6 +13,9 @@ internal sealed class PlacementMemory(TimeProvider time)
     // Half of what is known is gone after about seventy requests.
     private const double Smoothing = 0.01;
 
+    // A cold replica gets something at once, or nothing would warm it.
+    private const double LeastWarmth = 0.1;
+
     private Slot[] _slots = new Slot[16];
     private long _choices;
     private TrafficMeans _traffic = new(500, 250);
@@ -19,13 +23,20 @@ internal sealed class PlacementMemory(TimeProvider time)
     /// <summary>What requests are like lately.</summary>
     public TrafficMeans Traffic => _traffic;
 
-    /// <summary>Fills in what is remembered of a candidate's slot.</summary>
-    public void Recall(ref Candidate candidate)
+    /// <summary>Fills in what is remembered of a candidate's slot; one that came up lately is told apart.</summary>
+    /// <param name="candidate">The replica as it is now.</param>
+    /// <param name="slowStart">How long it counts so.</param>
+    public void Recall(ref Candidate candidate, TimeSpan slowStart)
     {
         ref var slot = ref Of(candidate.Replica.Slot);
+        candidate.Coldness = ColdnessOf(ref slot, candidate.Replica, slowStart);
         candidate.LastChosen = slot.LastChosen;
+        candidate.WaitingForIt = slot.WaitingForIt;
         candidate.RecentPrefillTokens = Faded(slot);
     }
+
+    /// <summary>Notes that one more, or one less, waits for a full replica.</summary>
+    public void OnWaiting(int slot, int change) => Of(slot).WaitingForIt += change;
 
     /// <summary>Notes a choice.</summary>
     public void OnChosen(in Candidate candidate, in RequestEstimate estimate)
@@ -36,7 +47,21 @@ internal sealed class PlacementMemory(TimeProvider time)
         slot.LastChosen = ++_choices;
         _traffic = new TrafficMeans(
             _traffic.MeanPromptTokens + (Smoothing * (estimate.PromptTokens - _traffic.MeanPromptTokens)),
-            _traffic.MeanOutputTokens + (Smoothing * (estimate.OutputTokens - _traffic.MeanOutputTokens)));
+            _traffic.MeanOutputTokens + (Smoothing * (estimate.OutputTokens - _traffic.MeanOutputTokens)),
+            _traffic.HitShare + (Smoothing * ((candidate.PrefixHitTokens / (double)Math.Max(1, estimate.PromptTokens)) - _traffic.HitShare)));
+    }
+
+    // Seen only when something is to be placed: one that was away in between and that nobody missed is not cold. Nor are those that were there from the start,
+    // since nothing went on before that a sudden share could upset.
+    private double ColdnessOf(ref Slot slot, in ReplicaSnapshot replica, TimeSpan slowStart)
+    {
+        if (!replica.AcceptsWork || !ReferenceEquals(slot.Replica, replica.Id))
+        {
+            slot.Replica = replica.AcceptsWork ? replica.Id : null;
+            slot.UpSince = _choices == 0 ? null : time.GetTimestamp();
+        }
+        return slot.UpSince is not { } since || time.GetElapsedTime(since) is var elapsed && elapsed >= slowStart ? 0
+            : (1 / Math.Max(LeastWarmth, elapsed / slowStart)) - 1;
     }
 
     private double Faded(in Slot slot) => slot.RecentPrefillTokens == 0
@@ -54,6 +79,9 @@ internal sealed class PlacementMemory(TimeProvider time)
 
     private struct Slot
     {
+        public int WaitingForIt;
+        public string? Replica;
+        public long? UpSince;
         public long LastChosen;
         public double RecentPrefillTokens;
         public long At;

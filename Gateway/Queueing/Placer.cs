@@ -13,6 +13,10 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     private Candidate[] _candidates = new Candidate[16];
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
+    private int _full;
+
+    /// <summary>The full replica that the last request had better wait for, although it found room elsewhere: it holds the beginning of its prompt. Null: none.</summary>
+    public Replica? Favourite { get; private set; }
 
     /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
     public Replica? Kept { get; set; }
@@ -23,9 +27,10 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>Whether the last request that found no room would have found it there.</summary>
     public bool WasKeptBack { get; private set; }
 
-    /// <summary>A replica and its room, or null: nobody with room now.</summary>
-    public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan)
+    /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without.</summary>
+    public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, bool mayWait)
     {
+        Favourite = null;
         var load = LoadOf(request, estimate);
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
@@ -33,7 +38,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: false);
         }
         var query = new RoutingQuery(request, estimate, _memory.Traffic);
-        Match(request, estimate, plan, count);
+        var full = count > 0 && mayWait && router.WaitsForFavourite && request.Prefix.Blocks.Length > 0 ? BringFull(count, load, plan) : 0;
+        Match(request, estimate, plan, count + full);
+        if (full > 0 && router.Choose(query, _candidates.AsSpan(0, count + full)) is var favourite && favourite >= count)
+        {
+            Favourite = _replicas[favourite];
+            return null;
+        }
         while (count > 0)
         {
             var choice = router.Choose(query, _candidates.AsSpan(0, count));
@@ -46,12 +57,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             if (_replicas[choice].TryReserve(uncached, plan.Admission, plan.Queue.CapacityShare) is { } reservation)
             {
                 _memory.OnChosen(candidate, estimate);
-                prefixes.Record(request, candidate.Replica.Slot, plan.Routing);
+                var hitAge = prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
                 return new AdmissionResult
                 {
                     Outcome = AdmissionOutcome.Admitted,
                     Reservation = reservation,
                     PrefixHitTokens = candidate.PrefixHitTokens,
+                    PrefixHitAge = hitAge,
                     Reason = ReasonOf(candidate, count),
                 };
             }
@@ -61,6 +73,14 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         }
         return null;
     }
+
+    /// <summary>Notes that one more, or one less, waits for a full replica.</summary>
+    public void NoteWaiting(Replica favourite, int change) => _memory.OnWaiting(favourite.Slot, change);
+
+    /// <summary>Whether a replica has room for a request now.</summary>
+    public static bool HasRoom(Replica replica, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
+        replica.Snapshot(LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare)
+            is { AcceptsWork: true, HasRoom: true };
 
     /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
     /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
@@ -177,6 +197,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         var replicas = pool.Replicas;
         Reserve(replicas.Length);
         var count = 0;
+        _full = 0;
         (WasKeptBack, var refusedEverywhere) = (false, avoids && constraints.Avoid.Count == 0);
         _refusals.Follow(plan);
         foreach (var replica in replicas)
@@ -187,6 +208,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             }
             if (_refusals.StillRefuses(replica, RefusedAt))
             {
+                (_candidates[^++_full], _replicas[^_full]) = (default, replica);
                 continue;
             }
             var candidate = CandidateOf(replica, load, plan);
@@ -201,15 +223,32 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
                 _candidates[count] = candidate;
                 _replicas[count++] = replica;
             }
+            else if (candidate.Replica.AcceptsWork)
+            {
+                _candidates[^++_full] = candidate;
+                _replicas[^_full] = replica;
+            }
         }
         RefusedAt = refusedEverywhere ? _refusals.Now : 0;
         return count;
     }
 
+    // Those without room stand at the end of the array, some not looked at again; the choice wants them behind those with room.
+    private int BringFull(int count, in LoadProfile load, DispatchPlan plan)
+    {
+        for (var i = 1; i <= _full; i++)
+        {
+            _candidates[^i] = _candidates[^i].Replica.Id is null ? CandidateOf(_replicas[^i], load, plan) : _candidates[^i];
+        }
+        _candidates.AsSpan(_candidates.Length - _full).CopyTo(_candidates.AsSpan(count));
+        _replicas.AsSpan(_replicas.Length - _full).CopyTo(_replicas.AsSpan(count));
+        return _full;
+    }
+
     private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)
     {
         var candidate = new Candidate { Replica = replica.Snapshot(load, plan.Admission, plan.Queue.CapacityShare) };
-        _memory.Recall(ref candidate);
+        _memory.Recall(ref candidate, plan.Routing.SlowStart);
         return candidate;
     }
 

@@ -1,3 +1,6 @@
+using Gateway.Estimation;
+using Gateway.Requests;
+
 namespace Gateway.Queueing;
 
 /// <summary>An awaited wait for a turn: allocates a task only when the decision does not come at once.</summary>
@@ -39,5 +42,22 @@ internal sealed class Turn
         var result = await decided;
         await _registration.DisposeAsync();
         return result;
+    }
+}
+
+/// <summary>Entering a queue where the caller awaits its turn.</summary>
+public static class Turns
+{
+    /// <summary>Asks for a replica and waits for a turn. Canceling the token leaves the queue.</summary>
+    public static ValueTask<AdmissionResult> EnterAsync(
+        this Dispatcher dispatcher, InferenceRequest request, in RequestEstimate estimate, Constraints constraints, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            return ValueTask.FromResult(new AdmissionResult { Outcome = AdmissionOutcome.CanceledByClient });
+        }
+        var turn = new Turn();
+        turn.Follow(dispatcher.Enter(request, estimate, constraints, turn.Decide), cancellationToken);
+        return turn.Result();
     }
 }

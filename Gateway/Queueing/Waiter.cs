@@ -48,8 +48,16 @@ public sealed class Waiter
 
     internal Action<AdmissionResult> Decided { get; }
 
-    /// <summary>Only one replica can answer: the request waits for that one, and nobody waits behind it.</summary>
-    internal bool IsPinned => Constraints.PinnedSlot is not null;
+    /// <summary>Only one replica can answer, or one that is full is worth waiting for: the request waits for that one, and nobody waits behind it.</summary>
+    internal bool IsPinned => Constraints.PinnedSlot is not null || Favourite is not null;
+
+    /// <summary>The full replica that holds its prompt's beginning and that it waits for; null: it does not, or not yet.</summary>
+    internal Replica? Favourite { get; set; }
+
+    /// <summary>Until when it waits for its favourite.</summary>
+    internal TimeSpan FavouriteUntil { get; set; }
+
+    internal ITimer? Patience { get; set; }
 
     internal long EnteredAt { get; set; }
 

@@ -28,4 +28,6 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
     public int CachedTokens { get; set; }
 
     public int PrefixHitTokens { get; set; }
+
+    public TimeSpan PrefixHitAge { get; set; }
 }

@@ -201,6 +201,7 @@ public sealed class Replayer
         flight.Reservation = reservation;
         flight.AdmittedAt = _time.Now;
         flight.PrefixHitTokens = result.PrefixHitTokens;
+        flight.PrefixHitAge = result.PrefixHitAge;
         var engine = _bySlot[reservation.Replica.Slot];
         flight.ReplicaIndex = engine.Index;
         engine.Submit(flight, _factory.EngineRequest(row));
@@ -247,6 +248,7 @@ public sealed class Replayer
         flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
         flight.Reservation.Dispose();
         _core.Learner.OnCompleted(Completed(flight, now));
+        _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
         flight.Request.Body.Sketch?.Return();
         _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
         End(new RequestResult

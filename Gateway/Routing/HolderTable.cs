@@ -1,262 +1,322 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Gateway.Routing;
 
-/// <summary>Which replicas hold what: 64-bit keys to sets of replica slots, bounded, the least recently used key goes first. Not thread-safe.</summary>
-/// <remarks>Open addressing over parallel arrays, an intrusive list for the order of use: 44 bytes per key and up to 64 slots, 8 for every 64
-/// more, and nothing for the collector to walk. Grows by doubling up to its bound.</remarks>
+/// <summary>Which slot holds which key, with the order of use of each slot: what a slot used least recently leaves it first. Bounded in bytes; not thread-safe.</summary>
+/// <remarks>A holding is one entry of an array, found by key and slot, linked into its slot's order of use, and known to the <see cref="KeyDirectory"/> of its
+/// key: about 48 bytes, and nothing for the collector to walk. When the memory is full, a slot that has no less than its share gives up its oldest.</remarks>
 public sealed class HolderTable
 {
     private const int None = -1;
-    private const int SlotsPerWord = 64;
+    private const int FirstCapacity = 1024;
+    private const int MostEntries = 1 << 29;
 
-    private const int MostWords = 1 << 28;
-
-    private readonly long _maxBytes;
-    private int _maxKeys;
+    private readonly KeyDirectory _directory = new();
+    private long _maxBytes;
+    private Holding[] _entries;
     private int[] _buckets;
-    private ulong[] _keys;
-    private ulong[] _holders;
-    private long[] _usedAt;
-    private int[] _newer;
-    private int[] _older;
-    private int _words;
-    private int _newest = None;
-    private int _oldest = None;
+    private Slot[] _slots = [];
+    private int _used;
+    private int _free = None;
+    private int _busySlots;
+    private int _hand;
 
     /// <param name="maxBytes">Memory it may take.</param>
     public HolderTable(long maxBytes)
     {
         _maxBytes = maxBytes;
-        Allocate(1024, words: 1);
+        Allocate((int)Math.Min(FirstCapacity, MaxCount));
     }
 
-    /// <summary>Keys held.</summary>
+    /// <summary>Holdings: a key that three slots hold counts three times.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Memory it may take; when it becomes less, the oldest holdings go.</summary>
+    public long MaxBytes
+    {
+        get => _maxBytes;
+        set
+        {
+            _maxBytes = value;
+            if (_entries.Length > MaxCount)
+            {
+                Shrink();
+            }
+        }
+    }
+
     /// <summary>Memory its arrays take.</summary>
-    internal long Bytes => (4L * (_buckets.Length + _newer.Length + _older.Length)) + (8L * (_keys.Length + _usedAt.Length + _holders.Length));
+    internal long Bytes => ((long)_entries.Length * Marshal.SizeOf<Holding>()) + (4L * _buckets.Length) + _directory.Bytes;
 
-    /// <summary>Words of 64 slots in a set of holders.</summary>
-    public int Words => _words;
+    private long MaxCount => Math.Clamp((long)(_maxBytes / (Marshal.SizeOf<Holding>() + 6 + _directory.BytesPerHolding)), 64, MostEntries);
 
-    /// <summary>The holders of a key, as a bit set over slots; empty when the key is unknown or was last used before <paramref name="notBefore"/>.</summary>
-    public ReadOnlySpan<ulong> Holders(ulong key, long notBefore)
+    /// <summary>Notes that a slot holds a key now.</summary>
+    /// <param name="key">What it holds.</param>
+    /// <param name="slot">Who; at most 65,535.</param>
+    /// <param name="tokens">How much of the slot's room that takes.</param>
+    /// <param name="now">When it was used.</param>
+    /// <returns>When it was used there before; null: the slot did not hold it.</returns>
+    public long? Touch(ulong key, int slot, int tokens, long now)
     {
-        var entry = Find(key);
-        return entry == None || _usedAt[entry] < notBefore ? [] : _holders.AsSpan(entry * _words, _words);
-    }
-
-    /// <summary>Notes that a slot holds a key, and that the key was used now; beside those that already do, unless it was last used before <paramref name="notBefore"/>.</summary>
-    public void Add(ulong key, int slot, long now, long notBefore) => Touch(key, slot, now, notBefore);
-
-    /// <summary>Notes that a slot alone holds a key.</summary>
-    public void Set(ulong key, int slot, long now) => Touch(key, slot, now, long.MaxValue);
-
-    /// <summary>Forgets a slot's holdings, before the slot is given to another replica.</summary>
-    public void Forget(int slot)
-    {
-        if (slot / SlotsPerWord >= _words)
+        var entry = Find(key, slot, out _);
+        long? before = null;
+        if (entry != None)
         {
-            return;
-        }
-        var mask = ~(1UL << (slot % SlotsPerWord));
-        for (var entry = 0; entry < Count; entry++)
-        {
-            _holders[(entry * _words) + (slot / SlotsPerWord)] &= mask;
-        }
-    }
-
-    private void Touch(ulong key, int slot, long now, long notBefore)
-    {
-        WidenFor(slot);
-        var entry = Find(key);
-        if (entry == None)
-        {
-            entry = Count < _maxKeys ? Append(key) : Recycle(key);
+            before = _entries[entry].UsedAt;
+            Unlink(entry);
         }
         else
         {
-            Unlink(entry);
-            if (_usedAt[entry] < notBefore)
-            {
-                _holders.AsSpan(entry * _words, _words).Clear();
-            }
+            entry = Append(key, slot);
         }
-        _holders[(entry * _words) + (slot / SlotsPerWord)] |= 1UL << (slot % SlotsPerWord);
-        _usedAt[entry] = now;
+        _entries[entry].UsedAt = now;
+        _entries[entry].Tokens = (ushort)Math.Clamp(tokens, 0, ushort.MaxValue);
         LinkNewest(entry);
+        return before;
     }
 
-    private int Append(ulong key)
+    /// <summary>Notes that a slot alone holds a key.</summary>
+    public void Set(ulong key, int slot, long now)
     {
-        if (Count == _keys.Length)
+        while (_directory.OtherThan(key, slot, _entries) is { } other)
         {
-            Grow();
+            Remove(Find(key, other, out _));
         }
-        var entry = Count++;
-        _keys[entry] = key;
-        _holders.AsSpan(entry * _words, _words).Clear();
-        Insert(entry);
-        return entry;
+        Touch(key, slot, 0, now);
     }
 
-    private int Recycle(ulong key)
-    {
-        var entry = _oldest;
-        Unlink(entry);
-        RemoveFromBuckets(entry);
-        _keys[entry] = key;
-        _holders.AsSpan(entry * _words, _words).Clear();
-        Insert(entry);
-        return entry;
-    }
+    /// <summary>Raises the reach of every slot that holds a key and whose reach is <paramref name="depth"/> to one more.</summary>
+    /// <returns>Whether there was any.</returns>
+    public bool Advance(ulong key, int depth, Span<int> reach) => _directory.Advance(key, depth, reach, _entries);
 
-    private int Find(ulong key)
+    /// <summary>A slot that holds a key; null: nobody.</summary>
+    public int? AnyHolder(ulong key) => _directory.OtherThan(key, None, _entries);
+
+    /// <summary>When a slot last used a key; null: it does not hold it.</summary>
+    public long? UsedAt(ulong key, int slot) => Find(key, slot, out _) is not None and var entry ? _entries[entry].UsedAt : null;
+
+    /// <summary>One more than the highest slot that ever held anything.</summary>
+    public int Slots => _slots.Length;
+
+    /// <summary>Tokens of all that a slot holds.</summary>
+    public long TokensOf(int slot) => slot < _slots.Length ? _slots[slot].Tokens : 0;
+
+    /// <summary>Lets a slot forget what it used least recently until the rest is no more than so many tokens.</summary>
+    public void Trim(int slot, long tokens)
     {
-        var mask = _buckets.Length - 1;
-        for (var bucket = Home(key, mask); _buckets[bucket] != None; bucket = (bucket + 1) & mask)
+        while (slot < _slots.Length && _slots[slot].Tokens > tokens && _slots[slot].Count > 0)
         {
-            if (_keys[_buckets[bucket]] == key)
+            Remove(_slots[slot].Oldest);
+        }
+    }
+
+    /// <summary>Lets a slot forget what it last used before a moment.</summary>
+    public void Expire(int slot, long notBefore)
+    {
+        while (slot < _slots.Length && _slots[slot].Count > 0 && _entries[_slots[slot].Oldest].UsedAt < notBefore)
+        {
+            Remove(_slots[slot].Oldest);
+        }
+    }
+
+    /// <summary>Forgets a slot's holdings, before the slot is given to another replica.</summary>
+    public void Forget(int slot) => Expire(slot, long.MaxValue);
+
+    private int Append(ulong key, int slot)
+    {
+        if (slot >= _slots.Length)
+        {
+            WidenTo(slot);
+        }
+        while (Count >= MaxCount)
+        {
+            Remove(_slots[Fullest()].Oldest);
+        }
+        if (_free == None && _used == _entries.Length)
+        {
+            Allocate((int)Math.Min(2L * _entries.Length, MaxCount));
+        }
+        var entry = _free != None ? _free : _used++;
+        _free = entry == _free ? _entries[entry].Newer : _free;
+        _entries[entry] = new Holding { Key = key, Slot = (ushort)slot };
+        Find(key, slot, out var bucket);
+        _buckets[bucket] = entry;
+        _directory.Add(entry, _entries);
+        Count++;
+        return entry;
+    }
+
+    private void Remove(int entry)
+    {
+        _directory.Remove(entry, _entries);
+        Find(_entries[entry].Key, _entries[entry].Slot, out var bucket);
+        OpenAddressing.Vacate(_buckets, bucket, static (holdings, other) => HashOf(holdings[other].Key, holdings[other].Slot), _entries);
+        Unlink(entry);
+        (_entries[entry].Newer, _free) = (_free, entry);
+        Count--;
+    }
+
+    // A slot with no less than the mean: found after at most one round, since the mean of what a round counts is the mean.
+    private int Fullest()
+    {
+        var share = Count / Math.Max(1, _busySlots);
+        do
+        {
+            _hand = (_hand + 1) % _slots.Length;
+        }
+        while (_slots[_hand].Count == 0 || _slots[_hand].Count < share);
+        return _hand;
+    }
+
+    private int Find(ulong key, int slot, out int bucket)
+    {
+        bucket = OpenAddressing.Home(HashOf(key, slot), _buckets.Length);
+        while (_buckets[bucket] is not None and var entry)
+        {
+            if (_entries[entry].Key == key && _entries[entry].Slot == slot)
             {
-                return _buckets[bucket];
+                return entry;
             }
+            bucket = OpenAddressing.After(bucket, _buckets.Length);
         }
         return None;
     }
 
-    private void Insert(int entry)
+    private void LinkNewest(int entry)
     {
-        var mask = _buckets.Length - 1;
-        var bucket = Home(_keys[entry], mask);
-        while (_buckets[bucket] != None)
+        ref var slot = ref _slots[_entries[entry].Slot];
+        (_entries[entry].Newer, _entries[entry].Older) = (None, slot.Newest);
+        if (slot.Count++ == 0)
         {
-            bucket = (bucket + 1) & mask;
+            slot.Oldest = entry;
+            _busySlots++;
         }
-        _buckets[bucket] = entry;
-    }
-
-    private void RemoveFromBuckets(int entry)
-    {
-        var mask = _buckets.Length - 1;
-        var hole = Home(_keys[entry], mask);
-        while (_buckets[hole] != entry)
+        else
         {
-            hole = (hole + 1) & mask;
+            _entries[slot.Newest].Newer = entry;
         }
-        // Shift back what a search would no longer find behind the hole (Knuth, 6.4, algorithm R).
-        for (var next = (hole + 1) & mask; _buckets[next] != None; next = (next + 1) & mask)
-        {
-            var home = Home(_keys[_buckets[next]], mask);
-            if (((next - home) & mask) >= ((next - hole) & mask))
-            {
-                _buckets[hole] = _buckets[next];
-                hole = next;
-            }
-        }
-        _buckets[hole] = None;
+        slot.Newest = entry;
+        slot.Tokens += _entries[entry].Tokens;
     }
 
     private void Unlink(int entry)
     {
-        var (newer, older) = (_newer[entry], _older[entry]);
+        ref var slot = ref _slots[_entries[entry].Slot];
+        var (newer, older) = (_entries[entry].Newer, _entries[entry].Older);
+        slot.Tokens -= _entries[entry].Tokens;
         if (newer == None)
         {
-            _newest = older;
+            slot.Newest = older;
         }
         else
         {
-            _older[newer] = older;
+            _entries[newer].Older = older;
         }
         if (older == None)
         {
-            _oldest = newer;
+            slot.Oldest = newer;
         }
         else
         {
-            _newer[older] = newer;
+            _entries[older].Newer = newer;
+        }
+        if (--slot.Count == 0)
+        {
+            _busySlots--;
         }
     }
 
-    private void LinkNewest(int entry)
+    private void WidenTo(int slot)
     {
-        _newer[entry] = None;
-        _older[entry] = _newest;
-        if (_newest != None)
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(slot, ushort.MaxValue);
+        var known = _slots.Length;
+        Array.Resize(ref _slots, slot + 1);
+        _slots.AsSpan(known).Fill(new Slot { Newest = None, Oldest = None });
+        _directory.WidenTo(_slots.Length);
+    }
+
+    [MemberNotNull(nameof(_entries), nameof(_buckets))]
+    private void Allocate(int capacity)
+    {
+        Array.Resize(ref _entries, capacity);
+        _buckets = OpenAddressing.NewBuckets(capacity);
+        _directory.Allocate(capacity);
+        for (var entry = 0; entry < _used; entry++)
         {
-            _newer[_newest] = entry;
-        }
-        _newest = entry;
-        if (_oldest == None)
-        {
-            _oldest = entry;
+            Find(_entries[entry].Key, _entries[entry].Slot, out var bucket);
+            _buckets[bucket] = entry;
+            _directory.Add(entry, _entries);
         }
     }
 
-    // Once per 64 replicas: wider sets take more of the memory, so the oldest keys may have to go.
-    private void WidenFor(int slot)
+    // Everything is put in anew, the oldest first, so that what does not fit any more is the oldest.
+    private void Shrink()
     {
-        var needed = (slot / SlotsPerWord) + 1;
-        if (needed <= _words)
+        var (entries, slots) = (_entries, _slots);
+        (_entries, _slots, _used, _free, _busySlots, Count) = ([], [], 0, None, 0, 0);
+        Allocate((int)Math.Min(FirstCapacity, MaxCount));
+        for (var slot = 0; slot < slots.Length; slot++)
         {
-            return;
-        }
-        var (keys, holders, usedAt, newer, words, count) = (_keys, _holders, _usedAt, _newer, _words, Count);
-        var entry = _oldest;
-        Allocate(keys.Length, needed);
-        for (var left = count; entry != None; entry = newer[entry], left--)
-        {
-            if (left > _maxKeys)
+            for (var entry = slots[slot].Oldest; entry != None; entry = entries[entry].Newer)
             {
-                continue;
+                Touch(entries[entry].Key, slot, entries[entry].Tokens, entries[entry].UsedAt);
             }
-            var copy = Append(keys[entry]);
-            holders.AsSpan(entry * words, words).CopyTo(_holders.AsSpan(copy * _words));
-            _usedAt[copy] = usedAt[entry];
-            LinkNewest(copy);
         }
     }
 
-    [MemberNotNull(nameof(_buckets), nameof(_keys), nameof(_holders), nameof(_usedAt), nameof(_newer), nameof(_older))]
-    private void Allocate(int keys, int words)
+    // The keys are keyed hashes already; the multiplications spread what a caller may have left regular.
+    private static ulong HashOf(ulong key, int slot) => (key + ((ulong)slot * 0xC2B2AE3D27D4EB4FUL)) * 0x9E3779B97F4A7C15UL;
+
+    private struct Slot
     {
-        // Keys, times and links, the buckets at their sparsest, and the sets.
-        var bytesPerKey = 36 + (8L * words);
-        _maxKeys = (int)Math.Clamp(_maxBytes / bytesPerKey, 64, MostWords / words);
-        _words = words;
-        var capacity = Math.Min(keys, _maxKeys);
-        _buckets = NewBuckets(capacity);
-        _keys = new ulong[capacity];
-        _holders = new ulong[capacity * words];
-        _usedAt = new long[capacity];
-        _newer = new int[capacity];
-        _older = new int[capacity];
-        (Count, _newest, _oldest) = (0, None, None);
+        public int Newest;
+        public int Oldest;
+        public int Count;
+        public long Tokens;
     }
+}
 
-    private void Grow()
+/// <summary>One slot's holding of one key.</summary>
+internal struct Holding
+{
+    public ulong Key;
+    public long UsedAt;
+    public int Newer;
+    public int Older;
+    public int NextHolder;
+    public ushort Slot;
+    public ushort Tokens;
+}
+
+/// <summary>Buckets that hold indices, searched one after another from a key's home.</summary>
+internal static class OpenAddressing
+{
+    public static int[] NewBuckets(int capacity)
     {
-        var capacity = (int)Math.Min(2L * _keys.Length, _maxKeys);
-        Array.Resize(ref _keys, capacity);
-        Array.Resize(ref _holders, capacity * _words);
-        Array.Resize(ref _usedAt, capacity);
-        Array.Resize(ref _newer, capacity);
-        Array.Resize(ref _older, capacity);
-        _buckets = NewBuckets(capacity);
-        for (var entry = 0; entry < Count; entry++)
-        {
-            Insert(entry);
-        }
-    }
-
-    // The keys are keyed hashes already; the high bits of a multiplication spread what a caller may have left regular.
-    private static int Home(ulong key, int mask) => (int)((key * 0x9E3779B97F4A7C15UL) >> 32) & mask;
-
-    private static int[] NewBuckets(int capacity)
-    {
-        var buckets = new int[BitOperations.RoundUpToPowerOf2((uint)capacity * 3 / 2)];
-        Array.Fill(buckets, None);
+        var buckets = new int[capacity + (capacity / 2) + 1];
+        Array.Fill(buckets, -1);
         return buckets;
     }
+
+    public static int Home(ulong hash, int buckets) => (int)(((hash >> 32) * (uint)buckets) >> 32);
+
+    public static int After(int bucket, int buckets) => bucket + 1 == buckets ? 0 : bucket + 1;
+
+    /// <summary>Empties a bucket and shifts back what a search would no longer find behind the hole (Knuth, 6.4, algorithm R).</summary>
+    public static void Vacate<TState>(int[] buckets, int hole, Func<TState, int, ulong> hashOf, TState state)
+    {
+        for (var next = After(hole, buckets.Length); buckets[next] != -1; next = After(next, buckets.Length))
+        {
+            var home = Home(hashOf(state, buckets[next]), buckets.Length);
+            if (Distance(home, next, buckets.Length) >= Distance(hole, next, buckets.Length))
+            {
+                buckets[hole] = buckets[next];
+                hole = next;
+            }
+        }
+        buckets[hole] = -1;
+    }
+
+    private static int Distance(int from, int to, int buckets) => to >= from ? to - from : to - from + buckets;
 }

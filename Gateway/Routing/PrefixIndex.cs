@@ -1,21 +1,23 @@
-using System.Numerics;
+using Gateway.Estimation;
 using Gateway.Requests;
 
 namespace Gateway.Routing;
 
-/// <summary>Remembers which replica saw which beginning of a prompt, and which session. One per pool. Thread-safe; bounded.</summary>
-/// <remarks>An approximation of the engines' prefix caches without their events: what was sent is believed cached until it is forgotten
-/// or too old. Each hash covers all blocks before it, so one lookup per block walks a path of the tree that is never built.</remarks>
+/// <summary>Remembers which replica holds which beginning of a prompt, and which session. One per pool. Thread-safe; bounded.</summary>
+/// <remarks>An approximation of the engines' prefix caches without their events: what was sent is believed cached until the replica's KV room is taken by what it
+/// was sent since, or it is too old. Each hash covers all blocks before it, so one lookup per block walks a path of the tree that is never built.</remarks>
 public sealed class PrefixIndex
 {
-    // A session key costs as much as a block; one in sixteen of the memory holds a million sessions at the default.
+    // A session key costs as much as a block; one in sixteen of the memory holds 340,000 sessions at the default.
     private const int SessionShare = 16;
 
     private readonly Lock _gate = new();
     private readonly TimeProvider _time;
     private readonly HolderTable _blocks;
     private readonly HolderTable _sessions;
-    private ulong[] _path = new ulong[1];
+    private readonly CacheBelief _belief = new();
+    private int[] _reach = [];
+    private ulong _unnamed;
 
     /// <param name="maxBytes">Memory for blocks and sessions together.</param>
     /// <param name="time">The clock.</param>
@@ -26,7 +28,7 @@ public sealed class PrefixIndex
         _blocks = new HolderTable(maxBytes - (maxBytes / SessionShare));
     }
 
-    /// <summary>Blocks remembered.</summary>
+    /// <summary>Blocks remembered; one that three replicas hold counts three times.</summary>
     public int Blocks
     {
         get
@@ -34,6 +36,19 @@ public sealed class PrefixIndex
             lock (_gate)
             {
                 return _blocks.Count;
+            }
+        }
+    }
+
+    /// <summary>Takes over the memory it may take from a changed configuration; when it is less, the oldest is forgotten.</summary>
+    public void SetMaxBytes(long maxBytes)
+    {
+        lock (_gate)
+        {
+            if (_sessions.MaxBytes != maxBytes / SessionShare)
+            {
+                _sessions.MaxBytes = maxBytes / SessionShare;
+                _blocks.MaxBytes = maxBytes - (maxBytes / SessionShare);
             }
         }
     }
@@ -48,41 +63,53 @@ public sealed class PrefixIndex
         var now = _time.GetTimestamp();
         lock (_gate)
         {
-            if (options.Prefix.Enabled)
+            if (options.Prefix.Enabled && request.Prefix.Blocks.Length > 0)
             {
                 MatchBlocksLocked(request, promptTokens, now - Ticks(options.Prefix.Ttl), candidates);
             }
-            if (request.SessionKey != 0)
+            if (request.SessionKey == 0)
             {
-                var holders = _sessions.Holders(request.SessionKey, now - Ticks(options.SessionTtl));
-                foreach (ref var candidate in candidates)
-                {
-                    candidate.HoldsSession = Contains(holders, candidate.Replica.Slot);
-                }
+                return;
+            }
+            var notBefore = now - Ticks(options.SessionTtl);
+            foreach (ref var candidate in candidates)
+            {
+                candidate.HoldsSession = _sessions.UsedAt(request.SessionKey, candidate.Replica.Slot) >= notBefore;
             }
         }
     }
 
-    /// <summary>Notes that a replica is about to compute the prompt: the next one alike finds it there.</summary>
+    /// <summary>Notes that a replica is about to compute the prompt and to add its answer: the next one alike finds it there, and what it used least recently makes room.</summary>
     /// <param name="request">The request.</param>
+    /// <param name="estimate">How many tokens of KV room it takes.</param>
     /// <param name="slot">The replica.</param>
-    /// <param name="options">How long a block is believed: who held it before that does not hold it again because another does.</param>
-    public void Record(InferenceRequest request, int slot, RoutingOptions options)
+    /// <param name="capacityTokens">KV room of the replica; null: unknown, then only age and memory bound what is believed.</param>
+    /// <param name="options">What is remembered at all.</param>
+    /// <returns>How long ago the replica was last sent the part that it is believed to hold; zero where it is believed to hold nothing.</returns>
+    public TimeSpan Record(InferenceRequest request, in RequestEstimate estimate, int slot, long? capacityTokens, RoutingOptions options)
     {
         var now = _time.GetTimestamp();
         lock (_gate)
         {
-            // From the end, so that the beginning, which more prompts share, is the last to be forgotten.
-            var blocks = options.Prefix.Enabled ? request.Prefix.Blocks : [];
-            var notBefore = now - Ticks(options.Prefix.Ttl);
-            for (var i = blocks.Length - 1; i >= 0; i--)
-            {
-                _blocks.Add(blocks[i], slot, now, notBefore);
-            }
             if (request.SessionKey != 0)
             {
                 _sessions.Set(request.SessionKey, slot, now);
             }
+            return options.Prefix.Enabled ? _time.GetElapsedTime(RecordBlocksLocked(request, estimate, slot, capacityTokens, now), now) : TimeSpan.Zero;
+        }
+    }
+
+    /// <summary>Takes over what an engine reported of an answer's prompt: where it held less than was believed, less of its KV room is believed to keep prefixes, and the other way round.</summary>
+    /// <param name="slot">The replica.</param>
+    /// <param name="promptTokens">Tokens of the prompt, as the engine counts them.</param>
+    /// <param name="believedTokens">What the choice went by.</param>
+    /// <param name="believedAge">What <see cref="Record"/> returned.</param>
+    /// <param name="cachedTokens">What the engine found.</param>
+    public void OnReported(int slot, int promptTokens, int believedTokens, TimeSpan believedAge, int cachedTokens)
+    {
+        lock (_gate)
+        {
+            _belief.Learn(slot, promptTokens, believedTokens, believedAge, cachedTokens);
         }
     }
 
@@ -101,15 +128,7 @@ public sealed class PrefixIndex
     {
         lock (_gate)
         {
-            var holders = _sessions.Holders(key, long.MinValue);
-            for (var word = 0; word < holders.Length; word++)
-            {
-                if (holders[word] != 0)
-                {
-                    return (word * 64) + BitOperations.TrailingZeroCount(holders[word]);
-                }
-            }
-            return null;
+            return _sessions.AnyHolder(key);
         }
     }
 
@@ -120,46 +139,56 @@ public sealed class PrefixIndex
         {
             _blocks.Forget(slot);
             _sessions.Forget(slot);
+            _belief.Forget(slot);
         }
     }
 
     private void MatchBlocksLocked(InferenceRequest request, int promptTokens, long notBefore, Span<Candidate> candidates)
     {
         var blocks = request.Prefix.Blocks;
-        var words = _blocks.Words;
-        if (_path.Length < words)
+        foreach (ref readonly var candidate in candidates)
         {
-            _path = new ulong[words];
+            _blocks.Expire(candidate.Replica.Slot, notBefore);
         }
-        var alive = _path.AsSpan(0, words);
-        alive.Fill(ulong.MaxValue);
-        for (var depth = 0; depth < blocks.Length; depth++)
+        if (_reach.Length < _blocks.Slots)
         {
-            var holders = _blocks.Holders(blocks[depth], notBefore);
-            ulong any = 0;
-            for (var word = 0; word < words; word++)
+            _reach = new int[_blocks.Slots];
+        }
+        Array.Clear(_reach);
+        for (var depth = 0; depth < blocks.Length && _blocks.Advance(blocks[depth], depth, _reach); depth++)
+        {
+        }
+        foreach (ref var candidate in candidates)
+        {
+            if (candidate.Replica.Slot < _reach.Length && _reach[candidate.Replica.Slot] is > 0 and var depth)
             {
-                alive[word] &= word < holders.Length ? holders[word] : 0;
-                any |= alive[word];
-            }
-            if (any == 0)
-            {
-                return;
-            }
-            // Bytes of whole blocks, in the prompt's own ratio of bytes to tokens; an engine always computes the last token.
-            var hit = (int)Math.Min(promptTokens - 1, (depth + 1L) * request.Prefix.BlockBytes * promptTokens / Math.Max(1, request.Body.PromptBytes));
-            foreach (ref var candidate in candidates)
-            {
-                if (Contains(alive, candidate.Replica.Slot))
-                {
-                    candidate.PrefixHitTokens = Math.Max(0, hit);
-                }
+                // An engine always computes the last token.
+                candidate.PrefixHitTokens = (int)Math.Clamp((long)depth * request.Prefix.BlockBytes * promptTokens / Math.Max(1, request.Body.PromptBytes), 0, promptTokens - 1);
             }
         }
     }
 
-    private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * _time.TimestampFrequency);
+    // In the order in which an engine lets go: the answer before the prompt, the end of the prompt before its beginning, which more prompts share.
+    private long RecordBlocksLocked(InferenceRequest request, in RequestEstimate estimate, int slot, long? capacityTokens, long now)
+    {
+        var blocks = request.Prefix.Blocks;
+        var perBlock = blocks.Length == 0 ? 0 : (int)Math.Max(1, (long)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes));
+        if (capacityTokens is not null)
+        {
+            var others = estimate.PromptTokens + (int)estimate.OutputTokens - (perBlock * blocks.Length);
+            _blocks.Touch(blocks.Length > 0 ? ~blocks[^1] : ++_unnamed, slot, Math.Max(0, others), now);
+        }
+        var sentBefore = now;
+        for (var i = blocks.Length - 1; i >= 0; i--)
+        {
+            sentBefore = _blocks.Touch(blocks[i], slot, perBlock, now) is { } before && sentBefore == now ? before : sentBefore;
+        }
+        if (capacityTokens is { } capacity)
+        {
+            _blocks.Trim(slot, (long)(capacity * _belief.ShareOf(slot)));
+        }
+        return sentBefore;
+    }
 
-    private static bool Contains(ReadOnlySpan<ulong> slots, int slot) =>
-        slot / 64 < slots.Length && (slots[slot / 64] & (1UL << (slot % 64))) != 0;
+    private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * _time.TimestampFrequency);
 }

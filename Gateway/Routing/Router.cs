@@ -10,6 +10,9 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
     // Costs within a microsecond are equal: rounding must not decide who gets the work.
     private const double TieSeconds = 1e-6;
 
+    /// <summary>Whether it may be cheaper to wait for a full replica: then those are told as candidates too.</summary>
+    public bool WaitsForFavourite => plan().WaitsForFavourite;
+
     /// <summary>Index of the choice; -1 when no candidate is acceptable.</summary>
     public int Choose(in RoutingQuery query, ReadOnlySpan<Candidate> candidates)
     {

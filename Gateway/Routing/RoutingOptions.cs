@@ -6,7 +6,7 @@ namespace Gateway.Routing;
 public sealed record RoutingOptions
 {
     /// <summary>Name of the ready-made way to choose.</summary>
-    public string Policy { get; init; } = "least_work";
+    public string Policy { get; init; } = RoutingPolicies.Default;
 
     /// <summary>A mix of one's own; it takes the place of <see cref="Policy"/> unless it is empty.</summary>
     public IReadOnlyList<ScorerOptions> Scorers { get; init; } = [];
@@ -18,7 +18,15 @@ public sealed record RoutingOptions
     [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
     public TimeSpan SessionTtl { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>A favourite is passed over when its outstanding work exceeds the least by more than this. A session stays with its replica until then; a prefix draws only as far as the prefill it saves.</summary>
+    /// <summary>Longest wait for a full replica that holds the prompt's beginning, while it is cheaper to wait for it than to compute the beginning elsewhere. Zero: nobody waits for it. Policy <c>least_delay</c> only.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
+    public TimeSpan FavouriteWait { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a replica that came up or recovered counts as more loaded than it is, from ten times down to once. Zero: it gets its share at once. Policy <c>least_delay</c> only.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan SlowStart { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>A session leaves its replica when that one's outstanding work exceeds the least by more than this; with the policy <c>least_work</c> a prefix stops drawing then, too.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan OverloadSeconds { get; init; } = TimeSpan.FromSeconds(2);
 

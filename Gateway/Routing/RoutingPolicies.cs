@@ -5,8 +5,12 @@ namespace Gateway.Routing;
 /// <summary>The table of names: a new policy or scorer is one class and one line here.</summary>
 public static class RoutingPolicies
 {
+    /// <summary>The policy that a configuration has unless it names another.</summary>
+    public const string Default = "least_delay";
+
     private static readonly Dictionary<string, Func<RoutingOptions, Random, IReplicaScorer[]>> Policies = new()
     {
+        ["least_delay"] = (options, _) => [new AddedDelayScorer(), new SessionScorer(options.OverloadSeconds, onlyWithoutHits: true)],
         ["least_work"] = (options, _) => Affine(options, new OutstandingWorkScorer()),
         ["least_tokens"] = (_, _) => [new LeastTokensScorer()],
         ["least_requests"] = (_, _) => [new LeastRequestsScorer()],
@@ -26,6 +30,7 @@ public static class RoutingPolicies
 
     private static readonly Dictionary<string, Func<RoutingOptions, IReplicaScorer>> ScorersByName = new()
     {
+        ["added_delay"] = _ => new AddedDelayScorer(),
         ["outstanding_work"] = _ => new OutstandingWorkScorer(),
         ["prefix"] = options => new PrefixScorer(options.OverloadSeconds),
         ["session"] = options => new SessionScorer(options.OverloadSeconds),
@@ -43,7 +48,7 @@ public static class RoutingPolicies
     /// <exception cref="KeyNotFoundException">An unknown name: the loader should have refused it.</exception>
     public static RoutingPlan Plan(RoutingOptions options, Random chance) => options.Scorers.Count > 0
         ? new([], [.. options.Scorers.Select(scorer => new WeightedScorer(ScorersByName[scorer.Name](options), scorer.Weight))])
-        : new([], [.. Policies[options.Policy](options, chance).Select(scorer => new WeightedScorer(scorer, 1))]);
+        : new([], [.. Policies[options.Policy](options, chance).Select(scorer => new WeightedScorer(scorer, 1))]) { WaitsForFavourite = options.Policy == Default };
 
     private static IReplicaScorer[] Affine(RoutingOptions options, IReplicaScorer load) => options.Prefix.Enabled
         ? [load, new PrefixScorer(options.OverloadSeconds), new SessionScorer(options.OverloadSeconds)]

@@ -13,7 +13,8 @@ public readonly record struct RoutingQuery(InferenceRequest Request, RequestEsti
 /// <summary>Means over the pool's recent requests.</summary>
 /// <param name="MeanPromptTokens">Tokens of a prompt.</param>
 /// <param name="MeanOutputTokens">Expected tokens of an answer.</param>
-public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens);
+/// <param name="HitShare">Share of prompt tokens that were believed to be cached where the prompt went.</param>
+public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0);
 
 /// <summary>A replica as a place for one request.</summary>
 // Fields, because scorers read the snapshot in place: a property would copy it at every look.
@@ -28,6 +29,12 @@ public struct Candidate
 
     /// <summary>Whether it answered the session's last request.</summary>
     public bool HoldsSession;
+
+    /// <summary>How many times more its load counts than it is, because it came up lately; 0: no more.</summary>
+    public double Coldness;
+
+    /// <summary>Requests that wait for it although others have room.</summary>
+    public int WaitingForIt;
 
     /// <summary>Number of the pool's choice that last fell on it; 0: never.</summary>
     public long LastChosen;
@@ -68,4 +75,8 @@ public readonly record struct ScorePart(string Scorer, double Seconds);
 /// <summary>How replicas are chosen; swapped whole on reload.</summary>
 /// <param name="Filters">All must accept.</param>
 /// <param name="Scorers">Their weighted costs add up.</param>
-public sealed record RoutingPlan(IReplicaFilter[] Filters, WeightedScorer[] Scorers);
+public sealed record RoutingPlan(IReplicaFilter[] Filters, WeightedScorer[] Scorers)
+{
+    /// <summary>Whether the costs also tell what waiting for a full replica would cost, so that it may be worth it.</summary>
+    public bool WaitsForFavourite { get; init; }
+}

@@ -41,14 +41,19 @@ public sealed class PrefixScorer(TimeSpan overload) : IReplicaScorer
 
 /// <summary>Keeps a session at the replica that answered it before, until that one's outstanding work exceeds the least by more than the overload.</summary>
 /// <param name="overload">How much more work the favourite may have ahead; beyond that it gets no credit.</param>
+/// <param name="onlyWithoutHits">Silent where some candidate holds a part of the prompt: then what is really cached decides.</param>
 /// <remarks>Going elsewhere costs the overload and the prefill of the whole prompt: together more than the favourite can be behind in work and in prefix hits.</remarks>
-public sealed class SessionScorer(TimeSpan overload) : IReplicaScorer
+public sealed class SessionScorer(TimeSpan overload, bool onlyWithoutHits = false) : IReplicaScorer
 {
     public string Name => "session";
 
     public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
     {
         seconds.Clear();
+        if (onlyWithoutHits && AnyHit(candidates))
+        {
+            return;
+        }
         var limit = Overload.LimitSeconds(candidates, overload);
         for (var i = 0; i < candidates.Length; i++)
         {
@@ -60,6 +65,18 @@ public sealed class SessionScorer(TimeSpan overload) : IReplicaScorer
                 return;
             }
         }
+    }
+
+    private static bool AnyHit(ReadOnlySpan<Candidate> candidates)
+    {
+        foreach (ref readonly var candidate in candidates)
+        {
+            if (candidate.PrefixHitTokens > 0)
+            {
+                return true;
+            }
+        }
+        return false;
     }
 }
 

@@ -201,6 +201,7 @@ public sealed class GatewayMeters : IDisposable
         HoldReason.Room => "room",
         HoldReason.Turn => "turn",
         HoldReason.Recovery => "recovery",
+        HoldReason.Favourite => "favourite",
         HoldReason.Drain => "drain",
         _ => MetricNames.Overflow,
     };

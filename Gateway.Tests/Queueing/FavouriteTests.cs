@@ -1,0 +1,110 @@
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Gateway.Routing;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.Queueing;
+
+public sealed class FavouriteTests
+{
+    private static readonly ulong[] Shared = [.. Enumerable.Range(1, 10_000).Select(block => (ulong)block)];
+
+    [Fact]
+    public void Enter_WithAFullFavourite_WaitsForItWhileOthersPass()
+    {
+        using var world = WithAFullFavourite(out var first);
+
+        var waits = Enter(world, Shared);
+        var passes = Enter(world, [5_001]);
+        first.Done();
+
+        Assert.Equal(AdmissionOutcome.Admitted, passes.Outcome);
+        Assert.NotEqual(first.Replica, passes.Replica);
+        Assert.Equal((first.Replica, HoldReason.Favourite), (waits.Replica, waits.Result!.Value.HeldFor));
+        Assert.True(waits.Result.Value.PrefixHitTokens > 90_000);
+    }
+
+    [Fact]
+    public void Enter_WithAFavouriteThatStaysFull_WaitsNoLongerThanItsBound()
+    {
+        using var world = WithAFullFavourite(out var first);
+        var waits = Enter(world, Shared);
+
+        world.Time.Advance(world.Routing.FavouriteWait - TimeSpan.FromTicks(1));
+        var before = waits.Outcome;
+        world.Time.Advance(TimeSpan.FromTicks(1));
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.Admitted, waits.Outcome);
+        Assert.NotEqual(first.Replica, waits.Replica);
+    }
+
+    [Fact]
+    public void Enter_WithAFavouriteThatFails_GoesElsewhereAtTheNextChance()
+    {
+        using var world = WithAFullFavourite(out var first);
+        var waits = Enter(world, Shared);
+
+        world.Pool.ReplicaList.Single(replica => replica.Id == first.Replica).OnProbed(ReplicaHealth.Down);
+        world.Pool.ReplicaList.Single(replica => replica.Id != first.Replica).OnSuccess();
+
+        Assert.Equal(AdmissionOutcome.Admitted, waits.Outcome);
+        Assert.NotEqual(first.Replica, waits.Replica);
+    }
+
+    [Theory]
+    [InlineData(0, "least_delay")]
+    [InlineData(10, "least_requests")]
+    public void Enter_WhereNobodyWaitsForAFavourite_TakesTheRoomThatThereIs(int seconds, string policy)
+    {
+        using var world = WithAFullFavourite(out var first, new RoutingOptions { Policy = policy, FavouriteWait = TimeSpan.FromSeconds(seconds) });
+
+        var entry = Enter(world, Shared);
+
+        Assert.Equal(AdmissionOutcome.Admitted, entry.Outcome);
+        Assert.NotEqual(first.Replica, entry.Replica);
+    }
+
+    [Fact]
+    public void Enter_WithManyWhoWouldWait_LetsThoseGoElsewhereForWhomTheLineIsTooLong()
+    {
+        using var world = WithAFullFavourite(out var first);
+
+        var entries = Enumerable.Range(0, 12).Select(_ => Enter(world, Shared)).ToList();
+
+        Assert.Null(entries[0].Outcome);
+        Assert.Contains(entries, entry => entry.Outcome == AdmissionOutcome.Admitted && entry.Replica != first.Replica);
+        Assert.Equal(entries.Count(entry => entry.Outcome is null), world.Dispatcher.Waiting(PriorityClass.Default));
+    }
+
+    [Fact]
+    public void Enter_WithAFullQueueOfThoseWhoWaitByChoice_TakesTheRoomThatThereIs()
+    {
+        using var world = WithAFullFavourite(out var first, queue: new QueueOptions { MaxWaiting = 1 });
+        var waiting = Enter(world, Shared);
+
+        var next = Enter(world, Shared);
+
+        Assert.Null(waiting.Outcome);
+        Assert.Equal(AdmissionOutcome.Admitted, next.Outcome);
+        Assert.NotEqual(first.Replica, next.Replica);
+    }
+
+    // One of two replicas is full with a request whose 100,000 tokens the next one shares; the other is idle but has seen nothing of it.
+    private static CorePool WithAFullFavourite(out CorePool.Entry first, RoutingOptions? routing = null, int slots = 4, QueueOptions? queue = null)
+    {
+        var world = new CorePool(2, slots, queue: queue, routing: routing);
+        var filling = Enter(world, Shared, outputTokens: 20);
+        filling.Result!.Value.Reservation!.OnFirstToken();
+        first = filling;
+        for (var i = 1; i < slots; i++)
+        {
+            world.Pool.ReplicaList.Single(replica => replica.Id == filling.Replica).TryReserve(new LoadProfile(100, 0, 20, 1), new NoAdmission(), 1);
+        }
+        return world;
+    }
+
+    private static CorePool.Entry Enter(CorePool world, ulong[] blocks, int outputTokens = 20) =>
+        world.Enter(CorePool.Request(blocks: blocks, promptTokens: 10 * blocks.Length), CorePool.Cost(10 * blocks.Length, outputTokens));
+}

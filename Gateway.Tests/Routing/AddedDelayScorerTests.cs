@@ -1,0 +1,117 @@
+using Gateway.Replicas;
+using Gateway.Replicas.Rates;
+using Gateway.Routing;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.Routing;
+
+/// <summary>Costs by hand, at the rates of an engine that has answered nothing yet: 0.0885 ms per prompt token, 16 ms per step, 0.014514 ms per sequence and 0.00013983 ms per context token.</summary>
+public sealed class AddedDelayScorerTests
+{
+    private const double Prefill = 0.0885e-3;
+    private const double Step = 16e-3;
+    private const double Sequence = 0.164 * Prefill;
+    private const double Context = 1.58e-3 * Prefill;
+
+    [Fact]
+    public void Score_OfAnEmptyReplica_IsTheRequestsOwnTime()
+    {
+        // 1,000 tokens, the first 256 at 0.4 of the price: 846.4 of them; 100 steps alone that look back at 1,050.
+        var expected = (846.4 * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
+
+        Assert.Equal(expected, CostOf(new Candidate { Replica = Replica() }), 9);
+    }
+
+    [Fact]
+    public void Score_OfABusyReplica_StallsItsBatchAndSlowsItsSteps()
+    {
+        var replica = Replica() with { RunningRequests = 4, RunningSequences = 4, QueuedPrefillTokens = 2_000, ReservedTokens = 8_300, OutstandingTokens = 300 };
+        // Held: 8,000. Five stand still for 2,846.4 tokens; of the four, 300 tokens are still to come, each slower by one more sequence and 1,050 tokens.
+        var expected = (2_846.4 * Prefill * 5) + (100 * (Step + (5 * Sequence) + (9_050 * Context))) + (300 * (Sequence + (1_050 * Context)));
+
+        Assert.Equal(expected, CostOf(new Candidate { Replica = replica }), 9);
+    }
+
+    [Theory]
+    [InlineData(600, 0.0, 246.4)]
+    [InlineData(600, 0.5, 492.8)]
+    [InlineData(999, 0.5, 0.8)]
+    public void Score_OfAHolder_CountsWhatIsLeftAndWhatItDisplaces(int hit, double hitShare, double tokens)
+    {
+        var expected = (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
+
+        Assert.Equal(expected, CostOf(new Candidate { Replica = Replica(), PrefixHitTokens = hit }, hitShare), 9);
+    }
+
+    [Fact]
+    public void Score_OfAFullReplica_AddsTheTimeUntilEnoughHasEnded()
+    {
+        // 10 run, 500 tokens are free, 1,100 wanted: 600 of the 1,250 that a mean request frees; all ten end once in 250 steps.
+        var replica = Replica() with { RunningSequences = 10, CapacityTokens = 10_000, ReservedTokens = 9_500, OutstandingTokens = 1_500 };
+        var withRoom = CostOf(new Candidate { Replica = replica with { CapacityTokens = null } });
+        var step = Step + (11 * Sequence) + (9_050 * Context);
+
+        Assert.Equal(600 / 1_250.0 * 250 / 10 * step, CostOf(new Candidate { Replica = replica }) - withRoom, 9);
+        Assert.Equal(250 / 10 * step, CostOf(new Candidate { Replica = replica with { HasRoom = false } }) - withRoom, 9);
+        Assert.Equal(4 * 250 / 10 * step, CostOf(new Candidate { Replica = replica with { HasRoom = false }, WaitingForIt = 3 }) - withRoom, 9);
+    }
+
+    [Fact]
+    public void Score_AtTwiceTheSpeed_IsHalf()
+    {
+        var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 2_000, ReservedTokens = 8_300, OutstandingTokens = 300 };
+
+        Assert.Equal(CostOf(new Candidate { Replica = replica }) / 2, CostOf(new Candidate { Replica = replica with { Rates = ServiceRates.Of(2) } }), 9);
+    }
+
+    [Fact]
+    public void Choose_OfASession_StaysWhereNoBlockSaysMoreAndFollowsTheBlocksWhereOneDoes()
+    {
+        var router = new Router(() => RoutingPolicies.Plan(new RoutingOptions(), new Random(1)), new Random(2));
+        var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), new TrafficMeans(1_000, 250, 0));
+        var home = new Candidate { Replica = Replica() with { RunningSequences = 3, OutstandingTokens = 900 }, HoldsSession = true };
+        var holder = new Candidate { Replica = Replica(), PrefixHitTokens = 900 };
+
+        Assert.Equal(1, router.Choose(query, [holder with { PrefixHitTokens = 0 }, home]));
+        Assert.Equal(0, router.Choose(query, [holder, home]));
+        Assert.Equal(0, router.Choose(query, [holder with { PrefixHitTokens = 0 }, home with { Replica = home.Replica with { OutstandingTokens = 1e6 } }]));
+    }
+
+    [Fact]
+    public void Choose_OfAHotPrefix_StaysAtItsHolderAndSpreadsToASecondWhenItsLoadAsksForIt()
+    {
+        var router = new Router(() => RoutingPolicies.Plan(new RoutingOptions(), new Random(1)), new Random(2));
+        var running = new int[4];
+        var holds = new bool[4];
+        var secondAt = 0;
+
+        // Nothing ends: each arrival makes its replica busier by one answer. 10,000 of 10,500 prompt tokens are shared.
+        for (var arrival = 1; arrival <= 200; arrival++)
+        {
+            var candidates = running.Select((count, slot) => new Candidate
+            {
+                Replica = Replica() with { Slot = slot, RunningSequences = count, ReservedTokens = 10_600L * count, OutstandingTokens = 100.0 * count },
+                PrefixHitTokens = holds[slot] ? 10_000 : 0,
+            }).ToArray();
+            var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(10_500, 100), new TrafficMeans(10_500, 100, 0.9));
+            var choice = router.Choose(query, candidates);
+            running[choice]++;
+            holds[choice] = true;
+            secondAt = secondAt == 0 && holds.Count(holder => holder) == 2 ? arrival : secondAt;
+        }
+
+        Assert.InRange(secondAt, 5, 100);
+        Assert.All(holds, Assert.True);
+        Assert.True(running.Max() <= 1.5 * running.Average(), $"{string.Join(", ", running)} is uneven");
+    }
+
+    private static double CostOf(Candidate candidate, double hitShare = 0)
+    {
+        var seconds = new double[1];
+        var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), new TrafficMeans(1_000, 250, hitShare));
+        new AddedDelayScorer().Score(query, [candidate], seconds);
+        return seconds[0];
+    }
+
+    private static ReplicaSnapshot Replica() => new() { Id = "r", Health = ReplicaHealth.Up, Weight = 1, HasRoom = true, Report = EngineReport.Empty };
+}

@@ -1,0 +1,61 @@
+namespace Gateway.Routing;
+
+/// <summary>Seconds that a placement costs everybody: the request's own until its last token, and what it adds for those already there.</summary>
+/// <remarks>
+/// The backlog of prefill stalls the whole batch (LMetric's product, arXiv 2603.15202); what is computed anew displaces what will be asked for again with the
+/// pool's own probability; decode is priced at the batch that it joins, and for each of those it slows; a replica without room adds the time until room is freed
+/// (SAL, arXiv 2410.17840). Room's README derives the terms.
+/// </remarks>
+public sealed class AddedDelayScorer : IReplicaScorer
+{
+    /// <summary>How often a displaced token costs its prefill again, at a hit share of one: when it is computed again, and for what it displaces then.</summary>
+    private const double Displacement = 2;
+
+    public string Name => "added_delay";
+
+    public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
+    {
+        for (var i = 0; i < candidates.Length; i++)
+        {
+            seconds[i] = Of(query, candidates[i]);
+        }
+    }
+
+    internal static double Of(in RoutingQuery query, in Candidate candidate)
+    {
+        ref readonly var replica = ref candidate.Replica;
+        var rates = PlacementRates.Of(replica);
+        double prompt = query.Estimate.PromptTokens;
+        double output = query.Estimate.OutputTokens;
+        var batch = replica.RunningSequences;
+
+        var own = rates.PrefillSeconds(Math.Max(1, prompt - candidate.PrefixHitTokens));
+        var anew = own * (1 + (Displacement * query.Traffic.HitShare));
+        var prefill = ((replica.QueuedPrefillTokens * rates.PrefillPerToken) + anew) * (1 + batch);
+
+        var context = prompt + (output / 2);
+        var step = rates.StepSeconds(batch + query.Estimate.Sequences, replica.HeldTokens + context);
+        var decode = output / query.Estimate.Sequences * step;
+        var slowed = Math.Min(output / query.Estimate.Sequences * batch, replica.OutstandingTokens)
+            * query.Estimate.Sequences * (rates.StepPerSequence + (rates.StepPerContextToken * context));
+        return ((prefill + slowed) * (1 + candidate.Coldness)) + decode + RoomWaitSeconds(query, candidate, step);
+    }
+
+    /// <summary>Until enough of what runs has ended: an ending frees a mean prompt and answer, and in the time of a mean answer all that run end once.</summary>
+    private static double RoomWaitSeconds(in RoutingQuery query, in Candidate candidate, double step)
+    {
+        ref readonly var replica = ref candidate.Replica;
+        var running = Math.Max(1, replica.RunningSequences);
+        var endings = 0.0;
+        if (replica.CapacityTokens is { } capacity)
+        {
+            var missing = query.Estimate.PromptTokens + query.Estimate.OutputTokens - (capacity - replica.ReservedTokens);
+            endings = Math.Max(0, missing / Math.Max(1, query.Traffic.MeanPromptTokens + query.Traffic.MeanOutputTokens));
+        }
+        if (!replica.HasRoom)
+        {
+            endings = Math.Max(1, endings) + candidate.WaitingForIt;
+        }
+        return endings == 0 ? 0 : endings * query.Traffic.MeanOutputTokens / running * step;
+    }
+}

@@ -1,0 +1,213 @@
+namespace Gateway.Routing;
+
+/// <summary>From a key to its holdings: a short chain, or for keys that many slots hold, such as a system prompt, a bit set. Used by one <see cref="HolderTable"/>.</summary>
+internal sealed class KeyDirectory
+{
+    private const int None = -1;
+    private const int SlotsPerWord = 64;
+
+    // A chain is one look into memory per holder, a set one per 64 slots.
+    private const int LongestChain = 32;
+
+    private int[] _buckets = OpenAddressing.NewBuckets(0);
+    private ulong[] _setKeys = [];
+    private int[] _setCounts = [];
+    private ulong[] _sets = [];
+    private int _words = 1;
+    private int _usedSets;
+    private int _freeSet = None;
+
+    public long Bytes => (4L * (_buckets.Length + _setCounts.Length)) + (8L * (_setKeys.Length + _sets.Length));
+
+    /// <summary>At most: its share of a bucket, and of a set twice as long as used, which has more than <see cref="LongestChain"/> holdings when it is made.</summary>
+    public double BytesPerHolding => 6 + (2 * (12 + (8.0 * _words)) / LongestChain);
+
+    /// <summary>Makes room and forgets all chains; sets too. The owner adds everything anew.</summary>
+    public void Allocate(int capacity)
+    {
+        _buckets = OpenAddressing.NewBuckets(capacity);
+        (_setKeys, _setCounts, _sets, _usedSets, _freeSet) = ([], [], [], 0, None);
+    }
+
+    public void WidenTo(int slots)
+    {
+        var words = ((slots - 1) / SlotsPerWord) + 1;
+        if (words <= _words)
+        {
+            return;
+        }
+        var wider = new ulong[_setKeys.Length * words];
+        for (var set = 0; set < _usedSets; set++)
+        {
+            _sets.AsSpan(set * _words, _words).CopyTo(wider.AsSpan(set * words));
+        }
+        (_sets, _words) = (wider, words);
+    }
+
+    /// <summary>Takes in a holding that is not known yet.</summary>
+    public void Add(int entry, Holding[] entries)
+    {
+        var found = Find(entries[entry].Key, entries, out var bucket);
+        if (found < None)
+        {
+            Include(SetOf(found), entries[entry].Slot);
+            return;
+        }
+        entries[entry].NextHolder = found;
+        _buckets[bucket] = entry;
+        if (LengthOf(entry, entries) > LongestChain)
+        {
+            _buckets[bucket] = MakeSet(entry, entries);
+        }
+    }
+
+    public void Remove(int entry, Holding[] entries)
+    {
+        var found = Find(entries[entry].Key, entries, out var bucket);
+        if (found < None)
+        {
+            var set = SetOf(found);
+            _sets[(set * _words) + (entries[entry].Slot / SlotsPerWord)] &= ~(1UL << (entries[entry].Slot % SlotsPerWord));
+            if (--_setCounts[set] == 0)
+            {
+                Vacate(bucket, entries);
+                (_setCounts[set], _freeSet) = (_freeSet, set);
+            }
+            return;
+        }
+        if (found != entry)
+        {
+            var before = found;
+            while (entries[before].NextHolder != entry)
+            {
+                before = entries[before].NextHolder;
+            }
+            entries[before].NextHolder = entries[entry].NextHolder;
+        }
+        else if (entries[entry].NextHolder != None)
+        {
+            _buckets[bucket] = entries[entry].NextHolder;
+        }
+        else
+        {
+            Vacate(bucket, entries);
+        }
+    }
+
+    public bool Advance(ulong key, int depth, Span<int> reach, Holding[] entries)
+    {
+        var isAny = false;
+        var found = Find(key, entries, out _);
+        for (var entry = found; entry > None; entry = entries[entry].NextHolder)
+        {
+            isAny |= Raise(entries[entry].Slot, depth, reach);
+        }
+        if (found < None)
+        {
+            var set = _sets.AsSpan(SetOf(found) * _words, _words);
+            for (var word = 0; word < set.Length; word++)
+            {
+                for (var left = set[word]; left != 0; left &= left - 1)
+                {
+                    isAny |= Raise((word * SlotsPerWord) + System.Numerics.BitOperations.TrailingZeroCount(left), depth, reach);
+                }
+            }
+        }
+        return isAny;
+    }
+
+    /// <summary>A holder that is not a given slot; null: none.</summary>
+    public int? OtherThan(ulong key, int slot, Holding[] entries)
+    {
+        var found = Find(key, entries, out _);
+        for (var entry = found; entry > None; entry = entries[entry].NextHolder)
+        {
+            if (entries[entry].Slot != slot)
+            {
+                return entries[entry].Slot;
+            }
+        }
+        for (var word = 0; found < None && word < _words; word++)
+        {
+            for (var left = _sets[(SetOf(found) * _words) + word]; left != 0; left &= left - 1)
+            {
+                var holder = (word * SlotsPerWord) + System.Numerics.BitOperations.TrailingZeroCount(left);
+                if (holder != slot)
+                {
+                    return holder;
+                }
+            }
+        }
+        return null;
+    }
+
+    private static bool Raise(int slot, int depth, Span<int> reach)
+    {
+        if (reach[slot] != depth)
+        {
+            return false;
+        }
+        reach[slot] = depth + 1;
+        return true;
+    }
+
+    // What a bucket says: the first holding of a chain, none, or below that a set.
+    private int Find(ulong key, Holding[] entries, out int bucket)
+    {
+        bucket = OpenAddressing.Home(HashOf(key), _buckets.Length);
+        while (_buckets[bucket] is not None and var found)
+        {
+            if (KeyOf(found, entries) == key)
+            {
+                return found;
+            }
+            bucket = OpenAddressing.After(bucket, _buckets.Length);
+        }
+        return None;
+    }
+
+    private void Vacate(int bucket, Holding[] entries) =>
+        OpenAddressing.Vacate(_buckets, bucket, static (state, found) => HashOf(state.Directory.KeyOf(found, state.Entries)), (Directory: this, Entries: entries));
+
+    private int MakeSet(int head, Holding[] entries)
+    {
+        if (_freeSet == None && _usedSets == _setKeys.Length)
+        {
+            var sets = Math.Max(16, 2 * _setKeys.Length);
+            Array.Resize(ref _setKeys, sets);
+            Array.Resize(ref _setCounts, sets);
+            Array.Resize(ref _sets, sets * _words);
+        }
+        var set = _freeSet != None ? _freeSet : _usedSets++;
+        _freeSet = set == _freeSet ? _setCounts[set] : _freeSet;
+        (_setKeys[set], _setCounts[set]) = (entries[head].Key, 0);
+        _sets.AsSpan(set * _words, _words).Clear();
+        for (var entry = head; entry != None; entry = entries[entry].NextHolder)
+        {
+            Include(set, entries[entry].Slot);
+        }
+        return None - 1 - set;
+    }
+
+    private void Include(int set, int slot)
+    {
+        _sets[(set * _words) + (slot / SlotsPerWord)] |= 1UL << (slot % SlotsPerWord);
+        _setCounts[set]++;
+    }
+
+    private static int LengthOf(int entry, Holding[] entries)
+    {
+        var length = 0;
+        for (; entry != None; entry = entries[entry].NextHolder)
+        {
+            length++;
+        }
+        return length;
+    }
+
+    private ulong KeyOf(int found, Holding[] entries) => found < None ? _setKeys[SetOf(found)] : entries[found].Key;
+
+    private static int SetOf(int found) => None - 1 - found;
+
+    private static ulong HashOf(ulong key) => key * 0xD6E8FEB86659FD93UL;
+}
