@@ -61,7 +61,7 @@ public sealed class ContinuedStreamTests : IDisposable
 
         var received = await PassAsync(Encoding.UTF8.GetBytes(first), restarts: false);
 
-        Assert.Contains("\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9,\"total_tokens\":16}", received, StringComparison.Ordinal);
+        Assert.Contains("\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9,\"total_tokens\":16,\"prompt_tokens_details\":{\"cached_tokens\":7}}", received, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -78,7 +78,7 @@ public sealed class ContinuedStreamTests : IDisposable
     private static string Whole(string id, int created, int from) =>
         string.Concat(Pieces.Skip(from).Select(piece => Event(id, created, piece)))
         + $"data: {{\"id\":\"{id}\",\"created\":{created},\"model\":\"up\",\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n"
-        + $"data: {{\"id\":\"{id}\",\"created\":{created},\"model\":\"up\",\"choices\":[],\"usage\":{{\"prompt_tokens\":{7 + from},\"completion_tokens\":{Pieces.Length - from},\"total_tokens\":{7 + Pieces.Length}}}}}\n\n"
+        + $"data: {{\"id\":\"{id}\",\"created\":{created},\"model\":\"up\",\"choices\":[],\"usage\":{{\"prompt_tokens\":{7 + from},\"completion_tokens\":{Pieces.Length - from},\"total_tokens\":{7 + Pieces.Length},\"prompt_tokens_details\":{{\"cached_tokens\":{Math.Min(9, 7 + from)}}}}}}}\n\n"
         + "data: [DONE]\n\n";
 
     private static string Event(string id, int created, string piece) =>

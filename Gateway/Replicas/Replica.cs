@@ -240,11 +240,12 @@ public sealed class Replica
     }
 
     /// <summary>How long until <see cref="Health"/> may turn back to up without anything else happening; null: no such time.</summary>
-    public TimeSpan? TimeUntilRetry()
+    /// <param name="asOf">Timestamp from which the time counts; null: now.</param>
+    public TimeSpan? TimeUntilRetry(long? asOf = null)
     {
         lock (_gate)
         {
-            return _faults.TimeUntilRetry();
+            return _faults.TimeUntilRetry(asOf);
         }
     }
 

@@ -61,7 +61,7 @@ internal sealed class ContinuedFrames
         {
             return null;
         }
-        FindEdits(payload, edits);
+        FindEdits(payload, Math.Max(0, (facts.Usage.PromptTokens ?? 0) - _sentTokens), edits);
         edits.Sort(static (a, b) => a.Start.CompareTo(b.Start));
         var written = new List<byte>(payload.Length + 64);
         var from = 0;
@@ -111,7 +111,7 @@ internal sealed class ContinuedFrames
         return true;
     }
 
-    private void FindEdits(ReadOnlySpan<byte> payload, List<(int Start, int End, byte[] Bytes)> edits)
+    private void FindEdits(ReadOnlySpan<byte> payload, int promptTokens, List<(int Start, int End, byte[] Bytes)> edits)
     {
         var json = new Utf8JsonReader(payload);
         json.Read();
@@ -122,7 +122,7 @@ internal sealed class ContinuedFrames
             json.Read();
             if (isUsage && json.TokenType == JsonTokenType.StartObject)
             {
-                FindCounts(ref json, edits);
+                FindCounts(ref json, promptTokens, edits);
                 continue;
             }
             var start = (int)json.TokenStartIndex;
@@ -135,16 +135,23 @@ internal sealed class ContinuedFrames
     }
 
     // Their sum stays: what came before is answer, not prompt.
-    private void FindCounts(ref Utf8JsonReader json, List<(int Start, int End, byte[] Bytes)> edits)
+    private void FindCounts(ref Utf8JsonReader json, int promptTokens, List<(int Start, int End, byte[] Bytes)> edits)
     {
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
-            var sign = json.ValueTextEquals("prompt_tokens"u8) ? -1 : json.ValueTextEquals("completion_tokens"u8) ? 1 : 0;
+            var (isPrompt, isAnswer, isCached) =
+                (json.ValueTextEquals("prompt_tokens"u8), json.ValueTextEquals("completion_tokens"u8), json.ValueTextEquals("cached_tokens"u8));
+            var isDetail = json.ValueTextEquals("prompt_tokens_details"u8);
             json.Read();
-            if (sign != 0 && json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var count))
+            if (isDetail && json.TokenType == JsonTokenType.StartObject)
             {
-                var whole = Math.Max(0, count + (sign * _sentTokens)).ToString(CultureInfo.InvariantCulture);
-                edits.Add(((int)json.TokenStartIndex, (int)json.BytesConsumed, Encoding.ASCII.GetBytes(whole)));
+                FindCounts(ref json, promptTokens, edits);
+                continue;
+            }
+            if ((isPrompt || isAnswer || isCached) && json.TokenType == JsonTokenType.Number && json.TryGetInt32(out var count))
+            {
+                var told = isPrompt ? promptTokens : isAnswer ? count + _sentTokens : Math.Min(count, promptTokens);
+                edits.Add(((int)json.TokenStartIndex, (int)json.BytesConsumed, Encoding.ASCII.GetBytes(told.ToString(CultureInfo.InvariantCulture))));
             }
             json.Skip();
         }
