@@ -43,7 +43,7 @@ public sealed partial class Exchange
 
     private bool CanGoOn(SentText sent, AnswerBeginning beginning, ContinuedBody? rest) =>
         sent.IsWhole && sent.EndsInWholeCharacter && (beginning.Text.IsEmpty || rest is not null) && _continuations++ < MostContinuations
-        && (Request.Route.Kind == ApiKind.Completions || Reservation.Replica.Report.Engine is EngineKind.Vllm or EngineKind.SgLang or EngineKind.Auto);
+        && (Request.Route.Kind == ApiKind.Completions || Reservation.Replica.Report.Engine is EngineKind.Vllm or EngineKind.SgLang);
 
     private async ValueTask<(Continuation? Next, string Outcome)> SearchAsync(
         SentText sent, AnswerBeginning beginning, ContinuedBody? rest, CancellationToken ends, CancellationToken clientGone)

@@ -383,13 +383,8 @@ public sealed class Dispatcher : IDisposable
 
     // Health that turns with time alone raises no event.
     // As of the look that found nobody: a back-off that ended since would else be waited for by nobody.
-    private void ArmRetryLocked(long lookedAt)
-    {
-        if (_waiting.Count > 0 && _placer.TimeUntilRetry(lookedAt) is { } pause)
-        {
-            _retry.Change(pause, Timeout.InfiniteTimeSpan);
-        }
-    }
+    private void ArmRetryLocked(long lookedAt) =>
+        _ = _waiting.Count > 0 && _placer.TimeUntilRetry(lookedAt) is { } pause && _retry.Change(pause, Timeout.InfiniteTimeSpan);
 
     private void NoteCountLocked()
     {
