@@ -88,25 +88,53 @@ public sealed class GatewayPath(
             request = request with { Model = model.Pool.Name };
         }
 
+        await ServeByAsync(visit, model, caller, request, body);
+    }
+
+    /// <summary>Asks the model, then those that may stand in for it; what went wrong first is what the client is told.</summary>
+    private async Task ServeByAsync(Visit visit, ModelPool asked, Caller caller, InferenceRequest request, RequestBytes body)
+    {
+        var others = Miss.MayMove(request) ? Fallbacks(asked, caller) : [];
+        var first = await TryAsync(visit, asked, caller, request, body, isFirst: true, hasNext: others.Count > 0);
+        var last = first;
+        for (var i = 0; last is { AllowsFallback: true } && i < others.Count && !visit.Http.RequestAborted.IsCancellationRequested; i++)
+        {
+            // The answer names the model that gave it, whatever name was asked for.
+            var moved = request with { Model = others[i].Pool.Name };
+            last = await TryAsync(visit, others[i], caller, moved, body, isFirst: false, hasNext: i + 1 < others.Count);
+        }
+        if (first is null || last is null)
+        {
+            return;
+        }
+        visit.Estimated(asked.Pool.Name, core.Estimate(request, asked.Pool));
+        await visit.RefuseAsync(first.Problem);
+    }
+
+    private IReadOnlyList<ModelPool> Fallbacks(ModelPool asked, Caller caller) => asked.Pool.Options.Fallbacks.Count == 0
+        ? []
+        : [.. asked.Pool.Options.Fallbacks.Where(caller.MayUse).Select(core.Find).OfType<ModelPool>()];
+
+    /// <summary>One model's try at a request; null: it was served, or its client is gone.</summary>
+    private async Task<Miss?> TryAsync(Visit visit, ModelPool model, Caller caller, InferenceRequest request, RequestBytes body, bool isFirst, bool hasNext)
+    {
         // 2. How much work is it?
         var estimate = core.Estimate(request, model.Pool);
         visit.Estimated(model.Pool.Name, estimate);
         if (model.Pool.ContextTokens <= estimate.LeastPromptTokens)
         {
-            await visit.RefuseAsync(OutcomeMap.ContextLength(request.Model));
-            return;
+            return new Miss(OutcomeMap.ContextLength(request.Model), AllowsFallback: true);
         }
-        if (await caller.EnterAsync(visit.Http, visit.Route, estimate) is { } overLimit)
+        if (isFirst && await caller.EnterAsync(visit.Http, visit.Route, estimate) is { } overLimit)
         {
-            await visit.RefuseAsync(overLimit);
-            return;
+            return new Miss(overLimit, AllowsFallback: false);
         }
 
         // 3. Whose turn is it, and where? The replica comes with its room.
         var constraints = Pinning.Of(request, model);
+        constraints = hasNext ? constraints with { HasFallback = true } : constraints;
         var resilience = options().Resilience;
-        var heartbeat = Heartbeat.For(visit.Http, request, resilience.Heartbeat, visit.ArrivedAt, time);
-        visit.KeepAlive(heartbeat);
+        var heartbeat = visit.KeepAlive(resilience.Heartbeat, request);
         var explanation = Decisions is { IsOn: true } ? model.Dispatcher.Explain(request, estimate) : null;
         var turn = model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
@@ -120,12 +148,11 @@ public sealed class GatewayPath(
         }
         if (reservation is null)
         {
-            await visit.RefuseAsync(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter));
-            return;
+            return new Miss(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter), Miss.IsExhausted(admission.Outcome));
         }
         // 4. Forward, and watch the answer go by.
-        var departure = new Departure(request, estimate, body, resilience, constraints.PinnedSlot) { Terms = caller.Terms };
-        await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
+        var departure = new Departure(request, estimate, body, resilience, constraints.PinnedSlot) { Terms = caller.Terms, HasFallback = hasNext };
+        return await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
     }
 
     // A stored response was found by the caller's own key: nobody else's can be.
@@ -134,7 +161,7 @@ public sealed class GatewayPath(
         : caller.Terms.RemovesTrustedFields && request.Body.NamesLocalMedia ? OutcomeMap.MediaNotAllowed()
         : null;
 
-    private async Task ForwardAsync(Visit visit, ModelPool model, Caller caller, Departure departure, AdmissionResult admission, Heartbeat? heartbeat)
+    private async Task<Miss?> ForwardAsync(Visit visit, ModelPool model, Caller caller, Departure departure, AdmissionResult admission, Heartbeat? heartbeat)
     {
         var current = options();
         using var exchange = new Exchange(departure, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission, time)
@@ -177,7 +204,13 @@ public sealed class GatewayPath(
         if ((exchange.Failure ?? (isUnfit ? new AttemptFailure(FailureKind.BrokenAnswer) : null)) is { } failure)
         {
             var engine = EnumWords.Of(exchange.Reservation.Replica.Report.Engine);
-            await visit.RefuseAsync(OutcomeMap.Of(failure, departure.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv));
+            if (!visit.Http.Response.HasStarted)
+            {
+                // Else it would look to YARP, at the next model, like an answer that was made already.
+                visit.Http.Response.StatusCode = StatusCodes.Status200OK;
+            }
+            return new Miss(OutcomeMap.Of(failure, departure.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv), Miss.MayMove(departure, failure));
         }
+        return null;
     }
 }

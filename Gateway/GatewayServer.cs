@@ -77,7 +77,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var keys = settings.Environment;
         _upstreams = new UpstreamPools(
             UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, GapsOf, _meters.OnRetry, _time,
-            _drainIsOver.Token);
+            _drainIsOver.Token)
+        {
+            StreamBroken = _meters.OnStreamBroken,
+            Hedged = _meters.OnHedged,
+        };
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(
             access, new DiscoverySources(settings.Names, new ReplicaListReader(), keys), replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),

@@ -73,8 +73,8 @@ internal sealed class Visit : IDisposable
 
     public void Begin(Exchange exchange) => _exchange = exchange;
 
-    /// <summary>The client may be told something before the answer is there.</summary>
-    public void KeepAlive(Heartbeat? heartbeat) => _heartbeat = heartbeat;
+    /// <summary>What tells the client something before the answer is there; null: nothing does.</summary>
+    public Heartbeat? KeepAlive(HeartbeatOptions options, InferenceRequest request) => _heartbeat ??= Heartbeat.For(Http, request, options, ArrivedAt, _time);
 
     public void ClientLeft() => _clientLeft = true;
 

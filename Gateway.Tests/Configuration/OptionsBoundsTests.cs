@@ -30,6 +30,7 @@ public class OptionsBoundsTests
         ("estimation", typeof(EstimationOptions)),
         ("resilience", typeof(ResilienceOptions)),
         ("resilience.health", typeof(HealthOptions)),
+        ("resilience.hedge", typeof(HedgeOptions)),
         ("resilience.heartbeat", typeof(HeartbeatOptions)),
         ("access", typeof(AccessOptions)),
         ("access.defaults", typeof(LimitOptions)),
@@ -155,6 +156,7 @@ public class OptionsBoundsTests
         models[0].engine = auto
         models[0].replicas = []
         models[0].discovery = (section)
+        models[0].fallbacks = []
         models[0].apiKeyEnv = (none)
         models[0].enginePriority = auto
         models[0].contextTokens = (none) [1 .. 1000000000]
@@ -216,17 +218,23 @@ public class OptionsBoundsTests
         resilience.maxRetries = 2 [0 .. 10]
         resilience.retryBudgetShare = 0.1 [0 .. 1]
         resilience.retryBudgetPerSecond = 10 [0 .. 100000]
+        resilience.continueStreams = true
+        resilience.continueWithin = 15s [10ms .. 10m]
         resilience.backoff = 2s [0 .. 10m]
         resilience.failuresToOpen = 5 [1 .. 10000]
         resilience.openDuration = 10s [100ms .. 1h]
         resilience.maxFrameBytes = 1MiB [1KiB .. 1GiB]
         resilience.maxBufferedBytes = 8MiB [1KiB .. 1GiB]
+        resilience.hedge = (section)
         resilience.heartbeat = (section)
         resilience.health = (section)
         resilience.scrapeInterval = 1s [100ms .. 1h]
         resilience.health.interval = 2s [100ms .. 1h]
         resilience.health.timeout = 5s [10ms .. 10m]
         resilience.health.failures = 3 [1 .. 1000]
+        resilience.hedge.share = 0 [0 .. 0.5]
+        resilience.hedge.slowness = 4 [1 .. 100]
+        resilience.hedge.leastWait = 500ms [10ms .. 1h]
         resilience.heartbeat.interval = 0 [0 .. 1h]
         resilience.heartbeat.commitAfter = 0 [0 .. 1h]
         resilience.heartbeat.form = newlines

@@ -177,7 +177,7 @@ public sealed class AccessTests : IAsyncLifetime
             call.Reset();
         };
 
-        using var response = await _world.PostAsync(Chat, AskStream, [("x-api-key", "key-a")]);
+        using var response = await _world.PostAsync(Chat, AskStream.Replace("\"stream\":true", "\"stream\":true,\"logprobs\":true", StringComparison.Ordinal), [("x-api-key", "key-a")]);
         await response.Content.ReadAsStringAsync();
 
         await ChargedAsync(charged => charged is { Input: > 0, Output: > 0 and <= 6 });

@@ -161,7 +161,8 @@ public sealed class OpenAiClientTests(ITestOutputHelper output) : IAsyncLifetime
     public async Task BrokenStream_ThroughTheGateway_EndsTheEnumerationWithAnErrorOrAnEnd()
     {
         await using var engine = new ScriptedEngine(call => call.StreamAsync("data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"demo\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n"));
-        await using var world = await GatewayWorld.BeforeAsync([engine]);
+        await using var world = await GatewayWorld.BeforeAsync(
+            [engine], options => options with { Resilience = options.Resilience with { ContinueStreams = false } });
         using var patience = new CancellationTokenSource(Patience);
         var text = "";
         ChatFinishReason? finish = null;

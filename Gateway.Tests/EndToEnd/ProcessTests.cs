@@ -30,6 +30,32 @@ public class ProcessTests
     }
 
     [Fact]
+    public async Task Stop_OfOneOfTwoGateways_DropsNothingAndTheOtherServesOn()
+    {
+        await using var engine = await SimulatedEngine.StartAsync(new SimulatedEngineOptions(), CancellationToken.None);
+        await using var old = await ServedFile.StartAsync([engine.Uri]);
+        await using var upgraded = await ServedFile.StartAsync([engine.Uri]);
+        var open = new List<OpenChat>();
+        for (var i = 0; i < 5; i++)
+        {
+            open.Add(await old.OpenAsync($"{i}, answer with 300 tokens"));
+        }
+
+        old.Process.Signal("TERM");
+        await RefusedAsync(old);
+        for (var i = 5; i < 10; i++)
+        {
+            open.Add(await upgraded.OpenAsync($"{i}, answer with 300 tokens"));
+        }
+        var replies = await Task.WhenAll(open.Select(chat => chat.ReadAsync()));
+
+        Assert.All(replies, reply => Assert.Equal(ChatEnd.Done, reply.End));
+        Assert.All(replies, reply => Assert.Equal(300, reply.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length));
+        Assert.Equal(0, await old.Process.ExitAsync());
+        Assert.False(upgraded.Process.HasExited);
+    }
+
+    [Fact]
     public async Task Stop_WithAStreamLongerThanTheDrain_EndsInTimeAndSaysSo()
     {
         await using var engine = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { Faults = new() { StallAfterTokens = 3 } }, CancellationToken.None);

@@ -195,11 +195,7 @@ public sealed class RetryBudgetTests
         Assert.Equal(1_000, taken);
     }
 
-    private RetryBudget New(double share, double perSecond)
-    {
-        var options = new ResilienceOptions { RetryBudgetShare = share, RetryBudgetPerSecond = perSecond };
-        return new RetryBudget(() => options, _time);
-    }
+    private RetryBudget New(double share, double perSecond) => new(() => (share, perSecond), _time);
 
     private static int Taken(RetryBudget budget, int times) => Enumerable.Range(0, times).Count(_ => budget.TryTake());
 }

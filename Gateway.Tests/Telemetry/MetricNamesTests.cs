@@ -30,6 +30,8 @@ public sealed partial class MetricNamesTests
         { "gateway_replica_kv_capacity_tokens", "model,replica", "gauge" },
         { "gateway_routing_decisions_total", "model,reason", "counter" },
         { "gateway_retries_total", "model,reason", "counter" },
+        { "gateway_streams_continued_total", "model,outcome", "counter" },
+        { "gateway_hedges_total", "model,outcome", "counter" },
         { "gateway_hold_seconds", "model,reason", "histogram" },
         { "gateway_ledger_drift_tokens", "model,replica", "gauge" },
         { "gateway_desired_replicas", "model", "gauge" },
@@ -107,6 +109,8 @@ public sealed partial class MetricNamesTests
         world.Meters.OnTokenGap(TelemetryWorld.Model, 0.02);
         world.Meters.OnRoutingDecision(TelemetryWorld.Model, PlacementReason.Prefix);
         world.Meters.OnRetry(TelemetryWorld.Model, "unreachable");
+        world.Meters.OnStreamBroken(TelemetryWorld.Model, "continued");
+        world.Meters.OnHedged(TelemetryWorld.Model, "won");
         world.Meters.OnHold(TelemetryWorld.Model, "kv_room", TimeSpan.FromSeconds(0.5));
         world.Meters.OnConfigReload(ConfigReloadOutcome.Rejected);
         return world;

@@ -71,7 +71,7 @@ public static class OutcomeMap
     {
         FailureKind.Unreachable => new(502, "upstream_unreachable", ServerError,
             $"The replicas of model '{model}' could not be reached. Retry; if it stays so, the operator finds the cause in /-/replicas."),
-        FailureKind.Timeout => new(504, "upstream_timeout", "timeout_error",
+        FailureKind.Timeout or FailureKind.Hung => new(504, "upstream_timeout", "timeout_error",
             $"A replica of model '{model}' did not answer in time. Retry, or ask for less at once."),
         FailureKind.BrokenAnswer => new(502, "upstream_bad_answer", ServerError,
             $"A replica of model '{model}' answered with something that is no answer of this API. Retry; the operator should look at the replica."),

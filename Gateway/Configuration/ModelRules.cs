@@ -49,7 +49,36 @@ internal static partial class ModelRules
         {
             report.Add($"{path}.kubernetes.service", $"\"{SettingText.Shown(service)}\" is no name of a service.");
         }
+
+        CheckFallbacks(options.Models, report);
     }
+
+    private static void CheckFallbacks(IReadOnlyList<ModelOptions> models, RuleReport report)
+    {
+        for (var i = 0; i < models.Count; i++)
+        {
+            var seen = new HashSet<string>(StringComparer.Ordinal);
+            for (var j = 0; j < models[i].Fallbacks.Count; j++)
+            {
+                var (name, path) = (models[i].Fallbacks[j], $"models[{i}].fallbacks[{j}]");
+                if (models.All(model => model.Name != name))
+                {
+                    report.Add(path, $"\"{SettingText.Shown(name)}\" is no model here. A fallback is the name of another model, not an alias.");
+                }
+                else if (!seen.Add(name))
+                {
+                    report.Add(path, $"\"{SettingText.Shown(name)}\" is listed twice.");
+                }
+                else if (Reaches(models, name, models[i].Name, []))
+                {
+                    report.Add(path, $"\"{SettingText.Shown(name)}\" falls back to this model in turn: two exhausted models would send their load round in a circle.");
+                }
+            }
+        }
+    }
+
+    private static bool Reaches(IReadOnlyList<ModelOptions> models, string from, string to, HashSet<string> passed) =>
+        from == to || (passed.Add(from) && models.Where(model => model.Name == from).SelectMany(model => model.Fallbacks).Any(next => Reaches(models, next, to, passed)));
 
     private static void CheckName(string name, string path, Dictionary<string, string> taken, RuleReport report)
     {

@@ -23,6 +23,10 @@ public readonly struct OutputLengthEstimate
             : LimitTokens;
     }
 
+    /// <summary>What is still to come once a part is there, at its expected length.</summary>
+    /// <param name="generatedTokens">Tokens of that part.</param>
+    public OutputLengthEstimate After(int generatedTokens) => new(null, 0, (int)Math.Ceiling(RemainingTokens(generatedTokens)));
+
     /// <summary>Longest possible answer, by the client's limit or the model's context.</summary>
     public int LimitTokens { get; }
 

@@ -23,6 +23,8 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     private bool _isFirstOfArrival = true;
     private int _reportedTokens;
     private int _finishedChoices;
+    private int _earlierTokens;
+    private bool _isFirstDue = true;
 
     /// <summary>When the first token, or the whole answer, came; null: none yet.</summary>
     public long? FirstTokenAt { get; private set; }
@@ -48,6 +50,9 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
 
     public int MalformedFrames { get; set; }
 
+    /// <summary>Whether another attempt went on with it after its stream had broken.</summary>
+    public bool IsContinued { get; private set; }
+
     /// <summary>The id of a response that the engine may have stored; null: none.</summary>
     public string? ResponseId { get; private set; }
 
@@ -60,6 +65,9 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
 
     /// <summary>Bytes came in: the events in them came at this moment, and there is no gap between them.</summary>
     public void NoteArrival() => (_arrivedAt, _isFirstOfArrival) = (time.GetTimestamp(), true);
+
+    /// <summary>Another attempt goes on from here: its reservation knows of no token yet.</summary>
+    public void NoteContinuation() => (IsContinued, _isFirstDue, _earlierTokens, _reportedTokens) = (true, true, CountedTokens, CountedTokens);
 
     /// <summary>Takes in one event of a stream, or a whole plain answer.</summary>
     public void Take(in AnswerFacts facts, LoadReservation? reservation)
@@ -104,7 +112,8 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     /// <summary>The answer is whole: the replica learns how long its tokens took.</summary>
     public void Teach(LoadReservation reservation)
     {
-        if (OutputTokens > 0)
+        // Of a continued one nobody knows how long the whole would have taken there.
+        if (OutputTokens > 0 && !IsContinued)
         {
             reservation.OnAnswered(new ServedAnswer(OutputTokens, Usage.PromptTokens, Usage.CachedTokens, LastTokenAt ?? time.GetTimestamp()));
         }
@@ -122,9 +131,10 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
         {
             tokens?.OnTokenGap(model, time.GetElapsedTime(last, now).TotalSeconds);
         }
-        else
+        FirstTokenAt ??= now;
+        if (_isFirstDue)
         {
-            FirstTokenAt = now;
+            _isFirstDue = false;
             reservation?.OnFirstToken();
         }
         _lastTokenAt = now;
@@ -134,6 +144,6 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     {
         _reportedTokens = CountedTokens;
         var perSequence = CountedTokens / estimate.Sequences;
-        reservation.OnProgress(CountedTokens, estimate.Output.RemainingTokens(perSequence) * estimate.Sequences);
+        reservation.OnProgress(CountedTokens - _earlierTokens, estimate.Output.RemainingTokens(perSequence) * estimate.Sequences);
     }
 }

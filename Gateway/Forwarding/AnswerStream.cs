@@ -20,13 +20,13 @@ internal sealed record StreamRules(ApiRoute Route, byte[]? PublicModel, bool Str
 
 /// <summary>Passes an engine's event stream on, whole events as they arrive, and watches them go by. Never faults: a broken stream ends with the API's own error event.</summary>
 /// <remarks>Read by one thread. Holds no buffer while nothing comes, so an idle stream costs little memory.</remarks>
-internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer answer, LoadReservation reservation, AttemptClock clock) : ForwardOnlyStream
+internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, Answer answer, LoadReservation reservation, AttemptClock clock) : ForwardOnlyStream
 {
     private const int ReadBytes = 4096;
 
-    private readonly SseFrameReader _frames = new(rules.MaxFrameBytes);
     private readonly FrameOutput _output = new(rules);
-    private readonly FrameTemplate _template = new();
+    private SseFrameReader _frames = new(rules.MaxFrameBytes);
+    private FrameTemplate _template = new();
     private byte[] _input = [];
     private int _inputStart;
     private int _inputEnd;
@@ -64,6 +64,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         ReturnInput();
         _output.Dispose();
         upstream.Dispose();
+        _second?.Dispose();
         base.Dispose(disposing);
     }
 
@@ -73,7 +74,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         try
         {
             // Headers may come long before the prompt is computed: until the first event it is the first byte that is due.
-            if (_isPrimed && _arrival is null)
+            if (_isPrimed && !_isFirstDue && _arrival is null)
             {
                 clock.AwaitNext(answer.IsComplete);
             }
@@ -93,7 +94,8 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         catch (Exception broken) when (broken is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            End(clock.HasExpired ? "upstream_timeout" : clock.IsShutDown ? "shutting_down" : "upstream_stream_broken");
+            _arrival = null;
+            await EndAsync(clock.HasExpired ? "upstream_timeout" : clock.IsShutDown ? "shutting_down" : "upstream_stream_broken", cancellationToken);
             return;
         }
         if (_isPrimed)
@@ -102,11 +104,13 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             clock.Pause();
         }
         _inputEnd += read;
+        _isFirstDue = false;
         answer.NoteArrival();
+        reservation.Replica.OnSign();
         TakeFrames(isEnd: read == 0);
-        if (read == 0)
+        if (read == 0 || _heldError is not null || HasDiverged)
         {
-            End("upstream_stream_truncated");
+            await EndAsync("upstream_stream_truncated", cancellationToken);
         }
     }
 
@@ -136,6 +140,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             var bytes = _input.AsSpan(_inputStart, frame.Length);
             if (outcome == SseRead.Oversized)
             {
+                Sent?.Lose();
                 _output.Append(bytes);
             }
             else
@@ -146,6 +151,10 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             if (_inputStart == _inputEnd)
             {
                 ReturnInput();
+                return;
+            }
+            if (_heldError is not null || HasDiverged)
+            {
                 return;
             }
         }
@@ -160,6 +169,11 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
             facts = AnswerFrame.Read(frame, payload);
             _template.Learn(payload, facts);
         }
+        if (_continued is not null && facts.Shape == AnswerShape.JsonObject && !facts.IsError)
+        {
+            TakeContinued(payload, facts);
+            return;
+        }
         switch (facts.Shape)
         {
             case AnswerShape.Malformed:
@@ -170,6 +184,11 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
                 // The first letters of an event that never came.
                 return;
             case AnswerShape.Done:
+                _continued?.NoteEnd();
+                if (HasDiverged)
+                {
+                    return;
+                }
                 answer.IsComplete = true;
                 if (!_sawDone)
                 {
@@ -178,12 +197,23 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
                 _sawDone = true;
                 return;
         }
+        if (facts.IsError && MayHold(payload))
+        {
+            _heldError = bytes.ToArray();
+            return;
+        }
         if (facts.IsError)
         {
             NoteError(payload);
         }
+        Pass(frame, bytes, payload, facts);
+    }
+
+    private void Pass(in SseFrame frame, ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> payload, in AnswerFacts facts)
+    {
         answer.Take(facts, reservation);
         answer.NoteResponseId(rules.Route, payload);
+        Sent?.Take(payload, facts);
         if (facts.IsTerminal && !EndsWithSentinel)
         {
             answer.IsComplete = true;
@@ -204,13 +234,16 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
     // Chat and text completions end with [DONE]; the other APIs with their own last event.
     private bool EndsWithSentinel => rules.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions;
 
+    private bool IsWholeButForSentinel =>
+        EndsWithSentinel && (_sawDone || answer.HasFinished) && answer.Finish != FinishKind.None && !answer.IsBroken;
+
     private void End(string reason)
     {
         _isEnded = true;
         ReturnInput();
         _output.CloseEvent();
         // Complete but for the sentinel is complete: clients wait for it, so it is supplied.
-        if (EndsWithSentinel && (_sawDone || answer.HasFinished) && answer.Finish != FinishKind.None && !answer.IsBroken)
+        if (IsWholeButForSentinel)
         {
             answer.IsComplete = true;
             if (!_sawDone)
@@ -227,7 +260,7 @@ internal sealed class AnswerStream(Stream upstream, StreamRules rules, Answer an
         if (!_isPrimed && _output.IsEmpty)
         {
             FailureAtStart ??= new AttemptFailure(
-                clock.HasExpired ? FailureKind.Timeout : clock.IsShutDown ? FailureKind.ShuttingDown : FailureKind.BodyIncomplete);
+                clock.FoundHung ? FailureKind.Hung : clock.HasExpired ? FailureKind.Timeout : clock.IsShutDown ? FailureKind.ShuttingDown : FailureKind.BodyIncomplete);
             return;
         }
         var error = reason == "shutting_down"

@@ -43,6 +43,12 @@ internal sealed class AttemptClock : IDisposable
     /// <summary>Whether a limit passed.</summary>
     public bool HasExpired { get; private set; }
 
+    /// <summary>Tells of a wait whether it is in vain, because the replica shows no sign of life; null: only the limits count.</summary>
+    public Func<TimeSpan, bool>? IsInVain { get; init; }
+
+    /// <summary>Whether it was not a limit that passed, but the replica that hangs.</summary>
+    public bool FoundHung { get; private set; }
+
     /// <summary>Whether the gateway's own stop ended the attempt.</summary>
     public bool IsShutDown => _shutdown.IsCancellationRequested && !HasExpired;
 
@@ -84,9 +90,14 @@ internal sealed class AttemptClock : IDisposable
             2 => AfterCompletion,
             _ => _total,
         };
-        if (_time.GetElapsedTime(Volatile.Read(ref _waitingSince)) < limit && _time.GetElapsedTime(_startedAt) < _total)
+        var waited = _time.GetElapsedTime(Volatile.Read(ref _waitingSince));
+        if (waited < limit && _time.GetElapsedTime(_startedAt) < _total)
         {
-            return;
+            FoundHung = Volatile.Read(ref _phase) is 0 or 1 && IsInVain?.Invoke(waited) == true;
+            if (!FoundHung)
+            {
+                return;
+            }
         }
         HasExpired = true;
         try

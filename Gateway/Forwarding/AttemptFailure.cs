@@ -11,6 +11,9 @@ public enum FailureKind
     /// <summary>No answer within the time allowed.</summary>
     Timeout,
 
+    /// <summary>No answer, and no other sign of life of the replica for longer than it may take.</summary>
+    Hung,
+
     /// <summary>An answer that is none: not JSON where JSON is due, an error page, an error inside a 200.</summary>
     BrokenAnswer,
 
@@ -88,7 +91,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
         Of(error.IsClientFault ? FailureKind.ClientFault : FailureKind.EngineError, status, error);
 
     /// <summary>Whether another attempt may help at all.</summary>
-    public bool MayRetry => Kind is FailureKind.Unreachable or FailureKind.BrokenAnswer or FailureKind.BodyIncomplete
+    public bool MayRetry => Kind is FailureKind.Unreachable or FailureKind.Hung or FailureKind.BrokenAnswer or FailureKind.BodyIncomplete
         or FailureKind.EngineError or FailureKind.EngineBusy or FailureKind.ModelMissing;
 
     /// <summary>Short name for metrics.</summary>
@@ -96,6 +99,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
     {
         FailureKind.Unreachable => "unreachable",
         FailureKind.Timeout => "timeout",
+        FailureKind.Hung => "hung",
         FailureKind.BrokenAnswer => "broken_answer",
         FailureKind.BodyIncomplete => "body_incomplete",
         FailureKind.EngineError => "engine_error",

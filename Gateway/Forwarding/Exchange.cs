@@ -12,7 +12,11 @@ namespace Gateway.Forwarding;
 /// <param name="Exchange">Whose attempt it was.</param>
 /// <param name="Response">Null when it failed.</param>
 /// <param name="Failure">Null when it did not.</param>
-internal readonly record struct AttemptResult(Exchange Exchange, HttpResponseMessage? Response, AttemptFailure? Failure);
+internal readonly record struct AttemptResult(Exchange Exchange, HttpResponseMessage? Response, AttemptFailure? Failure)
+{
+    /// <summary>Whether the answer is an event stream.</summary>
+    public bool IsEventStream { get; init; }
+}
 
 /// <summary>What one request needs to be forwarded.</summary>
 /// <param name="Request">The request.</param>
@@ -24,11 +28,14 @@ public sealed record Departure(InferenceRequest Request, RequestEstimate Estimat
 {
     /// <summary>What the caller's standing changes.</summary>
     public CallerTerms Terms { get; init; } = CallerTerms.Open;
+
+    /// <summary>Whether another model is asked where this one fails.</summary>
+    public bool HasFallback { get; init; }
 }
 
 /// <summary>One request's conversation with its pool: attempts at one replica after another until the first byte, then the answer going by. Used by one request.</summary>
 /// <remarks>YARP's forwarder sees it as the connection: it copies what this returns to the client. Retries happen inside, where nothing was sent yet.</remarks>
-public sealed class Exchange : HttpMessageInvoker
+public sealed partial class Exchange : HttpMessageInvoker
 {
     // A word of the engine's own must not take it out for a day: after this it is asked again.
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromMinutes(1);
@@ -104,6 +111,7 @@ public sealed class Exchange : HttpMessageInvoker
         {
             var result = await _upstream.Retries.ExecuteAsync(static (context, exchange) => exchange.AttemptAsync(context.CancellationToken), context, this);
             Failure = result.Failure;
+            IsEventStream = result.IsEventStream;
             if (Failure is null)
             {
                 Answering?.Invoke(this);
@@ -167,19 +175,9 @@ public sealed class Exchange : HttpMessageInvoker
         _tried.Add(Reservation.Replica);
         Answer = NewAnswer();
         _clock?.Dispose();
-        _clock = _upstream.Clock(Request, _departure.Options, cancellationToken);
+        _clock = _upstream.Clock(Request, _departure.Options, cancellationToken, Reservation.Replica);
         SentAt ??= _time.GetTimestamp();
-        AttemptResult result;
-        try
-        {
-            var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, _enginePriority, fault => _bodyFault = fault);
-            Attempts?.OnSending(message, Reservation.Replica);
-            result = await ReceiveAsync(await base.SendAsync(message, _clock.Token), cancellationToken);
-        }
-        catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
-        {
-            result = Failed(FailureOf(broken, cancellationToken));
-        }
+        var result = await HedgedAsync(new Attempt(Reservation, Answer, _clock, _enginePriority, PrefixHitTokens), cancellationToken);
         if (result.Failure is { } failure)
         {
             Attempts?.OnFailed(failure);
@@ -188,11 +186,25 @@ public sealed class Exchange : HttpMessageInvoker
         return result;
     }
 
+    private async Task<AttemptResult> RunAsync(Attempt attempt, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var message = UpstreamMessage.Create(_http, _departure, _upstream, attempt.Reservation.Replica, attempt.EnginePriority, fault => _bodyFault = fault);
+            Attempts?.OnSending(message, attempt.Reservation.Replica);
+            return await ReceiveAsync(await base.SendAsync(message, attempt.Clock.Token), attempt, cancellationToken);
+        }
+        catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
+        {
+            return Failed(FailureOf(broken, attempt.Clock, cancellationToken));
+        }
+    }
+
     // A retry is a new choice with a new reservation; without one, the failure before stands.
     private async ValueTask<AttemptFailure?> MoveAsync(CancellationToken cancellationToken)
     {
         Reservation.Dispose();
-        var admission = await _dispatcher.EnterAsync(Request, Estimate, new Constraints(_tried, _departure.PinnedSlot), cancellationToken);
+        var admission = await _dispatcher.EnterAsync(Request, Estimate, new Constraints(_tried, _departure.PinnedSlot) { HasFallback = _departure.HasFallback }, cancellationToken);
         if (admission.Reservation is null)
         {
             _isTurnedAway = true;
@@ -226,14 +238,13 @@ public sealed class Exchange : HttpMessageInvoker
         _isJudged = false;
     }
 
-    private async ValueTask<AttemptResult> ReceiveAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    private async ValueTask<AttemptResult> ReceiveAsync(HttpResponseMessage response, Attempt attempt, CancellationToken cancellationToken)
     {
-        var reception = new Reception(_departure, _upstream, Answer, Reservation, _clock!);
+        var reception = new Reception(_departure, _upstream, attempt.Answer, attempt.Reservation, attempt.Clock, ContinueAsync);
         try
         {
             var (received, failure) = await reception.ReceiveAsync(response, cancellationToken);
-            IsEventStream = reception.IsEventStream;
-            return new AttemptResult(this, received, failure);
+            return new AttemptResult(this, received, failure) { IsEventStream = reception.IsEventStream };
         }
         catch
         {
@@ -247,11 +258,12 @@ public sealed class Exchange : HttpMessageInvoker
 
     private AttemptResult Failed(AttemptFailure failure) => new(this, null, failure);
 
-    private AttemptFailure FailureOf(Exception broken, CancellationToken cancellationToken) =>
+    private AttemptFailure FailureOf(Exception broken, AttemptClock clock, CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
         : _bodyFault is { } fault ? new AttemptFailure(FailureKind.ClientBody, fault == ClientBodyFault.TooLarge ? StatusCodes.Status413PayloadTooLarge : StatusCodes.Status400BadRequest)
-        : _clock!.HasExpired ? new AttemptFailure(HasPassedDeadline ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
-        : _clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
+        : clock.FoundHung ? new AttemptFailure(FailureKind.Hung)
+        : clock.HasExpired ? new AttemptFailure(HasPassedDeadline ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
+        : clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
         : broken is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }
             ? new AttemptFailure(FailureKind.BrokenAnswer)
         : new AttemptFailure(FailureKind.Unreachable)
@@ -269,7 +281,11 @@ public sealed class Exchange : HttpMessageInvoker
     private void Judge(Verdict verdict, TimeSpan? retryAfter = null)
     {
         _isJudged = true;
-        var replica = Reservation.Replica;
+        Judge(Reservation.Replica, verdict, retryAfter);
+    }
+
+    private void Judge(Replica replica, Verdict verdict, TimeSpan? retryAfter)
+    {
         switch (verdict)
         {
             case Verdict.Success:

@@ -6,7 +6,15 @@ using Gateway.Requests;
 namespace Gateway.Forwarding;
 
 /// <summary>Looks at an engine's answer before a byte of it goes to the client: passes it on, watched, or makes it a failure.</summary>
-internal sealed class Reception(Departure departure, UpstreamPool upstream, Answer answer, LoadReservation reservation, AttemptClock clock)
+/// <param name="departure">The request.</param>
+/// <param name="upstream">Its pool.</param>
+/// <param name="answer">Where what goes by is noted.</param>
+/// <param name="reservation">The attempt's room.</param>
+/// <param name="clock">The attempt's time.</param>
+/// <param name="continues">Finds who goes on with a stream that broke; null: nobody does.</param>
+internal sealed class Reception(
+    Departure departure, UpstreamPool upstream, Answer answer, LoadReservation reservation, AttemptClock clock,
+    Func<SentText, CancellationToken, ValueTask<Continuation?>>? continues = null)
 {
     private const int MaxErrorBytes = 64 * 1024;
 
@@ -36,6 +44,18 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
             : PassUnread(response, body, type);
     }
 
+    /// <summary>The rest of a stream that broke, or why there is none.</summary>
+    public async ValueTask<(Stream? Body, AttemptFailure? Failure)> ReceiveRestAsync(HttpResponseMessage response)
+    {
+        if (!response.IsSuccessStatusCode)
+        {
+            return (null, await FailureOfAsync(response));
+        }
+        return response.Content.Headers.ContentType?.MediaType == "text/event-stream"
+            ? (await response.Content.ReadAsStreamAsync(clock.Token), null)
+            : (null, new AttemptFailure(FailureKind.BrokenAnswer, (int)response.StatusCode));
+    }
+
     private async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> StreamAsync(
         HttpResponseMessage response, Stream body, CancellationToken cancellationToken)
     {
@@ -43,7 +63,11 @@ internal sealed class Reception(Departure departure, UpstreamPool upstream, Answ
         {
             Heartbeat = departure.Options.Heartbeat,
         };
-        var stream = new AnswerStream(body, rules, answer, reservation, clock);
+        var stream = new AnswerStream(body, rules, answer, reservation, clock)
+        {
+            Sent = departure.Options.ContinueStreams && departure.Body.Rest is null && SentText.IsFor(Request) ? new SentText() : null,
+            Continue = continues,
+        };
         await stream.PrimeAsync(cancellationToken);
         if (stream.FailureAtStart is { } failure)
         {

@@ -33,6 +33,13 @@ public sealed record ResilienceOptions
     [Range(0.0, 100_000.0)]
     public double RetryBudgetPerSecond { get; init; } = 10;
 
+    /// <summary>Whether a stream that breaks after its first byte is continued by another replica from the text that was sent, where the request allows it.</summary>
+    public bool ContinueStreams { get; init; } = true;
+
+    /// <summary>How long a replica that continues a broken stream is looked for.</summary>
+    [Range(typeof(TimeSpan), "00:00:00.010", "00:10:00")]
+    public TimeSpan ContinueWithin { get; init; } = TimeSpan.FromSeconds(15);
+
     /// <summary>How long a replica that answered 429 or 503 without <c>Retry-After</c> is left alone.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan Backoff { get; init; } = TimeSpan.FromSeconds(2);
@@ -52,6 +59,9 @@ public sealed record ResilienceOptions
     /// <summary>Most bytes of a whole (not streamed) answer that are kept for reading its usage.</summary>
     [Range(1_024L, 1_073_741_824L)]
     public long MaxBufferedBytes { get; init; } = 8L << 20;
+
+    /// <summary>Second attempts beside a first one that is slow to begin.</summary>
+    public HedgeOptions Hedge { get; init; } = new();
 
     /// <summary>Signs of life for streaming clients.</summary>
     public HeartbeatOptions Heartbeat { get; init; } = new();

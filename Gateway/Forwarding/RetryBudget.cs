@@ -1,13 +1,15 @@
 namespace Gateway.Forwarding;
 
-/// <summary>How many retries a pool may still make: a share of its requests, with a floor per second, so that an outage is not answered with a storm. Thread-safe.</summary>
-public sealed class RetryBudget(Func<ResilienceOptions> options, TimeProvider time)
+/// <summary>How many attempts beyond the first a pool may still make: a share of its requests, with a floor per second, so that an outage is not answered with a storm. Thread-safe.</summary>
+/// <param name="limits">Attempts that each request earns, and how many are earned per second whatever comes; read anew each time.</param>
+/// <param name="time">The clock.</param>
+public sealed class RetryBudget(Func<(double Share, double PerSecond)> limits, TimeProvider time)
 {
     // Savings of this many seconds of the floor: bursts of failures are served, endless ones are not.
     private const double BurstSeconds = 2;
 
     private readonly Lock _gate = new();
-    private double _tokens = options().RetryBudgetPerSecond * BurstSeconds;
+    private double _tokens = limits().PerSecond * BurstSeconds;
     private long _filledAt = time.GetTimestamp();
 
     /// <summary>A request came: it earns its share of a retry.</summary>
@@ -15,7 +17,7 @@ public sealed class RetryBudget(Func<ResilienceOptions> options, TimeProvider ti
     {
         lock (_gate)
         {
-            FillLocked(options().RetryBudgetShare);
+            FillLocked(limits().Share);
         }
     }
 
@@ -37,10 +39,10 @@ public sealed class RetryBudget(Func<ResilienceOptions> options, TimeProvider ti
     private void FillLocked(double earned)
     {
         var now = time.GetTimestamp();
-        var limits = options();
+        var perSecond = limits().PerSecond;
         var seconds = time.GetElapsedTime(_filledAt, now).TotalSeconds;
         _filledAt = now;
-        var most = Math.Max(1, limits.RetryBudgetPerSecond * BurstSeconds);
-        _tokens = Math.Min(Math.Max(most, _tokens), _tokens + earned + (seconds * limits.RetryBudgetPerSecond));
+        var most = Math.Max(1, perSecond * BurstSeconds);
+        _tokens = Math.Min(Math.Max(most, _tokens), _tokens + earned + (seconds * perSecond));
     }
 }

@@ -9,7 +9,15 @@ namespace Gateway.Forwarding;
 /// <summary>Builds the request of one attempt.</summary>
 internal static class UpstreamMessage
 {
-    public static HttpRequestMessage Create(HttpContext http, Departure departure, UpstreamPool upstream, Replica replica, int? priority, Action<ClientBodyFault> broken)
+    /// <param name="http">The client's request.</param>
+    /// <param name="departure">What is known of it.</param>
+    /// <param name="upstream">Its pool.</param>
+    /// <param name="replica">Where it goes.</param>
+    /// <param name="priority">Its key in the engine's scale; null: none.</param>
+    /// <param name="broken">Hears why a body could not be passed on.</param>
+    /// <param name="continued">Asks for the rest of an answer; null: for the whole.</param>
+    public static HttpRequestMessage Create(
+        HttpContext http, Departure departure, UpstreamPool upstream, Replica replica, int? priority, Action<ClientBodyFault> broken, ContinuedBody? continued = null)
     {
         var message = new HttpRequestMessage(new HttpMethod(http.Request.Method), Address(replica, http.Request))
         {
@@ -17,7 +25,7 @@ internal static class UpstreamMessage
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
         HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, departure.Request.Id, upstream.ApiKey, departure.Terms.EndsAuthorization);
-        if (Content(http, departure, upstream, priority, broken) is { } content)
+        if (Content(http, departure, upstream.Changes(departure.Request, priority, departure.Terms) with { Continued = continued }, broken) is { } content)
         {
             if (http.Request.ContentType is { Length: > 0 } type)
             {
@@ -39,14 +47,13 @@ internal static class UpstreamMessage
         return new Uri(prefix + request.Path.ToUriComponent() + request.QueryString.ToUriComponent(), UriKind.Absolute);
     }
 
-    private static HttpContent? Content(HttpContext http, Departure departure, UpstreamPool upstream, int? priority, Action<ClientBodyFault> broken)
+    private static HttpContent? Content(HttpContext http, Departure departure, in BodyChanges changes, Action<ClientBodyFault> broken)
     {
         var (request, body) = (departure.Request, departure.Body);
         if (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsDelete(http.Request.Method))
         {
             return null;
         }
-        var changes = upstream.Changes(request, priority, departure.Terms);
         var spliced = request.Route.IsMultipart
             ? MultipartSplice(body.Memory, request.Body, changes.Model)
             : BodySplicer.Splice(body.Memory, request.Route, request.Body, changes);

@@ -31,7 +31,8 @@ public sealed class UpstreamPool
         Pool = pool;
         Handler = handler;
         Tokens = tokens;
-        Budget = new RetryBudget(options, time);
+        Budget = new RetryBudget(() => (options().RetryBudgetShare, options().RetryBudgetPerSecond), time);
+        Hedges = new RetryBudget(() => (options().Hedge.Share, 0), time);
         OnRetry = reason => retried(pool.Name, reason);
         Retries = Pipeline(options, time);
     }
@@ -44,7 +45,16 @@ public sealed class UpstreamPool
 
     internal RetryBudget Budget { get; }
 
+    /// <summary>Second attempts beside a slow first one.</summary>
+    internal RetryBudget Hedges { get; }
+
+    /// <summary>Hears what became of each of them.</summary>
+    internal Action<string> OnHedged { get; init; } = static _ => { };
+
     internal Action<string> OnRetry { get; }
+
+    /// <summary>Hears what became of a broken stream.</summary>
+    internal Action<string> OnStreamBroken { get; init; } = static _ => { };
 
     internal ResiliencePipeline<AttemptResult> Retries { get; }
 
@@ -59,7 +69,7 @@ public sealed class UpstreamPool
     /// <param name="priority">Its key in the engine's scale; null: the engine takes none.</param>
     /// <param name="terms">What the caller's standing changes.</param>
     internal BodyChanges Changes(InferenceRequest request, int? priority, CallerTerms terms) => new(
-        Model: request.Model == UpstreamModel ? null : UpstreamModel,
+        Model: UpstreamModel,
         IncludesUsage: request.Body is { IsStreaming: true, WantsStreamUsage: false },
         // The other routes have no such field: some engines refuse what they do not know.
         Priority: request.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions ? priority : null,
@@ -67,14 +77,22 @@ public sealed class UpstreamPool
         CacheSalt: terms.CacheSalt);
 
     /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer's first byte comes with its last: only the total binds it.</summary>
-    internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone)
+    /// <param name="request">The request.</param>
+    /// <param name="options">The limits.</param>
+    /// <param name="clientGone">Cancels as well.</param>
+    /// <param name="replica">Where the attempt goes; null: it is not watched for signs of life.</param>
+    internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone, Replica? replica = null)
     {
         var most = request.Deadline is { } deadline && deadline < options.TotalTimeout ? deadline : options.TotalTimeout;
         var left = request.ArrivedAt is { } arrivedAt ? most - _time.GetElapsedTime(arrivedAt) : most;
         return new AttemptClock(
             request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
             request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
-            left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, clientGone, _shutdown);
+            left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, clientGone, _shutdown)
+        {
+            // A plain answer tells nothing while it is made.
+            IsInVain = replica is not null && request.Body.IsStreaming ? replica.IsHung : null,
+        };
     }
 
     private static ResiliencePipeline<AttemptResult> Pipeline(Func<ResilienceOptions> options, TimeProvider time) =>

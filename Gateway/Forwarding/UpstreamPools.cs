@@ -23,7 +23,17 @@ public sealed class UpstreamPools(
     /// <summary>The upstream side of a pool; made at its first request.</summary>
     public UpstreamPool Of(Pool pool) => _pools.GetValue(pool, Create);
 
+    /// <summary>Hears what became of each broken stream: model, outcome.</summary>
+    public Action<string, string> StreamBroken { get; init; } = static (_, _) => { };
+
+    /// <summary>Hears what became of each hedge: model, outcome.</summary>
+    public Action<string, string> Hedged { get; init; } = static (_, _) => { };
+
     public void Dispose() => handler.Dispose();
 
-    private UpstreamPool Create(Pool pool) => new(pool, handler, options, environment, tokens, retried, time, shutdown);
+    private UpstreamPool Create(Pool pool) => new(pool, handler, options, environment, tokens, retried, time, shutdown)
+    {
+        OnStreamBroken = outcome => StreamBroken(pool.Name, outcome),
+        OnHedged = outcome => Hedged(pool.Name, outcome),
+    };
 }

@@ -189,6 +189,7 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
+        var lookedAt = _time.GetTimestamp();
         waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
         if (IsTooLateLocked(waiter, plan))
         {
@@ -208,7 +209,7 @@ public sealed class Dispatcher : IDisposable
         _waiting.Add(waiter);
         NoteCountLocked();
         ExpireLocked(waiter, plan.Queue.MaxWait);
-        ArmRetryLocked();
+        ArmRetryLocked(lookedAt);
         return null;
     }
 
@@ -232,7 +233,7 @@ public sealed class Dispatcher : IDisposable
     }
 
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
-        !_placer.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica
+        !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
         : _waiting.IsFullFor(waiter, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
@@ -271,10 +272,11 @@ public sealed class Dispatcher : IDisposable
             lock (_gate)
             {
                 var plan = _plan();
+                var lookedAt = _time.GetTimestamp();
                 next = PlaceNextLocked(plan, out result);
                 if (next is null)
                 {
-                    ArmRetryLocked();
+                    ArmRetryLocked(lookedAt);
                     return;
                 }
                 _waiting.TakeTurn(next, plan.Queue.ReservedShare);
@@ -380,13 +382,9 @@ public sealed class Dispatcher : IDisposable
     private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => _drain.RetryAfter(outcome, _waiting.Count + 1, _placer.TimeUntilRetry());
 
     // Health that turns with time alone raises no event.
-    private void ArmRetryLocked()
-    {
-        if (_waiting.Count > 0 && _placer.TimeUntilRetry() is { } pause)
-        {
-            _retry.Change(pause, Timeout.InfiniteTimeSpan);
-        }
-    }
+    // As of the look that found nobody: a back-off that ended since would else be waited for by nobody.
+    private void ArmRetryLocked(long lookedAt) =>
+        _ = _waiting.Count > 0 && _placer.TimeUntilRetry(lookedAt) is { } pause && _retry.Change(pause, Timeout.InfiniteTimeSpan);
 
     private void NoteCountLocked()
     {

@@ -139,12 +139,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     }
 
     /// <summary>Until a replica may take work again by the passing of time alone; null: no such replica.</summary>
-    public TimeSpan? TimeUntilRetry()
+    /// <param name="asOf">Timestamp from which the time counts; null: now.</param>
+    public TimeSpan? TimeUntilRetry(long? asOf = null)
     {
         TimeSpan? soonest = null;
         foreach (var replica in pool.Replicas)
         {
-            if (replica.TimeUntilRetry() is { } pause && (soonest is null || pause < soonest))
+            if (replica.TimeUntilRetry(asOf) is { } pause && (soonest is null || pause < soonest))
             {
                 soonest = pause;
             }

@@ -11,6 +11,9 @@ public sealed record Constraints(IReadOnlyList<Replica> Avoid, int? PinnedSlot =
 {
     public static readonly Constraints None = new([]);
 
+    /// <summary>Whether another model can serve the request too: then it does not wait here for replicas that back off.</summary>
+    public bool HasFallback { get; init; }
+
     /// <summary>Whether a replica can answer at all.</summary>
     internal bool Allows(Replica replica) => PinnedSlot is not { } slot || replica.Slot == slot;
 }

@@ -51,9 +51,15 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
         _faultsInARow++;
         if (_isTrying || _faultsInARow >= Limits.FailuresToOpen)
         {
-            _openedAt = time.GetTimestamp();
-            _isTrying = false;
+            Open();
         }
+    }
+
+    /// <summary>The replica is suspended without further counting.</summary>
+    public void Open()
+    {
+        _openedAt = time.GetTimestamp();
+        _isTrying = false;
     }
 
     public void OnAbandoned() => _isTrying = false;
@@ -69,14 +75,16 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
         _backOff = duration;
     }
 
-    public TimeSpan? TimeUntilRetry()
+    /// <param name="asOf">Timestamp from which the time counts; null: now.</param>
+    public TimeSpan? TimeUntilRetry(long? asOf = null)
     {
         TimeSpan? left = null;
+        var now = asOf ?? time.GetTimestamp();
         if (_openedAt is { } openedAt)
         {
-            left = Limits.OpenDuration - time.GetElapsedTime(openedAt);
+            left = Limits.OpenDuration - time.GetElapsedTime(openedAt, now);
         }
-        if (_backOffFrom is { } from && _backOff - time.GetElapsedTime(from) is var pause && pause > (left ?? TimeSpan.Zero))
+        if (_backOffFrom is { } from && _backOff - time.GetElapsedTime(from, now) is var pause && pause > (left ?? TimeSpan.Zero))
         {
             left = pause;
         }

@@ -24,6 +24,9 @@ public sealed record ModelOptions
     /// <summary>Where further engines are found.</summary>
     public DiscoveryOptions Discovery { get; init; } = new();
 
+    /// <summary>Other models that may answer in this one's place, in this order: when it has no replica, no room or only failures, or too short a context.</summary>
+    public IReadOnlyList<string> Fallbacks { get; init; } = [];
+
     /// <summary>Name of the environment variable that holds the engines' API key, never the key itself; null: none is sent.</summary>
     public string? ApiKeyEnv { get; init; }
 

@@ -9,6 +9,7 @@ public sealed class Replica
     private readonly TimeProvider _time;
     private readonly FaultGate _faults;
     private readonly ServiceMeter _meter;
+    private readonly LifeSigns _signs;
     private EngineReport _report = EngineReport.Empty;
     private ReplicaHealth _probed = ReplicaHealth.Unknown;
     private bool _isDraining;
@@ -33,6 +34,7 @@ public sealed class Replica
         _time = time;
         _faults = new FaultGate(faults, time);
         _meter = new ServiceMeter(options.Weight, time);
+        _signs = new LifeSigns(time);
         Address = address;
         Id = id;
         Slot = slot;
@@ -126,6 +128,7 @@ public sealed class Replica
             }
             var before = RoomLocked();
             _report = report;
+            _signs.Observe(report.Progress);
             _learned.Observe(report, _ledger.HeldTokens, _ledger.Sequences, _wasFull);
             _foreign.Observe(report, CapacityLocked(), _ledger.HeldTokens, _ledger.Sequences);
             _steering.Observe(report.Preemptions, _ledger.Sequences, _wasFull, report.ReadAt, _time);
@@ -169,6 +172,25 @@ public sealed class Replica
         lock (_gate)
         {
             _faults.OnFault();
+        }
+    }
+
+    /// <summary>A part of an answer came: the engine works. Cheap: called for every one.</summary>
+    public void OnSign() => _signs.Note();
+
+    /// <summary>Whether an answer that has waited so long for its next part waits in vain: then the replica gets no work, until one request tries it again.</summary>
+    /// <param name="waited">Since its last part, or since it was sent.</param>
+    public bool IsHung(TimeSpan waited)
+    {
+        lock (_gate)
+        {
+            var countsSteps = _report is { Engine: EngineKind.Vllm, Progress: not null };
+            if (!_signs.IsHung(waited, _meter.Rates, countsSteps, _ledger.QueuedPrefillTokens, _ledger.Sequences))
+            {
+                return false;
+            }
+            _faults.Open();
+            return true;
         }
     }
 
@@ -221,11 +243,12 @@ public sealed class Replica
     }
 
     /// <summary>How long until <see cref="Health"/> may turn back to up without anything else happening; null: no such time.</summary>
-    public TimeSpan? TimeUntilRetry()
+    /// <param name="asOf">Timestamp from which the time counts; null: now.</param>
+    public TimeSpan? TimeUntilRetry(long? asOf = null)
     {
         lock (_gate)
         {
-            return _faults.TimeUntilRetry();
+            return _faults.TimeUntilRetry(asOf);
         }
     }
 

@@ -11,7 +11,9 @@ namespace Gateway.Requests;
 /// <param name="Priority">The engine's priority; null: as the client wrote it.</param>
 /// <param name="RemovesTrustedOnly">Take out the members that only trusted callers may send.</param>
 /// <param name="CacheSalt">Salt of the caller's prefixes, where none stays that the client chose; null: none.</param>
-public readonly record struct BodyChanges(string? Model = null, bool IncludesUsage = false, int? Priority = null, bool RemovesTrustedOnly = false, string? CacheSalt = null);
+/// <param name="Continued">Ask for the rest of an answer; null: for the whole.</param>
+public readonly record struct BodyChanges(
+    string? Model = null, bool IncludesUsage = false, int? Priority = null, bool RemovesTrustedOnly = false, string? CacheSalt = null, ContinuedBody? Continued = null);
 
 /// <summary>Changes single values of a JSON body in place; every other byte stays as the client sent it.</summary>
 public static class BodySplicer
@@ -28,8 +30,21 @@ public static class BodySplicer
     /// <param name="changes">What is to be different.</param>
     public static SplicedBody Splice(ReadOnlyMemory<byte> body, ApiRoute route, BodyFacts facts, in BodyChanges changes)
     {
-        var edits = new Edits(3 + (changes.RemovesTrustedOnly ? facts.TrustedOnlyMembers.Count : 0));
+        var edits = new Edits(3 + (changes.RemovesTrustedOnly ? facts.TrustedOnlyMembers.Count : 0) + (changes.Continued?.Edits.Count ?? 0));
         var inserted = new List<byte[]>();
+        if (changes.Continued is { } continued)
+        {
+            foreach (var (place, bytes) in continued.Edits)
+            {
+                edits.Add(place, bytes);
+            }
+
+            if (continued.Members is { } members)
+            {
+                inserted.Add(members);
+            }
+        }
+
         if (changes.RemovesTrustedOnly)
         {
             foreach (var member in facts.TrustedOnlyMembers)

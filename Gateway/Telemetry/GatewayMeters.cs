@@ -52,6 +52,8 @@ public sealed class GatewayMeters : IDisposable
     private readonly Histogram<double> _hold;
     private readonly Counter<long> _routingDecisions;
     private readonly Counter<long> _retries;
+    private readonly Counter<long> _streamsContinued;
+    private readonly Counter<long> _hedges;
     private readonly Counter<long> _refusals;
     private readonly Counter<long> _configReloads;
 
@@ -76,6 +78,8 @@ public sealed class GatewayMeters : IDisposable
         _hold = Histogram(MetricNames.Hold);
         _routingDecisions = Counter(MetricNames.RoutingDecisions);
         _retries = Counter(MetricNames.Retries);
+        _streamsContinued = Counter(MetricNames.StreamsContinued);
+        _hedges = Counter(MetricNames.Hedges);
         _refusals = Counter(MetricNames.Refusals);
         _configReloads = Counter(MetricNames.ConfigReloads);
     }
@@ -173,6 +177,16 @@ public sealed class GatewayMeters : IDisposable
     /// <param name="model">The pool's name.</param>
     /// <param name="reason">What had failed, one of a few words of Forwarding.</param>
     public void OnRetry(string model, string reason) => _retries.Add(1, ModelTag(model), ReasonTag(reason));
+
+    /// <summary>A stream broke after its first byte.</summary>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="outcome">What became of it, one of a few words of Forwarding.</param>
+    public void OnStreamBroken(string model, string outcome) => _streamsContinued.Add(1, ModelTag(model), new(MetricNames.Outcome, outcome));
+
+    /// <summary>A hedge came to its end.</summary>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="outcome">What became of it, one of a few words of Forwarding.</param>
+    public void OnHedged(string model, string outcome) => _hedges.Add(1, ModelTag(model), new(MetricNames.Outcome, outcome));
 
     /// <summary>A request was held for a named reason, and the hold is over.</summary>
     public void OnHold(string model, string reason, TimeSpan held) => _hold.Record(held.TotalSeconds, ModelTag(model), ReasonTag(reason));

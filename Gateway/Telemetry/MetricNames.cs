@@ -133,6 +133,12 @@ public static class MetricNames
     public static readonly MetricDefinition Retries = new("gateway.retries", "{retry}", MetricKind.Counter, [Model, Reason],
         "Attempts repeated on another replica before the first byte, by what had failed.");
 
+    public static readonly MetricDefinition StreamsContinued = new("gateway.streams_continued", "{stream}", MetricKind.Counter, [Model, Outcome],
+        "Streams that broke after their first byte, by outcome: continued, restarted (from the beginning, unseen by the client), not_allowed, refused, or failed.");
+
+    public static readonly MetricDefinition Hedges = new("gateway.hedges", "{hedge}", MetricKind.Counter, [Model, Outcome],
+        "Second attempts beside a first one that was slow to begin, by outcome: won (its answer was taken), lost, or failed (neither answered).");
+
     public static readonly MetricDefinition Hold = new("gateway.hold", "s", MetricKind.Histogram, [Model, Reason],
         "Time a request was held before its turn, by reason: no room, others before it, or no replica that takes work yet.", DurationSeconds);
 
@@ -147,6 +153,6 @@ public static class MetricNames
     [
         Requests, RequestDuration, TimeToFirstToken, InterTokenLatency, QueueWait, QueueDepth, Refusals, Overhead, PromptTokens, OutputTokens,
         PrefixHitTokens, EstimateErrorTokens, EstimateCoverage, ReplicaUp, ReplicaInflightRequests, ReplicaReservedTokens, ReplicaKvCapacityTokens,
-        RoutingDecisions, Retries, Hold, LedgerDriftTokens, DesiredReplicas, ConfigReloads,
+        RoutingDecisions, Retries, StreamsContinued, Hedges, Hold, LedgerDriftTokens, DesiredReplicas, ConfigReloads,
     ];
 }

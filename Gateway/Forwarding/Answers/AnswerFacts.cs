@@ -69,6 +69,12 @@ public struct AnswerFacts
     /// <summary>Text, reasoning or tool-call arguments for the client: from here on a retry would be seen.</summary>
     public bool HasContent { get; internal set; }
 
+    /// <summary>Where the text of the last choice stands, without its quotes, escapes as written; null: the event has none.</summary>
+    public Range? TextValue { get; internal set; }
+
+    /// <summary>Whether there is content that is no text of the answer: reasoning, a tool call, a refusal, sound.</summary>
+    public bool HasOtherContent { get; internal set; }
+
     /// <summary>Tokens this event carries at a guess: one per choice with content. Running usage, where reported, is better.</summary>
     public int TokenGuess { get; internal set; }
 

@@ -44,7 +44,7 @@ internal ref partial struct AnswerPass
         else if (NameIs("text"u8))
         {
             _json.Read();
-            _hasDeltaText |= HasText;
+            TakeText();
             Skip();
         }
         else if (NameIs("finish_reason"u8))
@@ -78,12 +78,30 @@ internal ref partial struct AnswerPass
                 continue;
             }
 
-            var isText = NameIs("content"u8) || NameIs("reasoning_content"u8) || NameIs("reasoning"u8) || NameIs("text"u8)
-                || NameIs("thinking"u8) || NameIs("partial_json"u8) || NameIs("refusal"u8) || NameIs("tool_calls"u8)
+            var isAnswer = NameIs("content"u8) || NameIs("text"u8);
+            var isOther = NameIs("reasoning_content"u8) || NameIs("reasoning"u8) || NameIs("thinking"u8) || NameIs("partial_json"u8) || NameIs("refusal"u8) || NameIs("tool_calls"u8)
                 || NameIs("function_call"u8) || NameIs("audio"u8);
             _json.Read();
-            _hasDeltaText |= isText && HoldsSomething();
+            if (isAnswer && _json.TokenType == JsonTokenType.String)
+            {
+                TakeText();
+            }
+            else if ((isAnswer || isOther) && HoldsSomething())
+            {
+                _hasDeltaText = true;
+                _facts.HasOtherContent = true;
+            }
+
             Skip();
+        }
+    }
+
+    private void TakeText()
+    {
+        if (HasText)
+        {
+            _hasDeltaText = true;
+            _facts.TextValue = StringText();
         }
     }
 

@@ -30,6 +30,7 @@ internal sealed class FrameTemplate
     {
         facts = _facts;
         var text = payload.Length - _length + _textEnd - _textStart;
+        facts.TextValue = _textStart..(_textStart + Math.Max(0, text));
         return _length > 0 && text > 0
             && payload.StartsWith(_payload.AsSpan(0, _textStart))
             && payload.EndsWith(_payload.AsSpan(_textEnd, _length - _textEnd))
@@ -45,6 +46,7 @@ internal sealed class FrameTemplate
             return;
         }
         if (!facts.HasContent || payload.Length > LongestBytes || !TryFindText(payload, out var start, out var end)
+            || facts.TextValue is not { } told || told.Start.Value != start
             || IsBehind(facts.UsageValue, start) || IsBehind(facts.ErrorMessage, start)
             || IsBehind(facts.ModelValue, start) || IsBehind(facts.NestedModelValue, start))
         {

@@ -1,0 +1,102 @@
+using Gateway.Forwarding;
+using Gateway.Replicas;
+using Gateway.Tests.Fakes;
+
+namespace Gateway.Tests.Replicas;
+
+public sealed class LifeSignsTests
+{
+    private static readonly TimeSpan Long = TimeSpan.FromHours(2);
+
+    private readonly ManualTime _time = new();
+
+    [Fact]
+    public void Clock_OfAReplicaThatIsFrozen_ExpiresWithin15SecondsAndSuspendsIt()
+    {
+        var replica = NewReplica(progress: 5);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica);
+
+        AdvanceBy(15, () => replica.Observe(ReportOf(5)));
+
+        Assert.True(clock is { HasExpired: true, FoundHung: true });
+        Assert.Equal(ReplicaHealth.Suspended, replica.Health);
+    }
+
+    [Fact]
+    public void Clock_OfAReplicaThatComputesOneAnswerLong_LeavesItInRotation()
+    {
+        var replica = NewReplica(progress: 5);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica);
+        var step = 5L;
+
+        AdvanceBy(3_600, () => replica.Observe(ReportOf(++step)));
+
+        Assert.False(clock.HasExpired);
+        Assert.Equal(ReplicaHealth.Up, replica.Health);
+    }
+
+    [Fact]
+    public void Clock_OfAReplicaWhoseOtherStreamsGrow_LeavesItInRotation()
+    {
+        var replica = NewReplica(progress: 5);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica);
+
+        AdvanceBy(3_600, replica.OnSign);
+
+        Assert.False(clock.HasExpired);
+        Assert.Equal(ReplicaHealth.Up, replica.Health);
+    }
+
+    [Fact]
+    public void Clock_WhileALongPromptIsComputed_WaitsForIt()
+    {
+        var replica = NewReplica(progress: 5);
+        using var reservation = Send(replica, 200_000);
+        using var clock = Watch(replica);
+
+        AdvanceBy(60, () => replica.Observe(ReportOf(5)));
+        var afterAMinute = clock.HasExpired;
+        AdvanceBy(600, () => replica.Observe(ReportOf(5)));
+
+        Assert.False(afterAMinute);
+        Assert.True(clock.FoundHung);
+    }
+
+    [Fact]
+    public void Clock_OfAReplicaOfWhichNothingIsKnown_GoesByTheLimitsAlone()
+    {
+        var replica = NewReplica(progress: null);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica);
+
+        AdvanceBy(3_600, () => { });
+
+        Assert.False(clock.HasExpired);
+    }
+
+    private static EngineReport ReportOf(long? progress) => new() { Engine = EngineKind.Vllm, Progress = progress };
+
+    private AttemptClock Watch(Replica replica) => new(Long, Long, Long, _time, CancellationToken.None) { IsInVain = replica.IsHung };
+
+    private static LoadReservation Send(Replica replica, int promptTokens) => replica.TryReserve(new LoadProfile(promptTokens, promptTokens, 10, 1), 1)!;
+
+    private void AdvanceBy(int seconds, Action eachSecond)
+    {
+        for (var i = 0; i < seconds; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            eachSecond();
+        }
+    }
+
+    private Replica NewReplica(long? progress)
+    {
+        var replica = new Replica(new ReplicaOptions(), new Uri("http://a.test/"), "a", 0, new FaultLimits(5, TimeSpan.FromHours(1)), _time);
+        replica.OnProbed(ReplicaHealth.Up);
+        replica.Observe(ReportOf(progress));
+        return replica;
+    }
+}

@@ -1,0 +1,140 @@
+using System.Net.Http;
+using Gateway.Estimation;
+using Gateway.Forwarding.Answers;
+using Gateway.Queueing;
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Forwarding;
+
+public sealed partial class Exchange
+{
+    // An answer that breaks this often will not come to its end.
+    private const int MostContinuations = 3;
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+
+    private int _continuations;
+
+    /// <summary>The stream broke after its first byte: finds a replica that goes on from the text that was sent, this one where there is no other.</summary>
+    /// <returns>Null: nobody goes on. The client learns of the break then.</returns>
+    private async ValueTask<Continuation?> ContinueAsync(SentText sent, CancellationToken cancellationToken)
+    {
+        if (HasPassedDeadline || _http.RequestAborted.IsCancellationRequested)
+        {
+            return null;
+        }
+        Judge(Verdict.Fault);
+        Reservation.Dispose();
+        var beginning = new AnswerBeginning(sent.Text, Answer.CountedTokens);
+        var rest = beginning.Text.IsEmpty ? null : ContinuedBody.Of(_departure.Body.Memory.Span, Request.Route, beginning);
+        if (!CanGoOn(sent, beginning, rest))
+        {
+            _upstream.OnStreamBroken("not_allowed");
+            return null;
+        }
+        using var search = new CancellationTokenSource(_departure.Options.ContinueWithin, _time);
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(search.Token, _http.RequestAborted, cancellationToken);
+        var (next, outcome) = await SearchAsync(sent, beginning, rest, ends.Token, cancellationToken);
+        _upstream.OnStreamBroken(outcome);
+        return next;
+    }
+
+    private bool CanGoOn(SentText sent, AnswerBeginning beginning, ContinuedBody? rest) =>
+        sent.IsWhole && sent.EndsInWholeCharacter && (beginning.Text.IsEmpty || rest is not null) && _continuations++ < MostContinuations
+        && (Request.Route.Kind == ApiKind.Completions || Reservation.Replica.Report.Engine is EngineKind.Vllm or EngineKind.SgLang);
+
+    private async ValueTask<(Continuation? Next, string Outcome)> SearchAsync(
+        SentText sent, AnswerBeginning beginning, ContinuedBody? rest, CancellationToken ends, CancellationToken clientGone)
+    {
+        var estimate = Estimate with
+        {
+            PromptTokens = Estimate.PromptTokens + beginning.Tokens,
+            Output = Estimate.Output.After(beginning.Tokens),
+        };
+        var restarts = false;
+        for (var pause = FirstPause; !ends.IsCancellationRequested; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            var failure = await TryPlaceAsync(estimate, ends);
+            if (failure is null)
+            {
+                // From the beginning where the engine takes no beginning of an answer: then the text must come out the same.
+                var frames = restarts && SentText.TryUnescape(sent.Text.Span, out var text)
+                    ? new ContinuedFrames(sent.Head, 0, text)
+                    : new ContinuedFrames(sent.Head, beginning.Tokens, []);
+                (var next, failure) = await AttemptToContinueAsync(restarts ? null : rest, frames, clientGone);
+                if (next is not null)
+                {
+                    return (next, restarts ? "restarted" : "continued");
+                }
+            }
+            if (failure is { Kind: FailureKind.ClientFault } && !restarts && rest is not null)
+            {
+                restarts = true;
+                continue;
+            }
+            if (!failure!.MayRetry)
+            {
+                return (null, failure is { Kind: FailureKind.ClientFault } ? "refused" : "failed");
+            }
+            await Task.Delay(pause, _time, ends).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        return (null, "failed");
+    }
+
+    // Null: there is room. A fleet without a replica now may have one in a moment.
+    private async ValueTask<AttemptFailure?> TryPlaceAsync(RequestEstimate estimate, CancellationToken ends)
+    {
+        var admission = await _dispatcher.EnterAsync(Request, estimate, new Constraints(_tried, _departure.PinnedSlot), ends);
+        if (admission.Reservation is null)
+        {
+            return admission.Outcome switch
+            {
+                AdmissionOutcome.RejectedNoReplica or AdmissionOutcome.RejectedQueueFull or AdmissionOutcome.ExpiredInQueue => new AttemptFailure(FailureKind.EngineBusy),
+                AdmissionOutcome.DeadlineExceeded => new AttemptFailure(FailureKind.DeadlineExceeded),
+                AdmissionOutcome.RejectedShuttingDown => new AttemptFailure(FailureKind.ShuttingDown),
+                AdmissionOutcome.RejectedTooLarge => new AttemptFailure(FailureKind.ClientFault),
+                _ => new AttemptFailure(FailureKind.ClientGone),
+            };
+        }
+        _dispatcher.OnCompleted(Request, Estimate, outputTokens: 0);
+        Admit(admission);
+        if (_upstream.Budget.TryTake())
+        {
+            return null;
+        }
+        Judge(Verdict.Abandoned);
+        Reservation.Dispose();
+        // One of those that are not tried again: the budget is not there to be waited for.
+        return new AttemptFailure(FailureKind.Timeout);
+    }
+
+    private async ValueTask<(Continuation? Next, AttemptFailure? Failure)> AttemptToContinueAsync(ContinuedBody? rest, ContinuedFrames frames, CancellationToken clientGone)
+    {
+        _tried.Add(Reservation.Replica);
+        _clock?.Dispose();
+        _clock = _upstream.Clock(Request, _departure.Options, clientGone, Reservation.Replica);
+        HttpResponseMessage? response = null;
+        AttemptFailure? failure;
+        try
+        {
+            var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, _enginePriority, fault => _bodyFault = fault, rest);
+            Attempts?.OnSending(message, Reservation.Replica);
+            response = await base.SendAsync(message, _clock.Token);
+            (var body, failure) = await new Reception(_departure, _upstream, Answer, Reservation, _clock).ReceiveRestAsync(response);
+            if (body is not null)
+            {
+                return (new Continuation(response, body, Reservation, _clock, frames), null);
+            }
+        }
+        catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
+        {
+            failure = FailureOf(broken, _clock, clientGone);
+        }
+        response?.Dispose();
+        Judge(VerdictOn(failure!, hasOwnKey: _upstream.ApiKey is not null), failure!.RetryAfter);
+        Reservation.Dispose();
+        return (null, failure);
+    }
+}

@@ -1,0 +1,47 @@
+using Gateway.Replicas.Rates;
+
+namespace Gateway.Replicas;
+
+/// <summary>When a replica last showed that it works, and how long silence is no wonder. Its time may be written by any thread; the rest is guarded by its replica's lock.</summary>
+/// <remarks>Busy is not dead: any token of any answer and any step that the engine counts is a sign, and queued prompts lengthen the patience.</remarks>
+internal sealed class LifeSigns(TimeProvider time)
+{
+    // Pauses of a collector, a network or a scheduler are shorter.
+    private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(10);
+
+    // Predictions are off by less than this in all but a few of a thousand answers.
+    private const double Doubt = 8;
+
+    private long _lastAt = time.GetTimestamp();
+    private long? _progress;
+
+    /// <summary>A part of an answer came.</summary>
+    public void Note() => Volatile.Write(ref _lastAt, time.GetTimestamp());
+
+    /// <summary>The engine told how far it is.</summary>
+    public void Observe(long? progress)
+    {
+        if (progress is not null && progress != _progress)
+        {
+            Note();
+        }
+        _progress = progress;
+    }
+
+    /// <summary>Whether an answer that has waited so long waits in vain; false where nothing is known to judge by.</summary>
+    /// <param name="waited">Since its last part, or since it was sent.</param>
+    /// <param name="rates">How fast the replica is.</param>
+    /// <param name="countsSteps">Whether the engine counts each step, so that its silence is telling before its speed is learned.</param>
+    /// <param name="queuedPrefillTokens">Prompt tokens that it still has to compute.</param>
+    /// <param name="sequences">Answers in its steps.</param>
+    public bool IsHung(TimeSpan waited, ServiceRates rates, bool countsSteps, long queuedPrefillTokens, int sequences)
+    {
+        if (waited < LeastPatience || !(rates.IsLearned || countsSteps))
+        {
+            return false;
+        }
+        var expected = rates.TimeToFirstToken(queuedPrefillTokens, 0) + rates.StepSeconds(sequences) + rates.StepDelaySeconds;
+        var patience = LeastPatience + TimeSpan.FromSeconds(Math.Min(Doubt * expected, TimeSpan.FromDays(1).TotalSeconds));
+        return waited >= patience && time.GetElapsedTime(Volatile.Read(ref _lastAt)) >= patience;
+    }
+}
