@@ -23,7 +23,7 @@ public sealed class Dispatcher : IDisposable
     private readonly Func<DispatchPlan> _plan;
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
-    private readonly FavouriteLine _favourites;
+    private readonly FavouriteLines _favourites;
     private readonly DrainRate _drain;
     private readonly DeadlineCheck _deadlines;
     private RateCalibration _waits;
@@ -48,7 +48,7 @@ public sealed class Dispatcher : IDisposable
         _plan = plan;
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
-        _favourites = new FavouriteLine(_placer, _waiting, time, OnRoomReturned);
+        _favourites = new FavouriteLines(_placer, _waiting, time, OnPatienceOver);
         _drain = new DrainRate(time);
         _deadlines = new DeadlineCheck(pool, prefixes);
         _overtaking = new Overtaking(_placer);
@@ -153,7 +153,7 @@ public sealed class Dispatcher : IDisposable
             Waiter? next;
             lock (_gate)
             {
-                next = _waiting.Any();
+                next = _waiting.Any() ?? _favourites.Any();
             }
             if (next is null)
             {
@@ -189,6 +189,7 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
+        _placer.Look(plan);
         waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
         if (IsTooLateLocked(waiter, plan))
         {
@@ -253,6 +254,15 @@ public sealed class Dispatcher : IDisposable
         return TimeSpan.FromSeconds(_waits.LowerFactor * waiter.PredictedWaitSeconds);
     }
 
+    private void OnPatienceOver(Waiter waiter)
+    {
+        lock (_gate)
+        {
+            _favourites.GiveUp(waiter);
+        }
+        Pump();
+    }
+
     private void OnRoomReturned()
     {
         // Room returns with every few tokens of every stream; nearly always nobody waits for it.
@@ -287,14 +297,23 @@ public sealed class Dispatcher : IDisposable
 
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
-        _favourites.BeginRound();
+        _placer.Look(plan);
         foreach (var pinned in _waiting.Pinned)
         {
-            if (!_favourites.StillWaits(pinned, Now(), plan) && TryPlaceLocked(pinned, plan) is { } there)
+            if (TryPlaceLocked(pinned, plan) is { } there)
             {
                 result = there;
                 return pinned;
             }
+        }
+        while (_favourites.Next(plan) is { } first)
+        {
+            if (TryPlaceLocked(first, plan) is { } atLast)
+            {
+                result = atLast;
+                return first;
+            }
+            _favourites.GiveUp(first);
         }
         if (_overtaking.Favoured is { } favoured && TryPlaceLocked(favoured, plan) is { } kept)
         {
@@ -343,14 +362,14 @@ public sealed class Dispatcher : IDisposable
     {
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
-        var mayWait = FavouriteLine.MayWait(waiter, Now(), plan) && !(waiter.Favourite is null && _waiting.IsFullFor(waiter, plan.Queue));
+        var mayWait = FavouriteLines.MayWait(waiter, plan) && !_waiting.IsFullFor(waiter, plan.Queue);
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
             waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
-            if (_placer.Favourite is { } favourite && waiter.Favourite is null)
+            if (_placer.Favourite is { } favourite)
             {
-                _favourites.Stand(waiter, favourite, Now(), plan.Routing.FavouriteWait);
+                _favourites.Stand(waiter, favourite, plan.Routing.FavouriteWait);
             }
             return null;
         }
@@ -367,7 +386,7 @@ public sealed class Dispatcher : IDisposable
     {
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
-        _favourites.OnDecided(waiter);
+        _favourites.Leave(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
         // One that left before its predicted turn says nothing about when that would have come.
         if (waiter is { Expiry: not null, PredictedWaitSeconds: > 0 and var predicted } && (result.Reservation is not null || waited.TotalSeconds >= predicted))

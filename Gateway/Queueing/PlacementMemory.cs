@@ -35,6 +35,9 @@ internal sealed class PlacementMemory(TimeProvider time)
         candidate.RecentPrefillTokens = Faded(slot);
     }
 
+    /// <summary>Notes that a replica gets no work: when it does again, it came up.</summary>
+    public void OnAway(int slot) => Of(slot).Replica = null;
+
     /// <summary>Notes that one more, or one less, waits for a full replica.</summary>
     public void OnWaiting(int slot, int change) => Of(slot).WaitingForIt += change;
 

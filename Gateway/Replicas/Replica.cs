@@ -63,7 +63,7 @@ public sealed class Replica
         }
     }
 
-    /// <summary>Changes with everything that may let in a request that found no room before, but for the passing of time.</summary>
+    /// <summary>Changes with everything that may let in a request that found no room before, and with the health, but for the passing of time.</summary>
     public int RoomVersion => Volatile.Read(ref _roomVersion);
 
     /// <summary>All fields under one lock.</summary>
@@ -87,6 +87,36 @@ public sealed class Replica
         }
     }
 
+    /// <summary>Whether a request would find room now.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public RoomVerdict RoomFor(in LoadProfile load, IAdmissionRule rule, double capacityShare)
+    {
+        lock (_gate)
+        {
+            return RoomForLocked(load, rule, capacityShare);
+        }
+    }
+
+    /// <summary>Whether a request would find room now, and if so all fields, under one lock: nothing is copied of a full replica.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    /// <param name="snapshot">Set where there is room.</param>
+    public RoomVerdict RoomFor(in LoadProfile load, IAdmissionRule rule, double capacityShare, ref ReplicaSnapshot snapshot)
+    {
+        lock (_gate)
+        {
+            var verdict = RoomForLocked(load, rule, capacityShare);
+            if (verdict == RoomVerdict.Room)
+            {
+                snapshot = SnapshotLocked(hasRoom: true);
+            }
+            return verdict;
+        }
+    }
+
     /// <summary>Takes room for a request, or none: null means that the replica is full or gets no work. Only the dispatcher calls it.</summary>
     /// <param name="load">What the request will occupy.</param>
     /// <param name="rule">Who may go.</param>
@@ -95,7 +125,7 @@ public sealed class Replica
     {
         lock (_gate)
         {
-            if (HealthLocked() != ReplicaHealth.Up || !HasRoomLocked(load, rule, capacityShare))
+            if (RoomForLocked(load, rule, capacityShare) != RoomVerdict.Room)
             {
                 return null;
             }
@@ -142,7 +172,11 @@ public sealed class Replica
         lock (_gate)
         {
             cameUp = verdict == ReplicaHealth.Up && _probed != ReplicaHealth.Up;
-            _probed = verdict;
+            if (_probed != verdict)
+            {
+                _probed = verdict;
+                Interlocked.Increment(ref _roomVersion);
+            }
         }
         if (cameUp)
         {
@@ -166,6 +200,7 @@ public sealed class Replica
         lock (_gate)
         {
             _faults.OnFault();
+            Interlocked.Increment(ref _roomVersion);
         }
     }
 
@@ -184,6 +219,7 @@ public sealed class Replica
         lock (_gate)
         {
             _faults.BackOff(duration);
+            Interlocked.Increment(ref _roomVersion);
         }
     }
 
@@ -220,6 +256,10 @@ public sealed class Replica
     /// <summary>How long until <see cref="Health"/> may turn back to up without anything else happening; null: no such time.</summary>
     public TimeSpan? TimeUntilRetry()
     {
+        if (!_faults.MayPause)
+        {
+            return null;
+        }
         lock (_gate)
         {
             return _faults.TimeUntilRetry();
@@ -313,6 +353,11 @@ public sealed class Replica
     };
 
     private int? SlotLimitLocked() => _options.Slots ?? _report.Slots;
+
+    private RoomVerdict RoomForLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare) =>
+        HealthLocked() != ReplicaHealth.Up ? RoomVerdict.NoWork
+        : HasRoomLocked(load, rule, capacityShare) ? RoomVerdict.Room
+        : RoomVerdict.Full;
 
     // An empty replica always admits: a request that is larger than what is believed to be its room would otherwise wait for ever.
     private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare)
