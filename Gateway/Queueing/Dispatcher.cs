@@ -1,6 +1,5 @@
 using Gateway.Estimation;
 using Gateway.Replicas;
-using Gateway.Replicas.Rates;
 using Gateway.Requests;
 using Gateway.Routing;
 
@@ -25,8 +24,7 @@ public sealed class Dispatcher : IDisposable
     private readonly ClassQueues _waiting = new();
     private readonly FavouriteLines _favourites;
     private readonly DrainRate _drain;
-    private readonly DeadlineCheck _deadlines;
-    private RateCalibration _waits;
+    private readonly Lateness _lateness;
     private readonly Overtaking _overtaking;
     private readonly long _startedAt;
     private readonly DateTimeOffset _startedOn;
@@ -50,7 +48,7 @@ public sealed class Dispatcher : IDisposable
         _placer = new Placer(pool, prefixes, router, time);
         _favourites = new FavouriteLines(_placer, _waiting, time, OnPatienceOver);
         _drain = new DrainRate(time);
-        _deadlines = new DeadlineCheck(pool, prefixes);
+        _lateness = new Lateness(pool, prefixes, _waiting, _drain);
         _overtaking = new Overtaking(_placer);
         _startedAt = time.GetTimestamp();
         _startedOn = time.GetUtcNow();
@@ -189,15 +187,18 @@ public sealed class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
-        _placer.Look(plan);
         waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
-        if (IsTooLateLocked(waiter, plan))
+        if (_lateness.IsTooLate(waiter, plan, Now()))
         {
             return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
         }
-        if (!_waiting.HasTurns && TryPlaceLocked(waiter, plan) is { } admitted)
+        if (!_waiting.HasTurns)
         {
-            return admitted;
+            _placer.Look(plan);
+            if (TryPlaceLocked(waiter, plan) is { } admitted)
+            {
+                return admitted;
+            }
         }
         if (NoPlaceLocked(waiter, plan) is { } outcome)
         {
@@ -218,18 +219,8 @@ public sealed class Dispatcher : IDisposable
 
     private void ExpireLocked(Waiter waiter, TimeSpan maxWait)
     {
-        var left = TimeLeft(waiter);
-        var (due, outcome) = left < maxWait ? (left.Value, AdmissionOutcome.DeadlineExceeded) : (maxWait, AdmissionOutcome.ExpiredInQueue);
+        var (due, outcome) = Lateness.Expiry(waiter, maxWait, Now());
         waiter.Expiry = _time.CreateTimer(_ => Leave(waiter, outcome), null, due, Timeout.InfiniteTimeSpan);
-    }
-
-    // Until the request's own wishes can no longer be met; they count from its arrival. Null: it has none that bind.
-    private TimeSpan? TimeLeft(Waiter waiter) => waiter.LatestStart - (Now() - waiter.ArrivedAt);
-
-    private bool IsTooLateLocked(Waiter waiter, DispatchPlan plan)
-    {
-        waiter.LatestStart = _deadlines.LatestStart(waiter.Request, waiter.Estimate, waiter.Constraints, plan);
-        return TimeLeft(waiter) - LeastWaitLocked(waiter, plan) <= TimeSpan.Zero;
     }
 
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
@@ -240,19 +231,8 @@ public sealed class Dispatcher : IDisposable
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
         _isClosed ? AdmissionOutcome.RejectedShuttingDown
-        : IsTooLateLocked(waiter, plan) ? AdmissionOutcome.DeadlineExceeded
+        : _lateness.IsTooLate(waiter, plan, Now()) ? AdmissionOutcome.DeadlineExceeded
         : NoPlaceLocked(waiter, plan);
-
-    private TimeSpan LeastWaitLocked(Waiter waiter, DispatchPlan plan)
-    {
-        if (waiter.LatestStart is null || waiter.IsPinned || !plan.Queue.RefuseLate || !_waiting.HasTurns)
-        {
-            return TimeSpan.Zero;
-        }
-        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
-        waiter.PredictedWaitSeconds = _waiting.CountAhead(waiter, plan.Order) * _drain.LeastSecondsPerTurn;
-        return TimeSpan.FromSeconds(_waits.LowerFactor * waiter.PredictedWaitSeconds);
-    }
 
     private void OnPatienceOver(Waiter waiter)
     {
@@ -388,11 +368,7 @@ public sealed class Dispatcher : IDisposable
         waiter.Expiry?.Dispose();
         _favourites.Leave(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
-        // One that left before its predicted turn says nothing about when that would have come.
-        if (waiter is { Expiry: not null, PredictedWaitSeconds: > 0 and var predicted } && (result.Reservation is not null || waited.TotalSeconds >= predicted))
-        {
-            _waits = _waits.With(predicted, Math.Max(0.001, waited.TotalSeconds));
-        }
+        _lateness.OnDecided(waiter, waited, result.Reservation is not null);
         return result with { Waited = waited, HeldFor = waiter.HeldFor };
     }
 

@@ -202,7 +202,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, bool avoids)
     {
         Reserve(_refusals.Count);
-        var count = 0;
+        var (count, now) = (0, time.GetTimestamp());
         _fullCount = 0;
         (WasKeptBack, var refusedEverywhere) = (false, avoids && constraints.Avoid.Count == 0);
         for (var i = 0; i < _refusals.Count; i++)
@@ -235,7 +235,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             }
             else
             {
-                _memory.Recall(ref candidate, plan.Routing.SlowStart);
+                _memory.Recall(ref candidate, plan.Routing.SlowStart, now);
                 _replicas[count++] = replica;
             }
         }
@@ -276,7 +276,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)
     {
         var candidate = new Candidate { Replica = replica.Snapshot(load, plan.Admission, plan.Queue.CapacityShare) };
-        _memory.Recall(ref candidate, plan.Routing.SlowStart);
+        _memory.Recall(ref candidate, plan.Routing.SlowStart, time.GetTimestamp());
         return candidate;
     }
 

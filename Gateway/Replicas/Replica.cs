@@ -329,7 +329,9 @@ public sealed class Replica
 
     private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens ?? _learned.Tokens;
 
-    private ForeignLoad ForeignLocked() => _time.GetElapsedTime(_report.ReadAt) < ForeignLoadWatch.Stale ? _foreign.Current : default;
+    // Mostly there is none, and the clock costs more than the rest of a look.
+    private ForeignLoad ForeignLocked() =>
+        _foreign.Current is var foreign && foreign != default && _time.GetElapsedTime(_report.ReadAt) < ForeignLoadWatch.Stale ? foreign : default;
 
     // What a report can change about who fits.
     private (long?, int?, int?, ForeignLoad, double) RoomLocked() => (CapacityLocked(), SlotLimitLocked(), _report.ContextTokens, _foreign.Current, _steering.Correction);
