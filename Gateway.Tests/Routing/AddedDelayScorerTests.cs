@@ -26,8 +26,8 @@ public sealed class AddedDelayScorerTests
     public void Score_OfABusyReplica_StallsItsBatchAndSlowsItsSteps()
     {
         var replica = Replica() with { RunningRequests = 4, RunningSequences = 4, QueuedPrefillTokens = 2_000, ReservedTokens = 8_300, OutstandingTokens = 300 };
-        // Held: 8,000. Five stand still for 2,846.4 tokens; of the four, 300 tokens are still to come, each slower by one more sequence and 1,050 tokens.
-        var expected = (2_846.4 * Prefill * 5) + (100 * (Step + (5 * Sequence) + (9_050 * Context))) + (300 * (Sequence + (1_050 * Context)));
+        // Held: 8,000. Beside four that decode 252 tokens are cheap: five stand still for 2,848.8 tokens; of the four, 300 tokens are still to come, each slower by one more sequence and 1,050 tokens.
+        var expected = (2_848.8 * Prefill * 5) + (100 * (Step + (5 * Sequence) + (9_050 * Context))) + (300 * (Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = replica }), 9);
     }

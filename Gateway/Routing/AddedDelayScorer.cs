@@ -29,7 +29,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
         double output = query.Estimate.OutputTokens;
         var batch = replica.RunningSequences;
 
-        var own = rates.PrefillSeconds(Math.Max(1, prompt - candidate.PrefixHitTokens));
+        var own = rates.PrefillSeconds(Math.Max(1, prompt - candidate.PrefixHitTokens), batch);
         var anew = own * (1 + (Displacement * query.Traffic.HitShare));
         var prefill = ((replica.QueuedPrefillTokens * rates.PrefillPerToken) + anew) * (1 + batch);
 

@@ -85,6 +85,10 @@ public sealed record ScenarioFleet
     [Range(1, 4_096)]
     public int Replicas { get; init; } = 1;
 
+    /// <summary>KV room of each engine in tokens, where it is to differ from the profile's.</summary>
+    [Range(1_024, 1_000_000_000)]
+    public int? KvTokens { get; init; }
+
     /// <summary>Speed of each engine relative to the profile; those beyond the list run at 1.</summary>
     public IReadOnlyList<double> Speeds { get; init; } = [];
 }

@@ -15,6 +15,8 @@ public static class ScenarioMetrics
         ["e2e_p50"] = run => run.Summary.EndToEnd.P50,
         ["e2e_p99"] = run => run.Summary.EndToEnd.P99,
         ["e2e_max"] = run => run.Summary.EndToEnd.Max,
+        ["normalized_mean"] = run => run.Summary.NormalizedLatency.Mean,
+        ["normalized_p99"] = run => run.Summary.NormalizedLatency.P99,
         ["tpot_mean"] = run => run.Summary.TimePerOutputToken.Mean,
         ["tpot_p99"] = run => run.Summary.TimePerOutputToken.P99,
         ["queue_wait_mean"] = run => run.Summary.QueueWait.Mean,

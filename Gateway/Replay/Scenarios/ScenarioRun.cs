@@ -17,9 +17,10 @@ internal static class ScenarioRun
     /// <exception cref="TraceException">The workload is a file, and damaged.</exception>
     public static ScenarioFigures Execute(ScenarioExperiment experiment, string policy, int seed, int part, long? limit, DataFiles data, CancellationToken cancellationToken)
     {
+        var profile = EngineProfiles.Find(experiment.Fleet.Profile)!;
         var settings = new ReplaySettings
         {
-            Profile = EngineProfiles.Find(experiment.Fleet.Profile)!,
+            Profile = experiment.Fleet.KvTokens is { } tokens ? profile with { KvBlocks = tokens / profile.BlockTokens } : profile,
             Replicas = experiment.Fleet.Replicas,
             Speeds = experiment.Fleet.Speeds,
             Seed = seed,

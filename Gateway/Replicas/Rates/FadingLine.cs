@@ -46,6 +46,9 @@ internal sealed class FadingLine
 
     public double SecondsPerUnit { get; private set; }
 
+    /// <summary>What was measured over what the starting line says at the same loads, on the geometric mean; 1 before the first measurement. Well known even where the loads are all alike.</summary>
+    public double Scale { get; private set; } = 1;
+
     public int Count { get; private set; }
 
     public double At(double load) => BaseSeconds + (SecondsPerUnit * load);
@@ -103,7 +106,7 @@ internal sealed class FadingLine
     private void Solve()
     {
         // The start keeps its shape, at the speed that was measured.
-        var scale = Math.Exp(_scaled / _scaleWeight);
+        var scale = Scale = Math.Exp(_scaled / _scaleWeight);
         var (w, x, xx, y, xy) = (_weight, _load, _loadSquared, _seconds, _loadSeconds);
         foreach (var load in (ReadOnlySpan<double>)[0, _usualLoad])
         {

@@ -20,6 +20,7 @@ internal sealed class ServiceMeter
     private readonly TimeProvider _time;
     private readonly FadingLine _firstToken;
     private readonly FadingLine _step;
+    private readonly double _startScale;
     private int _decoding;
     private double _sequenceSeconds;
     private long _countedAt;
@@ -33,6 +34,7 @@ internal sealed class ServiceMeter
         _time = time;
         _countedAt = time.GetTimestamp();
         Rates = ServiceRates.Of(speed);
+        _startScale = Rates.StepScale;
         _firstToken = new FadingLine(Rates.FirstTokenSeconds, Rates.PrefillSecondsPerToken, usualLoad: 2048);
         _step = new FadingLine(Rates.StepBaseSeconds, Rates.StepSecondsPerSequence, usualLoad: 64);
     }
@@ -105,6 +107,7 @@ internal sealed class ServiceMeter
             PrefillSecondsPerToken = _firstToken.SecondsPerUnit,
             StepBaseSeconds = _step.BaseSeconds,
             StepSecondsPerSequence = _step.SecondsPerUnit,
+            StepScale = _startScale * _step.Scale,
             Answers = Math.Min(int.MaxValue - 1, Rates.Answers) + 1,
         };
     }

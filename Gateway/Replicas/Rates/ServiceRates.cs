@@ -19,6 +19,9 @@ public sealed record ServiceRates
     /// <summary>Seconds that each sequence adds to a decode step.</summary>
     public double StepSecondsPerSequence { get; init; } = 0.2e-3;
 
+    /// <summary>Time of a decode step over that of <see cref="Initial"/> at the same batch: one number for how slow the replica is. Unlike a line's coefficients it is well known where batches are alike.</summary>
+    public double StepScale { get; init; } = 1;
+
     /// <summary>Seconds by which other requests' prefill lengthens a decode step lately; what a lone sequence would not feel.</summary>
     public double StepDelaySeconds { get; init; }
 
@@ -56,5 +59,6 @@ public sealed record ServiceRates
         PrefillSecondsPerToken = Initial.PrefillSecondsPerToken / speed,
         StepBaseSeconds = Initial.StepBaseSeconds / speed,
         StepSecondsPerSequence = Initial.StepSecondsPerSequence / speed,
+        StepScale = 1 / speed,
     };
 }
