@@ -19,7 +19,7 @@ public class DecisionBenchmarks : IDisposable
     private Action<AdmissionResult>? _decided;
     private int _next;
 
-    [Params("16 replicas, 100 waiting", "256 replicas, 10000 waiting")]
+    [Params("16 replicas, 100 waiting", "256 replicas, 10000 waiting", "256 replicas, 10000 waiting, prompts known")]
     public string Fleet { get; set; } = "";
 
     [GlobalSetup]
@@ -32,7 +32,8 @@ public class DecisionBenchmarks : IDisposable
             replica.Observe(new EngineReport { Engine = EngineKind.Vllm, Slots = 256, KvCapacityTokens = 41_408, ContextTokens = 131_072 });
         }
         _decided = result => _running.Enqueue(result.Reservation!);
-        _requests = new InferenceRequest[512];
+        // Before a prompt comes again it is long forgotten; where prompts are known, most find a full replica that holds theirs.
+        _requests = new InferenceRequest[Fleet.EndsWith("known", StringComparison.Ordinal) ? 512 : 3 * ((64 * replicas) + waiting)];
         _estimates = new RequestEstimate[_requests.Length];
         for (var i = 0; i < _requests.Length; i++)
         {

@@ -65,10 +65,10 @@ public sealed class SlowStartTests
         return memory;
     }
 
-    private static double ColdnessOf(PlacementMemory memory, int slot, ReplicaHealth health = ReplicaHealth.Up, string id = "r")
+    private double ColdnessOf(PlacementMemory memory, int slot, ReplicaHealth health = ReplicaHealth.Up, string id = "r")
     {
         var candidate = At(slot, health, id);
-        memory.Recall(ref candidate, SlowStart);
+        memory.Recall(ref candidate, SlowStart, _time.GetTimestamp());
         return candidate.Coldness;
     }
 

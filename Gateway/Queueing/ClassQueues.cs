@@ -2,7 +2,7 @@ using Gateway.Requests;
 
 namespace Gateway.Queueing;
 
-/// <summary>The waiting requests of a pool by class: the most urgent class first, but those below keep a reserved share of the turns. Not thread-safe.</summary>
+/// <summary>The waiting requests of a pool by class, those in favourites' lines only counted: the most urgent class first, but those below keep a reserved share of the turns. Not thread-safe.</summary>
 internal sealed class ClassQueues
 {
     private const int Classes = 3;
@@ -21,19 +21,20 @@ internal sealed class ClassQueues
     /// <summary>Body bytes that the waiting requests hold.</summary>
     public long Bytes { get; private set; }
 
-    /// <summary>Those that wait for one replica, in the order of their arrival: they wait beside the others, not before them.</summary>
+    /// <summary>Those that one replica alone can answer, in the order of their arrival: they wait beside the others, not before them.</summary>
     public IReadOnlyList<Waiter> Pinned => _pinned;
 
     public int CountOf(PriorityClass priority) => _counts[(int)priority];
 
     public void Add(Waiter waiter)
     {
-        waiter.Sequence = ++_sequence;
-        if (waiter.IsPinned)
+        // One that comes back from its favourite's line keeps its place.
+        waiter.Sequence = waiter.Sequence == 0 ? ++_sequence : waiter.Sequence;
+        if (waiter.Constraints.PinnedSlot is not null)
         {
             _pinned.Add(waiter);
         }
-        else
+        else if (!waiter.IsPinned)
         {
             _classes[(int)waiter.Request.Priority].Add(waiter);
         }
@@ -45,11 +46,11 @@ internal sealed class ClassQueues
     public void Remove(Waiter waiter)
     {
         var index = (int)waiter.Request.Priority;
-        if (waiter.IsPinned)
+        if (waiter.Constraints.PinnedSlot is not null)
         {
             _pinned.Remove(waiter);
         }
-        else
+        else if (!waiter.IsPinned)
         {
             _classes[index].Remove(waiter);
         }
@@ -63,7 +64,7 @@ internal sealed class ClassQueues
     }
 
     /// <summary>Whether somebody waits for a turn; pinned ones wait beside the turns.</summary>
-    public bool HasTurns => Array.Exists(_classes, static waiting => waiting.Count > 0);
+    public bool HasTurns => _classes[0].Count + _classes[1].Count + _classes[2].Count > 0;
 
     /// <summary>Who is next: from the most urgent class, unless a lower class has saved up a turn. Null when nobody waits but pinned ones.</summary>
     /// <param name="order">Who goes first within the class.</param>
@@ -122,7 +123,7 @@ internal sealed class ClassQueues
         return count;
     }
 
-    /// <summary>Anyone who waits; null when nobody does.</summary>
+    /// <summary>Anyone who waits, but for those in a favourite's line; null when nobody does.</summary>
     public Waiter? Any() => Array.Find(_classes, waiting => waiting.Count > 0)?.Head ?? (_pinned.Count > 0 ? _pinned[0] : null);
 
     /// <summary>Takes out the one whose turn it is, and lets the lower classes save up for theirs.</summary>

@@ -1,6 +1,5 @@
 using Gateway.Estimation;
 using Gateway.Replicas;
-using Gateway.Replicas.Rates;
 using Gateway.Requests;
 using Gateway.Routing;
 
@@ -23,10 +22,9 @@ public sealed class Dispatcher : IDisposable
     private readonly Func<DispatchPlan> _plan;
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
-    private readonly FavouriteLine _favourites;
+    private readonly FavouriteLines _favourites;
     private readonly DrainRate _drain;
-    private readonly DeadlineCheck _deadlines;
-    private RateCalibration _waits;
+    private readonly Lateness _lateness;
     private readonly Overtaking _overtaking;
     private readonly long _startedAt;
     private readonly DateTimeOffset _startedOn;
@@ -48,9 +46,9 @@ public sealed class Dispatcher : IDisposable
         _plan = plan;
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
-        _favourites = new FavouriteLine(_placer, _waiting, time, OnRoomReturned);
+        _favourites = new FavouriteLines(_placer, _waiting, time, OnPatienceOver);
         _drain = new DrainRate(time);
-        _deadlines = new DeadlineCheck(pool, prefixes);
+        _lateness = new Lateness(pool, prefixes, _waiting, _drain);
         _overtaking = new Overtaking(_placer);
         _startedAt = time.GetTimestamp();
         _startedOn = time.GetUtcNow();
@@ -153,7 +151,7 @@ public sealed class Dispatcher : IDisposable
             Waiter? next;
             lock (_gate)
             {
-                next = _waiting.Any();
+                next = _waiting.Any() ?? _favourites.Any();
             }
             if (next is null)
             {
@@ -191,13 +189,17 @@ public sealed class Dispatcher : IDisposable
         }
         var lookedAt = _time.GetTimestamp();
         waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
-        if (IsTooLateLocked(waiter, plan))
+        if (_lateness.IsTooLate(waiter, plan, Now()))
         {
             return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
         }
-        if (!_waiting.HasTurns && TryPlaceLocked(waiter, plan) is { } admitted)
+        if (!_waiting.HasTurns)
         {
-            return admitted;
+            _placer.Look(plan);
+            if (TryPlaceLocked(waiter, plan) is { } admitted)
+            {
+                return admitted;
+            }
         }
         if (NoPlaceLocked(waiter, plan) is { } outcome)
         {
@@ -218,18 +220,8 @@ public sealed class Dispatcher : IDisposable
 
     private void ExpireLocked(Waiter waiter, TimeSpan maxWait)
     {
-        var left = TimeLeft(waiter);
-        var (due, outcome) = left < maxWait ? (left.Value, AdmissionOutcome.DeadlineExceeded) : (maxWait, AdmissionOutcome.ExpiredInQueue);
+        var (due, outcome) = Lateness.Expiry(waiter, maxWait, Now());
         waiter.Expiry = _time.CreateTimer(_ => Leave(waiter, outcome), null, due, Timeout.InfiniteTimeSpan);
-    }
-
-    // Until the request's own wishes can no longer be met; they count from its arrival. Null: it has none that bind.
-    private TimeSpan? TimeLeft(Waiter waiter) => waiter.LatestStart - (Now() - waiter.ArrivedAt);
-
-    private bool IsTooLateLocked(Waiter waiter, DispatchPlan plan)
-    {
-        waiter.LatestStart = _deadlines.LatestStart(waiter.Request, waiter.Estimate, waiter.Constraints, plan);
-        return TimeLeft(waiter) - LeastWaitLocked(waiter, plan) <= TimeSpan.Zero;
     }
 
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
@@ -240,18 +232,16 @@ public sealed class Dispatcher : IDisposable
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
         _isClosed ? AdmissionOutcome.RejectedShuttingDown
-        : IsTooLateLocked(waiter, plan) ? AdmissionOutcome.DeadlineExceeded
+        : _lateness.IsTooLate(waiter, plan, Now()) ? AdmissionOutcome.DeadlineExceeded
         : NoPlaceLocked(waiter, plan);
 
-    private TimeSpan LeastWaitLocked(Waiter waiter, DispatchPlan plan)
+    private void OnPatienceOver(Waiter waiter)
     {
-        if (waiter.LatestStart is null || waiter.IsPinned || !plan.Queue.RefuseLate || !_waiting.HasTurns)
+        lock (_gate)
         {
-            return TimeSpan.Zero;
+            _favourites.GiveUp(waiter);
         }
-        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
-        waiter.PredictedWaitSeconds = _waiting.CountAhead(waiter, plan.Order) * _drain.LeastSecondsPerTurn;
-        return TimeSpan.FromSeconds(_waits.LowerFactor * waiter.PredictedWaitSeconds);
+        Pump();
     }
 
     private void OnRoomReturned()
@@ -289,14 +279,23 @@ public sealed class Dispatcher : IDisposable
 
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
-        _favourites.BeginRound();
+        _placer.Look(plan);
         foreach (var pinned in _waiting.Pinned)
         {
-            if (!_favourites.StillWaits(pinned, Now(), plan) && TryPlaceLocked(pinned, plan) is { } there)
+            if (TryPlaceLocked(pinned, plan) is { } there)
             {
                 result = there;
                 return pinned;
             }
+        }
+        while (_favourites.Next(plan) is { } first)
+        {
+            if (TryPlaceLocked(first, plan) is { } atLast)
+            {
+                result = atLast;
+                return first;
+            }
+            _favourites.GiveUp(first);
         }
         if (_overtaking.Favoured is { } favoured && TryPlaceLocked(favoured, plan) is { } kept)
         {
@@ -345,14 +344,14 @@ public sealed class Dispatcher : IDisposable
     {
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
-        var mayWait = FavouriteLine.MayWait(waiter, Now(), plan) && !(waiter.Favourite is null && _waiting.IsFullFor(waiter, plan.Queue));
+        var mayWait = FavouriteLines.MayWait(waiter, plan) && !_waiting.IsFullFor(waiter, plan.Queue);
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
             waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
-            if (_placer.Favourite is { } favourite && waiter.Favourite is null)
+            if (_placer.Favourite is { } favourite)
             {
-                _favourites.Stand(waiter, favourite, Now(), plan.Routing.FavouriteWait);
+                _favourites.Stand(waiter, favourite, plan.Routing.FavouriteWait);
             }
             return null;
         }
@@ -369,13 +368,9 @@ public sealed class Dispatcher : IDisposable
     {
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
-        _favourites.OnDecided(waiter);
+        _favourites.Leave(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
-        // One that left before its predicted turn says nothing about when that would have come.
-        if (waiter is { Expiry: not null, PredictedWaitSeconds: > 0 and var predicted } && (result.Reservation is not null || waited.TotalSeconds >= predicted))
-        {
-            _waits = _waits.With(predicted, Math.Max(0.001, waited.TotalSeconds));
-        }
+        _lateness.OnDecided(waiter, waited, result.Reservation is not null);
         return result with { Waited = waited, HeldFor = waiter.HeldFor };
     }
 

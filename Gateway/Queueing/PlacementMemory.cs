@@ -26,14 +26,18 @@ internal sealed class PlacementMemory(TimeProvider time)
     /// <summary>Fills in what is remembered of a candidate's slot; one that came up lately is told apart.</summary>
     /// <param name="candidate">The replica as it is now.</param>
     /// <param name="slowStart">How long it counts so.</param>
-    public void Recall(ref Candidate candidate, TimeSpan slowStart)
+    /// <param name="now">The clock's timestamp, read once for all candidates.</param>
+    public void Recall(ref Candidate candidate, TimeSpan slowStart, long now)
     {
         ref var slot = ref Of(candidate.Replica.Slot);
-        candidate.Coldness = ColdnessOf(ref slot, candidate.Replica, slowStart);
+        candidate.Coldness = ColdnessOf(ref slot, candidate.Replica, slowStart, now);
         candidate.LastChosen = slot.LastChosen;
         candidate.WaitingForIt = slot.WaitingForIt;
-        candidate.RecentPrefillTokens = Faded(slot);
+        candidate.RecentPrefillTokens = Faded(slot, now);
     }
+
+    /// <summary>Notes that a replica gets no work: when it does again, it came up.</summary>
+    public void OnAway(int slot) => Of(slot).Replica = null;
 
     /// <summary>Notes that one more, or one less, waits for a full replica.</summary>
     public void OnWaiting(int slot, int change) => Of(slot).WaitingForIt += change;
@@ -42,8 +46,9 @@ internal sealed class PlacementMemory(TimeProvider time)
     public void OnChosen(in Candidate candidate, in RequestEstimate estimate)
     {
         ref var slot = ref Of(candidate.Replica.Slot);
-        slot.RecentPrefillTokens = Faded(slot) + Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens);
-        slot.At = time.GetTimestamp();
+        var now = time.GetTimestamp();
+        slot.RecentPrefillTokens = Faded(slot, now) + Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens);
+        slot.At = now;
         slot.LastChosen = ++_choices;
         _traffic = new TrafficMeans(
             _traffic.MeanPromptTokens + (Smoothing * (estimate.PromptTokens - _traffic.MeanPromptTokens)),
@@ -53,20 +58,20 @@ internal sealed class PlacementMemory(TimeProvider time)
 
     // Seen only when something is to be placed: one that was away in between and that nobody missed is not cold. Nor are those that were there from the start,
     // since nothing went on before that a sudden share could upset.
-    private double ColdnessOf(ref Slot slot, in ReplicaSnapshot replica, TimeSpan slowStart)
+    private double ColdnessOf(ref Slot slot, in ReplicaSnapshot replica, TimeSpan slowStart, long now)
     {
         if (!replica.AcceptsWork || !ReferenceEquals(slot.Replica, replica.Id))
         {
             slot.Replica = replica.AcceptsWork ? replica.Id : null;
-            slot.UpSince = _choices == 0 ? null : time.GetTimestamp();
+            slot.UpSince = _choices == 0 ? null : now;
         }
-        return slot.UpSince is not { } since || time.GetElapsedTime(since) is var elapsed && elapsed >= slowStart ? 0
+        return slot.UpSince is not { } since || time.GetElapsedTime(since, now) is var elapsed && elapsed >= slowStart ? 0
             : (1 / Math.Max(LeastWarmth, elapsed / slowStart)) - 1;
     }
 
-    private double Faded(in Slot slot) => slot.RecentPrefillTokens == 0
+    private double Faded(in Slot slot, long now) => slot.RecentPrefillTokens == 0
         ? 0
-        : slot.RecentPrefillTokens * Math.Exp(-time.GetElapsedTime(slot.At).TotalSeconds / PrefillSeconds);
+        : slot.RecentPrefillTokens * Math.Exp(-time.GetElapsedTime(slot.At, now).TotalSeconds / PrefillSeconds);
 
     private ref Slot Of(int slot)
     {

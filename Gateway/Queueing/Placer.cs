@@ -13,7 +13,9 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     private Candidate[] _candidates = new Candidate[16];
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
-    private int _full;
+    private Replica[] _full = new Replica[16];
+    private int[] _fullHits = new int[16];
+    private int _fullCount;
 
     /// <summary>The full replica that the last request had better wait for, although it found room elsewhere: it holds the beginning of its prompt. Null: none.</summary>
     public Replica? Favourite { get; private set; }
@@ -27,10 +29,17 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>Whether the last request that found no room would have found it there.</summary>
     public bool WasKeptBack { get; private set; }
 
-    /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without.</summary>
+    /// <summary>Notes which replicas there are and which of them changed; the next requests are placed among these.</summary>
+    public void Look(DispatchPlan plan) => _refusals.Look(pool.Replicas, plan);
+
+    /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without. After a <see cref="Look"/>.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, bool mayWait)
     {
-        Favourite = null;
+        (Favourite, WasKeptBack) = (null, false);
+        if (RefusedAt == _refusals.Now && RefusedAt > 0)
+        {
+            return null;
+        }
         var load = LoadOf(request, estimate);
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
@@ -38,11 +47,10 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: false);
         }
         var query = new RoutingQuery(request, estimate, _memory.Traffic);
-        var full = count > 0 && mayWait && router.WaitsForFavourite && request.Prefix.Blocks.Length > 0 ? BringFull(count, load, plan) : 0;
-        Match(request, estimate, plan, count + full);
-        if (full > 0 && router.Choose(query, _candidates.AsSpan(0, count + full)) is var favourite && favourite >= count)
+        Match(request, estimate, plan, count);
+        if (count > 0 && mayWait && _fullCount > 0 && router.WaitsForFavourite && FindFavourite(query, load, constraints, plan, count) is { } favourite)
         {
-            Favourite = _replicas[favourite];
+            Favourite = favourite;
             return null;
         }
         while (count > 0)
@@ -78,9 +86,8 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     public void NoteWaiting(Replica favourite, int change) => _memory.OnWaiting(favourite.Slot, change);
 
     /// <summary>Whether a replica has room for a request now.</summary>
-    public static bool HasRoom(Replica replica, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
-        replica.Snapshot(LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare)
-            is { AcceptsWork: true, HasRoom: true };
+    public static RoomVerdict RoomAt(Replica replica, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
+        replica.RoomFor(LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare);
 
     /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
     /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
@@ -195,61 +202,82 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
 
     private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, bool avoids)
     {
-        var replicas = pool.Replicas;
-        Reserve(replicas.Length);
-        var count = 0;
-        _full = 0;
+        Reserve(_refusals.Count);
+        var (count, now) = (0, time.GetTimestamp());
+        _fullCount = 0;
         (WasKeptBack, var refusedEverywhere) = (false, avoids && constraints.Avoid.Count == 0);
-        _refusals.Follow(plan);
-        foreach (var replica in replicas)
+        for (var i = 0; i < _refusals.Count; i++)
         {
-            if (!constraints.Allows(replica) || (avoids && constraints.Avoid.Contains(replica)) || !replica.CouldFit(leastPromptTokens))
+            var replica = _refusals[i];
+            if (_refusals.StillRefuses(i, RefusedAt))
+            {
+                _full[_fullCount++] = replica;
+                continue;
+            }
+            if (!MayAnswer(replica, leastPromptTokens, constraints) || (avoids && constraints.Avoid.Count > 0 && constraints.Avoid.Contains(replica)))
             {
                 continue;
             }
-            if (_refusals.StillRefuses(replica, RefusedAt))
+            ref var candidate = ref _candidates[count];
+            candidate = default;
+            var verdict = replica.RoomFor(load, plan.Admission, plan.Queue.CapacityShare, ref candidate.Replica);
+            refusedEverywhere &= verdict == RoomVerdict.Full;
+            if (verdict == RoomVerdict.NoWork)
             {
-                (_candidates[^++_full], _replicas[^_full]) = (default, replica);
-                continue;
+                _memory.OnAway(replica.Slot);
             }
-            var candidate = CandidateOf(replica, load, plan);
-            refusedEverywhere &= candidate.Replica is { AcceptsWork: true, HasRoom: false };
-            if (candidate.Replica is { AcceptsWork: true, HasRoom: true })
+            else if (verdict == RoomVerdict.Full)
             {
-                if (replica == Kept)
-                {
-                    WasKeptBack = true;
-                    continue;
-                }
-                _candidates[count] = candidate;
+                _full[_fullCount++] = replica;
+            }
+            else if (replica == Kept)
+            {
+                WasKeptBack = true;
+            }
+            else
+            {
+                _memory.Recall(ref candidate, plan.Routing.SlowStart, now);
                 _replicas[count++] = replica;
-            }
-            else if (candidate.Replica.AcceptsWork)
-            {
-                _candidates[^++_full] = candidate;
-                _replicas[^_full] = replica;
             }
         }
         RefusedAt = refusedEverywhere ? _refusals.Now : 0;
         return count;
     }
 
-    // Those without room stand at the end of the array, some not looked at again; the choice wants them behind those with room.
-    private int BringFull(int count, in LoadProfile load, DispatchPlan plan)
+    private static bool MayAnswer(Replica replica, int leastPromptTokens, Constraints constraints) => constraints.Allows(replica) && replica.CouldFit(leastPromptTokens);
+
+    // A full one is worth a wait only for what it holds of the prompt, and only where room is expected in time.
+    private Replica? FindFavourite(in RoutingQuery query, in LoadProfile load, Constraints constraints, DispatchPlan plan, int count)
     {
-        for (var i = 1; i <= _full; i++)
+        var most = 0;
+        foreach (ref readonly var candidate in _candidates.AsSpan(0, count))
         {
-            _candidates[^i] = _candidates[^i].Replica.Id is null ? CandidateOf(_replicas[^i], load, plan) : _candidates[^i];
+            most = Math.Max(most, candidate.PrefixHitTokens);
         }
-        _candidates.AsSpan(_candidates.Length - _full).CopyTo(_candidates.AsSpan(count));
-        _replicas.AsSpan(_replicas.Length - _full).CopyTo(_replicas.AsSpan(count));
-        return _full;
+        prefixes.Match(query.Request, query.Estimate.PromptTokens, plan.Routing, _full.AsSpan(0, _fullCount), _fullHits.AsSpan(0, _fullCount));
+        var all = count;
+        for (var i = 0; i < _fullCount; i++)
+        {
+            var replica = _full[i];
+            if (_fullHits[i] <= most || !MayAnswer(replica, query.Estimate.LeastPromptTokens, constraints) || constraints.Avoid.Contains(replica))
+            {
+                continue;
+            }
+            ref var candidate = ref _candidates[all];
+            candidate = CandidateOf(replica, load, plan);
+            candidate.PrefixHitTokens = _fullHits[i];
+            if (candidate.Replica.AcceptsWork && AddedDelayScorer.RoomWaitSeconds(query, candidate) <= plan.Routing.FavouriteWait.TotalSeconds)
+            {
+                _replicas[all++] = replica;
+            }
+        }
+        return all > count && router.Choose(query, _candidates.AsSpan(0, all)) is var choice && choice >= count ? _replicas[choice] : null;
     }
 
     private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)
     {
         var candidate = new Candidate { Replica = replica.Snapshot(load, plan.Admission, plan.Queue.CapacityShare) };
-        _memory.Recall(ref candidate, plan.Routing.SlowStart);
+        _memory.Recall(ref candidate, plan.Routing.SlowStart, time.GetTimestamp());
         return candidate;
     }
 
@@ -276,6 +304,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             _candidates = new Candidate[replicas];
             _replicas = new Replica[replicas];
             _costs = new double[2 * replicas];
+            (_full, _fullHits) = (new Replica[replicas], new int[replicas]);
         }
     }
 

@@ -7,38 +7,40 @@ internal sealed class RefusalMemory
 {
     private Slot[] _slots = new Slot[16];
     private DispatchPlan? _plan;
-    private long _changes;
-
-    /// <summary>A change of what is in force may let in anyone.</summary>
-    public void Follow(DispatchPlan plan)
-    {
-        if (_plan != plan)
-        {
-            _plan = plan;
-            Array.Clear(_slots);
-        }
-    }
-
-    /// <summary>Whether a request was refused there and would be again. Notes the replica's last change.</summary>
-    /// <param name="replica">The replica.</param>
-    /// <param name="refusedAt">What <see cref="Now"/> was when the request was last refused everywhere; 0: never.</param>
-    public bool StillRefuses(Replica replica, long refusedAt)
-    {
-        if (replica.Slot >= _slots.Length)
-        {
-            Array.Resize(ref _slots, Math.Max(2 * _slots.Length, replica.Slot + 1));
-        }
-        ref var slot = ref _slots[replica.Slot];
-        var version = replica.RoomVersion;
-        if (slot.Replica != replica || slot.Version != version)
-        {
-            slot = new Slot(replica, version, ++_changes);
-        }
-        return slot.ChangedAt <= refusedAt;
-    }
+    private int _count;
 
     /// <summary>Number of the last change; a request that is refused everywhere now keeps it.</summary>
-    public long Now => _changes;
+    public long Now { get; private set; }
+
+    /// <summary>Replicas at the last look.</summary>
+    public int Count => _count;
+
+    /// <summary>A replica of the last look.</summary>
+    public Replica this[int index] => _slots[index].Replica;
+
+    /// <summary>Notes which replicas there are and which of them changed. A change of what is in force may let in anyone, anywhere.</summary>
+    public void Look(ReadOnlySpan<Replica> replicas, DispatchPlan plan)
+    {
+        if (_plan != plan || replicas.Length > _slots.Length)
+        {
+            (_plan, _slots) = (plan, new Slot[Math.Max(_slots.Length, replicas.Length)]);
+        }
+        _count = replicas.Length;
+        for (var i = 0; i < replicas.Length; i++)
+        {
+            var version = replicas[i].RoomVersion;
+            ref var slot = ref _slots[i];
+            if (slot.Replica != replicas[i] || slot.Version != version)
+            {
+                slot = new Slot(replicas[i], version, ++Now);
+            }
+        }
+    }
+
+    /// <summary>Whether a request was refused there and would be again.</summary>
+    /// <param name="index">The replica's, at the last look.</param>
+    /// <param name="refusedAt">What <see cref="Now"/> was when the request was last refused everywhere; 0: never.</param>
+    public bool StillRefuses(int index, long refusedAt) => _slots[index].ChangedAt <= refusedAt;
 
     private readonly record struct Slot(Replica Replica, int Version, long ChangedAt);
 }

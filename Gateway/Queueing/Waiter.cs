@@ -51,12 +51,16 @@ public sealed class Waiter
     /// <summary>Only one replica can answer, or one that is full is worth waiting for: the request waits for that one, and nobody waits behind it.</summary>
     internal bool IsPinned => Constraints.PinnedSlot is not null || Favourite is not null;
 
-    /// <summary>The full replica that holds its prompt's beginning and that it waits for; null: it does not, or not yet.</summary>
+    /// <summary>The full replica that holds its prompt's beginning and that it waits for; null: it does not, not yet, or no longer.</summary>
     internal Replica? Favourite { get; set; }
 
-    /// <summary>Until when it waits for its favourite.</summary>
-    internal TimeSpan FavouriteUntil { get; set; }
+    /// <summary>Whether it waits, or has waited, for a favourite: it does so once.</summary>
+    internal bool StoodAside { get; set; }
 
+    /// <summary>Its place among those that wait for its favourite; null: it stands in no line.</summary>
+    internal LinkedListNode<Waiter>? InLine { get; set; }
+
+    /// <summary>Ends its wait for its favourite.</summary>
     internal ITimer? Patience { get; set; }
 
     internal long EnteredAt { get; set; }

@@ -93,11 +93,11 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
         var overlap = inFlight.Overlap(load);
         var own = new Course(Math.Max(0, prompt - overlap.Tokens), remaining / load.Sequences, load.Sequences);
         return inFlight.AtEndTokens + own.HeldTokens + remaining <= limit
-            || (inFlight.HeldTokens + own.HeldTokens <= limit && Peak(inFlight, own, overlap) <= limit);
+            || (inFlight.HeldTokens + own.HeldTokens <= limit && Peak(inFlight, own, overlap, limit) <= limit);
     }
 
-    private static double Peak(TokenLedger inFlight, in Course added, in PromptOverlap overlap) =>
-        Peak(inFlight.Courses, added, inFlight.SharedTokens + overlap.MovedTokens, overlap.Sole?.Index ?? -1, overlap.MovedTokens);
+    private static double Peak(TokenLedger inFlight, in Course added, in PromptOverlap overlap, double limit) =>
+        Peak(inFlight.Courses, added, inFlight.SharedTokens + overlap.MovedTokens, overlap.Sole?.Index ?? -1, overlap.MovedTokens, limit);
 
     /// <summary>The highest sum to come of what answers hold, in tokens.</summary>
     /// <param name="courses">Those in flight, the first to end first.</param>
@@ -105,12 +105,13 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
     /// <param name="shared">Tokens that several hold together.</param>
     /// <param name="sole">Index of the course that shares with the added one what it held alone; -1: none.</param>
     /// <param name="moved">How much that is.</param>
-    internal static double Peak(ReadOnlySpan<Course> courses, in Course added, double shared, int sole, double moved)
+    /// <param name="enough">What is beyond this need not be known exactly: the first sum above it is returned.</param>
+    internal static double Peak(ReadOnlySpan<Course> courses, in Course added, double shared, int sole, double moved, double enough = double.PositiveInfinity)
     {
         double peak = 0, held = shared;
         var sequences = 0;
         var isAdded = false;
-        for (var i = courses.Length - 1; i >= -1; i--)
+        for (var i = courses.Length - 1; i >= -1 && peak <= enough; i--)
         {
             if (!isAdded && (i < 0 || courses[i].Steps <= added.Steps))
             {

@@ -13,8 +13,20 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
     private long? _openedAt;
     private long? _backOffFrom;
     private TimeSpan _backOff;
+    private bool _mayPause;
 
-    public FaultLimits Limits { get; set; } = limits;
+    /// <summary>Whether there may be a pause. May be read without the lock by one that saw the health under it.</summary>
+    public bool MayPause => Volatile.Read(ref _mayPause);
+
+    public FaultLimits Limits
+    {
+        get;
+        set
+        {
+            field = value;
+            Volatile.Write(ref _mayPause, true);
+        }
+    } = limits;
 
     /// <summary>Up, suspended, or backing off. While suspended, one request at a time may try once the pause is over.</summary>
     public ReplicaHealth Verdict(int runningRequests)
@@ -60,6 +72,7 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
     {
         _openedAt = time.GetTimestamp();
         _isTrying = false;
+        Volatile.Write(ref _mayPause, true);
     }
 
     public void OnAbandoned() => _isTrying = false;
@@ -73,6 +86,7 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
         }
         _backOffFrom = time.GetTimestamp();
         _backOff = duration;
+        Volatile.Write(ref _mayPause, true);
     }
 
     /// <param name="asOf">Timestamp from which the time counts; null: now.</param>
@@ -88,6 +102,8 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
         {
             left = pause;
         }
-        return left is { } value && value > TimeSpan.Zero ? value : null;
+        var remains = left is { } value && value > TimeSpan.Zero;
+        Volatile.Write(ref _mayPause, remains);
+        return remains ? left : null;
     }
 }

@@ -68,7 +68,7 @@ public sealed class Replica
         }
     }
 
-    /// <summary>Changes with everything that may let in a request that found no room before, but for the passing of time.</summary>
+    /// <summary>Changes with everything that may let in a request that found no room before, and with the health, but for the passing of time.</summary>
     public int RoomVersion => Volatile.Read(ref _roomVersion);
 
     /// <summary>All fields under one lock.</summary>
@@ -92,6 +92,36 @@ public sealed class Replica
         }
     }
 
+    /// <summary>Whether a request would find room now.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public RoomVerdict RoomFor(in LoadProfile load, IAdmissionRule rule, double capacityShare)
+    {
+        lock (_gate)
+        {
+            return RoomForLocked(load, rule, capacityShare);
+        }
+    }
+
+    /// <summary>Whether a request would find room now, and if so all fields, under one lock: nothing is copied of a full replica.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    /// <param name="snapshot">Set where there is room.</param>
+    public RoomVerdict RoomFor(in LoadProfile load, IAdmissionRule rule, double capacityShare, ref ReplicaSnapshot snapshot)
+    {
+        lock (_gate)
+        {
+            var verdict = RoomForLocked(load, rule, capacityShare);
+            if (verdict == RoomVerdict.Room)
+            {
+                snapshot = SnapshotLocked(hasRoom: true);
+            }
+            return verdict;
+        }
+    }
+
     /// <summary>Takes room for a request, or none: null means that the replica is full or gets no work. Only the dispatcher calls it.</summary>
     /// <param name="load">What the request will occupy.</param>
     /// <param name="rule">Who may go.</param>
@@ -100,7 +130,7 @@ public sealed class Replica
     {
         lock (_gate)
         {
-            if (HealthLocked() != ReplicaHealth.Up || !HasRoomLocked(load, rule, capacityShare))
+            if (RoomForLocked(load, rule, capacityShare) != RoomVerdict.Room)
             {
                 return null;
             }
@@ -148,7 +178,11 @@ public sealed class Replica
         lock (_gate)
         {
             cameUp = verdict == ReplicaHealth.Up && _probed != ReplicaHealth.Up;
-            _probed = verdict;
+            if (_probed != verdict)
+            {
+                _probed = verdict;
+                Interlocked.Increment(ref _roomVersion);
+            }
         }
         if (cameUp)
         {
@@ -172,6 +206,7 @@ public sealed class Replica
         lock (_gate)
         {
             _faults.OnFault();
+            Interlocked.Increment(ref _roomVersion);
         }
     }
 
@@ -209,6 +244,7 @@ public sealed class Replica
         lock (_gate)
         {
             _faults.BackOff(duration);
+            Interlocked.Increment(ref _roomVersion);
         }
     }
 
@@ -246,6 +282,10 @@ public sealed class Replica
     /// <param name="asOf">Timestamp from which the time counts; null: now.</param>
     public TimeSpan? TimeUntilRetry(long? asOf = null)
     {
+        if (!_faults.MayPause)
+        {
+            return null;
+        }
         lock (_gate)
         {
             return _faults.TimeUntilRetry(asOf);
@@ -315,7 +355,9 @@ public sealed class Replica
 
     private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens ?? _learned.Tokens;
 
-    private ForeignLoad ForeignLocked() => _time.GetElapsedTime(_report.ReadAt) < ForeignLoadWatch.Stale ? _foreign.Current : default;
+    // Mostly there is none, and the clock costs more than the rest of a look.
+    private ForeignLoad ForeignLocked() =>
+        _foreign.Current is var foreign && foreign != default && _time.GetElapsedTime(_report.ReadAt) < ForeignLoadWatch.Stale ? foreign : default;
 
     // What a report can change about who fits.
     private (long?, int?, int?, ForeignLoad, double) RoomLocked() => (CapacityLocked(), SlotLimitLocked(), _report.ContextTokens, _foreign.Current, _steering.Correction);
@@ -339,6 +381,11 @@ public sealed class Replica
     };
 
     private int? SlotLimitLocked() => _options.Slots ?? _report.Slots;
+
+    private RoomVerdict RoomForLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare) =>
+        HealthLocked() != ReplicaHealth.Up ? RoomVerdict.NoWork
+        : HasRoomLocked(load, rule, capacityShare) ? RoomVerdict.Room
+        : RoomVerdict.Full;
 
     // An empty replica always admits: a request that is larger than what is believed to be its room would otherwise wait for ever.
     private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare)

@@ -24,3 +24,16 @@ public enum ReplicaHealth
     /// <summary>Running answers finish, nothing new is sent.</summary>
     Draining,
 }
+
+/// <summary>What a replica has for one request.</summary>
+public enum RoomVerdict
+{
+    /// <summary>It gets no work now.</summary>
+    NoWork,
+
+    /// <summary>It works, and has no room for the request.</summary>
+    Full,
+
+    /// <summary>It works and has room.</summary>
+    Room,
+}

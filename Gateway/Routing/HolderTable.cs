@@ -112,12 +112,16 @@ public sealed class HolderTable
     }
 
     /// <summary>Lets a slot forget what it last used before a moment.</summary>
-    public void Expire(int slot, long notBefore)
+    /// <returns>Whether there was any.</returns>
+    public bool Expire(int slot, long notBefore)
     {
+        var isAny = false;
         while (slot < _slots.Length && _slots[slot].Count > 0 && _entries[_slots[slot].Oldest].UsedAt < notBefore)
         {
             Remove(_slots[slot].Oldest);
+            isAny = true;
         }
+        return isAny;
     }
 
     /// <summary>Forgets a slot's holdings, before the slot is given to another replica.</summary>

@@ -1,4 +1,5 @@
 using Gateway.Estimation;
+using Gateway.Replicas;
 using Gateway.Requests;
 
 namespace Gateway.Routing;
@@ -79,6 +80,32 @@ public sealed class PrefixIndex
         }
     }
 
+    /// <summary>How much of the prompt each replica holds.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="promptTokens">Tokens of its whole prompt: the most that a hit can be.</param>
+    /// <param name="options">How long a block is believed.</param>
+    /// <param name="replicas">The replicas.</param>
+    /// <param name="hitTokens">Receives the hits.</param>
+    public void Match(InferenceRequest request, int promptTokens, RoutingOptions options, ReadOnlySpan<Replica> replicas, Span<int> hitTokens)
+    {
+        hitTokens.Clear();
+        if (!options.Prefix.Enabled || request.Prefix.Blocks.Length == 0)
+        {
+            return;
+        }
+        var notBefore = _time.GetTimestamp() - Ticks(options.Prefix.Ttl);
+        lock (_gate)
+        {
+            if (WalkLocked(request.Prefix.Blocks, notBefore))
+            {
+                for (var i = 0; i < replicas.Length; i++)
+                {
+                    hitTokens[i] = HitTokensLocked(request, promptTokens, replicas[i].Slot);
+                }
+            }
+        }
+    }
+
     /// <summary>Notes that a replica is about to compute the prompt and to add its answer: the next one alike finds it there, and what it used least recently makes room.</summary>
     /// <param name="request">The request.</param>
     /// <param name="estimate">How many tokens of KV room it takes.</param>
@@ -145,28 +172,46 @@ public sealed class PrefixIndex
 
     private void MatchBlocksLocked(InferenceRequest request, int promptTokens, long notBefore, Span<Candidate> candidates)
     {
-        var blocks = request.Prefix.Blocks;
-        foreach (ref readonly var candidate in candidates)
+        if (!WalkLocked(request.Prefix.Blocks, notBefore))
         {
-            _blocks.Expire(candidate.Replica.Slot, notBefore);
+            return;
         }
+        foreach (ref var candidate in candidates)
+        {
+            candidate.PrefixHitTokens = HitTokensLocked(request, promptTokens, candidate.Replica.Slot);
+        }
+    }
+
+    // Sets how many of the blocks each slot holds. Only those that hold any are asked for what is too old, and then it is counted anew.
+    private bool WalkLocked(ReadOnlySpan<ulong> blocks, long notBefore)
+    {
         if (_reach.Length < _blocks.Slots)
         {
             _reach = new int[_blocks.Slots];
         }
-        Array.Clear(_reach);
-        for (var depth = 0; depth < blocks.Length && _blocks.Advance(blocks[depth], depth, _reach); depth++)
+        bool isAny, isAnew;
+        do
         {
-        }
-        foreach (ref var candidate in candidates)
-        {
-            if (candidate.Replica.Slot < _reach.Length && _reach[candidate.Replica.Slot] is > 0 and var depth)
+            Array.Clear(_reach);
+            var depth = 0;
+            while (depth < blocks.Length && _blocks.Advance(blocks[depth], depth, _reach))
             {
-                // An engine always computes the last token.
-                candidate.PrefixHitTokens = (int)Math.Clamp((long)depth * request.Prefix.BlockBytes * promptTokens / Math.Max(1, request.Body.PromptBytes), 0, promptTokens - 1);
+                depth++;
+            }
+            (isAny, isAnew) = (depth > 0, false);
+            for (var slot = 0; isAny && slot < _reach.Length; slot++)
+            {
+                isAnew |= _reach[slot] > 0 && _blocks.Expire(slot, notBefore);
             }
         }
+        while (isAnew);
+        return isAny;
     }
+
+    // An engine always computes the last token.
+    private int HitTokensLocked(InferenceRequest request, int promptTokens, int slot) => slot < _reach.Length && _reach[slot] is > 0 and var depth
+        ? (int)Math.Clamp((long)depth * request.Prefix.BlockBytes * promptTokens / Math.Max(1, request.Body.PromptBytes), 0, promptTokens - 1)
+        : 0;
 
     // In the order in which an engine lets go: the answer before the prompt, the end of the prompt before its beginning, which more prompts share.
     private long RecordBlocksLocked(InferenceRequest request, in RequestEstimate estimate, int slot, long? capacityTokens, long now)

@@ -1,0 +1,54 @@
+using Gateway.Replicas;
+using Gateway.Replicas.Rates;
+using Gateway.Routing;
+
+namespace Gateway.Queueing;
+
+/// <summary>Until when a turn still helps a request, and whether it will certainly come later; learns how far such predictions are off. Guarded by its dispatcher's lock.</summary>
+/// <param name="pool">The replicas.</param>
+/// <param name="prefixes">Which of them saw which prompt.</param>
+/// <param name="waiting">Who goes before.</param>
+/// <param name="drain">How fast those go.</param>
+internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues waiting, DrainRate drain)
+{
+    private readonly DeadlineCheck _deadlines = new(pool, prefixes);
+    private RateCalibration _waits;
+
+    /// <summary>Whether a request that enters now cannot have its turn in time. Sets until when it must.</summary>
+    public bool IsTooLate(Waiter waiter, DispatchPlan plan, TimeSpan now)
+    {
+        waiter.LatestStart = _deadlines.LatestStart(waiter.Request, waiter.Estimate, waiter.Constraints, plan);
+        return TimeLeft(waiter, now) - LeastWait(waiter, plan) <= TimeSpan.Zero;
+    }
+
+    /// <summary>How long a request may wait from now on, and what it is told then.</summary>
+    public static (TimeSpan Due, AdmissionOutcome Outcome) Expiry(Waiter waiter, TimeSpan maxWait, TimeSpan now) =>
+        TimeLeft(waiter, now) is { } left && left < maxWait ? (left, AdmissionOutcome.DeadlineExceeded) : (maxWait, AdmissionOutcome.ExpiredInQueue);
+
+    /// <summary>A wait ended.</summary>
+    /// <param name="waiter">Whose.</param>
+    /// <param name="waited">How long it was.</param>
+    /// <param name="hadTurn">Whether it ended with a turn.</param>
+    public void OnDecided(Waiter waiter, TimeSpan waited, bool hadTurn)
+    {
+        // One that left before its predicted turn says nothing about when that would have come.
+        if (waiter is { Expiry: not null, PredictedWaitSeconds: > 0 and var predicted } && (hadTurn || waited.TotalSeconds >= predicted))
+        {
+            _waits = _waits.With(predicted, Math.Max(0.001, waited.TotalSeconds));
+        }
+    }
+
+    // Until the request's own wishes can no longer be met; they count from its arrival. Null: it has none that bind.
+    private static TimeSpan? TimeLeft(Waiter waiter, TimeSpan now) => waiter.LatestStart - (now - waiter.ArrivedAt);
+
+    private TimeSpan LeastWait(Waiter waiter, DispatchPlan plan)
+    {
+        if (waiter.LatestStart is null || waiter.IsPinned || !plan.Queue.RefuseLate || !waiting.HasTurns)
+        {
+            return TimeSpan.Zero;
+        }
+        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
+        waiter.PredictedWaitSeconds = waiting.CountAhead(waiter, plan.Order) * drain.LeastSecondsPerTurn;
+        return TimeSpan.FromSeconds(_waits.LowerFactor * waiter.PredictedWaitSeconds);
+    }
+}
