@@ -33,6 +33,8 @@ internal static partial class ModelRules
 
             CheckReplicas(model.Replicas, $"{path}.replicas", engines, report);
         }
+
+        CheckFallbacks(options.Models, report);
     }
 
     /// <summary>The replicas of a file of their own.</summary>
@@ -49,8 +51,6 @@ internal static partial class ModelRules
         {
             report.Add($"{path}.kubernetes.service", $"\"{SettingText.Shown(service)}\" is no name of a service.");
         }
-
-        CheckFallbacks(options.Models, report);
     }
 
     private static void CheckFallbacks(IReadOnlyList<ModelOptions> models, RuleReport report)

@@ -1,0 +1,137 @@
+namespace Gateway.Replicas;
+
+/// <content>What room there is, and taking it.</content>
+public sealed partial class Replica
+{
+    /// <summary>All fields under one lock.</summary>
+    public ReplicaSnapshot Snapshot()
+    {
+        lock (_gate)
+        {
+            return SnapshotLocked(hasRoom: true);
+        }
+    }
+
+    /// <summary>All fields under one lock, and whether a request would find room.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public ReplicaSnapshot Snapshot(in LoadProfile load, IAdmissionRule rule, double capacityShare)
+    {
+        lock (_gate)
+        {
+            return SnapshotLocked(HasRoomLocked(load, rule, capacityShare));
+        }
+    }
+
+    /// <summary>Whether a request would find room now.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public RoomVerdict RoomFor(in LoadProfile load, IAdmissionRule rule, double capacityShare)
+    {
+        lock (_gate)
+        {
+            return RoomForLocked(load, rule, capacityShare);
+        }
+    }
+
+    /// <summary>Whether a request would find room now, and if so all fields, under one lock: nothing is copied of a full replica.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    /// <param name="snapshot">Set where there is room.</param>
+    public RoomVerdict RoomFor(in LoadProfile load, IAdmissionRule rule, double capacityShare, ref ReplicaSnapshot snapshot)
+    {
+        lock (_gate)
+        {
+            var verdict = RoomForLocked(load, rule, capacityShare);
+            if (verdict == RoomVerdict.Room)
+            {
+                snapshot = SnapshotLocked(hasRoom: true);
+            }
+            return verdict;
+        }
+    }
+
+    /// <summary>Takes room for a request, or none: null means that the replica is full or gets no work. Only the dispatcher calls it.</summary>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public LoadReservation? TryReserve(in LoadProfile load, IAdmissionRule rule, double capacityShare)
+    {
+        lock (_gate)
+        {
+            if (RoomForLocked(load, rule, capacityShare) != RoomVerdict.Room)
+            {
+                return null;
+            }
+            _faults.OnSent();
+            var reservation = new LoadReservation(this, load);
+            _ledger.Add(reservation);
+            _meter.OnSent(reservation);
+            Interlocked.Increment(ref _roomVersion);
+            return reservation;
+        }
+    }
+
+    /// <summary>Whether the request could ever fit, were the replica empty; an empty replica always admits, so only limits of the engine count.</summary>
+    public bool CouldFit(int promptTokens) => Report.ContextTokens is not { } context || promptTokens < context;
+
+    private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens ?? _learned.Tokens;
+
+    // Mostly there is none, and the clock costs more than the rest of a look.
+    private ForeignLoad ForeignLocked() =>
+        _foreign.Current is var foreign && foreign != default && _time.GetElapsedTime(_report.ReadAt) < ForeignLoadWatch.Stale ? foreign : default;
+
+    // What a report can change about who fits.
+    private (long?, int?, int?, ForeignLoad, double) RoomLocked() => (CapacityLocked(), SlotLimitLocked(), _report.ContextTokens, _foreign.Current, _steering.Correction);
+
+    private ReplicaSnapshot SnapshotLocked(bool hasRoom) => new()
+    {
+        Id = Id,
+        Slot = Slot,
+        Health = HealthLocked(),
+        RunningRequests = _ledger.Requests,
+        RunningSequences = _ledger.Sequences,
+        ReservedTokens = _ledger.ReservedTokens,
+        CapacityTokens = CapacityLocked(),
+        SlotLimit = SlotLimitLocked(),
+        QueuedPrefillTokens = _ledger.QueuedPrefillTokens,
+        OutstandingTokens = _ledger.OutstandingTokens,
+        Weight = _options.Weight,
+        Rates = _meter.Rates,
+        Report = _report,
+        HasRoom = hasRoom,
+    };
+
+    private int? SlotLimitLocked() => _options.Slots ?? _report.Slots;
+
+    private RoomVerdict RoomForLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare) =>
+        HealthLocked() != ReplicaHealth.Up ? RoomVerdict.NoWork
+        : HasRoomLocked(load, rule, capacityShare) ? RoomVerdict.Room
+        : RoomVerdict.Full;
+
+    // An empty replica always admits: a request that is larger than what is believed to be its room would otherwise wait for ever.
+    private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare)
+    {
+        if (_ledger.Requests == 0)
+        {
+            return true;
+        }
+        var foreign = ForeignLocked();
+        var admits = rule.Admits(load, new ReplicaRoom
+        {
+            RunningRequests = _ledger.Requests,
+            RunningSequences = _ledger.Sequences + foreign.Sequences,
+            SlotLimit = SlotLimitLocked(),
+            CapacityTokens = CapacityLocked(),
+            CapacityShare = capacityShare,
+            ShareCorrection = _steering.Correction,
+            Foreign = foreign,
+            InFlight = _ledger,
+        });
+        _wasFull |= !admits;
+        return admits;
+    }
+}
