@@ -246,7 +246,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
 
     private static bool MayAnswer(Replica replica, int leastPromptTokens, Constraints constraints) => constraints.Allows(replica) && replica.CouldFit(leastPromptTokens);
 
-    // A full one is worth a wait only for what it holds of the prompt, and only where room is expected in time.
+    // A full one is worth a wait only for what it holds of the prompt.
     private Replica? FindFavourite(in RoutingQuery query, in LoadProfile load, Constraints constraints, DispatchPlan plan, int count)
     {
         var most = 0;
@@ -266,7 +266,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             ref var candidate = ref _candidates[all];
             candidate = CandidateOf(replica, load, plan);
             candidate.PrefixHitTokens = _fullHits[i];
-            if (candidate.Replica.AcceptsWork && AddedDelayScorer.RoomWaitSeconds(query, candidate) <= plan.Routing.FavouriteWait.TotalSeconds)
+            if (candidate.Replica.AcceptsWork)
             {
                 _replicas[all++] = replica;
             }

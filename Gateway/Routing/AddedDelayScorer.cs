@@ -41,14 +41,6 @@ public sealed class AddedDelayScorer : IReplicaScorer
         return ((prefill + slowed) * (1 + candidate.Coldness)) + decode + RoomWaitSeconds(query, candidate, step);
     }
 
-    /// <summary>How long a request would wait for room there.</summary>
-    internal static double RoomWaitSeconds(in RoutingQuery query, in Candidate candidate)
-    {
-        var context = query.Estimate.PromptTokens + (query.Estimate.OutputTokens / 2.0);
-        var step = PlacementRates.Of(candidate.Replica).StepSeconds(candidate.Replica.RunningSequences + query.Estimate.Sequences, candidate.Replica.HeldTokens + context);
-        return RoomWaitSeconds(query, candidate, step);
-    }
-
     /// <summary>Until enough of what runs has ended: an ending frees a mean prompt and answer, and in the time of a mean answer all that run end once.</summary>
     private static double RoomWaitSeconds(in RoutingQuery query, in Candidate candidate, double step)
     {
