@@ -76,7 +76,7 @@ public sealed class LiveLoadTests
         {
             if (engine.Calls.Count == 20)
             {
-                all.SetResult();
+                all.TrySetResult();
             }
             await all.Task;
             await AnswerAsync(call);
