@@ -85,6 +85,22 @@ internal sealed class CorePool : IDisposable
 
     public void Dispose() => Dispatcher.Dispose();
 
+    /// <summary>Ends one after the other; each end lets the next one in.</summary>
+    public static List<string> Drain(Entry running, params Entry[] waiting)
+    {
+        var order = new List<Entry>();
+        foreach (var entry in waiting)
+        {
+            entry.OnTold = order.Add;
+        }
+        running.Done();
+        for (var i = 0; i < order.Count; i++)
+        {
+            order[i].Done();
+        }
+        return [.. order.Select(entry => entry.Id)];
+    }
+
     /// <summary>One who asked for a turn.</summary>
     internal sealed class Entry(InferenceRequest request)
     {

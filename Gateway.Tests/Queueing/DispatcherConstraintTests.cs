@@ -98,7 +98,7 @@ public sealed class DispatcherConstraintTests
         world.Time.Advance(TimeSpan.FromSeconds(1));
         var again = world.Enter(CorePool.Request("again") with { ArrivedAt = arrivedAt });
 
-        var order = Drain(running, later, again);
+        var order = CorePool.Drain(running, later, again);
 
         Assert.Equal(["again", "later"], order);
         Assert.Equal(TimeSpan.Zero, again.Result!.Value.Waited);
@@ -110,21 +110,5 @@ public sealed class DispatcherConstraintTests
         {
             world.Pool.Replicas[0].OnFault();
         }
-    }
-
-    /// <summary>Ends one after the other; each end lets the next one in.</summary>
-    private static List<string> Drain(CorePool.Entry running, params CorePool.Entry[] waiting)
-    {
-        var order = new List<CorePool.Entry>();
-        foreach (var entry in waiting)
-        {
-            entry.OnTold = order.Add;
-        }
-        running.Done();
-        for (var i = 0; i < order.Count; i++)
-        {
-            order[i].Done();
-        }
-        return [.. order.Select(entry => entry.Id)];
     }
 }

@@ -64,7 +64,7 @@ public sealed class DispatcherTests
         var urgent = world.Enter(CorePool.Request("interactive", PriorityClass.Interactive));
         var mostUrgent = world.Enter(CorePool.Request("level", PriorityClass.Interactive, level: 5));
 
-        var order = Drain(running, batch, normal, urgent, mostUrgent);
+        var order = CorePool.Drain(running, batch, normal, urgent, mostUrgent);
 
         Assert.Equal(["level", "interactive", "default", "batch"], order);
     }
@@ -90,7 +90,7 @@ public sealed class DispatcherTests
             }
         }
 
-        var order = Drain(running, [.. waiting]).Take(100).ToList();
+        var order = CorePool.Drain(running, [.. waiting]).Take(100).ToList();
 
         // The first turns are still saved up for.
         Assert.InRange(order.Count(id => id == "batch"), Math.Max(0, batch - 2), batch);
@@ -206,21 +206,5 @@ public sealed class DispatcherTests
         Assert.All(told.Candidates, line => Assert.Equal(line.CostSeconds, line.Parts.Sum(part => part.Seconds), 9));
         Assert.True(told is { Hold: HoldReason.None, Refusal: null, WaitSeconds: 0 } && told.Candidates[told.Best!.Value].HasRoom);
         Assert.Equal(1, world.Pool.ReplicaList.Sum(replica => replica.Snapshot().RunningRequests));
-    }
-
-    /// <summary>Ends one after the other; each end lets the next one in.</summary>
-    private static List<string> Drain(CorePool.Entry running, params CorePool.Entry[] waiting)
-    {
-        var order = new List<CorePool.Entry>();
-        foreach (var entry in waiting)
-        {
-            entry.OnTold = order.Add;
-        }
-        running.Done();
-        for (var i = 0; i < order.Count; i++)
-        {
-            order[i].Done();
-        }
-        return [.. order.Select(entry => entry.Id)];
     }
 }

@@ -28,36 +28,19 @@ public static class EstimateVerb
         return command;
     }
 
-    private static async Task<int> RunAsync(ParseResult arguments, CancellationToken cancellationToken)
+    private static Task<int> RunAsync(ParseResult arguments, CancellationToken cancellationToken) =>
+        ReportingVerb.RunAsync(arguments, (console, isTerminal) => ReportAsync(arguments, console, isTerminal, cancellationToken), cancellationToken);
+
+    private static async Task<int> ReportAsync(ParseResult arguments, IAnsiConsole console, bool isTerminal, CancellationToken cancellationToken)
     {
-        var streams = arguments.InvocationConfiguration;
-        try
+        var plan = PlanOf(arguments);
+        var (report, paces) = await EstimateProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
+        EstimateTable.Write(console, report, paces, arguments.GetValue(ByModel));
+        if (arguments.GetValue(Json) is { } path)
         {
-            var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
-            var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) });
-            var plan = PlanOf(arguments);
-            var (report, paces) = await EstimateProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
-            EstimateTable.Write(console, report, paces, arguments.GetValue(ByModel));
-            if (arguments.GetValue(Json) is { } path)
-            {
-                WholeFile.Write(path, EstimateJson.Write(report));
-            }
-            return 0;
+            WholeFile.Write(path, EstimateJson.Write(report));
         }
-        catch (TraceException wrong)
-        {
-            await streams.Error.WriteLineAsync(wrong.Message);
-            return 2;
-        }
-        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
-        {
-            await streams.Error.WriteLineAsync(refused.Message);
-            return 1;
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            return 1;
-        }
+        return 0;
     }
 
     private static EstimatePlan PlanOf(ParseResult arguments)

@@ -54,50 +54,33 @@ public static class ReplayVerb
         return command;
     }
 
-    private static async Task<int> RunAsync(ParseResult arguments, CancellationToken cancellationToken)
+    private static Task<int> RunAsync(ParseResult arguments, CancellationToken cancellationToken) =>
+        ReportingVerb.RunAsync(arguments, (console, isTerminal) => ReportAsync(arguments, console, isTerminal, cancellationToken), cancellationToken);
+
+    private static async Task<int> ReportAsync(ParseResult arguments, IAnsiConsole console, bool isTerminal, CancellationToken cancellationToken)
     {
-        var streams = arguments.InvocationConfiguration;
-        try
+        RequireFolder(arguments, Json);
+        RequireFolder(arguments, Report);
+        if (arguments.GetValue(Scenarios) is { } scenarios)
         {
-            var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
-            var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) });
-            RequireFolder(arguments, Json);
-            RequireFolder(arguments, Report);
-            if (arguments.GetValue(Scenarios) is { } scenarios)
-            {
-                return await RunScenariosAsync(arguments, console, isTerminal, scenarios, cancellationToken);
-            }
-            if (arguments.GetValue(Matrix) is { } matrix)
-            {
-                return RunMatrix(arguments, console, matrix, cancellationToken);
-            }
-            var plan = PlanOf(arguments);
-            if (LiveOptions.TargetOf(arguments, plan.Settings.Seed) is { } target)
-            {
-                return await LoadAsync(arguments, console, isTerminal, target, plan, cancellationToken);
-            }
-            var measured = MeasuredOf(arguments.GetValue(Measured), plan.Slo);
-            var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
-            report = measured is { } real && report.Runs is [var first, ..] ? report with { Comparisons = [new MeasuredComparison(real.Name, real.Run, first.Summary)] } : report;
-            ReportTable.Write(console, report, paces);
-            Write(arguments.GetValue(Json), ReportJson.Write(report));
-            Write(arguments.GetValue(Report), ReportPage.Write(report));
-            return 0;
+            return await RunScenariosAsync(arguments, console, isTerminal, scenarios, cancellationToken);
         }
-        catch (TraceException wrong)
+        if (arguments.GetValue(Matrix) is { } matrix)
         {
-            await streams.Error.WriteLineAsync(wrong.Message);
-            return 2;
+            return RunMatrix(arguments, console, matrix, cancellationToken);
         }
-        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        var plan = PlanOf(arguments);
+        if (LiveOptions.TargetOf(arguments, plan.Settings.Seed) is { } target)
         {
-            await streams.Error.WriteLineAsync(refused.Message);
-            return 1;
+            return await LoadAsync(arguments, console, isTerminal, target, plan, cancellationToken);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            return 1;
-        }
+        var measured = MeasuredOf(arguments.GetValue(Measured), plan.Slo);
+        var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
+        report = measured is { } real && report.Runs is [var first, ..] ? report with { Comparisons = [new MeasuredComparison(real.Name, real.Run, first.Summary)] } : report;
+        ReportTable.Write(console, report, paces);
+        Write(arguments.GetValue(Json), ReportJson.Write(report));
+        Write(arguments.GetValue(Report), ReportPage.Write(report));
+        return 0;
     }
 
     private static async Task<int> LoadAsync(
