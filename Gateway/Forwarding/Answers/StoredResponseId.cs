@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Requests;
 
 namespace Gateway.Forwarding.Answers;
 
@@ -19,12 +20,12 @@ public static class StoredResponseId
                 {
                     continue;
                 }
-                if (reader.ValueTextEquals("id"u8) && reader.CurrentDepth <= 2)
+                if (reader.Is("id"u8) && reader.CurrentDepth <= 2)
                 {
                     reader.Read();
                     return reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= MaxLength ? reader.GetString() : null;
                 }
-                var isEnvelope = reader.CurrentDepth == 1 && reader.ValueTextEquals("response"u8);
+                var isEnvelope = reader.CurrentDepth == 1 && reader.Is("response"u8);
                 reader.Read();
                 if (!isEnvelope)
                 {
