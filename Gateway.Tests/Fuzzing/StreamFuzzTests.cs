@@ -42,19 +42,23 @@ public sealed class StreamFuzzTests(ITestOutputHelper output)
     [Trait("Category", "Long")]
     public Task Read_AMillionMutatedStreams_GivesWholeEventsAndOneEnd() => FuzzAsync(Fuzzer.LongCases, seed: 12);
 
-    // Two readings of one stream, each with its pieces, its buffers and a copy of what came out.
-    private Task FuzzAsync(int cases, int seed) => new Fuzzer(output, seed) { FreeBytes = 256 << 10, BytesPerInputByte = 96 }.RunAsync(
+    // Two readings of one stream, each with its buffers, the awaits of every piece, and a copy of what came out.
+    private Task FuzzAsync(int cases, int seed) => new Fuzzer(output, seed) { FreeBytes = 256 << 10, BytesPerInputByte = 512 }.RunAsync(
         cases, Streams.Next, (stream, chance) =>
         {
             var route = Routes[chance.Next(Routes.Length)];
             var way = new Way(route, chance.Next(2) == 0 ? "alias" : null, chance.Next(2) == 0, chance.Next(4) == 0, chance.Next(3));
-            return (One: Read(stream, chance.Next(1, 2_000), way), Other: Read(stream, chance.Next(1, 60), way));
+            return (One: Read(stream, chance.Next(8, 2_000), way), Other: Read(stream, chance.Next(8, 60), way));
         },
         (stream, read) =>
         {
             // An event beyond the limit passes unread, in the pieces that it came in.
             var isRead = stream.Length <= MaxFrameBytes;
-            Assert.True(!isRead || read.One == read.Other, $"{read.One}\n{read.Other}");
+            if (isRead && read.One.Continuations == 0)
+            {
+                Assert.Equal(read.One.Text, read.Other.Text);
+                Assert.Equal(read.One, read.Other);
+            }
             Check(read.One, isRead);
             Check(read.Other, isRead);
         });
@@ -71,11 +75,11 @@ public sealed class StreamFuzzTests(ITestOutputHelper output)
         var left = way.Continuations;
         using var stream = new AnswerStream(new Pieces(bytes, piece, way.Breaks), rules, answer, reservation, clock)
         {
-            Sent = way.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions ? new SentText() : null,
+            Sent = way.Continuations > 0 && way.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions ? new SentText() : null,
             Continue = (sent, _) => ValueTask.FromResult(left-- > 0 ? Again(sent) : null),
         };
         AtOnce(stream.PrimeAsync(CancellationToken.None).AsTask());
-        return new Passed(way.Route, ReadAll(stream), stream.FailureAtStart, Essence(answer), answer.IsBroken);
+        return new Passed(way.Route, way.Continuations, ReadAll(stream), stream.FailureAtStart, Essence(answer), answer.IsBroken);
 
         // The same events once more: the rest of an answer, or the whole of it, which then begins with what was sent.
         Continuation? Again(SentText sent)
@@ -158,7 +162,7 @@ public sealed class StreamFuzzTests(ITestOutputHelper output)
     /// <summary>How a stream is read, and how often another engine may go on with it.</summary>
     private sealed record Way(ApiRoute Route, string? Alias, bool StripsUsage, bool Breaks, int Continuations);
 
-    private sealed record Passed(ApiRoute Route, string Text, AttemptFailure? Failure, string Essence, bool IsBroken);
+    private sealed record Passed(ApiRoute Route, int Continuations, string Text, AttemptFailure? Failure, string Essence, bool IsBroken);
 
     /// <summary>Bytes that are there at once, at most so many a read; then the end, or a broken connection.</summary>
     private sealed class Pieces(byte[] bytes, int piece, bool breaks) : MemoryStream

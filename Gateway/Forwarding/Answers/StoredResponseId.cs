@@ -11,6 +11,11 @@ public static class StoredResponseId
     /// <summary>The top-level <c>id</c>, or <c>response.id</c>; null when there is none.</summary>
     public static string? Find(ReadOnlySpan<byte> json)
     {
+        // A comment or a heartbeat: the reader would throw for it, again and again in a long silence.
+        if (json.IsEmpty)
+        {
+            return null;
+        }
         var reader = new Utf8JsonReader(json);
         try
         {
