@@ -46,6 +46,18 @@ public sealed class ContinuedStreamTests : IDisposable
         Assert.True(continued > whole.Length / 2);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("\n")]
+    public async Task Read_OfAnErrorEventThatTheEngineLeftOpen_ClosesIt(string end)
+    {
+        var first = Event("first", 5, "\\ud83d") + "data: {\"error\":{\"message\":\"out of memory\",\"code\":500}}" + end;
+
+        var received = await PassAsync(Encoding.UTF8.GetBytes(first), restarts: false);
+
+        Assert.Equal(first.TrimEnd() + "\n\n", received);
+    }
+
     [Fact]
     public async Task Read_CutWithinASurrogatePair_EndsWithAnError()
     {

@@ -38,6 +38,7 @@ internal sealed partial class AnswerStream
             (_heldError, _isEnded, answer.IsBroken) = (null, true, true);
             _output.CloseEvent();
             _output.Append(error);
+            _output.CloseEvent();
             return;
         }
         End(reason);
