@@ -17,6 +17,14 @@ public sealed class Doorkeeper(ILimitLedger ledger, PrefixHasher hasher)
     private const string Bearer = "Bearer ";
 
     private volatile TenantDirectory? _directory;
+    private volatile ILimitLedger _ledger = ledger;
+
+    /// <summary>Keeps account of the limits of those who enter from now on.</summary>
+    public ILimitLedger Ledger
+    {
+        get => _ledger;
+        set => _ledger = value;
+    }
 
     /// <summary>Everybody in force; null: the gateway is open.</summary>
     public TenantDirectory? Directory
@@ -41,7 +49,7 @@ public sealed class Doorkeeper(ILimitLedger ledger, PrefixHasher hasher)
             problem = isGiven ? OutcomeMap.WrongKey() : OutcomeMap.MissingKey();
             return null;
         }
-        return new Caller(tenant, ledger, hasher);
+        return new Caller(tenant, _ledger, hasher);
     }
 
     /// <summary>Whether an ops endpoint may be asked.</summary>

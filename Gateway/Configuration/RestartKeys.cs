@@ -18,6 +18,13 @@ internal static class RestartKeys
             yield return "estimation.snapshotPath";
         }
 
+        var (redis, redisNow) = (before.Redis, after.Redis);
+        var isSameRedis = (redis?.Endpoints ?? []).SequenceEqual(redisNow?.Endpoints ?? []);
+        if (!isSameRedis || redis != (redisNow is null ? null : redisNow with { Endpoints = redis?.Endpoints ?? [] }))
+        {
+            yield return "redis";
+        }
+
         if (before.Telemetry.AccessLog != after.Telemetry.AccessLog)
         {
             yield return "telemetry.accessLog";
