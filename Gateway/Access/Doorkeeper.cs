@@ -54,7 +54,7 @@ public sealed class Doorkeeper(ILimitLedger ledger, PrefixHasher hasher)
 
     /// <summary>A tenant's request as an operator supposes it; null: there is no such tenant.</summary>
     public Caller? Named(string tenant) =>
-        _directory?.Tenants.FirstOrDefault(known => known.Name == tenant) is { } found ? new Caller(found, ledger, hasher) : null;
+        _directory?.Tenants.FirstOrDefault(known => known.Name == tenant) is { } found ? new Caller(found, _ledger, hasher) : null;
 
     /// <summary>Whether an ops endpoint may be asked.</summary>
     /// <param name="http">The request.</param>

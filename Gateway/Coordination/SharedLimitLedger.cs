@@ -30,13 +30,13 @@ public sealed class SharedLimitLedger(LimitLedger own, ISharedState shared, Redi
     public async ValueTask<LimitVerdict> ReserveAsync(Tenant tenant, TokenAmount expected)
     {
         var verdict = await own.ReserveAsync(tenant, expected);
-        // What this gateway's view alone refuses, more knowledge does not allow.
-        if (verdict.Met != LimitKind.None || !tenant.Limits.Any)
+        if (!tenant.Limits.Any)
         {
             return verdict;
         }
         _changed[tenant.Name] = tenant;
-        if (_isDeaf)
+        // Who is refused is not asked for anew: a flood stays here, and the next exchange tells what has been freed elsewhere.
+        if (verdict.Met != LimitKind.None || _isDeaf)
         {
             return verdict;
         }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Gateway.Access.Limits;
@@ -24,7 +25,10 @@ public readonly record struct LimitUse
     /// <summary>Requests that hold a place.</summary>
     public int Running { get; init; }
 
-    /// <summary>How full it believes the buckets to be, all gateways' use taken off.</summary>
+    /// <summary>Gateways whose use it has counted: where there is none, the levels tell its own use alone.</summary>
+    public int Counted { get; init; }
+
+    /// <summary>How full it believes the buckets to be.</summary>
     public double RequestsLevel { get; init; }
 
     public double TokensLevel { get; init; }
@@ -46,7 +50,7 @@ public readonly record struct PeerUse(string Gateway, TimeSpan Age, bool IsAlive
 {
     /// <summary>Null: not written by this version.</summary>
     public static PeerUse? Read(string gateway, TimeSpan age, bool isAlive, byte[] content) =>
-        content.Length == Marshal.SizeOf<LimitUse>() && MemoryMarshal.Read<LimitUse>(content) is var use && use is { Running: >= 0, ReservedTokens: >= 0, SpentTokens: >= 0 }
+        content.Length == Unsafe.SizeOf<LimitUse>() && MemoryMarshal.Read<LimitUse>(content) is var use && use is { Running: >= 0, ReservedTokens: >= 0, SpentTokens: >= 0 }
             && !double.IsNaN(use.RequestsLevel + use.TokensLevel + use.InputLevel + use.OutputLevel)
             ? new PeerUse(gateway, age, isAlive, use)
             : null;

@@ -18,6 +18,7 @@ public sealed partial class TenantAccount
                 ReservedTokens = _reserved,
                 SpentTokens = _spentToday,
                 Day = _day.DayNumber,
+                Counted = _known.Count,
                 RequestsLevel = _requests.KnownLevel,
                 TokensLevel = _tokens.KnownLevel,
                 InputLevel = _input.KnownLevel,
@@ -88,10 +89,10 @@ public sealed partial class TenantAccount
         _output.Take(Math.Min(output, limits.OutputTokensPerMinute ?? 0));
     }
 
-    // What it took before it was first heard of is in the level that it believes in, and in none of this gateway's.
+    // What it took before it was first heard of: all that its buckets lack where it has counted nobody yet; else its buckets are everybody's, and the lower level is right.
     private void LowerLocked(LimitOptions limits, in PeerUse peer)
     {
-        var minutes = peer.Age.TotalMinutes;
+        var (minutes, isOwnUse) = (peer.Age.TotalMinutes, peer.Use.Counted == 0);
         Lower(ref _requests, peer.Use.RequestsLevel, limits.RequestsPerMinute);
         Lower(ref _tokens, peer.Use.TokensLevel, limits.TokensPerMinute);
         Lower(ref _input, peer.Use.InputLevel, limits.InputTokensPerMinute);
@@ -99,9 +100,18 @@ public sealed partial class TenantAccount
 
         void Lower(ref TokenBucket bucket, double level, long? limit)
         {
-            if (limit is { } perMinute)
+            if (limit is not { } perMinute)
             {
-                bucket.LowerTo(level + (minutes * perMinute));
+                return;
+            }
+            var now = level + (minutes * perMinute);
+            if (isOwnUse)
+            {
+                bucket.Take(Math.Max(0, perMinute - now));
+            }
+            else
+            {
+                bucket.LowerTo(now);
             }
         }
     }
