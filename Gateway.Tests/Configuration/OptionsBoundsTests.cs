@@ -270,7 +270,7 @@ public class OptionsBoundsTests
         access.tenants[0].limits.maxConcurrent = (none) [1 .. 1000000]
         access.tenants[0].limits.dailyTokens = (none) [1 .. 1000000000000000]
         access.tenants[0].limits.maxPriority = (none)
-        redis.endpoints = []
+        redis.servers = []
         redis.passwordEnv = (none)
         redis.tls = false
         redis.keyPrefix = gateway

@@ -42,7 +42,7 @@ public sealed class RedisStateTests : SharedStateContract
         }
         await using var _ = redis;
         await redis.KillAsync();
-        await using var state = new RedisState(new RedisOptions { Endpoints = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(1) }, null, "a", TimeProvider.System);
+        await using var state = new RedisState(new RedisOptions { Servers = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(1) }, null, "a", TimeProvider.System);
 
         await Assert.ThrowsAnyAsync<Exception>(() => Post(state, "x", 1).AsTask().ComesAsync("a failure"));
         await redis.StartAsync();
@@ -62,7 +62,7 @@ public sealed class RedisStateTests : SharedStateContract
             return;
         }
         await using var _ = redis;
-        var options = new RedisOptions { Endpoints = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(10) };
+        var options = new RedisOptions { Servers = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(10) };
         await using var a = new RedisState(options, null, "a", TimeProvider.System);
         await using var b = new RedisState(options, null, "b", TimeProvider.System);
         await test(a, b);

@@ -29,6 +29,10 @@ public sealed class SharedLimitLedgerTests
         }
 
         Assert.Equal([LimitKind.None, LimitKind.None, LimitKind.None, LimitKind.None, LimitKind.Requests, LimitKind.Requests], met);
+        foreach (var ledger in new[] { a, b, a, b })
+        {
+            await ledger.ExchangeAsync(default);
+        }
         _time.Advance(TimeSpan.FromSeconds(15));
         Assert.Equal(LimitKind.None, (await b.ReserveAsync(tenant, Little)).Met);
         Assert.Equal(LimitKind.Requests, (await a.ReserveAsync(tenant, Little)).Met);

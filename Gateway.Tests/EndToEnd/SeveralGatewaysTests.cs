@@ -132,7 +132,7 @@ public sealed class SeveralGatewaysTests
     // The limits' deadline is long: what is shown is what is decided, not how fast this machine is.
     private static RedisOptions OptionsFor(RedisServer redis) => new()
     {
-        Endpoints = [redis.Endpoint],
+        Servers = [redis.Endpoint],
         Interval = TimeSpan.FromMilliseconds(20),
         Lease = Lease,
         LimitDeadline = TimeSpan.FromSeconds(1),

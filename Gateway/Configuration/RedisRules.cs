@@ -16,16 +16,16 @@ internal static partial class RedisRules
             return;
         }
 
-        if (redis.Endpoints.Count == 0 && report.IsWritten("redis.endpoints"))
+        if (redis.Servers.Count == 0 && report.IsWritten("redis.servers"))
         {
-            report.Add("redis.endpoints", "at least one is needed, such as redis:6379.");
+            report.Add("redis.servers", "at least one is needed, such as redis:6379.");
         }
 
-        for (var i = 0; i < redis.Endpoints.Count; i++)
+        for (var i = 0; i < redis.Servers.Count; i++)
         {
-            if (redis.Endpoints[i].Length > 0 && !IsEndpoint(redis.Endpoints[i]))
+            if (redis.Servers[i].Length > 0 && !IsEndpoint(redis.Servers[i]))
             {
-                var at = report.IsWritten($"redis.endpoints[{i}]") ? $"redis.endpoints[{i}]" : "redis.endpoints";
+                var at = report.IsWritten($"redis.servers[{i}]") ? $"redis.servers[{i}]" : "redis.servers";
                 report.Add(at, "is no host:port, such as redis:6379. A password belongs in the variable that passwordEnv names.");
             }
         }

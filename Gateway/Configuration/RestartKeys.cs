@@ -19,8 +19,8 @@ internal static class RestartKeys
         }
 
         var (redis, redisNow) = (before.Redis, after.Redis);
-        var isSameRedis = (redis?.Endpoints ?? []).SequenceEqual(redisNow?.Endpoints ?? []);
-        if (!isSameRedis || redis != (redisNow is null ? null : redisNow with { Endpoints = redis?.Endpoints ?? [] }))
+        var isSameRedis = (redis?.Servers ?? []).SequenceEqual(redisNow?.Servers ?? []);
+        if (!isSameRedis || redis != (redisNow is null ? null : redisNow with { Servers = redis?.Servers ?? [] }))
         {
             yield return "redis";
         }

@@ -7,7 +7,7 @@ public sealed record RedisOptions
 {
     /// <summary>Where it listens, as <c>host:port</c>; several of one cluster, or of one primary and its replicas.</summary>
     [Required]
-    public IReadOnlyList<string> Endpoints { get; init; } = [];
+    public IReadOnlyList<string> Servers { get; init; } = [];
 
     /// <summary>The environment variable with the password; null: none is asked for.</summary>
     public string? PasswordEnv { get; init; }

@@ -133,7 +133,7 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
             Ssl = options.Tls,
             ClientName = "gateway",
         };
-        foreach (var endpoint in options.Endpoints)
+        foreach (var endpoint in options.Servers)
         {
             var colon = endpoint.LastIndexOf(':');
             settings.EndPoints.Add(endpoint[..colon].Trim('[', ']'), int.Parse(endpoint[(colon + 1)..], CultureInfo.InvariantCulture));

@@ -42,7 +42,19 @@ public sealed class SharedLimitLedger(LimitLedger own, ISharedState shared, Redi
         }
         try
         {
-            return Interlocked.Increment(ref _asking) > MostAsking ? verdict : await CheckAsync(tenant, expected);
+            if (Interlocked.Increment(ref _asking) <= MostAsking)
+            {
+                using var deadline = new CancellationTokenSource(options.LimitDeadline, time);
+                var others = await PostAsync(tenant, deadline.Token);
+                var areNew = own.AnyNew(tenant, others);
+                verdict = own.ReserveAgain(tenant, expected, others);
+                if (areNew)
+                {
+                    // Told at once, or a third gateway would not know that this one's levels are those of all.
+                    await PostAsync(tenant, deadline.Token);
+                }
+            }
+            return verdict;
         }
         catch (Exception)
         {
@@ -102,12 +114,6 @@ public sealed class SharedLimitLedger(LimitLedger own, ISharedState shared, Redi
         {
             _changed[tenant.Name] = tenant;
         }
-    }
-
-    private async ValueTask<LimitVerdict> CheckAsync(Tenant tenant, TokenAmount expected)
-    {
-        using var deadline = new CancellationTokenSource(options.LimitDeadline, time);
-        return own.ReserveAgain(tenant, expected, await PostAsync(tenant, deadline.Token));
     }
 
     private async ValueTask<IReadOnlyList<PeerUse>> PostAsync(Tenant tenant, CancellationToken cancellationToken)

@@ -29,6 +29,9 @@ public sealed class LimitLedger(TimeProvider time) : ILimitLedger
     /// <summary>Counts what other gateways have taken.</summary>
     public void CountPeers(Tenant tenant, IReadOnlyList<PeerUse> peers) => AccountOf(tenant).CountPeers(tenant.Limits, peers);
 
+    /// <summary>Whether there is one among them whose use was never counted.</summary>
+    public bool AnyNew(Tenant tenant, IReadOnlyList<PeerUse> peers) => AccountOf(tenant).AnyNew(peers);
+
     /// <summary>What this gateway has taken.</summary>
     public LimitUse UseOf(Tenant tenant) => AccountOf(tenant).Use(tenant.Limits);
 

@@ -48,6 +48,14 @@ public sealed partial class TenantAccount
         }
     }
 
+    internal bool AnyNew(IReadOnlyList<PeerUse> peers)
+    {
+        lock (_gate)
+        {
+            return peers.Any(peer => !_known.ContainsKey(peer.Gateway));
+        }
+    }
+
     internal void ForgetPeers()
     {
         lock (_gate)
@@ -69,11 +77,19 @@ public sealed partial class TenantAccount
             {
                 TakePeersLocked(limits, before, peer.Use);
             }
-            else
+            else if (peer.Use.Counted == 0)
             {
-                LowerLocked(limits, peer);
+                LowerLocked(limits, peer, isOwnUse: true);
             }
             known[peer.Gateway] = peer.Use;
+        }
+        // Last, since what was just taken may be in these levels already.
+        foreach (var peer in peers)
+        {
+            if (peer.Use.Counted > 0 && !_known.ContainsKey(peer.Gateway))
+            {
+                LowerLocked(limits, peer, isOwnUse: false);
+            }
         }
         _known = known;
         _peers = new LimitUse { Running = running, ReservedTokens = reserved, SpentTokens = spent };
@@ -90,9 +106,9 @@ public sealed partial class TenantAccount
     }
 
     // What it took before it was first heard of: all that its buckets lack where it has counted nobody yet; else its buckets are everybody's, and the lower level is right.
-    private void LowerLocked(LimitOptions limits, in PeerUse peer)
+    private void LowerLocked(LimitOptions limits, in PeerUse peer, bool isOwnUse)
     {
-        var (minutes, isOwnUse) = (peer.Age.TotalMinutes, peer.Use.Counted == 0);
+        var minutes = peer.Age.TotalMinutes;
         Lower(ref _requests, peer.Use.RequestsLevel, limits.RequestsPerMinute);
         Lower(ref _tokens, peer.Use.TokensLevel, limits.TokensPerMinute);
         Lower(ref _input, peer.Use.InputLevel, limits.InputTokensPerMinute);
