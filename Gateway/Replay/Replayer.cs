@@ -1,10 +1,10 @@
+using Gateway.Coordination;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
 using Gateway.Replicas.Rates;
-using Gateway.Requests;
 using Gateway.Simulation;
 
 namespace Gateway.Replay;
@@ -21,13 +21,15 @@ public sealed class Replayer
     private readonly ReplaySettings _settings;
     private readonly IRunObserver _observer;
     private readonly VirtualTime _time = new();
-    private readonly GatewayCore _core;
-    private readonly ModelPool _pool;
+    private readonly ReplayedGateway[] _gateways;
+    private readonly TimeSpan? _exchangeInterval;
+    private readonly Random _spread;
     private readonly SimulatedReplica[] _engines;
-    private readonly SimulatedReplica[] _bySlot;
     private readonly RequestFactory _factory;
     private readonly SessionLine _sessions = new();
     private TimeSpan _nextScrape;
+    private TimeSpan? _nextExchange;
+    private int _exchanging;
     private TimeSpan _nextSample;
     private TimeSpan? _firstArrival;
     private TimeSpan _lastEnd;
@@ -41,20 +43,23 @@ public sealed class Replayer
     {
         _settings = settings;
         _observer = observer;
-        _core = GatewayCore.Create(policy.Options(Fleet(settings), settings.Seed), _time, new Random(settings.Seed), hashKey: 0);
-        _pool = _core.Find(Model)!;
-        _pool.Pool.SetReplicas([.. _core.Options.Models[0].Replicas.Select(replica => new ReplicaPlace(replica.Id, replica.Url!, replica))]);
+        var shared = policy.Gateways > 1 && policy.ExchangeInterval is not null ? new MemoryState(_time) : null;
+        _exchangeInterval = shared is null ? null : policy.ExchangeInterval / policy.Gateways;
+        _nextExchange = _exchangeInterval;
+        _spread = new Random(settings.Seed);
+        _gateways = [.. Enumerable.Range(0, policy.Gateways).Select(i => new ReplayedGateway(
+            GatewayCore.Create(policy.Options(Fleet(settings), settings.Seed), _time, new Random(settings.Seed + i), hashKey: 0), Model, shared?.Join($"gateway-{i}"), _time))];
         _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, SchedulingPolicy.Fcfs, settings.SpeedOf(i)))];
-        _bySlot = new SimulatedReplica[settings.Replicas];
         for (var i = 0; i < settings.Replicas; i++)
         {
-            var replica = _pool.Pool.ReplicaList[i];
-            _engines[i].View = replica;
-            _bySlot[replica.Slot] = _engines[i];
-            replica.Observe(_engines[i].Report(_time.GetTimestamp(), settings.Room));
-            replica.OnProbed(ReplicaHealth.Up);
+            _engines[i].View = _gateways[0].Views[i];
         }
-        _factory = new RequestFactory(Model, _core.Hasher, policy.Lengths, settings);
+        Scrape();
+        foreach (var view in _gateways.SelectMany(gateway => gateway.Views))
+        {
+            view.OnProbed(ReplicaHealth.Up);
+        }
+        _factory = new RequestFactory(Model, _gateways[0].Core.Hasher, policy.Lengths, settings);
     }
 
     /// <summary>The fleet, with the gateway's view of it.</summary>
@@ -77,6 +82,7 @@ public sealed class Replayer
             }
             _time.AdvanceTo(now);
             Observe(now);
+            Exchange(now, cancellationToken);
             EndSteps(now);
             while (hasRow && rows.Current.Arrival <= now)
             {
@@ -92,7 +98,10 @@ public sealed class Replayer
                 engine.Kick(now);
             }
         }
-        _core.Dispose();
+        foreach (var gateway in _gateways)
+        {
+            gateway.Dispose();
+        }
         _observer.OnEnd(_lastEnd - (_firstArrival ?? TimeSpan.Zero), _decisions, [.. _engines.Select(engine => engine.Totals())]);
     }
 
@@ -123,17 +132,38 @@ public sealed class Replayer
             return null;
         }
         // While requests are on their way the clock also stops for timers, scrapes and samples.
-        return Earlier(Earlier(next, _time.NextDue), Earlier(_nextScrape, _nextSample));
+        return Earlier(Earlier(Earlier(next, _time.NextDue), Earlier(_nextScrape, _nextSample)), _nextExchange);
+    }
+
+    // One gateway after the other, evenly over the interval: nobody's clocks agree.
+    private void Exchange(TimeSpan now, CancellationToken cancellationToken)
+    {
+        while (_nextExchange <= now)
+        {
+            _gateways[_exchanging].Exchange(cancellationToken);
+            _exchanging = (_exchanging + 1) % _gateways.Length;
+            // After a pause in which nothing ran there is nothing to make up for.
+            _nextExchange = now + _exchangeInterval;
+        }
+    }
+
+    private void Scrape()
+    {
+        foreach (var engine in _engines)
+        {
+            var report = engine.Report(_time.GetTimestamp(), _settings.Room);
+            foreach (var gateway in _gateways)
+            {
+                gateway.Views[engine.Index].Observe(report);
+            }
+        }
     }
 
     private void Observe(TimeSpan now)
     {
         if (_nextScrape <= now)
         {
-            foreach (var engine in _engines)
-            {
-                engine.View!.Observe(engine.Report(_time.GetTimestamp(), _settings.Room));
-            }
+            Scrape();
             _nextScrape = now + _settings.ScrapeInterval;
         }
         if (_nextSample <= now)
@@ -142,7 +172,7 @@ public sealed class Replayer
             {
                 _observer.OnSample(engine.Sample(now));
             }
-            _observer.OnQueue(new QueueSample(now, Enum.GetValues<PriorityClass>().Sum(_pool.Dispatcher.Waiting)));
+            _observer.OnQueue(new QueueSample(now, _gateways.Sum(gateway => gateway.Waiting)));
             _nextSample = now + _settings.SampleInterval;
         }
     }
@@ -172,11 +202,12 @@ public sealed class Replayer
             }, row, now);
             return;
         }
+        var gateway = _gateways[_gateways.Length > 1 ? _spread.Next(_gateways.Length) : 0];
         var request = _factory.Request(row);
-        var estimate = _core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, _pool.Pool.ContextTokens);
-        var flight = new Flight(row, request, estimate, now);
+        var estimate = gateway.Core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, gateway.Pool.Pool.ContextTokens);
+        var flight = new Flight(row, request, estimate, now) { Gateway = gateway };
         _inFlight++;
-        _pool.Dispatcher.Enter(request, estimate, Constraints.None, result => Decided(flight, result));
+        gateway.Pool.Dispatcher.Enter(request, estimate, Constraints.None, result => Decided(flight, result));
     }
 
     private void Decided(Flight flight, AdmissionResult result)
@@ -202,7 +233,7 @@ public sealed class Replayer
         flight.AdmittedAt = _time.Now;
         flight.PrefixHitTokens = result.PrefixHitTokens;
         flight.PrefixHitAge = result.PrefixHitAge;
-        var engine = _bySlot[reservation.Replica.Slot];
+        var engine = _engines[flight.Gateway.EngineOf(reservation)];
         flight.ReplicaIndex = engine.Index;
         engine.Submit(flight, _factory.EngineRequest(row));
     }
@@ -247,10 +278,10 @@ public sealed class Replayer
         flight.Reservation!.Replica.OnSuccess();
         flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
         flight.Reservation.Dispose();
-        _core.Learner.OnCompleted(Completed(flight, now));
-        _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+        flight.Gateway.Core.Learner.OnCompleted(Completed(flight, now));
+        flight.Gateway.Pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
         flight.Request.Body.Sketch?.Return();
-        _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
+        flight.Gateway.Pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
         End(new RequestResult
         {
             Outcome = ReplayOutcome.Completed,
