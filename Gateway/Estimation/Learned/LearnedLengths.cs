@@ -28,14 +28,14 @@ public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearne
     public string Name { get; }
 
     /// <summary>The linear model alone.</summary>
-    public static LearnedLengths Linear(EstimationOptions options) => new("linear", options, (LengthExperts.Linear, new LinearExpert(1)));
+    public static LearnedLengths Linear(EstimationOptions options) => new("linear", options, (LengthExperts.Linear, new LinearExpert()));
 
     /// <summary>The neighbours alone.</summary>
     public static LearnedLengths Neighbours(EstimationOptions options) => new("neighbours", options, (LengthExperts.Neighbours, new NeighbourExpert()), (LengthExperts.Median, new MedianExpert()));
 
     /// <summary>Every expert, each as far as it is right.</summary>
     public static LearnedLengths Ensemble(EstimationOptions options) => new("ensemble", options,
-        (LengthExperts.Median, new MedianExpert()), (LengthExperts.Linear, new LinearExpert(1)), (LengthExperts.Hint, new HintExpert()));
+        (LengthExperts.Median, new MedianExpert()), (LengthExperts.Linear, new LinearExpert()), (LengthExperts.Hint, new HintExpert()));
 
     public LengthDistribution Predict(InferenceRequest request, string model)
     {
