@@ -37,13 +37,15 @@ internal sealed class LinearExpert : ILengthExpert
 
     public void Learn(FeatureRow row, LengthKey key, double logLength, double weight)
     {
-        Step(row.Buckets, row.Values, PlaceOf(logLength, key.Lengths.Published), (float)weight);
-        _store.Add(row, key, logLength, (float)weight);
+        var place = (float)PlaceOf(logLength, key.Lengths.Published);
+        Step(row.Buckets, row.Values, place, (float)weight);
+        // The place is kept, not the length: what the answer was among its own holds when the key's lengths have moved on, or the key is forgotten.
+        _store.Add(row, place, (float)weight);
         var left = MaxFeatures - row.Buckets.Length;
         for (var i = 0; i < Replays && left > 0; i++)
         {
             var again = _store.Draw();
-            Step(again.Buckets, again.Values, PlaceOf(again.LogLength, again.Key.Lengths.Published), again.Weight);
+            Step(again.Buckets, again.Values, again.Target, again.Weight);
             left -= again.Buckets.Length;
         }
     }
@@ -90,9 +92,9 @@ internal sealed class LinearExpert : ILengthExpert
         return sum;
     }
 
-    private void Step(ReadOnlySpan<uint> buckets, ReadOnlySpan<float> values, double target, float share)
+    private void Step(ReadOnlySpan<uint> buckets, ReadOnlySpan<float> values, float target, float share)
     {
-        var error = Math.Clamp((float)target - Dot(buckets, values), -MostError, MostError) * share;
+        var error = Math.Clamp(target - Dot(buckets, values), -MostError, MostError) * share;
         for (var i = 0; i < buckets.Length; i++)
         {
             var slope = error * values[i];

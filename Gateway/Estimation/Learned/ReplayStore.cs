@@ -1,6 +1,6 @@
 namespace Gateway.Estimation.Learned;
 
-/// <summary>Answers to learn from again: hashed features and lengths of the newest ones, in bounded memory. Used by one thread.</summary>
+/// <summary>Answers to learn from again: hashed features and targets of the newest ones, in bounded memory. Used by one thread.</summary>
 internal sealed class ReplayStore
 {
     /// <summary>Most answers.</summary>
@@ -28,7 +28,7 @@ internal sealed class ReplayStore
     private long _oldest;
     private long _end;
 
-    private readonly record struct Answer(long Start, int Length, LengthKey Key, float LogLength, float Weight);
+    private readonly record struct Answer(long Start, int Length, float Target, float Weight);
 
     /// <summary>An answer as it was learned from.</summary>
     public readonly ref struct Row
@@ -37,14 +37,12 @@ internal sealed class ReplayStore
 
         public ReadOnlySpan<float> Values { get; init; }
 
-        public LengthKey Key { get; init; }
-
-        public float LogLength { get; init; }
+        public float Target { get; init; }
 
         public float Weight { get; init; }
     }
 
-    public void Add(FeatureRow row, LengthKey key, double logLength, float weight)
+    public void Add(FeatureRow row, float target, float weight)
     {
         var length = Math.Min(row.Buckets.Length, MaxFeatures);
         Grow(length);
@@ -53,7 +51,7 @@ internal sealed class ReplayStore
             var value = (uint)Math.Clamp((int)MathF.Round((row.Values[i] + Largest) / Step), 0, (1 << ValueBits) - 1);
             _features[(_end + i) & (_features.Length - 1)] = (row.Buckets[i] << ValueBits) | value;
         }
-        _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, key, (float)logLength, weight);
+        _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, target, weight);
         _newest++;
         _end += length;
         while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > _features.Length)
@@ -77,8 +75,7 @@ internal sealed class ReplayStore
         {
             Buckets = _buckets.AsSpan(0, answer.Length),
             Values = _values.AsSpan(0, answer.Length),
-            Key = answer.Key,
-            LogLength = answer.LogLength,
+            Target = answer.Target,
             Weight = answer.Weight,
         };
     }
