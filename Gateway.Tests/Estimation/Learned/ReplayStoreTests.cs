@@ -18,13 +18,13 @@ public sealed class ReplayStoreTests
         row.Fill(CorePool.Request(), keys.Everybody, keys.Everybody);
         for (var i = 0; i < answers; i++)
         {
-            store.Add(row, target: i, weight: 1);
+            store.Add(row, key: 5, logLength: i, weight: 1);
         }
         var seen = new int[answers];
 
         for (var i = 0; i < 20 * answers; i++)
         {
-            seen[(int)store.Draw().Target]++;
+            seen[(int)store.Draw().LogLength]++;
         }
 
         Assert.All(seen, times => Assert.InRange(times, 17, 23));
@@ -37,12 +37,12 @@ public sealed class ReplayStoreTests
         var keys = new LengthKeys(new EstimationOptions());
         var row = new FeatureRow();
         row.Fill(CorePool.Request(), keys.Everybody, keys.Everybody);
-        store.Add(row, target: 3, weight: 0.5f);
+        store.Add(row, key: 5, logLength: 3, weight: 0.5f);
 
         var again = store.Draw();
 
         Assert.Equal(row.Buckets.ToArray(), again.Buckets.ToArray());
         Assert.All(row.Values.ToArray().Zip(again.Values.ToArray()), pair => Assert.Equal(pair.First, pair.Second, 0.001f));
-        Assert.Equal((3f, 0.5f), (again.Target, again.Weight));
+        Assert.Equal((5ul, 3f, 0.5f), (again.Key, again.LogLength, again.Weight));
     }
 }

@@ -2,7 +2,7 @@ namespace Gateway.Estimation.Learned;
 
 /// <summary>A linear model over hashed features of the place that an answer takes among its key's, learned by AdaGrad with some older answers seen again each time.</summary>
 /// <remarks>Readers may see a weight while it is written: a float is written whole, and a moment's older one is as good.</remarks>
-internal sealed class LinearExpert : ILengthExpert
+internal sealed class LinearExpert(LengthKeys keys) : ILengthExpert
 {
     private const float Rate = 0.2f;
 
@@ -37,15 +37,17 @@ internal sealed class LinearExpert : ILengthExpert
 
     public void Learn(FeatureRow row, LengthKey key, double logLength, double weight)
     {
-        var place = (float)PlaceOf(logLength, key.Lengths.Published);
-        Step(row.Buckets, row.Values, place, (float)weight);
-        // The place is kept, not the length: what the answer was among its own holds when the key's lengths have moved on, or the key is forgotten.
-        _store.Add(row, place, (float)weight);
+        Step(row.Buckets, row.Values, PlaceOf(logLength, key), (float)weight);
+        _store.Add(row, key.Id, (float)logLength, (float)weight);
         var left = MaxFeatures - row.Buckets.Length;
         for (var i = 0; i < Replays && left > 0; i++)
         {
             var again = _store.Draw();
-            Step(again.Buckets, again.Values, again.Target, again.Weight);
+            // By its place among what the key knows by now; of a forgotten key nothing is known.
+            if (keys.Known(again.Key) is { } known)
+            {
+                Step(again.Buckets, again.Values, PlaceOf(again.LogLength, known), again.Weight);
+            }
             left -= again.Buckets.Length;
         }
     }
@@ -76,8 +78,11 @@ internal sealed class LinearExpert : ILengthExpert
     }
 
     // The median stands at 0.
-    private static double PlaceOf(double logLength, LengthHistogram lengths) =>
-        (0.5 - lengths.Survival(Math.Exp(logLength) - 1)) * WholeWay * lengths.RootSpread;
+    private static float PlaceOf(double logLength, LengthKey key)
+    {
+        var lengths = key.Lengths.Published;
+        return (float)((0.5 - lengths.Survival(Math.Exp(logLength) - 1)) * WholeWay * lengths.RootSpread);
+    }
 
     private static double LogLengthAt(double place, LengthHistogram lengths) =>
         Math.Log(1 + lengths.Quantile(Math.Clamp(0.5 + (place / (WholeWay * lengths.RootSpread)), Edge, 1 - Edge)));

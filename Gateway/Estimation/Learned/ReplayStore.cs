@@ -1,6 +1,6 @@
 namespace Gateway.Estimation.Learned;
 
-/// <summary>Answers to learn from again: hashed features and targets of the newest ones, in bounded memory. Used by one thread.</summary>
+/// <summary>Answers to learn from again: hashed features and lengths of the newest ones, in bounded memory. Used by one thread.</summary>
 internal sealed class ReplayStore
 {
     /// <summary>Most answers.</summary>
@@ -28,7 +28,7 @@ internal sealed class ReplayStore
     private long _oldest;
     private long _end;
 
-    private readonly record struct Answer(long Start, int Length, float Target, float Weight);
+    private readonly record struct Answer(long Start, int Length, ulong Key, float LogLength, float Weight);
 
     /// <summary>An answer as it was learned from.</summary>
     public readonly ref struct Row
@@ -37,12 +37,15 @@ internal sealed class ReplayStore
 
         public ReadOnlySpan<float> Values { get; init; }
 
-        public float Target { get; init; }
+        /// <summary>Id of its key, which may be forgotten by now.</summary>
+        public ulong Key { get; init; }
+
+        public float LogLength { get; init; }
 
         public float Weight { get; init; }
     }
 
-    public void Add(FeatureRow row, float target, float weight)
+    public void Add(FeatureRow row, ulong key, float logLength, float weight)
     {
         var length = Math.Min(row.Buckets.Length, MaxFeatures);
         Grow(length);
@@ -51,7 +54,7 @@ internal sealed class ReplayStore
             var value = (uint)Math.Clamp((int)MathF.Round((row.Values[i] + Largest) / Step), 0, (1 << ValueBits) - 1);
             _features[(_end + i) & (_features.Length - 1)] = (row.Buckets[i] << ValueBits) | value;
         }
-        _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, target, weight);
+        _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, key, logLength, weight);
         _newest++;
         _end += length;
         while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > _features.Length)
@@ -75,7 +78,8 @@ internal sealed class ReplayStore
         {
             Buckets = _buckets.AsSpan(0, answer.Length),
             Values = _values.AsSpan(0, answer.Length),
-            Target = answer.Target,
+            Key = answer.Key,
+            LogLength = answer.LogLength,
             Weight = answer.Weight,
         };
     }
