@@ -64,6 +64,9 @@ public sealed class WindowAdmission(int requests) : IAdmissionRule
 /// </remarks>
 public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRule
 {
+    // The bound and the walk add up in another order: what is as close as this is walked.
+    private const double RoundingTokens = 1;
+
     public string Name => "past_future";
 
     public bool Admits(in LoadProfile load, in ReplicaRoom room)
@@ -86,11 +89,13 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
         {
             return true;
         }
-        if (inFlight.HeldTokens > limit)
+        var mayOverlap = inFlight.MayOverlap(load);
+        var least = mayOverlap ? Math.Max(0, prompt - ((double)load.Blocks.Length * load.BlockTokens)) : prompt;
+        if (inFlight.HeldTokens > limit || inFlight.PeakWithin(remaining / load.Sequences) + least > limit + RoundingTokens)
         {
             return false;
         }
-        var overlap = inFlight.Overlap(load);
+        var overlap = mayOverlap ? inFlight.Overlap(load) : default;
         var own = new Course(Math.Max(0, prompt - overlap.Tokens), remaining / load.Sequences, load.Sequences);
         return inFlight.AtEndTokens + own.HeldTokens + remaining <= limit
             || (inFlight.HeldTokens + own.HeldTokens <= limit && Peak(inFlight, own, overlap, limit) <= limit);
