@@ -60,9 +60,11 @@ internal static class DecisionCost
         using (world)
         {
             // Until the runtime has compiled what is hot.
-            Repeat(step, 2 * PerRound);
-            Thread.Sleep(500);
-            Repeat(step, PerRound);
+            for (var warmUp = 0; warmUp < 4; warmUp++)
+            {
+                Repeat(step, 2 * PerRound);
+                Thread.Sleep(200);
+            }
             var (least, bytes) = (TimeSpan.MaxValue, 0L);
             for (var round = 0; round < Rounds; round++)
             {
