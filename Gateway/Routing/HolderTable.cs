@@ -86,11 +86,9 @@ public sealed class HolderTable
         Touch(key, slot, 0, now);
     }
 
-    /// <summary>Words of 64 bits that hold a bit for every slot.</summary>
-    public int Words => _directory.Words;
-
-    /// <summary>Fills in who holds a key: a bit per slot, <see cref="Words"/> of them.</summary>
-    public void Holders(ulong key, Span<ulong> holders) => _directory.Holders(key, holders, _entries);
+    /// <summary>Raises the reach of every slot that holds a key and whose reach is <paramref name="depth"/> to one more.</summary>
+    /// <returns>Whether there was any.</returns>
+    public bool Advance(ulong key, int depth, Span<int> reach) => _directory.Advance(key, depth, reach, _entries);
 
     /// <summary>A slot that holds a key; null: nobody.</summary>
     public int? AnyHolder(ulong key) => _directory.OtherThan(key, None, _entries);
@@ -118,7 +116,7 @@ public sealed class HolderTable
     public bool Expire(int slot, long notBefore)
     {
         var isAny = false;
-        while (slot < _slots.Length && _slots[slot].Count > 0 && _slots[slot].OldestUsedAt < notBefore)
+        while (slot < _slots.Length && _slots[slot].Count > 0 && _entries[_slots[slot].Oldest].UsedAt < notBefore)
         {
             Remove(_slots[slot].Oldest);
             isAny = true;
@@ -195,7 +193,7 @@ public sealed class HolderTable
         (_entries[entry].Newer, _entries[entry].Older) = (None, slot.Newest);
         if (slot.Count++ == 0)
         {
-            (slot.Oldest, slot.OldestUsedAt) = (entry, _entries[entry].UsedAt);
+            slot.Oldest = entry;
             _busySlots++;
         }
         else
@@ -221,7 +219,7 @@ public sealed class HolderTable
         }
         if (older == None)
         {
-            (slot.Oldest, slot.OldestUsedAt) = (newer, newer == None ? 0 : _entries[newer].UsedAt);
+            slot.Oldest = newer;
         }
         else
         {
@@ -278,9 +276,6 @@ public sealed class HolderTable
     {
         public int Newest;
         public int Oldest;
-
-        // Asked of every holder at every look: its entry may be anywhere in memory.
-        public long OldestUsedAt;
         public int Count;
         public long Tokens;
     }

@@ -94,23 +94,26 @@ internal sealed class KeyDirectory
         }
     }
 
-    /// <summary>Words of 64 bits that hold a bit for every slot.</summary>
-    public int Words => _words;
-
-    /// <summary>Fills in who holds a key: a bit per slot.</summary>
-    public void Holders(ulong key, Span<ulong> holders, Holding[] entries)
+    public bool Advance(ulong key, int depth, Span<int> reach, Holding[] entries)
     {
+        var isAny = false;
         var found = Find(key, entries, out _);
-        if (found < None)
-        {
-            _sets.AsSpan(SetOf(found) * _words, _words).CopyTo(holders);
-            return;
-        }
-        holders.Clear();
         for (var entry = found; entry > None; entry = entries[entry].NextHolder)
         {
-            holders[entries[entry].Slot / SlotsPerWord] |= 1UL << (entries[entry].Slot % SlotsPerWord);
+            isAny |= Raise(entries[entry].Slot, depth, reach);
         }
+        if (found < None)
+        {
+            var set = _sets.AsSpan(SetOf(found) * _words, _words);
+            for (var word = 0; word < set.Length; word++)
+            {
+                for (var left = set[word]; left != 0; left &= left - 1)
+                {
+                    isAny |= Raise((word * SlotsPerWord) + System.Numerics.BitOperations.TrailingZeroCount(left), depth, reach);
+                }
+            }
+        }
+        return isAny;
     }
 
     /// <summary>A holder that is not a given slot; null: none.</summary>
@@ -136,6 +139,16 @@ internal sealed class KeyDirectory
             }
         }
         return null;
+    }
+
+    private static bool Raise(int slot, int depth, Span<int> reach)
+    {
+        if (reach[slot] != depth)
+        {
+            return false;
+        }
+        reach[slot] = depth + 1;
+        return true;
     }
 
     // What a bucket says: the first holding of a chain, none, or below that a set.

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Gateway.Estimation;
 using Gateway.Replicas;
 using Gateway.Requests;
@@ -19,7 +18,6 @@ public sealed class PrefixIndex
     private readonly HolderTable _sessions;
     private readonly CacheBelief _belief = new();
     private int[] _reach = [];
-    private ulong[] _holders = [];
     private ulong _unnamed;
 
     /// <param name="maxBytes">Memory for blocks and sessions together.</param>
@@ -191,15 +189,16 @@ public sealed class PrefixIndex
         {
             _reach = new int[_blocks.Slots];
         }
-        if (_holders.Length < 2 * _blocks.Words)
-        {
-            _holders = new ulong[2 * _blocks.Words];
-        }
         bool isAny, isAnew;
         do
         {
-            isAny = ReachLocked(blocks);
-            isAnew = false;
+            Array.Clear(_reach);
+            var depth = 0;
+            while (depth < blocks.Length && _blocks.Advance(blocks[depth], depth, _reach))
+            {
+                depth++;
+            }
+            (isAny, isAnew) = (depth > 0, false);
             for (var slot = 0; isAny && slot < _reach.Length; slot++)
             {
                 isAnew |= _reach[slot] > 0 && _blocks.Expire(slot, notBefore);
@@ -207,37 +206,6 @@ public sealed class PrefixIndex
         }
         while (isAnew);
         return isAny;
-    }
-
-    // From block to block those who still hold all before it are fewer: whoever drops out has reached the depth.
-    private bool ReachLocked(ReadOnlySpan<ulong> blocks)
-    {
-        Array.Clear(_reach);
-        var left = _holders.AsSpan(0, _blocks.Words);
-        var holders = _holders.AsSpan(_blocks.Words, _blocks.Words);
-        _blocks.Holders(blocks[0], left);
-        for (var depth = 1; depth < blocks.Length && left.ContainsAnyExcept(0UL); depth++)
-        {
-            _blocks.Holders(blocks[depth], holders);
-            for (var word = 0; word < left.Length; word++)
-            {
-                SetReach(word, left[word] & ~holders[word], depth);
-                left[word] &= holders[word];
-            }
-        }
-        for (var word = 0; word < left.Length; word++)
-        {
-            SetReach(word, left[word], blocks.Length);
-        }
-        return _reach.AsSpan().ContainsAnyExcept(0);
-    }
-
-    private void SetReach(int word, ulong slots, int depth)
-    {
-        for (; slots != 0; slots &= slots - 1)
-        {
-            _reach[(64 * word) + BitOperations.TrailingZeroCount(slots)] = depth;
-        }
     }
 
     // An engine always computes the last token.
