@@ -84,7 +84,7 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
         // Of the others' answers nothing is known but their number: half of what this one is expected to take is still to come for each.
         var limit = (share * capacity) - room.Foreign.Tokens - (room.Foreign.Sequences * remaining / load.Sequences / 2);
         var (inFlight, prompt) = (room.InFlight, load.PromptTokens + 1);
-        // Most calls end at one of these two: looking up the blocks and walking the courses is for those between.
+        // Most calls end at one of the next two: looking up the blocks and walking the courses is for those between.
         if (inFlight.AtEndTokens + prompt + remaining <= limit)
         {
             return true;
