@@ -119,7 +119,7 @@ async function looks(browser, address) {
   await until('the dead one is shown as down', async () => await opened.locator('.card[data-health="down"] b').textContent() === 'gpu-dead');
   await until('the totals are right', async () => (await opened.textContent('#up')) === '3 of 4');
   await until('decisions come with their why', async () => /→ gpu-[abc].*(cache|cost|only replica|conversation)/.test(await opened.locator('#decisions li').first().textContent()));
-  await until('some come with their costs', async () => /Costs: gpu-[abc] [\d.]+ m?s/.test(await opened.textContent('#decisions')));
+  await until('some come with their costs', async () => /Costs: gpu-[abc] [\d.]+\sm?s/.test(await opened.textContent('#decisions')));
   await until('tenants wait under their names', async () => /nightly.*batch/.test(await opened.textContent('#tenants')));
   await until('every chart has both curves', async () => (await opened.locator('.curve').evaluateAll((curves) => curves.filter((curve) => curve.getAttribute('d')).length)) === 6);
   await until('estimates are compared', async () => /were no longer than their upper bound/.test(await opened.textContent('#estimates')));

@@ -17,7 +17,7 @@ function seconds(value) {
   return `${number >= 100 ? number.toFixed(0) : number >= 10 ? number.toFixed(1) : number.toFixed(2)} ${unit}`;
 }
 
-export const rounded = (value) => (value < 1 ? `${Number((value * 1000).toPrecision(3))} ms` : `${Number(value.toPrecision(3))} s`);
+export const rounded = (value) => (value < 1 ? `${Number((value * 1000).toPrecision(3))}\u00a0ms` : `${Number(value.toPrecision(3))}\u00a0s`);
 
 function niceCeiling(value) {
   const power = 10 ** Math.floor(Math.log10(value));
