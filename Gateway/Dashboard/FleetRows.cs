@@ -1,3 +1,4 @@
+using System.Text;
 using Gateway.Replicas;
 
 namespace Gateway.Dashboard;
@@ -33,19 +34,40 @@ internal sealed record FleetRows
     /// <param name="find">A part of the replicas' names; empty: all.</param>
     public static FleetRows Of(Fleet fleet, string? model, string find)
     {
-        var all = fleet.Pools.Where(pool => model is null || pool.Name == model)
-            .SelectMany(pool => pool.ReplicaList.Select(replica => (Model: pool.Name, Replica: replica.Snapshot()))).ToArray();
-        var found = all.Where(row => row.Replica.Id.Contains(find, StringComparison.OrdinalIgnoreCase)).ToArray();
+        var marks = new StringBuilder();
+        var (first, troubled) = (new List<(string Model, ReplicaSnapshot Replica)>(MaxRows), new List<(string Model, ReplicaSnapshot Replica)>());
+        var (replicas, up, draining, found, running) = (0, 0, 0, 0, 0);
+        foreach (var pool in fleet.Pools.Where(pool => model is null || pool.Name == model))
+        {
+            foreach (var replica in pool.ReplicaList)
+            {
+                var now = replica.Snapshot();
+                replicas++;
+                up += now.AcceptsWork ? 1 : 0;
+                draining += now.Health == ReplicaHealth.Draining ? 1 : 0;
+                running += now.RunningRequests;
+                if (replicas <= MaxMarks)
+                {
+                    AddMark(marks, now);
+                }
+                if (now.Id.Contains(find, StringComparison.OrdinalIgnoreCase))
+                {
+                    found++;
+                    AddWithin(first, pool.Name, now);
+                    AddWithin(now.AcceptsWork ? null : troubled, pool.Name, now);
+                }
+            }
+        }
         return new FleetRows
         {
             // In the order of the configuration, so that nothing jumps; where that is too much, whoever is in trouble first.
-            Rows = [.. found.Length <= MaxRows ? found : found.OrderBy(row => row.Replica.AcceptsWork).Take(MaxRows)],
-            Marks = string.Concat(all.Take(MaxMarks).Select(row => MarkOf(row.Replica))),
-            Replicas = all.Length,
-            Up = all.Count(row => row.Replica.AcceptsWork),
-            Draining = all.Count(row => row.Replica.Health == ReplicaHealth.Draining),
-            Found = found.Length,
-            Running = all.Sum(row => row.Replica.RunningRequests),
+            Rows = found <= MaxRows ? first : [.. troubled.Concat(first.Where(row => row.Replica.AcceptsWork)).Take(MaxRows)],
+            Marks = marks.ToString(),
+            Replicas = replicas,
+            Up = up,
+            Draining = draining,
+            Found = found,
+            Running = running,
         };
     }
 
@@ -53,16 +75,22 @@ internal sealed record FleetRows
     public static double? FullnessOf(in ReplicaSnapshot replica) =>
         replica.Report?.KvUsage ?? (replica.CapacityTokens is { } capacity and > 0 ? Math.Min(1, replica.ReservedTokens / (double)capacity) : null);
 
-    private static string MarkOf(in ReplicaSnapshot replica)
+    private static void AddWithin(List<(string, ReplicaSnapshot)>? rows, string model, in ReplicaSnapshot replica)
     {
-        var health = replica.Health switch
+        if (rows?.Count < MaxRows)
+        {
+            rows.Add((model, replica));
+        }
+    }
+
+    private static void AddMark(StringBuilder marks, in ReplicaSnapshot replica) => marks
+        .Append(replica.Health switch
         {
             ReplicaHealth.Up => 'u',
             ReplicaHealth.Draining => 'd',
             ReplicaHealth.Suspended or ReplicaHealth.BackingOff => 'p',
             ReplicaHealth.Unknown => '?',
             _ => 'x',
-        };
-        return $"{health}{(char)('0' + (int)Math.Round(9 * (FullnessOf(replica) ?? 0)))}";
-    }
+        })
+        .Append((char)('0' + (int)Math.Round(9 * (FullnessOf(replica) ?? 0))));
 }
