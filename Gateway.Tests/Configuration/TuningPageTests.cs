@@ -15,7 +15,7 @@ public sealed partial class TuningPageTests
     public static TheoryData<string> Commands() => [.. CommandLines().Matches(Text).Select(match => match.Groups[1].Value)];
 
     [Fact]
-    public void Page_HasACommandInEverySectionThatShowsSomething() => Assert.Equal(Regex.Count(Text, "(?m)^## "), Commands().Count);
+    public void Sections_OfThePage_HaveACommandEach() => Assert.Equal(Regex.Count(Text, "(?m)^## "), Commands().Count);
 
     [Theory, MemberData(nameof(Commands))]
     public async Task Command_WithFewRequests_Runs(string command)

@@ -72,8 +72,13 @@ internal sealed class FleetProbe(EngineAccess access, INameResolver names)
         var (detected, reading) = await EngineDetector.DetectAsync(client, cancellationToken);
         var probed = new ProbedReplica
         {
-            Id = place.Id, Model = model, Options = place.Options, Detected = detected, Kind = configured == EngineKind.Auto ? detected : configured,
-            Health = reading, HasKey = client.HasKey,
+            Id = place.Id,
+            Model = model,
+            Options = place.Options,
+            Detected = detected,
+            Kind = configured == EngineKind.Auto ? detected : configured,
+            Health = reading,
+            HasKey = client.HasKey,
         };
         if (detected == EngineKind.Auto)
         {
