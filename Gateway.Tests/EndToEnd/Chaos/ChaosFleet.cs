@@ -25,6 +25,9 @@ internal sealed class ChaosFleet : INameResolver, IAsyncDisposable
     /// <summary>Those that run.</summary>
     public IEnumerable<SimulatedEngine> Running => _engines.OfType<SimulatedEngine>();
 
+    /// <summary>The host of an engine's address.</summary>
+    public static string HostOf(int index) => AddressOf(index).ToString();
+
     /// <summary>Starts all of them, on one port that is free at every address.</summary>
     public static async Task<ChaosFleet> StartAsync(int engines, SimulatedEngineOptions options)
     {

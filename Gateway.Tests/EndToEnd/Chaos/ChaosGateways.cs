@@ -77,9 +77,9 @@ internal sealed class ChaosGateways(ChaosFleet fleet, GatewayOptions options) : 
     private static string Holds(GatewayServer server)
     {
         var model = server.Core.Find(GatewayWorld.Model)!;
-        var held = model.Pool.ReplicaList.Select(replica => replica.Snapshot())
-            .Where(now => now is not { RunningRequests: 0, RunningSequences: 0, ReservedTokens: 0, QueuedPrefillTokens: 0, OutstandingTokens: 0 })
-            .Select(now => string.Create(CultureInfo.InvariantCulture, $"{now.RunningRequests} requests, {now.ReservedTokens} tokens"));
+        // Its own: what others run is still told to one that stops.
+        var held = model.Pool.ReplicaList.Select(replica => replica.Own).Where(own => own != default)
+            .Select(own => string.Create(CultureInfo.InvariantCulture, $"{own.Requests} requests, {own.ReservedTokens} tokens"));
         var waiting = Enum.GetValues<PriorityClass>().Sum(priority => model.Dispatcher.Waiting(priority));
         var tenant = server.Limits.Find("all");
         return string.Join("; ", held.Concat(waiting == 0 ? [] : [$"{waiting} wait"]).Concat(tenant is null or { Running: 0, ReservedTokens: 0 } ? [] : [$"{tenant.Running} of the tenant"]));
