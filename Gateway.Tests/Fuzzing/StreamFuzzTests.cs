@@ -143,7 +143,7 @@ public sealed class StreamFuzzTests(ITestOutputHelper output)
     private static List<string> Events(string text)
     {
         var (events, data) = (new List<string>(), (string?)null);
-        foreach (var line in text.TrimStart('\uFEFF').Replace("\r\n", "\n", StringComparison.Ordinal).Split('\n', '\r'))
+        foreach (var line in text.Replace("\r\n", "\n", StringComparison.Ordinal).Split('\n', '\r'))
         {
             if (line.Length == 0)
             {

@@ -36,8 +36,8 @@ public sealed class TraceFuzzTests(ITestOutputHelper output)
     private async Task FuzzAsync(int cases, int seed, Mutations traces)
     {
         var (read, refused) = (0, 0);
-        // The reader's buffer is 64 KiB from the start, and one of a packed file as much again; an agent's row may name blocks for its tokens in a few letters.
-        await new Fuzzer(output, seed) { FreeBytes = 512 << 10, BytesPerInputByte = 512 }.RunAsync(
+        // An agent's row names the blocks of its prompt in a few letters, and a prompt may have a hundred million tokens.
+        await new Fuzzer(output, seed) { FreeBytes = 64 << 20, BytesPerInputByte = 512 }.RunAsync(
             cases, traces.Next, (trace, chance) => Read(chance.Next(8) == 0 ? Damaged(TracePacked(trace), chance) : trace, chance), (_, result) =>
             {
                 (read, refused) = result.Problem is null ? (read + 1, refused) : (read, refused + 1);

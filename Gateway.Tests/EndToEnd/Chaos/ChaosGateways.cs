@@ -9,6 +9,7 @@ namespace Gateway.Tests.EndToEnd.Chaos;
 internal sealed class ChaosGateways(ChaosFleet fleet, GatewayOptions options) : IAsyncDisposable
 {
     private readonly List<Task> _farewells = [];
+    private double _continued;
     private GatewayServer[] _servers = [];
 
     /// <summary>Where a client may ask.</summary>
@@ -27,6 +28,7 @@ internal sealed class ChaosGateways(ChaosFleet fleet, GatewayOptions options) : 
     public async Task ReplaceAsync(int index)
     {
         var old = _servers[index];
+        _continued += await ContinuedAsync(Addresses[index]);
         _farewells.Add(FarewellAsync(old));
         Stopped++;
         _servers[index] = await OneAsync();
@@ -45,17 +47,8 @@ internal sealed class ChaosGateways(ChaosFleet fleet, GatewayOptions options) : 
         }
     }
 
-    /// <summary>The sum of a metric over the gateways that run.</summary>
-    public async Task<double> MetricAsync(string name, string labels = "")
-    {
-        var sum = 0.0;
-        foreach (var address in Addresses)
-        {
-            using var client = new HttpClient { BaseAddress = address };
-            sum += await client.MetricAsync(name, labels);
-        }
-        return sum;
-    }
+    /// <summary>Streams that another engine went on with, at all gateways up to their stop.</summary>
+    public async Task<double> ContinuedAsync() => _continued + (await Task.WhenAll(Addresses.Select(ContinuedAsync))).Sum();
 
     public async ValueTask DisposeAsync()
     {
@@ -64,6 +57,12 @@ internal sealed class ChaosGateways(ChaosFleet fleet, GatewayOptions options) : 
         {
             await server.DisposeAsync();
         }
+    }
+
+    private static async Task<double> ContinuedAsync(Uri address)
+    {
+        using var client = new HttpClient { BaseAddress = address };
+        return await client.MetricAsync("gateway_streams_continued_total", "outcome=\"continued\"");
     }
 
     private static async Task FarewellAsync(GatewayServer server)

@@ -37,6 +37,10 @@ public sealed class JsonReaderTests : IDisposable
         _reading.RefusalAs(prefix, """{"s\ud800":1,"session_id":"s","messages":[{"r\ud800ole":"user","role":"user","content":"x"}],"t\ud800ime":1}"""));
 
     [Fact]
+    public void Read_RangesBeyondThePrompt_AreNotWrittenOut() => Assert.Equal(
+        4, Assert.Single(_reading.Read("""{"session_id":"a","t_ms":0,"input_tokens":250,"output_tokens":5,"hash_ranges":[[1,3],[9,1000000],[1,1]]}""")).Blocks.Length);
+
+    [Fact]
     public void Read_BlockSizeGiven_IsTaken()
     {
         var path = _reading.Write("some.jsonl", """{"timestamp_ms":0,"input_tokens":250,"output_tokens":5,"hash_ids":[1,2,3,4]}""");
