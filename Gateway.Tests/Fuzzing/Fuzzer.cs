@@ -17,8 +17,8 @@ internal sealed class Fuzzer(ITestOutputHelper output, int seed)
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>Bytes that a case may allocate whatever its length.</summary>
-    public long FreeBytes { get; init; } = 64 << 10;
+    /// <summary>Bytes that a case may allocate whatever its length: pools may be empty.</summary>
+    public long FreeBytes { get; init; } = 512 << 10;
 
     /// <summary>Bytes that a case may allocate for each byte of its input.</summary>
     public long BytesPerInputByte { get; init; } = 32;
