@@ -14,7 +14,7 @@ public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQ
 
 /// <summary>Chooses a replica and reserves its room in one step; whoever finds none waits here. One per pool. Thread-safe.</summary>
 /// <remarks>Decisions are told outside the lock. While every replica has room nothing waits and entering is synchronous.</remarks>
-public sealed class Dispatcher : IDisposable
+public sealed partial class Dispatcher : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Pool _pool;
@@ -188,8 +188,9 @@ public sealed class Dispatcher : IDisposable
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
         var lookedAt = _time.GetTimestamp();
-        waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
-        if (_lateness.IsTooLate(waiter, plan, Now()))
+        var now = _time.GetElapsedTime(_startedAt, lookedAt);
+        waiter.ArrivedAt = ArrivalOf(waiter.Request, now);
+        if (_lateness.IsTooLate(waiter, plan, now))
         {
             return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
         }
@@ -227,7 +228,7 @@ public sealed class Dispatcher : IDisposable
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
         !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
-        : _waiting.IsFullFor(waiter, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
+        : _waiting.IsFullFor(waiter.Request, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
@@ -344,7 +345,7 @@ public sealed class Dispatcher : IDisposable
     {
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
-        var mayWait = FavouriteLines.MayWait(waiter, plan) && !_waiting.IsFullFor(waiter, plan.Queue);
+        var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && !_waiting.IsFullFor(waiter.Request, plan.Queue);
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
@@ -355,8 +356,7 @@ public sealed class Dispatcher : IDisposable
             }
             return null;
         }
-        (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate, _time.GetElapsedTime(waiter.EnteredAt));
-        return DecideLocked(waiter, placed with { EnginePriority = EnginePriorityKey.For(waiter, placed.Reservation!.Replica, plan.Order, _pool.Options.EnginePriority, _startedOn) });
+        return DecideLocked(waiter, AdmitLocked(waiter.Request, waiter.Estimate, waiter.ArrivedAt, placed, _time.GetElapsedTime(waiter.EnteredAt), plan));
     }
 
     private TimeSpan Now() => _time.GetElapsedTime(_startedAt);
