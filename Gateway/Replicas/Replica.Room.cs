@@ -98,6 +98,7 @@ public sealed partial class Replica
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
         QueuedPrefillTokens = _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens,
+        JoiningPrefillTokens = _ledger.JoiningPrefillTokens,
         OutstandingTokens = _ledger.OutstandingTokens + _peers.OutstandingTokens,
         Peers = _peers,
         Weight = _options.Weight,
