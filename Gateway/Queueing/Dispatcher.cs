@@ -26,6 +26,7 @@ public sealed class Dispatcher : IDisposable
     private readonly DrainRate _drain;
     private readonly Lateness _lateness;
     private readonly Overtaking _overtaking;
+    private readonly Seats _seats = new();
     private readonly long _startedAt;
     private readonly DateTimeOffset _startedOn;
     private readonly ITimer _retry;
@@ -89,16 +90,19 @@ public sealed class Dispatcher : IDisposable
         return waiter;
     }
 
-    /// <summary>A request that had its turn here ended: orders that keep account settle it.</summary>
-    public void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens)
+    /// <summary>More is known of what a request that had its turn here was served: orders that keep account charge the difference.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="charged">What it has been charged so far.</param>
+    /// <param name="served">What it was served; nothing where the turn was in vain.</param>
+    public void Settle(InferenceRequest request, in ServedTokens charged, in ServedTokens served)
     {
-        if (_plan().Order is not IServiceAccount account)
+        if (charged == served || _plan().Order is not IServiceAccount account)
         {
             return;
         }
         lock (_gate)
         {
-            account.OnCompleted(request, estimate, outputTokens);
+            account.Charge(request, served - charged);
         }
     }
 
@@ -188,7 +192,8 @@ public sealed class Dispatcher : IDisposable
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
         var lookedAt = _time.GetTimestamp();
-        waiter.ArrivedAt = waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now();
+        waiter.ArrivedAt = waiter.Constraints.GaveUp?.ArrivedAt
+            ?? (waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now());
         if (_lateness.IsTooLate(waiter, plan, Now()))
         {
             return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
@@ -207,7 +212,11 @@ public sealed class Dispatcher : IDisposable
         }
         waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
-        (plan.Order as IServiceAccount)?.OnEntered(waiter.Request);
+        (plan.Order as IServiceAccount)?.OnEntered(waiter.Request, isFirst: !_waiting.HasTurns);
+        if (waiter.Constraints.GaveUp is { } place)
+        {
+            (waiter.Rank, waiter.Sequence) = (place.Rank, place.Sequence);
+        }
         _waiting.Add(waiter);
         NoteCountLocked();
         ExpireLocked(waiter, plan.Queue.MaxWait);
@@ -227,7 +236,7 @@ public sealed class Dispatcher : IDisposable
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
         !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
-        : _waiting.IsFullFor(waiter, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
+        : waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
@@ -259,6 +268,7 @@ public sealed class Dispatcher : IDisposable
         {
             Waiter? next;
             AdmissionResult result;
+            Seat[]? asked = null;
             lock (_gate)
             {
                 var plan = _plan();
@@ -267,11 +277,19 @@ public sealed class Dispatcher : IDisposable
                 if (next is null)
                 {
                     ArmRetryLocked(lookedAt);
-                    return;
+                    asked = PreemptLocked(plan);
                 }
-                _waiting.TakeTurn(next, plan.Queue.ReservedShare);
-                NoteCountLocked();
-                _drain.OnTurn();
+                else
+                {
+                    _waiting.TakeTurn(next, plan.Queue.ReservedShare);
+                    NoteCountLocked();
+                    _drain.OnTurn();
+                }
+            }
+            if (next is null)
+            {
+                Array.ForEach(asked ?? [], _seats.Tell);
+                return;
             }
             next.Decided(result);
         }
@@ -323,6 +341,12 @@ public sealed class Dispatcher : IDisposable
         return null;
     }
 
+    // Nobody who waits fits: the most urgent of them may take somebody's place.
+    private Seat[]? PreemptLocked(DispatchPlan plan) =>
+        plan.Queue.Preempt != PreemptMode.Off && !_isClosed && _waiting.MostUrgent(plan.Order, Now()) is { } urgent
+            ? _seats.Ask(urgent, _overtaking.KeptFrom(urgent), plan, Now())
+            : null;
+
     private Waiter? PlaceSmallerLocked(Waiter head, DispatchPlan plan, out AdmissionResult result)
     {
         var behind = _behind.AsSpan(0, _waiting.Behind(head, _behind));
@@ -355,8 +379,13 @@ public sealed class Dispatcher : IDisposable
             }
             return null;
         }
-        (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate, _time.GetElapsedTime(waiter.EnteredAt));
-        return DecideLocked(waiter, placed with { EnginePriority = EnginePriorityKey.For(waiter, placed.Reservation!.Replica, plan.Order, _pool.Options.EnginePriority, _startedOn) });
+        var charged = (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate, placed.PrefixHitTokens, _time.GetElapsedTime(waiter.EnteredAt)) ?? default;
+        return DecideLocked(waiter, placed with
+        {
+            Charged = charged,
+            Seat = _seats.Take(waiter, placed.Reservation!, plan.Queue, Now() - waiter.ArrivedAt, _waiting.HasMoreUrgent(waiter)),
+            EnginePriority = EnginePriorityKey.For(waiter, placed.Reservation!.Replica, plan.Order, _pool.Options.EnginePriority, _startedOn),
+        });
     }
 
     private TimeSpan Now() => _time.GetElapsedTime(_startedAt);

@@ -3,6 +3,9 @@ namespace Gateway.Queueing.Orders;
 /// <summary>The table of names: a new order is one class and one line here.</summary>
 public static class QueueOrders
 {
+    // Fair by itself: under it the first come of a client goes first.
+    private const string FairByItself = "vtc";
+
     private static readonly Dictionary<string, Func<QueueOptions, IQueueOrder>> Orders = new()
     {
         ["fcfs"] = _ => new FcfsOrder(),
@@ -13,13 +16,28 @@ public static class QueueOrders
         ["larry"] = _ => new LarryOrder(),
         ["ssjf"] = _ => new SsjfOrder(),
         ["ltr"] = _ => new PromotedShortestOrder(),
-        ["vtc"] = _ => new TokenCounterOrder(),
+        [FairByItself] = _ => new FcfsOrder(),
         ["mlfq"] = options => new AttainedServiceOrder(options.OldestFirstAfter),
     };
 
     /// <summary>Names that <c>queue.order</c> takes.</summary>
     public static IReadOnlyCollection<string> Names => Orders.Keys;
 
+    /// <param name="options">Names and numbers.</param>
+    /// <param name="prefixes">What the replicas are believed to hold.</param>
     /// <exception cref="KeyNotFoundException">An unknown name: the loader should have refused it.</exception>
-    public static IQueueOrder Create(QueueOptions options) => Orders[options.Order](options);
+    public static IQueueOrder Create(QueueOptions options, IPrefixSight prefixes)
+    {
+        var order = Orders[options.Order](options);
+        var rescued = options.Rescue == RescueMode.Promotion ? new PromotingOrder(order, options.OldestFirstAfter) : order;
+        return FairnessOf(options) switch
+        {
+            FairnessMode.Vtc => new TokenCounterOrder(rescued, options.FairnessQuantumTokens),
+            FairnessMode.Dlpm => new DeficitOrder(rescued, options.FairnessQuantumTokens, prefixes, options.OldestFirstAfter),
+            _ => rescued,
+        };
+    }
+
+    /// <summary>How clients share the turns: as asked, or as the order does by itself.</summary>
+    public static FairnessMode FairnessOf(QueueOptions options) => options.Order == FairByItself ? FairnessMode.Vtc : options.Fairness;
 }
