@@ -352,7 +352,8 @@ public sealed class Dispatcher : IDisposable
         var behind = _behind.AsSpan(0, _waiting.Behind(head, _behind));
         foreach (var waiter in behind)
         {
-            if (waiter != head && Overtaking.IsSmaller(waiter, head) && TryPlaceLocked(waiter, plan) is { } placed)
+            var mayPass = waiter != head && Overtaking.IsSmaller(waiter, head) && (plan.Order as IFairOrder)?.MayPass(waiter, head) != false;
+            if (mayPass && TryPlaceLocked(waiter, plan) is { } placed)
             {
                 head.OvertakenAt ??= Now();
                 result = placed;

@@ -25,6 +25,13 @@ public interface IQueueSelector
     int Select(ReadOnlySpan<Waiter> waiting, TimeSpan now);
 }
 
+/// <summary>An order that shares the turns among clients. Called under the dispatcher's lock.</summary>
+public interface IFairOrder
+{
+    /// <summary>Whether a request may take room that another, whose turn it is, cannot use: only as far as its client's share goes.</summary>
+    bool MayPass(Waiter passing, Waiter passed);
+}
+
 /// <summary>An order under which a request could be overtaken for ever: after some time the oldest goes first.</summary>
 public interface IBoundedOvertaking
 {

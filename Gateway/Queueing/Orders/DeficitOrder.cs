@@ -20,7 +20,7 @@ public interface IPrefixSight
 /// arXiv 2501.14312. Its credit is kept as what was served per unit of weight against the end of the round, which is the same with one number for all: clients
 /// whose count is below it are served. Between two clients that wait all the time the difference stays below a quantum and the largest charge of one turn.
 /// </remarks>
-public sealed class DeficitOrder(IQueueOrder within, double quantumTokens, IPrefixSight prefixes, TimeSpan longestWait) : IQueueOrder, IQueueSelector, IServiceAccount
+public sealed class DeficitOrder(IQueueOrder within, double quantumTokens, IPrefixSight prefixes, TimeSpan longestWait) : IQueueOrder, IQueueSelector, IServiceAccount, IFairOrder
 {
     // A look at the cache costs a walk along the prompt: beyond these, those who came later are not compared.
     private const int MostCompared = 64;
@@ -72,6 +72,8 @@ public sealed class DeficitOrder(IQueueOrder within, double quantumTokens, IPref
         (within as IServiceAccount)?.OnTurn(request, estimate, cachedTokens, waited);
         return _served.OnTurn(request, estimate, cachedTokens);
     }
+
+    public bool MayPass(Waiter passing, Waiter passed) => IsWithinShare(passing);
 
     public void Charge(InferenceRequest request, in ServedTokens difference) => _served.Charge(request, difference);
 
