@@ -213,14 +213,14 @@ public sealed class QueueOrderTests : IDisposable
             Enter($"c{i}", 20, CorePool.Cost(100, 50), tenant: 2);
         }
 
-        // The newcomer starts at the last turn's counter, 1800, a turn below the other's 2000.
-        Assert.Equal("c1 b1 c2 b2 c3 b3", Schedule(at: 21));
+        // Nobody waited before: what the other took then is forgotten, and both start at its 2000.
+        Assert.Equal("b1 c1 b2 c2 b3 c3", Schedule(at: 21));
     }
 
     [Fact]
     public void Select_ByVtcWithAnswersShorterThanExpected_GivesBackTheRest()
     {
-        _order = new TokenCounterOrder(new FcfsOrder());
+        _order = new TokenCounterOrder(new FcfsOrder(), burstTokens: 100);
         Enter("a1", 0, CorePool.Cost(100, 50), tenant: 1);
         Enter("b1", 1, CorePool.Cost(100, 50), tenant: 2);
         Schedule(at: 2);

@@ -48,7 +48,7 @@ public sealed class ReplayPolicyTests
     [InlineData("sal/lifo", "No order is called 'lifo'", "fcfs")]
     [InlineData("sal/fcfs/always", "No admission is called 'always'", "past_future")]
     [InlineData("sal/fcfs/none/psychic", "No lengths is called 'psychic'", "oracle")]
-    [InlineData("sal/fcfs/none/mean/more", "more than the four parts", "routing/order/admission/lengths")]
+    [InlineData("sal/fcfs/none/mean/off/more", "more than the five parts", "routing/order/admission/lengths/preempt")]
     [InlineData("default/sjf", "takes no further parts", "default")]
     [InlineData("sal/fcfs/window:0", "'window:0'", "1 to 100000")]
     [InlineData("sal/fcfs/window:2.5", "'window:2.5'", "whole number")]

@@ -14,7 +14,7 @@ public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQ
 
 /// <summary>Chooses a replica and reserves its room in one step; whoever finds none waits here. One per pool. Thread-safe.</summary>
 /// <remarks>Decisions are told outside the lock. While every replica has room nothing waits and entering is synchronous.</remarks>
-public sealed class Dispatcher : IDisposable
+public sealed partial class Dispatcher : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Pool _pool;
@@ -90,57 +90,12 @@ public sealed class Dispatcher : IDisposable
         return waiter;
     }
 
-    /// <summary>More is known of what a request that had its turn here was served: orders that keep account charge the difference.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="charged">What it has been charged so far.</param>
-    /// <param name="served">What it was served; nothing where the turn was in vain.</param>
-    public void Settle(InferenceRequest request, in ServedTokens charged, in ServedTokens served)
-    {
-        if (charged == served || _plan().Order is not IServiceAccount account)
-        {
-            return;
-        }
-        lock (_gate)
-        {
-            account.Charge(request, served - charged);
-        }
-    }
-
     /// <summary>Refuses whoever enters from now on; those who wait keep their turn.</summary>
     public void Close()
     {
         lock (_gate)
         {
             _isClosed = true;
-        }
-    }
-
-    /// <summary>What would be decided about a request now, and why; nothing is placed.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="estimate">What it is expected to cost.</param>
-    public Explanation Explain(InferenceRequest request, in RequestEstimate estimate)
-    {
-        var waiter = new Waiter(this, request, estimate, Constraints.None, static _ => { });
-        lock (_gate)
-        {
-            var plan = _plan();
-            waiter.ArrivedAt = Now();
-            waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
-            var candidates = _placer.Explain(request, estimate, plan);
-            var best = Explanation.BestOf(candidates);
-            var hasTurn = !_waiting.HasTurns && best is { } index && candidates[index].HasRoom;
-            var hold = hasTurn ? HoldReason.None : HoldLocked(waiter);
-            var ahead = _waiting.CountAhead(waiter, plan.Order);
-            return new Explanation
-            {
-                Refusal = RefusalLocked(waiter, plan),
-                Hold = hold,
-                Ahead = ahead,
-                Rank = waiter.Rank,
-                WaitSeconds = hold == HoldReason.None ? 0 : _drain.SecondsPerTurn is > 0 and var perTurn ? (ahead + 1) * perTurn : null,
-                Candidates = candidates,
-                Best = best,
-            };
         }
     }
 
@@ -239,11 +194,6 @@ public sealed class Dispatcher : IDisposable
         : waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
 
-    private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
-        _isClosed ? AdmissionOutcome.RejectedShuttingDown
-        : _lateness.IsTooLate(waiter, plan, Now()) ? AdmissionOutcome.DeadlineExceeded
-        : NoPlaceLocked(waiter, plan);
-
     private void OnPatienceOver(Waiter waiter)
     {
         lock (_gate)
@@ -340,12 +290,6 @@ public sealed class Dispatcher : IDisposable
         result = default;
         return null;
     }
-
-    // Nobody who waits fits: the most urgent of them may take somebody's place.
-    private Seat[]? PreemptLocked(DispatchPlan plan) =>
-        plan.Queue.Preempt != PreemptMode.Off && !_isClosed && _waiting.MostUrgent(plan.Order, Now()) is { } urgent
-            ? _seats.Ask(urgent, _overtaking.KeptFrom(urgent), plan, Now())
-            : null;
 
     private Waiter? PlaceSmallerLocked(Waiter head, DispatchPlan plan, out AdmissionResult result)
     {

@@ -43,7 +43,7 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
 
     /// <summary>Reads one policy.</summary>
     /// <param name="text">A preset, or up to five parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>, <c>off</c>.
-    /// A colon and a number may follow the names <c>boost</c>, <c>window</c>, <c>past_future</c>, <c>dlpm</c> and <c>continue</c>; one and an estimator's name <c>learned</c>.
+    /// A colon and a number may follow the names <c>boost</c>, <c>window</c>, <c>past_future</c> and <c>continue</c>, one of tokens a fairness; one and an estimator's name <c>learned</c>.
     /// Before the order may stand a fairness, after it a rescue, as in <c>vtc+sjf+promotion</c>.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
     /// <returns>Null when there is a problem.</returns>
@@ -69,7 +69,9 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             WindowRequests = admission == "window" ? (int?)Number(amount) : null,
             CapacityShare = admission == "past_future" ? Number(amount) : null,
             Estimator = estimator,
-            Queue = queue,
+            Fairness = queue.Fairness,
+            QuantumTokens = queue.QuantumTokens,
+            Rescue = queue.Rescue,
             Preempt = (PreemptMode)EnumWords.All(typeof(PreemptMode)).First(word => word.Key == preempt).Value,
             PreemptLimit = Number(limit),
         };
@@ -86,9 +88,9 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
         {
             Order = Order,
             BoostPerSecond = BoostPerSecond ?? Defaults.Queue.BoostPerSecond,
-            Fairness = Queue.Fairness,
-            FairnessQuantumTokens = Queue.QuantumTokens ?? Defaults.Queue.FairnessQuantumTokens,
-            Rescue = Queue.Rescue,
+            Fairness = Fairness,
+            FairnessQuantumTokens = QuantumTokens ?? Defaults.Queue.FairnessQuantumTokens,
+            Rescue = Rescue,
             Preempt = Preempt,
             PreemptLimit = PreemptLimit ?? Defaults.Queue.PreemptLimit,
             CapacityShare = CapacityShare ?? Defaults.Queue.CapacityShare,
@@ -125,7 +127,7 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
         ("past_future", _) => $"'{name}:{number}': the share of the KV room is a number from 0.05 to 2, such as past_future:0.95.",
         ("window", _) => $"'{name}:{number}': the window is a whole number of requests from 1 to 100000, such as window:36.",
         ("continue", _) => $"'{name}:{number}': the share of an answer's expected length is a number from 0 to 1, such as continue:0.8.",
-        _ => $"'{name}:{number}': {name} takes no number; boost, window, past_future, dlpm and continue do.",
+        _ => $"'{name}:{number}': {name} takes no number; boost, window, past_future and continue do.",
     };
 
     private static double? Number(string? text) =>

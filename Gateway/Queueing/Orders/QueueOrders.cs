@@ -3,9 +3,6 @@ namespace Gateway.Queueing.Orders;
 /// <summary>The table of names: a new order is one class and one line here.</summary>
 public static class QueueOrders
 {
-    // Fair by itself: under it the first come of a client goes first.
-    private const string FairByItself = "vtc";
-
     private static readonly Dictionary<string, Func<QueueOptions, IQueueOrder>> Orders = new()
     {
         ["fcfs"] = _ => new FcfsOrder(),
@@ -16,7 +13,9 @@ public static class QueueOrders
         ["larry"] = _ => new LarryOrder(),
         ["ssjf"] = _ => new SsjfOrder(),
         ["ltr"] = _ => new PromotedShortestOrder(),
-        [FairByItself] = _ => new FcfsOrder(),
+        // Fair by themselves: of one client's requests the first come goes first.
+        ["vtc"] = _ => new FcfsOrder(),
+        ["dlpm"] = _ => new FcfsOrder(),
         ["mlfq"] = options => new AttainedServiceOrder(options.OldestFirstAfter),
     };
 
@@ -39,5 +38,10 @@ public static class QueueOrders
     }
 
     /// <summary>How clients share the turns: as asked, or as the order does by itself.</summary>
-    public static FairnessMode FairnessOf(QueueOptions options) => options.Order == FairByItself ? FairnessMode.Vtc : options.Fairness;
+    public static FairnessMode FairnessOf(QueueOptions options) => options.Order switch
+    {
+        "vtc" => FairnessMode.Vtc,
+        "dlpm" => FairnessMode.Dlpm,
+        _ => options.Fairness,
+    };
 }
