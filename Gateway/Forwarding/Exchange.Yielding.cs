@@ -47,11 +47,17 @@ public sealed partial class Exchange
     /// <summary>An answer that is about to begin does not where its place was asked for meanwhile.</summary>
     private AttemptResult Begun(in AttemptResult result)
     {
-        if (result.Response is null || _seat is not { } seat || seat.TryBegin(result.MayYield))
+        if (_seat is not { } seat || result.Failure is { Kind: FailureKind.ClientGone or FailureKind.ClientFault })
         {
             return result;
         }
-        result.Response.Dispose();
+        // However the attempt ended that was stopped for it: it is no fault of the replica.
+        var isTaken = result.Response is null ? seat.IsAsked : !seat.TryBegin(result.MayYield);
+        if (!isTaken)
+        {
+            return result;
+        }
+        result.Response?.Dispose();
         return Failed(new AttemptFailure(FailureKind.Preempted));
     }
 

@@ -29,7 +29,7 @@ internal sealed class ClassQueues
     public void Add(Waiter waiter)
     {
         // One that comes back from its favourite's line keeps its place.
-        waiter.Sequence = waiter.Sequence == 0 ? ++_sequence : waiter.Sequence;
+        Number(waiter);
         if (waiter.Constraints.PinnedSlot is not null)
         {
             _pinned.Add(waiter);
@@ -42,6 +42,9 @@ internal sealed class ClassQueues
         Count++;
         Bytes += waiter.Request.Body.BodyBytes;
     }
+
+    /// <summary>Gives a request its place in the order of coming, once.</summary>
+    public void Number(Waiter waiter) => waiter.Sequence = waiter.Sequence == 0 ? ++_sequence : waiter.Sequence;
 
     public void Remove(Waiter waiter)
     {

@@ -1,3 +1,4 @@
+using Gateway.Replicas;
 using Gateway.Requests;
 
 namespace Gateway.Queueing;
@@ -26,4 +27,14 @@ public sealed partial class Dispatcher
         plan.Queue.Preempt != PreemptMode.Off && !_isClosed && _waiting.MostUrgent(plan.Order, Now()) is { } urgent
             ? _seats.Ask(urgent, _overtaking.KeptFrom(urgent), plan, Now())
             : null;
+
+    private Seat? SeatLocked(Waiter waiter, LoadReservation reservation, DispatchPlan plan)
+    {
+        if (plan.Queue.Preempt == PreemptMode.Off)
+        {
+            return null;
+        }
+        _waiting.Number(waiter);
+        return _seats.Take(waiter, reservation, plan.Queue, Now() - waiter.ArrivedAt, isFavoured: _waiting.HasMoreUrgent(waiter));
+    }
 }

@@ -281,7 +281,7 @@ public sealed partial class Dispatcher : IDisposable
             {
                 continue;
             }
-            if (_overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
+            if (!_seats.AreAsked(Now()) && _overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
             {
                 return PlaceSmallerLocked(head, plan, out result);
             }
@@ -328,7 +328,7 @@ public sealed partial class Dispatcher : IDisposable
         return DecideLocked(waiter, placed with
         {
             Charged = charged,
-            Seat = _seats.Take(waiter, placed.Reservation!, plan.Queue, Now() - waiter.ArrivedAt, _waiting.HasMoreUrgent(waiter)),
+            Seat = SeatLocked(waiter, placed.Reservation!, plan),
             EnginePriority = EnginePriorityKey.For(waiter, placed.Reservation!.Replica, plan.Order, _pool.Options.EnginePriority, _startedOn),
         });
     }

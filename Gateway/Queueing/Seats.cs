@@ -26,6 +26,15 @@ internal sealed class Seats
     private long _version;
     private (Waiter? Waiter, long Version) _inVain;
 
+    /// <summary>Whether room is about to come back for an urgent request: until then nobody passes it.</summary>
+    public bool AreAsked(TimeSpan now)
+    {
+        lock (_gate)
+        {
+            return IsAwaitedLocked(now);
+        }
+    }
+
     /// <summary>Notes a request that was just placed; null: it keeps its place whatever comes.</summary>
     /// <param name="waiter">The request.</param>
     /// <param name="reservation">Its room.</param>
@@ -34,7 +43,7 @@ internal sealed class Seats
     /// <param name="isFavoured">Whether it has its turn although more urgent ones wait: to take it back would undo their share.</param>
     public Seat? Take(Waiter waiter, LoadReservation reservation, QueueOptions queue, TimeSpan waited, bool isFavoured)
     {
-        if (queue.Preempt == PreemptMode.Off || isFavoured || !MayGiveUp(waiter, queue) || waited >= queue.OldestFirstAfter)
+        if (isFavoured || !MayGiveUp(waiter, queue) || waited >= queue.OldestFirstAfter)
         {
             return null;
         }
@@ -65,7 +74,7 @@ internal sealed class Seats
         }
         lock (_gate)
         {
-            if (_seats.Count == 0 || _inVain == (urgent, _version) || (_asked.Count > 0 && now - _askedAt < Patience))
+            if (_seats.Count == 0 || _inVain == (urgent, _version) || IsAwaitedLocked(now))
             {
                 return null;
             }
@@ -146,6 +155,8 @@ internal sealed class Seats
             }
         }
     }
+
+    private bool IsAwaitedLocked(TimeSpan now) => _asked.Count > 0 && now - _askedAt < Patience;
 
     // Nobody is refused for having had to come back: who is bound to a time, or to a replica, keeps its place, and so does who is silent until its answer is whole.
     private static bool MayGiveUp(Waiter waiter, QueueOptions queue) =>

@@ -58,8 +58,8 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
         var (admission, amount) = Divided(Part(parts, 2, "none"));
         problem = parts.Length > 5 ? $"'{text}' has more than the five parts routing/order/admission/lengths/preempt."
             : parts.Length > 1 && Presets.ContainsKey(routing) ? $"'{text}': the preset {routing} takes no further parts."
-            : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? Unknown("order", order, QueueOrders.Names)
-            ?? queue.Problem ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
+            : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? queue.Problem ?? Unknown("order", order, QueueOrders.Names)
+            ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
             ?? (estimator is null ? null : lengths == "learned" ? Unknown("estimator", estimator, OutputLengthEstimators.Names) : $"'{lengths}:{estimator}': only learned takes an estimator's name.")
             ?? Unknown("preempt", preempt, EnumWords.All(typeof(PreemptMode)).Select(word => word.Key))
             ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount) ?? WrongNumber(preempt, limit);

@@ -198,10 +198,10 @@ public sealed partial class Replayer
             }, row, _time.Now);
             return;
         }
-        _decisions++;
         flight.Reservation = reservation;
         if (flight.Sent == 0)
         {
+            _decisions++;
             flight.AdmittedAt = _time.Now;
         }
         (flight.Seat, flight.IsAway) = (result.Seat, false);

@@ -18,7 +18,7 @@ public interface IPrefixSight
 /// <param name="longestWait">After this wait a client's oldest request goes before its others.</param>
 /// <remarks>
 /// arXiv 2501.14312. Its credit is kept as what was served per unit of weight against the end of the round, which is the same with one number for all: clients
-/// whose count is below it are served. Between two clients that wait all the time the difference stays below a quantum and the largest charge of one turn.
+/// whose count is below it are served. Between two clients that wait all the time the difference stays below two quanta and the largest charge of one turn.
 /// </remarks>
 public sealed class DeficitOrder(IQueueOrder within, double quantumTokens, IPrefixSight prefixes, TimeSpan longestWait) : IQueueOrder, IQueueSelector, IServiceAccount, IFairOrder
 {
@@ -59,16 +59,16 @@ public sealed class DeficitOrder(IQueueOrder within, double quantumTokens, IPref
         return waiting.IndexOf(next);
     }
 
-    // Who was away has a whole quantum, and no more.
+    // Who was away has the round before and this one, and no more; what is given back to one that waits is not lost.
     public void OnEntered(InferenceRequest request, bool isFirst)
     {
-        _served.Lift(request, _roundBegin);
+        _served.Lift(request, _roundBegin - quantumTokens);
         (within as IServiceAccount)?.OnEntered(request, isFirst);
     }
 
     public ServedTokens OnTurn(InferenceRequest request, in RequestEstimate estimate, int cachedTokens, TimeSpan waited)
     {
-        _served.Lift(request, _roundBegin);
+        _served.Lift(request, _roundBegin - quantumTokens);
         (within as IServiceAccount)?.OnTurn(request, estimate, cachedTokens, waited);
         return _served.OnTurn(request, estimate, cachedTokens);
     }

@@ -27,8 +27,10 @@ public static class QueueOrders
     /// <exception cref="KeyNotFoundException">An unknown name: the loader should have refused it.</exception>
     public static IQueueOrder Create(QueueOptions options, IPrefixSight prefixes)
     {
-        var order = Orders[options.Order](options);
-        var rescued = options.Rescue == RescueMode.Promotion ? new PromotingOrder(order, options.OldestFirstAfter) : order;
+        // Promotion takes the place of the order's own guard.
+        var rescued = options.Rescue == RescueMode.Promotion
+            ? new PromotingOrder(Orders[options.Order](options with { OldestFirstAfter = TimeSpan.MaxValue }), options.OldestFirstAfter)
+            : Orders[options.Order](options);
         return FairnessOf(options) switch
         {
             FairnessMode.Vtc => new TokenCounterOrder(rescued, options.FairnessQuantumTokens),
