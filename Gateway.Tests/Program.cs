@@ -7,6 +7,8 @@ switch (args)
 {
     case ["bench", "proxy", .. var options]:
         return await ProxyBenchmark.RunAsync(options);
+    case ["bench", "decisions", .. var options]:
+        return DecisionCost.Run(options);
     case ["bench", .. var options]:
         return BenchmarkSwitcher.FromAssembly(typeof(BenchmarkSettings).Assembly).Run(options, new BenchmarkSettings()).Any() ? 0 : 1;
     case ["backend", var port]:
@@ -14,6 +16,6 @@ switch (args)
     case ["yarp", var port, var backend]:
         return await BareYarp.RunAsync(int.Parse(port, System.Globalization.CultureInfo.InvariantCulture), new Uri(backend));
     default:
-        await Console.Error.WriteLineAsync("usage: bench --filter PATTERN | bench proxy [--seconds N] [--rounds N]");
+        await Console.Error.WriteLineAsync("usage: bench --filter PATTERN | bench decisions [PATTERN] | bench proxy [--seconds N] [--rounds N]");
         return 2;
 }

@@ -57,7 +57,7 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
         exact["/metrics"] = Ops(Get, http => MetricsPage.WriteAsync(http, server.MetricsPage), isMetrics: true);
         exact["/-/status"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteStatus(json, fleet, server.Status())));
         exact["/-/replicas"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteReplicas(json, fleet)));
-        exact["/-/explain"] = Ops(Post, http => ExplainEndpoint.HandleAsync(http, server.Core, reader));
+        exact["/-/explain"] = Ops(Post, http => ExplainEndpoint.HandleAsync(http, server.Core, reader, door));
         withId.Add(("/-/replicas/", "/drain", Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: true, IsGuarded))));
         withId.Add(("/-/replicas/", "/undrain", Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: false, IsGuarded))));
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
 using Gateway.Queueing;
@@ -10,8 +11,8 @@ namespace Gateway;
 /// <summary><c>POST /-/explain</c>: a request body in, the decision with every cost out; nothing is forwarded and nothing is reserved.</summary>
 public static class ExplainEndpoint
 {
-    /// <summary>Explains a body as the route of <c>?route=</c> would take it; a chat completion when none is named.</summary>
-    public static async Task HandleAsync(HttpContext http, GatewayCore core, RequestReader reader)
+    /// <summary>Explains a body as the route of <c>?route=</c> would take it, a chat completion when none is named, sent by the tenant of <c>?tenant=</c>, by anybody when none is named.</summary>
+    public static async Task HandleAsync(HttpContext http, GatewayCore core, RequestReader reader, Doorkeeper door)
     {
         var requestId = HeaderFacts.RequestId(http.Request.Headers);
         var path = http.Request.Query["route"].ToString();
@@ -19,6 +20,11 @@ public static class ExplainEndpoint
         if (route is null || route.IsMultipart)
         {
             await ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnknownRoute("POST", "the one that ?route= names"), requestId);
+            return;
+        }
+        if (CallerOf(http, door) is not { } caller)
+        {
+            await ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnknownTenant(), requestId);
             return;
         }
         var read = await reader.ReadAsync(http, route, requestId);
@@ -33,8 +39,17 @@ public static class ExplainEndpoint
             await ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnknownModel(request.Model), requestId);
             return;
         }
-        await JsonAnswer.WriteAsync(http, json => Write(json, core, model, request));
+        if (!caller.MayUse(request.Model))
+        {
+            await ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.ModelNotAllowed(request.Model), requestId);
+            return;
+        }
+        await JsonAnswer.WriteAsync(http, json => Write(json, core, model, caller.Own(request, http.Request.Headers)));
     }
+
+    // The key in the headers is the operator's, so that the tenant goes by name.
+    private static Caller? CallerOf(HttpContext http, Doorkeeper door) =>
+        http.Request.Query["tenant"].ToString() is { Length: > 0 } name ? door.Named(name) : Caller.Anybody;
 
     private static void Write(Utf8JsonWriter json, GatewayCore core, ModelPool model, InferenceRequest request)
     {

@@ -10,6 +10,8 @@ namespace Gateway.Tests.Benchmarks;
 [MemoryDiagnoser]
 public class DecisionBenchmarks : IDisposable
 {
+    private const int SystemBlocks = 6;
+
     private readonly Queue<LoadReservation> _running = new();
     private readonly Random _chance = new(1);
     private InferenceRequest[] _requests = [];
@@ -19,7 +21,11 @@ public class DecisionBenchmarks : IDisposable
     private Action<AdmissionResult>? _decided;
     private int _next;
 
-    [Params("16 replicas, 100 waiting", "256 replicas, 10000 waiting", "256 replicas, 10000 waiting, prompts known")]
+    /// <summary>Every fleet that is measured.</summary>
+    public static IReadOnlyList<string> Fleets { get; } =
+        ["16 replicas, 100 waiting", "256 replicas, 10000 waiting", "256 replicas, 10000 waiting, prompts known", "256 replicas, 10000 waiting, one system prompt"];
+
+    [ParamsSource(nameof(Fleets))]
     public string Fleet { get; set; } = "";
 
     [GlobalSetup]
@@ -39,8 +45,9 @@ public class DecisionBenchmarks : IDisposable
         {
             var body = ChatBodies.OfSize(3_200 + _chance.Next(-1_000, 1_000));
             BodyReader.Read(body, ApiRoute.ChatCompletions, _core.Hasher, out var facts, out var prefix);
-            // Its own prompt from the first block on: nothing is shared.
-            var blocks = prefix.Blocks.Select(block => block ^ ((ulong)i << 40)).ToArray();
+            // Its own prompt from the first block on, or after a system prompt that all share.
+            var shared = Fleet.EndsWith("one system prompt", StringComparison.Ordinal) ? SystemBlocks : 0;
+            var blocks = prefix.Blocks.Select((block, at) => at < shared ? block : block ^ ((ulong)i << 40)).ToArray();
             _requests[i] = new InferenceRequest { Id = "1", Route = ApiRoute.ChatCompletions, Model = facts.Model, Body = facts, Prefix = prefix with { Blocks = blocks } };
             _estimates[i] = _core.Estimate(_requests[i], _model.Pool);
         }

@@ -241,6 +241,23 @@ public sealed class AccessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Explain_ForATenant_TellsWhatItWouldGet()
+    {
+        Apply(new LimitOptions { MaxPriority = PriorityClass.Batch });
+
+        using var clamped = await _world.PostAsync("/-/explain?tenant=a", Ask, [("x-gateway-priority", "interactive")]);
+        using var anybody = await _world.PostAsync("/-/explain", Ask, [("x-gateway-priority", "interactive")]);
+        using var forbidden = await _world.PostAsync("/-/explain?tenant=b", Ask);
+        using var unknown = await _world.PostAsync("/-/explain?tenant=nobody", Ask);
+
+        Assert.Contains("\"priority\":\"batch\"", await clamped.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Contains("\"priority\":\"interactive\"", await anybody.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        await ErrorAnswer.AssertAsync(forbidden, 403, "model_not_allowed");
+        await ErrorAnswer.AssertAsync(unknown, 404, "tenant_not_found");
+        Assert.Empty(_engine.Calls);
+    }
+
+    [Fact]
     public async Task StoredResponse_OfATenant_IsNobodyElses()
     {
         _engine.Script = call => call.JsonAsync("""{"id":"resp_1","object":"response","status":"completed"}""");

@@ -140,6 +140,44 @@ public sealed class TokenLedgerTests(ITestOutputHelper output)
         Assert.Equal(0, replica.Snapshot().ReservedTokens);
     }
 
+    [Theory]
+    [InlineData(51)]
+    [InlineData(52)]
+    [InlineData(53)]
+    public void Admits_UnderRandomUse_SaysWhatAWalkOverEveryCourseSays(int seed)
+    {
+        output.WriteLine($"seed {seed}");
+        var chance = new Random(seed);
+        var replica = Up(null);
+        var ledger = new TokenLedger();
+        var running = new Queue<LoadReservation>();
+        var rule = new PastFutureAdmission();
+        var admitted = 0;
+        for (var i = 0; i < 4_000; i++)
+        {
+            var asked = RandomLoad(chance);
+            var capacity = chance.Next(1_000, 6_000);
+            var admits = rule.Admits(asked, RoomOf(ledger, capacity));
+            Assert.True(PeakWith(ledger, asked) <= capacity == admits, $"step {i}");
+            admitted += admits ? 1 : 0;
+            if (chance.Next(2) == 0)
+            {
+                running.Enqueue(new LoadReservation(replica, asked));
+                ledger.Add(running.Last());
+            }
+            else if (running.TryPeek(out var oldest))
+            {
+                ledger.Grow(oldest, oldest.GeneratedTokens + chance.Next(1, 40), chance.NextDouble() * 100);
+            }
+            if (running.Count > 20)
+            {
+                ledger.Remove(running.Dequeue());
+            }
+        }
+
+        Assert.InRange(admitted, 1_000, 3_000);
+    }
+
     [Fact]
     public void Add_OfAPromptThatNamesABlockTwice_LeavesNothingBehind()
     {
@@ -164,6 +202,26 @@ public sealed class TokenLedgerTests(ITestOutputHelper output)
         Assert.Equal(holders.TakeWhile(count => count > 0).Count() * BlockTokens, overlap.Tokens);
         Assert.Equal(holders.Count(count => count == 1) * BlockTokens, overlap.MovedTokens);
         Assert.Equal(holders.Contains(1), overlap.Sole is not null);
+        Assert.True(overlap.Tokens == 0 || ledger.MayOverlap(asked));
+    }
+
+    private static ReplicaRoom RoomOf(TokenLedger ledger, long capacity) => new()
+    {
+        RunningRequests = ledger.Requests,
+        RunningSequences = ledger.Sequences,
+        SlotLimit = null,
+        CapacityTokens = capacity,
+        CapacityShare = 1,
+        ShareCorrection = 0,
+        Foreign = default,
+        InFlight = ledger,
+    };
+
+    private static double PeakWith(TokenLedger ledger, in LoadProfile asked)
+    {
+        var overlap = ledger.Overlap(asked);
+        var own = new Course(asked.PromptTokens + 1 - overlap.Tokens, Course.RemainingOf(asked) / asked.Sequences, asked.Sequences);
+        return PastFutureAdmission.Peak(ledger.Courses, own, ledger.SharedTokens + overlap.MovedTokens, overlap.Sole?.Index ?? -1, overlap.MovedTokens);
     }
 
     private static double Union(IReadOnlyCollection<LoadReservation> running) =>

@@ -44,6 +44,10 @@ public sealed class Doorkeeper(ILimitLedger ledger, PrefixHasher hasher)
         return new Caller(tenant, ledger, hasher);
     }
 
+    /// <summary>A tenant's request as an operator supposes it; null: there is no such tenant.</summary>
+    public Caller? Named(string tenant) =>
+        _directory?.Tenants.FirstOrDefault(known => known.Name == tenant) is { } found ? new Caller(found, ledger, hasher) : null;
+
     /// <summary>Whether an ops endpoint may be asked.</summary>
     /// <param name="http">The request.</param>
     /// <param name="isMetrics">Whether it is the metrics page, which is open unless the configuration says otherwise.</param>

@@ -178,6 +178,10 @@ public static class OutcomeMap
     public static ApiProblem UnknownReplica() => new(404, "replica_not_found", InvalidRequest,
         "There is no replica with this id. GET /-/replicas lists them.");
 
+    public static ApiProblem UnknownTenant() => new(404, "tenant_not_found", InvalidRequest,
+        "There is no tenant of this name. Those that exist are named under access.tenants.")
+    { Param = "tenant" };
+
     public static ApiProblem LoopbackOnly() => new(403, "loopback_only", "permission_error",
         "This endpoint changes the fleet and answers only to clients on the gateway's own machine. The operator opens it with access.opsKeys or listen.ops.");
 

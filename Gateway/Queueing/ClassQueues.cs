@@ -100,8 +100,8 @@ internal sealed class ClassQueues
     }
 
     /// <summary>Whether there is no place for one more.</summary>
-    public bool IsFullFor(Waiter waiter, QueueOptions limits) =>
-        Count >= limits.MaxWaiting || Bytes + waiter.Request.Body.BodyBytes > limits.MaxWaitingBytes;
+    public bool IsFullFor(InferenceRequest request, QueueOptions limits) =>
+        Count >= limits.MaxWaiting || Bytes + request.Body.BodyBytes > limits.MaxWaitingBytes;
 
     /// <summary>How many certainly go before one that enters now: the more urgent classes, and those of its own that the order puts before it.</summary>
     public int CountAhead(Waiter waiter, IQueueOrder order)

@@ -147,9 +147,9 @@ public sealed partial class Dispatcher : IDisposable
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
         }
         var lookedAt = _time.GetTimestamp();
-        waiter.ArrivedAt = waiter.Constraints.GaveUp?.ArrivedAt
-            ?? (waiter.Request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : Now());
-        if (_lateness.IsTooLate(waiter, plan, Now()))
+        var now = _time.GetElapsedTime(_startedAt, lookedAt);
+        waiter.ArrivedAt = waiter.Constraints.GaveUp?.ArrivedAt ?? ArrivalOf(waiter.Request, now);
+        if (_lateness.IsTooLate(waiter, plan, now))
         {
             return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
         }
@@ -191,7 +191,7 @@ public sealed partial class Dispatcher : IDisposable
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
         !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
-        : waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
+        : waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter.Request, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
 
     private void OnPatienceOver(Waiter waiter)
@@ -313,7 +313,7 @@ public sealed partial class Dispatcher : IDisposable
     {
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
-        var mayWait = FavouriteLines.MayWait(waiter, plan) && !_waiting.IsFullFor(waiter, plan.Queue);
+        var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && !_waiting.IsFullFor(waiter.Request, plan.Queue);
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
@@ -324,13 +324,8 @@ public sealed partial class Dispatcher : IDisposable
             }
             return null;
         }
-        var charged = (plan.Order as IServiceAccount)?.OnTurn(waiter.Request, waiter.Estimate, placed.PrefixHitTokens, _time.GetElapsedTime(waiter.EnteredAt)) ?? default;
-        return DecideLocked(waiter, placed with
-        {
-            Charged = charged,
-            Seat = SeatLocked(waiter, placed.Reservation!, plan),
-            EnginePriority = EnginePriorityKey.For(waiter, placed.Reservation!.Replica, plan.Order, _pool.Options.EnginePriority, _startedOn),
-        });
+        var admitted = AdmitLocked(waiter.Request, waiter.Estimate, waiter.ArrivedAt, placed, _time.GetElapsedTime(waiter.EnteredAt), plan);
+        return DecideLocked(waiter, admitted with { Seat = SeatLocked(waiter, placed.Reservation!, plan) });
     }
 
     private TimeSpan Now() => _time.GetElapsedTime(_startedAt);

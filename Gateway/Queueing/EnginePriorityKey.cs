@@ -1,3 +1,4 @@
+using Gateway.Estimation;
 using Gateway.Replicas;
 using Gateway.Requests;
 
@@ -16,20 +17,20 @@ internal static class EnginePriorityKey
     // SGLang keeps a metric series for every value it ever saw, and by default stops a running request for one that is better by more than ten.
     private const double CoarseSeconds = 10;
 
+    /// <summary>By which end a replica's engine schedules first, if by any: as configured, else as it says.</summary>
+    public static EnginePriority ScaleOf(Replica replica, EnginePriority declared) => declared == EnginePriority.Auto ? replica.Report.Priority : declared;
+
     /// <summary>The key of a request that was placed; null where the engine is not known to schedule by one, or the order has none that would mean anything there.</summary>
-    /// <param name="waiter">The request.</param>
-    /// <param name="replica">Where it goes.</param>
+    /// <param name="request">The request.</param>
+    /// <param name="estimate">What it is expected to cost.</param>
+    /// <param name="arrivedOn">When it came.</param>
     /// <param name="order">The order in force.</param>
-    /// <param name="declared">What the configuration says of the pool's engines.</param>
-    /// <param name="startedOn">The moment from which the waiter's arrival counts.</param>
-    public static int? For(Waiter waiter, Replica replica, IQueueOrder order, EnginePriority declared, DateTimeOffset startedOn)
-    {
-        var scale = declared == EnginePriority.Auto ? replica.Report.Priority : declared;
+    /// <param name="scale">Which end goes first there.</param>
+    public static int? For(InferenceRequest request, in RequestEstimate estimate, DateTimeOffset arrivedOn, IQueueOrder order, EnginePriority scale) =>
         // Orders that look at the queue have no constant key.
-        return scale is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst) || order is IQueueSelector
+        scale is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst) || order is IQueueSelector
             ? null
-            : Of(order.Rank(waiter.Request, waiter.Estimate, startedOn - Epoch + waiter.ArrivedAt), waiter.Request, scale);
-    }
+            : Of(order.Rank(request, estimate, arrivedOn - Epoch), request, scale);
 
     /// <param name="rankSeconds">The order's key, of an arrival that is counted from <see cref="Epoch"/>.</param>
     /// <param name="request">Its class and level.</param>

@@ -13,8 +13,8 @@ internal sealed class FavouriteLines(Placer placer, ClassQueues waiting, TimePro
     private readonly List<Line> _lines = [];
     private DispatchPlan? _plan;
 
-    /// <summary>Whether a request may be told to wait for a favourite: once.</summary>
-    public static bool MayWait(Waiter waiter, DispatchPlan plan) => !waiter.StoodAside && plan.Routing.FavouriteWait > TimeSpan.Zero;
+    /// <summary>Whether anybody is told to wait for a favourite.</summary>
+    public static bool MayWait(DispatchPlan plan) => plan.Routing.FavouriteWait > TimeSpan.Zero;
 
     /// <summary>Anyone who stands in a line; null when nobody does.</summary>
     public Waiter? Any() => _lines.Count > 0 ? _lines[0].Waiters.First!.Value : null;

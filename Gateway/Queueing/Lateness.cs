@@ -1,5 +1,7 @@
+using Gateway.Estimation;
 using Gateway.Replicas;
 using Gateway.Replicas.Rates;
+using Gateway.Requests;
 using Gateway.Routing;
 
 namespace Gateway.Queueing;
@@ -20,6 +22,10 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
         waiter.LatestStart = _deadlines.LatestStart(waiter.Request, waiter.Estimate, waiter.Constraints, plan);
         return TimeLeft(waiter, now) - LeastWait(waiter, plan) <= TimeSpan.Zero;
     }
+
+    /// <summary>Whether a request cannot have its turn in time even where nobody waits.</summary>
+    public bool IsTooLateAlone(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, TimeSpan sinceArrival) =>
+        _deadlines.LatestStart(request, estimate, constraints, plan) <= sinceArrival;
 
     /// <summary>How long a request may wait from now on, and what it is told then.</summary>
     public static (TimeSpan Due, AdmissionOutcome Outcome) Expiry(Waiter waiter, TimeSpan maxWait, TimeSpan now) =>

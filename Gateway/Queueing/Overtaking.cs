@@ -12,8 +12,9 @@ internal sealed class Overtaking(Placer placer)
     /// <summary>The one that room is kept for: asked before all others, whatever the order says meanwhile. Null: none.</summary>
     public Waiter? Favoured => _overtaken is { IsDecided: false } waits ? waits : null;
 
-    /// <summary>The replica that a waiting request may not take; null: none.</summary>
-    public Replica? KeptFrom(Waiter waiter) => Favoured is { } favoured && favoured == _drainedFor && favoured != waiter ? _drained : null;
+    /// <summary>The replica that a request may not take; null: none.</summary>
+    /// <param name="waiter">The request; null: one that does not wait.</param>
+    public Replica? KeptFrom(Waiter? waiter) => Favoured is { } favoured && favoured == _drainedFor && favoured != waiter ? _drained : null;
 
     /// <summary>Notes that a head found no room, and keeps a replica for it once it has been overtaken long enough.</summary>
     /// <param name="head">Whose turn it is.</param>

@@ -56,6 +56,11 @@ public static class Turns
         {
             return ValueTask.FromResult(new AdmissionResult { Outcome = AdmissionOutcome.CanceledByClient });
         }
+        // Mostly there is room and nobody waits.
+        if (dispatcher.TryPass(request, estimate, constraints) is { } passed)
+        {
+            return ValueTask.FromResult(passed);
+        }
         var turn = new Turn();
         turn.Follow(dispatcher.Enter(request, estimate, constraints, turn.Decide), cancellationToken);
         return turn.Result();

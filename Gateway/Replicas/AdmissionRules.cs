@@ -64,6 +64,9 @@ public sealed class WindowAdmission(int requests) : IAdmissionRule
 /// </remarks>
 public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRule
 {
+    // The bound and the walk add up in another order: what is as close as this is walked.
+    private const double RoundingTokens = 1;
+
     public string Name => "past_future";
 
     public bool Admits(in LoadProfile load, in ReplicaRoom room)
@@ -81,16 +84,18 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
         // Of the others' answers nothing is known but their number: half of what this one is expected to take is still to come for each.
         var limit = (share * capacity) - room.Foreign.Tokens - (room.Foreign.Sequences * remaining / load.Sequences / 2);
         var (inFlight, prompt) = (room.InFlight, load.PromptTokens + 1);
-        // Most calls end at one of these two: looking up the blocks and walking the courses is for those between.
+        // Most calls end at one of the next two: looking up the blocks and walking the courses is for those between.
         if (inFlight.AtEndTokens + prompt + remaining <= limit)
         {
             return true;
         }
-        if (inFlight.HeldTokens > limit)
+        var mayOverlap = inFlight.MayOverlap(load);
+        var least = mayOverlap ? Math.Max(0, prompt - ((double)load.Blocks.Length * load.BlockTokens)) : prompt;
+        if (inFlight.HeldTokens > limit || inFlight.PeakWithin(remaining / load.Sequences) + least > limit + RoundingTokens)
         {
             return false;
         }
-        var overlap = inFlight.Overlap(load);
+        var overlap = mayOverlap ? inFlight.Overlap(load) : default;
         var own = new Course(Math.Max(0, prompt - overlap.Tokens), remaining / load.Sequences, load.Sequences);
         return inFlight.AtEndTokens + own.HeldTokens + remaining <= limit
             || (inFlight.HeldTokens + own.HeldTokens <= limit && Peak(inFlight, own, overlap, limit) <= limit);

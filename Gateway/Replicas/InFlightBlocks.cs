@@ -15,8 +15,13 @@ internal readonly record struct PromptOverlap(long Tokens, long MovedTokens, Loa
 /// </remarks>
 internal sealed class InFlightBlocks
 {
+    private const int FirstBits = 8;
+
     private readonly Dictionary<ulong, Holding> _blocks = [];
     private readonly Stack<int> _freeIds = new();
+
+    // Prompts in flight by a few bits of their first block: most prompts share nothing with a replica's, and the table of all blocks is seldom in the processor's cache.
+    private readonly int[] _firsts = new int[1 << FirstBits];
     private LoadReservation?[] _byId = new LoadReservation?[16];
     private int _ids;
 
@@ -47,6 +52,7 @@ internal sealed class InFlightBlocks
             return;
         }
         holder.Id = TakeId(holder);
+        _firsts[FirstOf(blocks)]++;
         foreach (var block in blocks)
         {
             ref var holding = ref CollectionsMarshal.GetValueRefOrAddDefault(_blocks, block, out var isHeld);
@@ -92,9 +98,13 @@ internal sealed class InFlightBlocks
                 Share(holding, -holding.Tokens, holder, changed);
             }
         }
+        _firsts[FirstOf(blocks)]--;
         _byId[holder.Id] = null;
         _freeIds.Push(holder.Id);
     }
+
+    /// <summary>Whether a prompt may share anything; false is certain.</summary>
+    public bool MayFind(in LoadProfile load) => load.Blocks is { Length: > 0 } blocks && _firsts[FirstOf(blocks)] > 0;
 
     /// <summary>What a prompt of these blocks would share.</summary>
     public PromptOverlap Find(in LoadProfile load)
@@ -111,6 +121,8 @@ internal sealed class InFlightBlocks
             ? new PromptOverlap((long)held * tokens, 0, null)
             : new PromptOverlap((long)held * tokens, (long)(held - Depth(blocks[..held], holders: 2)) * tokens, _byId[deepest.HoldersXor]);
     }
+
+    private static int FirstOf(ulong[] blocks) => (int)((blocks[0] * 0x9E3779B97F4A7C15UL) >> (64 - FirstBits));
 
     // How many of the first blocks have at least so many holders.
     private int Depth(ReadOnlySpan<ulong> blocks, int holders)

@@ -29,6 +29,8 @@ internal sealed class TokenLedger
     private readonly Action<LoadReservation> _refresh;
     private Course[] _courses = new Course[16];
     private LoadReservation[] _inFlight = new LoadReservation[16];
+    private double[] _peaks = new double[16];
+    private bool _arePeaksOld;
     private long _reservedTokens;
     private double _ownTokens;
     private double _comingTokens;
@@ -64,7 +66,27 @@ internal sealed class TokenLedger
     /// <summary>Prompt blocks held.</summary>
     public int Blocks => _blocks.Count;
 
+    /// <summary>What a prompt shares with those in flight.</summary>
     public PromptOverlap Overlap(in LoadProfile load) => _blocks.Find(load);
+
+    /// <summary>Whether a prompt may share anything: cheap, and sometimes true of one that does not.</summary>
+    public bool MayOverlap(in LoadProfile load) => _blocks.MayFind(load);
+
+    /// <summary>Tokens held at the highest, until an answer of so many steps would end, by those in flight and by one token a step of that answer: no peak with it is lower.</summary>
+    public double PeakWithin(double steps)
+    {
+        if (_arePeaksOld)
+        {
+            FindPeaks();
+        }
+        var (ended, beyond) = (0, Requests);
+        while (ended < beyond)
+        {
+            var middle = (ended + beyond) / 2;
+            (ended, beyond) = _courses[middle].Steps <= steps ? (middle + 1, beyond) : (ended, middle);
+        }
+        return ended == 0 ? HeldTokens : _peaks[ended - 1];
+    }
 
     public void Add(LoadReservation reservation)
     {
@@ -72,6 +94,7 @@ internal sealed class TokenLedger
         {
             Array.Resize(ref _courses, 2 * Requests);
             Array.Resize(ref _inFlight, 2 * Requests);
+            Array.Resize(ref _peaks, 2 * Requests);
         }
         _blocks.Add(reservation, _refresh);
         Sequences += reservation.Load.Sequences;
@@ -143,6 +166,25 @@ internal sealed class TokenLedger
     {
         _ownTokens += sign * course.HeldTokens;
         _comingTokens += sign * course.Steps * course.Sequences;
+        _arePeaksOld = true;
+    }
+
+    // For each course the highest sum at its end or before, with one sequence more. Kept until a course changes: a full replica is asked far more often.
+    private void FindPeaks()
+    {
+        double held = SharedTokens;
+        var sequences = 1;
+        for (var i = Requests - 1; i >= 0; i--)
+        {
+            held += _courses[i].HeldTokens;
+            sequences += _courses[i].Sequences;
+            _peaks[i] = held + (sequences * _courses[i].Steps);
+        }
+        for (var i = 1; i < Requests; i++)
+        {
+            _peaks[i] = Math.Max(_peaks[i], _peaks[i - 1]);
+        }
+        _arePeaksOld = false;
     }
 
     private void Settle(int index)

@@ -1,0 +1,40 @@
+using Gateway.Estimation;
+using Gateway.Requests;
+
+namespace Gateway.Queueing;
+
+/// <content>Passing through: a turn without a wait.</content>
+public sealed partial class Dispatcher
+{
+    /// <summary>The decision about a request that need not wait: nobody else does, and there is room. Null: <see cref="Enter"/> decides.</summary>
+    /// <remarks>The reservation is all that it allocates.</remarks>
+    internal AdmissionResult? TryPass(InferenceRequest request, in RequestEstimate estimate, Constraints constraints)
+    {
+        lock (_gate)
+        {
+            var plan = _plan();
+            var now = Now();
+            var arrivedAt = ArrivalOf(request, now);
+            if (_isClosed || _waiting.HasTurns || (plan.Queue.Preempt != PreemptMode.Off && constraints.MayGiveUp)
+                || _lateness.IsTooLateAlone(request, estimate, constraints, plan, now - arrivedAt))
+            {
+                return null;
+            }
+            _placer.Look(plan);
+            (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(null), 0);
+            var mayWait = FavouriteLines.MayWait(plan) && !_waiting.IsFullFor(request, plan.Queue);
+            return _placer.TryPlace(request, estimate, constraints, plan, mayWait) is { } placed
+                ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan)
+                : null;
+        }
+    }
+
+    private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan)
+    {
+        var charged = (plan.Order as IServiceAccount)?.OnTurn(request, estimate, placed.PrefixHitTokens, waited) ?? default;
+        var scale = EnginePriorityKey.ScaleOf(placed.Reservation!.Replica, _pool.Options.EnginePriority);
+        return placed with { Charged = charged, EnginePriority = EnginePriorityKey.For(request, estimate, _startedOn + arrivedAt, plan.Order, scale) };
+    }
+
+    private TimeSpan ArrivalOf(InferenceRequest request, TimeSpan now) => request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : now;
+}
