@@ -1,6 +1,7 @@
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
+using Gateway.Dashboard;
 using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Queueing;
@@ -21,6 +22,9 @@ public sealed class GatewayPath(
 
     /// <summary>Hears why each request went where it did; null: nobody asks.</summary>
     public DecisionLog? Decisions { get; init; }
+
+    /// <summary>Shows what happens to whoever looks; null: there is nothing to look at.</summary>
+    public StatusBoard? Board { get; init; }
 
     /// <summary>Serves one request of a route from the allow-list.</summary>
     public async Task InvokeAsync(HttpContext http, ApiRoute route)
@@ -136,8 +140,10 @@ public sealed class GatewayPath(
         constraints = hasNext || mayGiveUp ? constraints with { HasFallback = hasNext, MayGiveUp = mayGiveUp } : constraints;
         var resilience = options().Resilience;
         var heartbeat = visit.KeepAlive(resilience.Heartbeat, request);
-        var explanation = Decisions is { IsOn: true } ? model.Dispatcher.Explain(request, estimate) : null;
-        var turn = model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
+        var tenant = visit.TenantAs(options().Telemetry.Tenants);
+        var isExplained = Decisions is { IsOn: true } || (Board is not null && Board.Decisions.WantsPlaces());
+        var explanation = isExplained ? model.Dispatcher.Explain(request, estimate) : null;
+        var turn = Counted(model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted), model, request, tenant);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
         visit.Admitted(admission);
         // Returned here once more, whatever happens: only the first time counts.
@@ -145,8 +151,9 @@ public sealed class GatewayPath(
         decided(model.Pool.Name, admission);
         if (explanation is not null)
         {
-            Decisions!.Write(request.Id, model.Pool.Name, admission, explanation);
+            Decisions?.Write(request.Id, model.Pool.Name, admission, explanation);
         }
+        Board?.OnDecision(request, model.Pool.Name, tenant, estimate, admission, explanation);
         if (reservation is null)
         {
             return new Miss(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter), Miss.IsExhausted(admission.Outcome));
@@ -155,6 +162,9 @@ public sealed class GatewayPath(
         var departure = new Departure(request, estimate, body, resilience, constraints.PinnedSlot) { Terms = caller.Terms, HasFallback = hasNext };
         return await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
     }
+
+    private ValueTask<AdmissionResult> Counted(ValueTask<AdmissionResult> turn, ModelPool model, InferenceRequest request, string? tenant) =>
+        Board is null || tenant is null || turn.IsCompleted ? turn : Board.Tenants.CountAsync(new(model.Pool.Name, request.Priority, tenant), turn.AsTask());
 
     // A stored response was found by the caller's own key: nobody else's can be.
     private static ApiProblem? Forbidden(Caller caller, InferenceRequest request, bool isStored) =>

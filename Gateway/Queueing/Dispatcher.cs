@@ -320,7 +320,7 @@ public sealed partial class Dispatcher : IDisposable
             waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
             if (_placer.Favourite is { } favourite)
             {
-                _favourites.Stand(waiter, favourite, plan.Routing.FavouriteWait);
+                _favourites.Stand(waiter, favourite, TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, _placer.FavouriteSavesSeconds)));
             }
             return null;
         }

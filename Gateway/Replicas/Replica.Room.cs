@@ -129,6 +129,7 @@ public sealed partial class Replica
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
         QueuedPrefillTokens = _ledger.QueuedPrefillTokens,
+        JoiningPrefillTokens = _ledger.JoiningPrefillTokens,
         OutstandingTokens = _ledger.OutstandingTokens,
         Weight = _options.Weight,
         Rates = _meter.Rates,
