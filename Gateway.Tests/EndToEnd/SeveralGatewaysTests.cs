@@ -38,7 +38,8 @@ public sealed class SeveralGatewaysTests
             var first = await worlds[0].AskAsync(Chat.Body([("system", system), ("user", "answer with 5 tokens")], 8, isStreaming: false));
             foreach (var other in worlds.Skip(1))
             {
-                await GatewayWorld.UntilAsync(() => other.Server.Core.Models[0].Prefixes.Blocks > 0, "the placement is known");
+                // And that it has ended: while its prompt counts as queued there, another replica may be the better place.
+                await GatewayWorld.UntilAsync(() => other.Server.Core.Models[0].Prefixes.Blocks > 0 && PeersOf(other) == default, "the placement and its end are known");
 
                 var reply = await other.AskAsync(Chat.Body([("system", system), ("user", "and another one with 5 tokens")], 8, isStreaming: false));
 

@@ -14,7 +14,7 @@ namespace Gateway.Replay;
 /// At one moment timers fire first, then steps end in the order of the engines, then requests arrive in the order of the trace; idle engines begin a step
 /// when all of that is done. Nothing else decides, so a run depends on its inputs alone.
 /// </remarks>
-public sealed class Replayer
+public sealed partial class Replayer
 {
     private const string Model = "replayed";
 
@@ -27,6 +27,7 @@ public sealed class Replayer
     private readonly SimulatedReplica[] _engines;
     private readonly RequestFactory _factory;
     private readonly SessionLine _sessions = new();
+    private readonly Constraints _constraints = new([]) { MayGiveUp = true };
     private TimeSpan _nextScrape;
     private TimeSpan? _nextExchange;
     private int _exchanging;
@@ -207,7 +208,7 @@ public sealed class Replayer
         var estimate = gateway.Core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, gateway.Pool.Pool.ContextTokens);
         var flight = new Flight(row, request, estimate, now) { Gateway = gateway };
         _inFlight++;
-        gateway.Pool.Dispatcher.Enter(request, estimate, Constraints.None, result => Decided(flight, result));
+        gateway.Pool.Dispatcher.Enter(request, estimate, _constraints, result => Decided(flight, result));
     }
 
     private void Decided(Flight flight, AdmissionResult result)
@@ -228,14 +229,20 @@ public sealed class Replayer
             }, row, _time.Now);
             return;
         }
-        _decisions++;
         flight.Reservation = reservation;
-        flight.AdmittedAt = _time.Now;
+        if (flight.Sent == 0)
+        {
+            _decisions++;
+            flight.AdmittedAt = _time.Now;
+        }
+        (flight.Seat, flight.IsAway) = (result.Seat, false);
+        ChargeTurn(flight, result.Charged);
         flight.PrefixHitTokens = result.PrefixHitTokens;
         flight.PrefixHitAge = result.PrefixHitAge;
         var engine = _engines[flight.Gateway.EngineOf(reservation)];
         flight.ReplicaIndex = engine.Index;
-        engine.Submit(flight, _factory.EngineRequest(row));
+        engine.Submit(flight, _factory.EngineRequest(row, flight.EarlierTokens));
+        flight.Seat?.OnAsked(() => GiveUp(flight));
     }
 
     private void EndSteps(TimeSpan now)
@@ -246,28 +253,36 @@ public sealed class Replayer
             {
                 continue;
             }
-            foreach (var (flight, token) in engine.EndStep())
+            foreach (var (flight, token, sent) in engine.EndStep())
             {
-                Advance(flight, token, now);
+                // One that ended may have let in another, which took the place of this one.
+                if (flight.Sent == sent && !flight.IsAway)
+                {
+                    Advance(flight, token, now);
+                }
             }
         }
     }
 
     private void Advance(Flight flight, in EngineToken token, TimeSpan now)
     {
+        flight.GeneratedTokens = flight.EarlierTokens + token.Generated;
         if (token.Generated <= 1)
         {
-            flight.FirstTokenAt = now;
-            flight.CachedTokens = token.CachedTokens;
-            flight.Reservation!.OnFirstToken();
+            Begin(flight, token, now);
         }
         if (token.IsFinished)
         {
             Complete(flight, now);
         }
+        else if (flight.Seat is { IsAsked: true })
+        {
+            GiveUp(flight);
+        }
         else if (token.Generated % LoadReservation.ProgressTokens == 0)
         {
-            flight.Reservation!.OnProgress(token.Generated, flight.Estimate.Output.RemainingTokens(token.Generated));
+            flight.Reservation!.OnProgress(token.Generated, flight.Estimate.Output.RemainingTokens(flight.GeneratedTokens));
+            Charge(flight);
         }
     }
 
@@ -276,12 +291,20 @@ public sealed class Replayer
         var row = flight.Trace;
         _inFlight--;
         flight.Reservation!.Replica.OnSuccess();
-        flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
+        if (flight.EarlierTokens == 0)
+        {
+            // Of a continued one nobody knows how long the whole would have taken there.
+            flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
+        }
         flight.Reservation.Dispose();
+        flight.Seat?.Leave();
         flight.Gateway.Core.Learner.OnCompleted(Completed(flight, now));
-        flight.Gateway.Pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+        if (flight.EarlierTokens == 0)
+        {
+            flight.Gateway.Pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+        }
         flight.Request.Body.Sketch?.Return();
-        flight.Gateway.Pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
+        flight.Gateway.Pool.Dispatcher.Settle(flight.Request, flight.Charged, new ServedTokens(row.InputTokens - flight.CachedTokens, row.OutputTokens));
         End(new RequestResult
         {
             Outcome = ReplayOutcome.Completed,
