@@ -76,11 +76,13 @@ internal sealed class ChaosSchedule(ChaosFleet fleet, ChaosGateways gateways, Re
         }
         await harm(index);
         Note(name);
-        _undos.Enqueue((turn + 3, async () =>
+        _undos.Enqueue((turn + 3, HealAsync));
+
+        async Task HealAsync()
         {
             await heal(index);
             _unwell.Remove(index);
-        }));
+        }
     }
 
     private Task Misbehave(int index, EngineFaults faults)
