@@ -105,9 +105,9 @@ public sealed class ReplayerTests
         var results = new Results();
         var replayer = new Replayer(Fleet(), ReplayPolicy.Parse(policy, out _)!, results);
 
-        replayer.Run(TraceSource.Open("w9:rate=6,requests=600", new TraceSettings { Seed = 5 }), CancellationToken.None);
+        replayer.Run(TraceSource.Open("w9:rate=2,requests=600", new TraceSettings { Seed = 5 }), CancellationToken.None);
 
-        var rows = TraceSource.Open("w9:rate=6,requests=600", new TraceSettings { Seed = 5 }).Read().ToArray();
+        var rows = TraceSource.Open("w9:rate=2,requests=600", new TraceSettings { Seed = 5 }).Read().ToArray();
         Assert.Equal(rows.Length, results.Requests.Count(result => result.Outcome == ReplayOutcome.Completed));
         Assert.Equal(rows.Sum(row => (long)row.OutputTokens), results.Requests.Sum(result => (long)result.OutputTokens));
         Assert.Equal((preempts, interrupts), (replayer.Requeued + replayer.Interrupted > 0, replayer.Interrupted > 0));
