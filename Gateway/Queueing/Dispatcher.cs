@@ -23,6 +23,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
     private readonly FavouriteLines _favourites;
+    private readonly SiblingLines _siblings;
     private readonly DrainRate _drain;
     private readonly Lateness _lateness;
     private readonly Overtaking _overtaking;
@@ -47,6 +48,7 @@ public sealed partial class Dispatcher : IDisposable
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
         _favourites = new FavouriteLines(_placer, _waiting, time, OnPatienceOver);
+        _siblings = new SiblingLines(_waiting, time, OnPatienceOver);
         _drain = new DrainRate(time);
         _lateness = new Lateness(pool, prefixes, _waiting, _drain);
         _overtaking = new Overtaking(_placer);
@@ -151,7 +153,7 @@ public sealed partial class Dispatcher : IDisposable
             Waiter? next;
             lock (_gate)
             {
-                next = _waiting.Any() ?? _favourites.Any();
+                next = _waiting.Any() ?? _favourites.Any() ?? _siblings.Any();
             }
             if (next is null)
             {
@@ -206,7 +208,7 @@ public sealed partial class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, outcome);
         }
-        waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite : HoldLocked(waiter);
+        waiter.HeldFor = waiter.IsAside ? waiter.HeldFor : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request);
         _waiting.Add(waiter);
@@ -241,6 +243,7 @@ public sealed partial class Dispatcher : IDisposable
         lock (_gate)
         {
             _favourites.GiveUp(waiter);
+            _siblings.GiveUp(waiter);
         }
         Pump();
     }
@@ -281,6 +284,7 @@ public sealed partial class Dispatcher : IDisposable
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
         _placer.Look(plan);
+        _siblings.Release();
         foreach (var pinned in _waiting.Pinned)
         {
             if (TryPlaceLocked(pinned, plan) is { } there)
@@ -310,7 +314,7 @@ public sealed partial class Dispatcher : IDisposable
                 result = placed;
                 return head;
             }
-            if (head.Favourite is not null)
+            if (head.IsAside)
             {
                 continue;
             }
@@ -345,7 +349,10 @@ public sealed partial class Dispatcher : IDisposable
     {
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
-        var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && !_waiting.IsFullFor(waiter.Request, plan.Queue);
+        var mayStand = !_waiting.IsFullFor(waiter.Request, plan.Queue);
+        var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && mayStand;
+        var maySitOut = mayStand && waiter is { IsAside: false, OvertakenAt: null };
+        _placer.SiblingPatience = maySitOut ? SiblingLines.PatienceOf(waiter.Request, waiter.Constraints, waiter.HeldSince, Now(), plan.Queue) : TimeSpan.Zero;
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
@@ -353,6 +360,10 @@ public sealed partial class Dispatcher : IDisposable
             if (_placer.Favourite is { } favourite)
             {
                 _favourites.Stand(waiter, favourite, plan.Routing.FavouriteWait);
+            }
+            else if (_placer.Leader is { } leader && !_siblings.TryStand(waiter, leader, _placer.SiblingPatience, Now()))
+            {
+                return TryPlaceLocked(waiter, plan);
             }
             return null;
         }
@@ -369,6 +380,7 @@ public sealed partial class Dispatcher : IDisposable
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
         _favourites.Leave(waiter);
+        _siblings.Leave(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
         _lateness.OnDecided(waiter, waited, result.Reservation is not null);
         return result with { Waited = waited, HeldFor = waiter.HeldFor };

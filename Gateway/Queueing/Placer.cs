@@ -10,6 +10,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
 {
     private readonly PlacementMemory _memory = new(time);
     private readonly RefusalMemory _refusals = new();
+    private readonly ComputingPrompts _computing = new();
     private Candidate[] _candidates = new Candidate[16];
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
@@ -19,6 +20,12 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
 
     /// <summary>The full replica that the last request had better wait for, although it found room elsewhere: it holds the beginning of its prompt. Null: none.</summary>
     public Replica? Favourite { get; private set; }
+
+    /// <summary>The request in flight that the last one had better wait for, although it found room: it computes the beginning of its prompt. Null: none.</summary>
+    public LoadReservation? Leader { get; private set; }
+
+    /// <summary>How long the request that is asked for may wait for a leader; zero or less: not at all.</summary>
+    public TimeSpan SiblingPatience { get; set; }
 
     /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
     public Replica? Kept { get; set; }
@@ -35,7 +42,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without. After a <see cref="Look"/>.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, bool mayWait)
     {
-        (Favourite, WasKeptBack) = (null, false);
+        (Favourite, Leader, WasKeptBack) = (null, null, false);
         if (RefusedAt == _refusals.Now && RefusedAt > 0)
         {
             return null;
@@ -61,10 +68,16 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
                 return null;
             }
             var candidate = _candidates[choice];
+            if (SiblingPatience > TimeSpan.Zero && FindLeader(candidate, load) is { } leader)
+            {
+                Leader = leader;
+                return null;
+            }
             var uncached = load with { UncachedTokens = Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens) };
             if (_replicas[choice].TryReserve(uncached, plan.Admission, plan.Queue.CapacityShare) is { } reservation)
             {
                 _memory.OnChosen(candidate, estimate);
+                NoteComputing(reservation, candidate, request, estimate, plan.Queue);
                 var hitAge = prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
                 return new AdmissionResult
                 {
@@ -272,6 +285,35 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             }
         }
         return all > count && router.Choose(query, _candidates.AsSpan(0, all)) is var choice && choice >= count ? _replicas[choice] : null;
+    }
+
+    // Sent now, both would share the engine's next steps, and everybody there would stand still while the same is computed again. Waiting costs a step: the engine
+    // would not begin with this one before the other's prompt is done, either. SGLang holds back such requests by itself.
+    private LoadReservation? FindLeader(in Candidate candidate, in LoadProfile load)
+    {
+        ref readonly var replica = ref candidate.Replica;
+        if (replica.Report.Engine == EngineKind.SgLang || _computing.LeaderOf(replica.Slot, load) is not { } leader)
+        {
+            return null;
+        }
+        var rates = PlacementRates.Of(replica);
+        var twice = rates.PrefillSeconds(leader.SharedTokens, replica.RunningSequences) * (1 + replica.RunningSequences);
+        var left = time.GetElapsedTime(time.GetTimestamp(), leader.DueAt);
+        // A plain answer does not tell its first token: when that is due nobody waits for it any more.
+        var isOver = left <= TimeSpan.Zero && !leader.Reservation.Load.TellsFirstToken;
+        return !isOver && left < SiblingPatience && twice > rates.StepSeconds(replica.RunningSequences + 1, replica.HeldTokens) ? leader.Reservation : null;
+    }
+
+    private void NoteComputing(LoadReservation reservation, in Candidate candidate, InferenceRequest request, in RequestEstimate estimate, QueueOptions queue)
+    {
+        if (queue.SiblingWait <= TimeSpan.Zero || request.Prefix.Blocks.Length == 0)
+        {
+            return;
+        }
+        var perBlock = (double)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes);
+        var seconds = candidate.Replica.Rates.TimeToFirstToken(candidate.Replica.QueuedPrefillTokens, reservation.Load.UncachedTokens);
+        var dueAt = time.GetTimestamp() + (long)(seconds * time.TimestampFrequency);
+        _computing.Note(reservation, (int)Math.Round(candidate.PrefixHitTokens / Math.Max(perBlock, double.Epsilon)), dueAt);
     }
 
     private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)

@@ -13,7 +13,7 @@ namespace Gateway.Replay;
 /// <param name="Order">Who goes first.</param>
 /// <param name="Admission">Who may go at all.</param>
 /// <param name="Lengths">What is known of answers' lengths.</param>
-public sealed record ReplayPolicy(string Name, string Routing, string Order, string Admission, LengthKnowledge Lengths)
+public sealed partial record ReplayPolicy(string Name, string Routing, string Order, string Admission, LengthKnowledge Lengths)
 {
     private static readonly GatewayOptions Defaults = new();
     private static readonly string[] LengthNames = ["none", "mean", "class", "learned", "oracle"];
@@ -42,7 +42,8 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
 
     /// <summary>Reads one policy.</summary>
     /// <param name="text">A preset, or up to four parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>.
-    /// A colon and a number may follow the names <c>boost</c>, <c>window</c> and <c>past_future</c>; one and an estimator's name <c>learned</c>.</param>
+    /// A colon and a number may follow the names <c>boost</c>, <c>window</c> and <c>past_future</c>; one and an estimator's name <c>learned</c>.
+    /// After the admission may stand how long siblings wait for each other, as in <c>past_future+siblings:0</c>.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
     /// <returns>Null when there is a problem.</returns>
     public static ReplayPolicy? Parse(string text, out string? problem)
@@ -51,19 +52,21 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
         var routing = parts[0];
         var (lengths, estimator) = Divided(Part(parts, 3, "none"));
         var (order, gamma) = Divided(Part(parts, 1, "fcfs"));
-        var (admission, amount) = Divided(Part(parts, 2, "none"));
+        var holding = AdmissionWords.Of(Part(parts, 2, "none"));
+        var (admission, amount) = Divided(holding.Admission);
         problem = parts.Length > 4 ? $"'{text}' has more than the four parts routing/order/admission/lengths."
             : parts.Length > 1 && Presets.ContainsKey(routing) ? $"'{text}': the preset {routing} takes no further parts."
             : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? Unknown("order", order, QueueOrders.Names)
             ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
             ?? (estimator is null ? null : lengths == "learned" ? Unknown("estimator", estimator, OutputLengthEstimators.Names) : $"'{lengths}:{estimator}': only learned takes an estimator's name.")
-            ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount);
+            ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount) ?? holding.Problem;
         return problem is not null ? null : new ReplayPolicy(text, routing, order, admission, (LengthKnowledge)Array.IndexOf(LengthNames, lengths))
         {
             BoostPerSecond = order == "boost" ? Number(gamma) : null,
             WindowRequests = admission == "window" ? (int?)Number(amount) : null,
             CapacityShare = admission == "past_future" ? Number(amount) : null,
             Estimator = estimator,
+            SiblingWait = holding.Wait,
         };
     }
 
@@ -81,6 +84,7 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
             CapacityShare = CapacityShare ?? Defaults.Queue.CapacityShare,
             Admission = Admission,
             RefuseLate = RefusesLate,
+            SiblingWait = SiblingWait ?? Defaults.Queue.SiblingWait,
             WindowRequests = WindowRequests ?? Defaults.Queue.WindowRequests,
             // A replay measures waiting; it does not cut it off.
             MaxWaiting = int.MaxValue,
