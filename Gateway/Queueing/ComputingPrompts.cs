@@ -5,8 +5,8 @@ namespace Gateway.Queueing;
 /// <summary>A request in flight that computes the beginning of another's prompt.</summary>
 /// <param name="Reservation">Its room.</param>
 /// <param name="SharedTokens">Tokens that both would compute.</param>
-/// <param name="DueAt">The clock's timestamp at which its first token is expected.</param>
-internal readonly record struct PrefixLeader(LoadReservation Reservation, long SharedTokens, long DueAt);
+/// <param name="GiveUpAt">The clock's timestamp at which nobody waits for its first token any longer.</param>
+internal readonly record struct PrefixLeader(LoadReservation Reservation, long SharedTokens, long GiveUpAt);
 
 /// <summary>Which prompts each replica computes now: what the prefix index believes it to hold of them is no hit before their first token. Bounded; guarded by its dispatcher's lock.</summary>
 internal sealed class ComputingPrompts
@@ -19,8 +19,8 @@ internal sealed class ComputingPrompts
     /// <summary>Notes that a replica begins to compute a prompt.</summary>
     /// <param name="reservation">Its room.</param>
     /// <param name="from">Its first block that the replica is not believed to hold.</param>
-    /// <param name="dueAt">The clock's timestamp at which the first token is expected.</param>
-    public void Note(LoadReservation reservation, int from, long dueAt)
+    /// <param name="giveUpAt">The clock's timestamp at which nobody waits for the first token any longer.</param>
+    public void Note(LoadReservation reservation, int from, long giveUpAt)
     {
         var prompts = Of(reservation.Replica.Slot);
         Forget(prompts);
@@ -40,7 +40,7 @@ internal sealed class ComputingPrompts
         }
         if (from < blocks.Length && prompts.Count < MostPerReplica)
         {
-            prompts.Add(new Prompt(reservation, from, dueAt));
+            prompts.Add(new Prompt(reservation, from, giveUpAt));
         }
     }
 
@@ -57,7 +57,7 @@ internal sealed class ComputingPrompts
             var tokens = prompt.IsLost ? 0 : (long)prompt.Shared(load.Blocks) * load.BlockTokens;
             if (tokens > (leader?.SharedTokens ?? 0))
             {
-                leader = new PrefixLeader(prompt.Reservation, tokens, prompt.DueAt);
+                leader = new PrefixLeader(prompt.Reservation, tokens, prompt.GiveUpAt);
             }
         }
         return leader;
@@ -74,7 +74,7 @@ internal sealed class ComputingPrompts
         return _slots[slot] ??= [];
     }
 
-    private readonly record struct Prompt(LoadReservation Reservation, int From, long DueAt)
+    private readonly record struct Prompt(LoadReservation Reservation, int From, long GiveUpAt)
     {
         public bool IsComputing => Reservation is { IsReturned: false, IsPromptComputed: false };
 

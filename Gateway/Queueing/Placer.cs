@@ -8,6 +8,9 @@ namespace Gateway.Queueing;
 /// <summary>The one step of choosing and reserving: looks at the replicas, lets the router choose among those with room, and takes the room. Guarded by its dispatcher's lock.</summary>
 internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, TimeProvider time)
 {
+    // So many times the expected time to the first token: longer, and something is amiss there that waiting does not mend.
+    private const double LongestOverExpected = 2;
+
     private readonly PlacementMemory _memory = new(time);
     private readonly RefusalMemory _refusals = new();
     private readonly ComputingPrompts _computing = new();
@@ -24,7 +27,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>The request in flight that the last one had better wait for, although it found room: it computes the beginning of its prompt. Null: none.</summary>
     public LoadReservation? Leader { get; private set; }
 
-    /// <summary>How long the request that is asked for may wait for a leader; zero or less: not at all.</summary>
+    /// <summary>How long the request that is asked for may wait for a leader; zero or less: not at all. Where one is found: for that one.</summary>
     public TimeSpan SiblingPatience { get; set; }
 
     /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
@@ -298,10 +301,13 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         }
         var rates = PlacementRates.Of(replica);
         var twice = rates.PrefillSeconds(leader.SharedTokens, replica.RunningSequences) * (1 + replica.RunningSequences);
-        var left = time.GetElapsedTime(time.GetTimestamp(), leader.DueAt);
-        // A plain answer does not tell its first token: when that is due nobody waits for it any more.
-        var isOver = left <= TimeSpan.Zero && !leader.Reservation.Load.TellsFirstToken;
-        return !isOver && left < SiblingPatience && twice > rates.StepSeconds(replica.RunningSequences + 1, replica.HeldTokens) ? leader.Reservation : null;
+        var left = time.GetElapsedTime(time.GetTimestamp(), leader.GiveUpAt);
+        if (left <= TimeSpan.Zero || twice <= rates.StepSeconds(replica.RunningSequences + 1, replica.HeldTokens))
+        {
+            return null;
+        }
+        SiblingPatience = left < SiblingPatience ? left : SiblingPatience;
+        return leader.Reservation;
     }
 
     private void NoteComputing(LoadReservation reservation, in Candidate candidate, InferenceRequest request, in RequestEstimate estimate, QueueOptions queue)
@@ -312,8 +318,8 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
         }
         var perBlock = (double)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes);
         var seconds = candidate.Replica.Rates.TimeToFirstToken(candidate.Replica.QueuedPrefillTokens, reservation.Load.UncachedTokens);
-        var dueAt = time.GetTimestamp() + (long)(seconds * time.TimestampFrequency);
-        _computing.Note(reservation, (int)Math.Round(candidate.PrefixHitTokens / Math.Max(perBlock, double.Epsilon)), dueAt);
+        var giveUpAt = time.GetTimestamp() + (long)(LongestOverExpected * seconds * time.TimestampFrequency);
+        _computing.Note(reservation, (int)Math.Round(candidate.PrefixHitTokens / Math.Max(perBlock, double.Epsilon)), giveUpAt);
     }
 
     private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)

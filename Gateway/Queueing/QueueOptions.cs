@@ -12,7 +12,7 @@ public sealed record QueueOptions
     [Range(0.001, 100.0)]
     public double? BoostPerSecond { get; init; }
 
-    /// <summary>Longest wait under the orders <c>sjf</c>, <c>wspt</c> and <c>mlfq</c> before the oldest request goes first.</summary>
+    /// <summary>Longest wait under the orders <c>sjf</c>, <c>wspt</c>, <c>lamps</c> and <c>mlfq</c> before the oldest request goes first.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
     public TimeSpan OldestFirstAfter { get; init; } = TimeSpan.FromSeconds(20);
 

@@ -42,14 +42,14 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
 
     /// <summary>Reads one policy.</summary>
     /// <param name="text">A preset, or up to four parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>.
-    /// A colon and a number may follow the names <c>boost</c>, <c>window</c> and <c>past_future</c>; one and an estimator's name <c>learned</c>.
+    /// A colon and a number may follow the names <c>sticky</c>, <c>boost</c>, <c>window</c> and <c>past_future</c>; one and an estimator's name <c>learned</c>.
     /// After the admission may stand how long siblings wait for each other, as in <c>past_future+siblings:0</c>.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
     /// <returns>Null when there is a problem.</returns>
     public static ReplayPolicy? Parse(string text, out string? problem)
     {
         var parts = Presets.GetValueOrDefault(text, text).Split('/');
-        var routing = parts[0];
+        var (routing, ttl) = Divided(parts[0]);
         var (lengths, estimator) = Divided(Part(parts, 3, "none"));
         var (order, gamma) = Divided(Part(parts, 1, "fcfs"));
         var holding = AdmissionWords.Of(Part(parts, 2, "none"));
@@ -59,13 +59,14 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? Unknown("order", order, QueueOrders.Names)
             ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
             ?? (estimator is null ? null : lengths == "learned" ? Unknown("estimator", estimator, OutputLengthEstimators.Names) : $"'{lengths}:{estimator}': only learned takes an estimator's name.")
-            ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount) ?? holding.Problem;
+            ?? WrongNumber(routing, ttl) ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount) ?? holding.Problem;
         return problem is not null ? null : new ReplayPolicy(text, routing, order, admission, (LengthKnowledge)Array.IndexOf(LengthNames, lengths))
         {
             BoostPerSecond = order == "boost" ? Number(gamma) : null,
             WindowRequests = admission == "window" ? (int?)Number(amount) : null,
             CapacityShare = admission == "past_future" ? Number(amount) : null,
             Estimator = estimator,
+            SessionTtl = Number(ttl) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
             SiblingWait = holding.Wait,
         };
     }
@@ -76,7 +77,13 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
     public GatewayOptions Options(ModelOptions model, int seed) => Defaults with
     {
         Models = [model],
-        Routing = Defaults.Routing with { Policy = Routing, Seed = seed },
+        Routing = Defaults.Routing with
+        {
+            Policy = Routing,
+            Seed = seed,
+            SessionTtl = SessionTtl ?? Defaults.Routing.SessionTtl,
+            ToolReturnShare = SessionTtl is null ? Defaults.Routing.ToolReturnShare : 0,
+        },
         Queue = Defaults.Queue with
         {
             Order = Order,
@@ -110,12 +117,13 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
     private static string? WrongNumber(string name, string? number) => (name, Number(number)) switch
     {
         (_, _) when number is null => null,
-        ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) => null,
+        ("sticky", >= 0 and <= 86_400) or ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) => null,
         ("window", >= 1 and <= 100_000 and var requests) when requests == Math.Floor(requests) => null,
+        ("sticky", _) => $"'{name}:{number}': a session keeps its replica for a number of seconds from 0 to 86400, such as sticky:30.",
         ("boost", _) => $"'{name}:{number}': γ is a number per second from 0.001 to 100, such as boost:0.05.",
         ("past_future", _) => $"'{name}:{number}': the share of the KV room is a number from 0.05 to 2, such as past_future:0.95.",
         ("window", _) => $"'{name}:{number}': the window is a whole number of requests from 1 to 100000, such as window:36.",
-        _ => $"'{name}:{number}': {name} takes no number; boost, window and past_future do.",
+        _ => $"'{name}:{number}': {name} takes no number; sticky, boost, window and past_future do.",
     };
 
     private static double? Number(string? text) =>

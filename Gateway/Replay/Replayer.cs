@@ -249,6 +249,8 @@ public sealed class Replayer
         flight.Reservation.Dispose();
         _core.Learner.OnCompleted(Completed(flight, now));
         _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+        // Traces do not tell why an answer ended: a session's is taken for a call, where it names none of a tool unknown.
+        _pool.Prefixes.OnToolCall(flight.Request.SessionKey, _factory.ToolOf(row));
         flight.Request.Body.Sketch?.Return();
         _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
         End(new RequestResult

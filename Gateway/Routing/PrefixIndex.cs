@@ -17,6 +17,7 @@ public sealed class PrefixIndex
     private readonly HolderTable _blocks;
     private readonly HolderTable _sessions;
     private readonly CacheBelief _belief = new();
+    private readonly SessionReturns _returns = new();
     private int[] _reach = [];
     private ulong _unnamed;
 
@@ -72,7 +73,7 @@ public sealed class PrefixIndex
             {
                 return;
             }
-            var notBefore = now - Ticks(options.SessionTtl);
+            var notBefore = SessionNotBeforeLocked(request.SessionKey, options, now);
             foreach (ref var candidate in candidates)
             {
                 candidate.HoldsSession = _sessions.UsedAt(request.SessionKey, candidate.Replica.Slot) >= notBefore;
@@ -120,6 +121,7 @@ public sealed class PrefixIndex
         {
             if (request.SessionKey != 0)
             {
+                _returns.OnRequest(request.SessionKey, _time.GetElapsedTime(0, request.ArrivedAt ?? now));
                 _sessions.Set(request.SessionKey, slot, now);
             }
             return options.Prefix.Enabled ? _time.GetElapsedTime(RecordBlocksLocked(request, estimate, slot, capacityTokens, now), now) : TimeSpan.Zero;
@@ -137,6 +139,21 @@ public sealed class PrefixIndex
         lock (_gate)
         {
             _belief.Learn(slot, promptTokens, believedTokens, believedAge, cachedTokens);
+        }
+    }
+
+    /// <summary>Notes that a session's answer called a tool: the session keeps its replica for as long as such calls usually take.</summary>
+    /// <param name="session">The session; 0: none.</param>
+    /// <param name="tool">Keyed hash of the tool's name; 0: unknown.</param>
+    public void OnToolCall(ulong session, ulong tool)
+    {
+        if (session == 0)
+        {
+            return;
+        }
+        lock (_gate)
+        {
+            _returns.OnCall(session, tool, _time.GetElapsedTime(0, _time.GetTimestamp()));
         }
     }
 
@@ -169,6 +186,12 @@ public sealed class PrefixIndex
             _belief.Forget(slot);
         }
     }
+
+    // A session that is expected back is kept, one that is overdue is not, however long ago it was used.
+    private long SessionNotBeforeLocked(ulong session, RoutingOptions options, long now) =>
+        options.ToolReturnShare > 0 && _returns.ExpectedBy(session, options.ToolReturnShare) is { } expected
+            ? _time.GetElapsedTime(0, now) <= expected ? long.MinValue : long.MaxValue
+            : now - Ticks(options.SessionTtl);
 
     private void MatchBlocksLocked(InferenceRequest request, int promptTokens, long notBefore, Span<Candidate> candidates)
     {

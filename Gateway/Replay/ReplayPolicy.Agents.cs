@@ -2,9 +2,12 @@ using System.Globalization;
 
 namespace Gateway.Replay;
 
-/// <content>How long a request waits for another that computes the same beginning of a prompt.</content>
+/// <content>How long a session keeps its replica, and a request waits for another that computes the same beginning of a prompt.</content>
 public sealed partial record ReplayPolicy
 {
+    /// <summary>What follows the routing <c>sticky:30</c>, in seconds: how long a session keeps its replica, whatever its tools take. Null: the default.</summary>
+    public TimeSpan? SessionTtl { get; init; }
+
     /// <summary>What follows the admission, as in <c>past_future+siblings:0</c>, in seconds. Null: the default.</summary>
     public TimeSpan? SiblingWait { get; init; }
 }
