@@ -182,6 +182,7 @@ public class OptionsBoundsTests
         routing.scorers = []
         routing.prefix = (section)
         routing.sessionTtl = 10m [1s .. 7d]
+        routing.toolReturnShare = 0.99 [0 .. 0.999]
         routing.favouriteWait = 10s [0 .. 10m]
         routing.slowStart = 30s [0 .. 1h]
         routing.overloadSeconds = 2s [0 .. 1h]
@@ -193,6 +194,9 @@ public class OptionsBoundsTests
         routing.prefix.maxBytes = 256MiB [1MiB .. 64GiB]
         routing.prefix.ttl = 30m [1s .. 7d]
         queue.order = boost
+        queue.fairness = off
+        queue.fairnessQuantumTokens = 16384 [256 .. 10000000]
+        queue.rescue = own
         queue.boostPerSecond = (none) [0.001 .. 100]
         queue.oldestFirstAfter = 20s [1ms .. 1d]
         queue.overtakingLimit = 1s [0 .. 1d]
@@ -207,6 +211,8 @@ public class OptionsBoundsTests
         queue.capacityShare = 0.97 [0.05 .. 1]
         queue.steersCapacityShare = true
         queue.reservedShare = 0.1 [0 .. 0.9]
+        queue.preempt = off
+        queue.preemptLimit = 0.8 [0 .. 1]
         estimation.estimator = ensemble
         estimation.initialOutputTokens = 256 [1 .. 1000000]
         estimation.window = 512 [8 .. 100000]

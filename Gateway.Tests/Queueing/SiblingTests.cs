@@ -182,8 +182,9 @@ public sealed class SiblingTests
             switch (chance.Next(8))
             {
                 case < 3:
-                    var family = chance.Next(3);
-                    var entry = Enter(world, Blocks(1 + (10_000 * family), chance.Next(50, 200)));
+                    // What all share is soon computed: new beginnings come all the time.
+                    var family = (3 * (i / 40)) + chance.Next(3);
+                    var entry = Enter(world, Blocks(1 + (1_000 * family), chance.Next(50, 200)));
                     all.Add(entry);
                     open.Add((entry, family, clock));
                     break;
@@ -232,5 +233,7 @@ public sealed class SiblingTests
     private static ulong[] Blocks(int first, int count) => [.. Enumerable.Range(first, count).Select(block => (ulong)block)];
 
     private static CorePool.Entry Enter(CorePool world, ulong[] blocks) =>
-        world.Enter(CorePool.Request(blocks: blocks, promptTokens: 10 * blocks.Length), CorePool.Cost(10 * blocks.Length));
+        world.Enter(Streamed(CorePool.Request(blocks: blocks, promptTokens: 10 * blocks.Length)), CorePool.Cost(10 * blocks.Length));
+
+    private static InferenceRequest Streamed(InferenceRequest request) => request with { Body = request.Body with { IsStreaming = true } };
 }

@@ -12,7 +12,7 @@ internal sealed class SiblingLines(ClassQueues waiting, TimeProvider time, Actio
 {
     private readonly List<Line> _lines = [];
 
-    /// <summary>How long a request may wait for another's prompt from now on; zero: not at all. Who is bound to a time or a replica, or comes back from a failure, is not held.</summary>
+    /// <summary>How long a request may wait for another's prompt from now on; zero: not at all. Who is bound to a time or a replica, or comes back from a replica, is not held.</summary>
     /// <param name="request">The request.</param>
     /// <param name="constraints">What it brings beside itself.</param>
     /// <param name="heldSince">When it first waited so; null: it has not.</param>
@@ -20,7 +20,7 @@ internal sealed class SiblingLines(ClassQueues waiting, TimeProvider time, Actio
     /// <param name="queue">The limits in force.</param>
     public static TimeSpan PatienceOf(InferenceRequest request, Constraints constraints, TimeSpan? heldSince, TimeSpan now, QueueOptions queue)
     {
-        var isBound = constraints is { PinnedSlot: not null } or { Avoid.Count: > 0 } || request.Deadline is not null || (queue.HardTtftSlo && request.TimeToFirstTokenSlo is not null);
+        var isBound = constraints is { PinnedSlot: not null } or { Avoid.Count: > 0 } or { GaveUp: not null } || request.Deadline is not null || (queue.HardTtftSlo && request.TimeToFirstTokenSlo is not null);
         return isBound || request.Prefix.Blocks.Length == 0 ? TimeSpan.Zero : queue.SiblingWait - (now - (heldSince ?? now));
     }
 
