@@ -136,15 +136,18 @@ public sealed class GatewayPath(
         var resilience = options().Resilience;
         var heartbeat = visit.KeepAlive(resilience.Heartbeat, request);
         var explanation = Decisions is { IsOn: true } ? model.Dispatcher.Explain(request, estimate) : null;
+        var shadow = model.OnArrived(request, estimate, looks: explanation is not null);
         var turn = model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
         visit.Admitted(admission);
         // Returned here once more, whatever happens: only the first time counts.
         using var reservation = admission.Reservation;
         decided(model.Pool.Name, admission);
+        model.OnDecided(estimate, admission);
         if (explanation is not null)
         {
             Decisions!.Write(request.Id, model.Pool.Name, admission, explanation);
+            Decisions.WriteShadow(request.Id, model.Pool.Name, model.Shadow?.Policy, shadow);
         }
         if (reservation is null)
         {

@@ -69,7 +69,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var scope = new object();
         _meters = new GatewayMeters(scope);
         Calibration = new EstimateCalibration();
-        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope);
+        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, SignalsOf);
         _telemetry = new TelemetrySession(Version, _time, scope);
         _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
         _meters.Prepare(options.Models.Select(model => model.Name));
@@ -245,6 +245,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Uptime = _time.GetUtcNow() - _startedAt,
         QueueDepths = QueueDepths(),
         Calibration = Calibration,
+        Signals = SignalsOf,
         LastReload = Volatile.Read(ref _lastReload),
         DroppedLogLines = _accessLog?.DroppedLines,
     };
@@ -259,6 +260,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
             }
         }
     }
+
+    private ModelSignals? SignalsOf(string name) => Core.Find(name) is { } model ? new ModelSignals(model.Demand, model.Shadow) : null;
 
     private TokenGaps GapsOf(InferenceRequest request, string model, Replica replica) =>
         new(_meters, Core.Options.Telemetry.GenAiMetrics && request.Body.IsStreaming ? _meters.GenAiTagsOf(request.Route.Kind, model, replica) : null);

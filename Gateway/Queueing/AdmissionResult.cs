@@ -81,6 +81,9 @@ public readonly record struct AdmissionResult
 
     public PlacementReason Reason { get; init; }
 
+    /// <summary>Where the shadow policy would have put it, among the same replicas; null: there is none, or it was not asked.</summary>
+    public Replica? ShadowReplica { get; init; }
+
     /// <summary>Why it waited.</summary>
     public HoldReason HeldFor { get; init; }
 

@@ -73,6 +73,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
                     PrefixHitTokens = candidate.PrefixHitTokens,
                     PrefixHitAge = hitAge,
                     Reason = ReasonOf(candidate, count),
+                    ShadowReplica = plan.Shadow?.Choose(query, _candidates.AsSpan(0, count)) is >= 0 and var other ? _replicas[other] : null,
                 };
             }
             // Its health changed since the look: the others are still there.

@@ -16,6 +16,8 @@ namespace Gateway.Replay;
 public sealed record ReplayPolicy(string Name, string Routing, string Order, string Admission, LengthKnowledge Lengths)
 {
     private static readonly GatewayOptions Defaults = new();
+    private const string Hard = "hard";
+
     private static readonly string[] LengthNames = ["none", "mean", "class", "learned", "oracle"];
 
     /// <summary>What follows a colon: the γ of <c>boost:0.05</c>. Null: the default.</summary>
@@ -26,6 +28,12 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
 
     /// <summary>What follows a colon: the share of the KV room of <c>past_future:0.95</c>; above 1 more is given out than there is. Null: the default.</summary>
     public double? CapacityShare { get; init; }
+
+    /// <summary>What follows a colon: the seconds of <c>least_delay:5</c> that a request waits for its favourite at most. Null: the default.</summary>
+    public double? FavouriteWaitSeconds { get; init; }
+
+    /// <summary>Whether <c>hard</c> follows a colon, as in <c>edf:hard</c>: a request whose first token must come too late is refused.</summary>
+    public bool HardTtftSlo { get; init; }
 
     /// <summary>Whether a request that must miss its deadline is refused at once.</summary>
     public bool RefusesLate { get; init; } = true;
@@ -42,13 +50,13 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
 
     /// <summary>Reads one policy.</summary>
     /// <param name="text">A preset, or up to four parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>.
-    /// A colon and a number may follow the names <c>boost</c>, <c>window</c> and <c>past_future</c>; one and an estimator's name <c>learned</c>.</param>
+    /// A colon and a number may follow the names <c>least_delay</c>, <c>boost</c>, <c>window</c> and <c>past_future</c>; one and an estimator's name <c>learned</c>; one and <c>hard</c> the name <c>edf</c>.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
     /// <returns>Null when there is a problem.</returns>
     public static ReplayPolicy? Parse(string text, out string? problem)
     {
         var parts = Presets.GetValueOrDefault(text, text).Split('/');
-        var routing = parts[0];
+        var (routing, patience) = Divided(parts[0]);
         var (lengths, estimator) = Divided(Part(parts, 3, "none"));
         var (order, gamma) = Divided(Part(parts, 1, "fcfs"));
         var (admission, amount) = Divided(Part(parts, 2, "none"));
@@ -57,12 +65,14 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
             : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? Unknown("order", order, QueueOrders.Names)
             ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
             ?? (estimator is null ? null : lengths == "learned" ? Unknown("estimator", estimator, OutputLengthEstimators.Names) : $"'{lengths}:{estimator}': only learned takes an estimator's name.")
-            ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount);
+            ?? WrongNumber(routing, patience) ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount);
         return problem is not null ? null : new ReplayPolicy(text, routing, order, admission, (LengthKnowledge)Array.IndexOf(LengthNames, lengths))
         {
             BoostPerSecond = order == "boost" ? Number(gamma) : null,
             WindowRequests = admission == "window" ? (int?)Number(amount) : null,
             CapacityShare = admission == "past_future" ? Number(amount) : null,
+            FavouriteWaitSeconds = Number(patience),
+            HardTtftSlo = gamma == Hard,
             Estimator = estimator,
         };
     }
@@ -73,7 +83,12 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
     public GatewayOptions Options(ModelOptions model, int seed) => Defaults with
     {
         Models = [model],
-        Routing = Defaults.Routing with { Policy = Routing, Seed = seed },
+        Routing = Defaults.Routing with
+        {
+            Policy = Routing,
+            Seed = seed,
+            FavouriteWait = FavouriteWaitSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : Defaults.Routing.FavouriteWait,
+        },
         Queue = Defaults.Queue with
         {
             Order = Order,
@@ -81,6 +96,7 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
             CapacityShare = CapacityShare ?? Defaults.Queue.CapacityShare,
             Admission = Admission,
             RefuseLate = RefusesLate,
+            HardTtftSlo = HardTtftSlo,
             WindowRequests = WindowRequests ?? Defaults.Queue.WindowRequests,
             // A replay measures waiting; it does not cut it off.
             MaxWaiting = int.MaxValue,
@@ -106,12 +122,16 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
     private static string? WrongNumber(string name, string? number) => (name, Number(number)) switch
     {
         (_, _) when number is null => null,
+        ("edf", _) when number == Hard => null,
+        ("least_delay", >= 0 and <= 600) => null,
         ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) => null,
         ("window", >= 1 and <= 100_000 and var requests) when requests == Math.Floor(requests) => null,
+        ("edf", _) => $"'{name}:{number}': only hard may follow, as in edf:hard.",
+        ("least_delay", _) => $"'{name}:{number}': the longest wait for a favourite is a number of seconds from 0 to 600, such as least_delay:5.",
         ("boost", _) => $"'{name}:{number}': γ is a number per second from 0.001 to 100, such as boost:0.05.",
         ("past_future", _) => $"'{name}:{number}': the share of the KV room is a number from 0.05 to 2, such as past_future:0.95.",
         ("window", _) => $"'{name}:{number}': the window is a whole number of requests from 1 to 100000, such as window:36.",
-        _ => $"'{name}:{number}': {name} takes no number; boost, window and past_future do.",
+        _ => $"'{name}:{number}': {name} takes no number; least_delay, boost, window and past_future do.",
     };
 
     private static double? Number(string? text) =>

@@ -1,5 +1,7 @@
+using Gateway.Configuration;
 using Gateway.Learning;
 using Gateway.Queueing;
+using Gateway.Queueing.Shadows;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
@@ -41,7 +43,7 @@ public sealed class Replayer
     {
         _settings = settings;
         _observer = observer;
-        _core = GatewayCore.Create(policy.Options(Fleet(settings), settings.Seed), _time, new Random(settings.Seed), hashKey: 0);
+        _core = GatewayCore.Create(OptionsOf(settings, policy), _time, new Random(settings.Seed), hashKey: 0);
         _pool = _core.Find(Model)!;
         _pool.Pool.SetReplicas([.. _core.Options.Models[0].Replicas.Select(replica => new ReplicaPlace(replica.Id, replica.Url!, replica))]);
         _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, SchedulingPolicy.Fcfs, settings.SpeedOf(i)))];
@@ -56,6 +58,9 @@ public sealed class Replayer
         }
         _factory = new RequestFactory(Model, _core.Hasher, policy.Lengths, settings);
     }
+
+    /// <summary>What decides, as the gateway has it.</summary>
+    internal ModelPool Pool => _pool;
 
     /// <summary>The fleet, with the gateway's view of it.</summary>
     internal IReadOnlyList<SimulatedReplica> Engines => _engines;
@@ -94,6 +99,12 @@ public sealed class Replayer
         }
         _core.Dispose();
         _observer.OnEnd(_lastEnd - (_firstArrival ?? TimeSpan.Zero), _decisions, [.. _engines.Select(engine => engine.Totals())]);
+    }
+
+    private static GatewayOptions OptionsOf(ReplaySettings settings, ReplayPolicy policy)
+    {
+        var options = policy.Options(Fleet(settings), settings.Seed);
+        return options with { Routing = options.Routing with { Shadow = settings.Shadow } };
     }
 
     private static ModelOptions Fleet(ReplaySettings settings) => new()
@@ -176,6 +187,7 @@ public sealed class Replayer
         var estimate = _core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, _pool.Pool.ContextTokens);
         var flight = new Flight(row, request, estimate, now);
         _inFlight++;
+        _pool.OnArrived(request, estimate);
         _pool.Dispatcher.Enter(request, estimate, Constraints.None, result => Decided(flight, result));
     }
 
@@ -198,6 +210,7 @@ public sealed class Replayer
             return;
         }
         _decisions++;
+        _pool.OnDecided(flight.Estimate, result);
         flight.Reservation = reservation;
         flight.AdmittedAt = _time.Now;
         flight.PrefixHitTokens = result.PrefixHitTokens;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Gateway.Queueing;
+using Gateway.Queueing.Shadows;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Telemetry;
@@ -25,6 +26,19 @@ public sealed partial class DecisionLog(ILogger<DecisionLog> logger)
         }
     }
 
+    /// <summary>One more line on what a second policy would do.</summary>
+    /// <param name="requestId">The request's id.</param>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="policy">The second policy; null: there is none.</param>
+    /// <param name="view">What the request met under both; null: nothing is known.</param>
+    public void WriteShadow(string requestId, string model, string? policy, ShadowView? view)
+    {
+        if (IsOn && policy is not null && view is { } seen)
+        {
+            Log.Shadowed(logger, requestId, model, policy, seen.Shadow.Replica ?? "none", seen.Shadow.Ahead, seen.Acting.Replica ?? "none", seen.Acting.Ahead, seen.RegretSeconds);
+        }
+    }
+
     private static string CandidatesOf(Explanation explanation)
     {
         var text = new StringBuilder();
@@ -46,5 +60,10 @@ public sealed partial class DecisionLog(ILogger<DecisionLog> logger)
         public static partial void Decided(
             ILogger logger, string requestId, string model, AdmissionOutcome outcome, string replica, PlacementReason reason, HoldReason hold, long waitedMs,
             int ahead, double rank, string candidates);
+
+        [LoggerMessage(Level = LogLevel.Debug, SkipEnabledCheck = true, Message =
+            "shadow {RequestId} {Model}: {Policy} would choose {ShadowReplica} behind {ShadowAhead} where the policy in force, left to itself, would choose {Replica} behind {Ahead}; regret {RegretSeconds} s")]
+        public static partial void Shadowed(
+            ILogger logger, string requestId, string model, string policy, string shadowReplica, int shadowAhead, string replica, int ahead, double? regretSeconds);
     }
 }

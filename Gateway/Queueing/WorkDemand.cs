@@ -1,0 +1,186 @@
+using Gateway.Estimation;
+using Gateway.Replicas;
+using Gateway.Replicas.Rates;
+using Gateway.Routing;
+
+namespace Gateway.Queueing;
+
+/// <summary>How much work comes to a pool, in replicas that it keeps busy, and how much will soon. Fed at arrivals, so that it is ahead of queues and room. Thread-safe.</summary>
+/// <remarks>
+/// A request's work is what it takes of one replica that is full: its prefill, which stops everybody, and its share of the room for as long as it decodes there.
+/// A line is laid through the work of the last two minutes; its slope counts as far as it is beyond what chance does.
+/// </remarks>
+public sealed class WorkDemand(Pool pool, TimeProvider time)
+{
+    /// <summary>How far the slope is followed: about what a replica takes to load its model.</summary>
+    public static readonly TimeSpan Horizon = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long a wish for more replicas lasts once its reason is gone.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+
+    private const int Spans = 24;
+    private const double SpanSeconds = 5;
+
+    // Twice its standard error: chance alone gives more in one of forty.
+    private const double SlopeErrors = 2;
+
+    // Fewer spans make no line.
+    private const int LeastSpans = 8;
+    private const double HitPace = 0.01;
+    private const double UsableRoom = 0.97;
+
+    private readonly Lock _gate = new();
+    private readonly long _startedAt = time.GetTimestamp();
+    private readonly double[] _work = new double[Spans];
+    private readonly Queue<(TimeSpan At, int Replicas)> _wishes = new();
+    private long? _firstSpan;
+    private long _span;
+    private double _hitShare;
+    private TimeSpan _lookAgainAt;
+    private (double? Room, double? Slots, PlacementRates Rates) _replica;
+
+    /// <summary>A request came.</summary>
+    public void OnArrived(in RequestEstimate estimate)
+    {
+        lock (_gate)
+        {
+            var now = time.GetElapsedTime(_startedAt);
+            if (_lookAgainAt <= now)
+            {
+                LookLocked();
+                _lookAgainAt = now + TimeSpan.FromSeconds(1);
+            }
+            RollLocked(now);
+            _firstSpan ??= _span;
+            _work[_span % Spans] += SecondsLocked(estimate) ?? 0;
+        }
+    }
+
+    /// <summary>A request was placed: what of its prompt is believed to be cached there.</summary>
+    public void OnPlaced(in RequestEstimate estimate, int prefixHitTokens)
+    {
+        lock (_gate)
+        {
+            _hitShare += HitPace * ((prefixHitTokens / (double)Math.Max(1, estimate.PromptTokens)) - _hitShare);
+        }
+    }
+
+    /// <summary>Replicas that the work will keep busy at the horizon, were each filled to the brim; null: not known yet, or nothing is known of the room.</summary>
+    public double? Forecast()
+    {
+        lock (_gate)
+        {
+            RollLocked(time.GetElapsedTime(_startedAt));
+            if (_firstSpan is not { } first || _replica is (null, null, _))
+            {
+                return null;
+            }
+            // The span that has not ended says too little.
+            var count = (int)Math.Min(Spans - 1, _span - first);
+            Span<double> perSecond = stackalloc double[Spans];
+            for (var i = 0; i < count; i++)
+            {
+                perSecond[i] = _work[(_span - count + i) % Spans] / SpanSeconds;
+            }
+            return count == 0 ? null : Ahead(perSecond[..count], SpanSeconds, Horizon.TotalSeconds);
+        }
+    }
+
+    /// <summary>The most that was wished for lately: noise and short lulls take no replica away.</summary>
+    /// <param name="replicas">What is wished for now.</param>
+    public int Hold(int replicas)
+    {
+        lock (_gate)
+        {
+            var now = time.GetElapsedTime(_startedAt);
+            while (_wishes.TryPeek(out var oldest) && now - oldest.At > Patience)
+            {
+                _wishes.Dequeue();
+            }
+            // One wish a second is enough, however often it is asked for.
+            if (_wishes.Count == 0 || now - _wishes.Last().At >= TimeSpan.FromSeconds(1) || replicas > _wishes.Last().Replicas)
+            {
+                _wishes.Enqueue((now, replicas));
+            }
+            return _wishes.Max(wish => wish.Replicas);
+        }
+    }
+
+    /// <summary>The value that a noisy rising series will have, a time after its last span; of one that does not rise for certain, its mean.</summary>
+    /// <param name="spans">One value per span, the oldest first; at least one.</param>
+    /// <param name="spanSeconds">Length of a span.</param>
+    /// <param name="aheadSeconds">How long after the last.</param>
+    internal static double Ahead(ReadOnlySpan<double> spans, double spanSeconds, double aheadSeconds)
+    {
+        var (n, mean, middle) = (spans.Length, 0.0, (spans.Length - 1) / 2.0);
+        foreach (var value in spans)
+        {
+            mean += value / n;
+        }
+        if (n < LeastSpans)
+        {
+            return mean;
+        }
+        var (spread, product, errors) = (0.0, 0.0, 0.0);
+        for (var i = 0; i < n; i++)
+        {
+            spread += (i - middle) * (i - middle);
+            product += (i - middle) * spans[i];
+        }
+        var slope = product / spread;
+        for (var i = 0; i < n; i++)
+        {
+            var error = spans[i] - mean - (slope * (i - middle));
+            errors += error * error;
+        }
+        var certain = Math.Max(0, slope - (SlopeErrors * Math.Sqrt(errors / (n - 2) / spread)));
+        return mean + (certain * (middle + 0.5 + (aheadSeconds / spanSeconds)));
+    }
+
+    private double? SecondsLocked(in RequestEstimate estimate)
+    {
+        var (room, slots, rates) = _replica;
+        if (room is null && slots is null)
+        {
+            return null;
+        }
+        var tokens = Math.Max(1, estimate.PromptTokens + estimate.OutputTokens);
+        var batch = Math.Max(1, Math.Min(room * UsableRoom / tokens * estimate.Sequences ?? double.PositiveInfinity, slots ?? double.PositiveInfinity));
+        var prefill = rates.PrefillPerToken * estimate.PromptTokens * (1 - _hitShare);
+        return prefill + (estimate.OutputTokens / batch * rates.StepSeconds(batch, room * UsableRoom ?? batch * tokens));
+    }
+
+    private void LookLocked()
+    {
+        var (working, rooms, slots) = (0, 0, 0);
+        var (scale, room, slot) = (0.0, 0.0, 0.0);
+        foreach (var replica in pool.Replicas)
+        {
+            var now = replica.Snapshot();
+            if (!now.AcceptsWork)
+            {
+                continue;
+            }
+            working++;
+            scale += now.Rates.StepScale;
+            (rooms, room) = now.CapacityTokens is { } capacity ? (rooms + 1, room + capacity) : (rooms, room);
+            (slots, slot) = now.SlotLimit is { } limit ? (slots + 1, slot + limit) : (slots, slot);
+        }
+        if (working > 0)
+        {
+            var mean = new ReplicaSnapshot { Id = pool.Name, Rates = ServiceRates.Initial with { StepScale = scale / working } };
+            _replica = (rooms > 0 ? room / rooms : null, slots > 0 ? slot / slots : null, PlacementRates.Of(mean));
+        }
+    }
+
+    private void RollLocked(TimeSpan now)
+    {
+        var span = (long)(now.TotalSeconds / SpanSeconds);
+        // What lies farther back than all spans is forgotten at once.
+        for (var i = Math.Max(_span + 1, span - Spans + 1); i <= span; i++)
+        {
+            _work[i % Spans] = 0;
+        }
+        _span = Math.Max(_span, span);
+    }
+}
