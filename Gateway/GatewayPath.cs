@@ -136,7 +136,8 @@ public sealed class GatewayPath(
         var resilience = options().Resilience;
         var heartbeat = visit.KeepAlive(resilience.Heartbeat, request);
         var explanation = Decisions is { IsOn: true } ? model.Dispatcher.Explain(request, estimate) : null;
-        var shadow = model.OnArrived(request, estimate, looks: explanation is not null);
+        var aheadByShadow = explanation is not null ? model.Dispatcher.AheadByShadow(request, estimate) : null;
+        using var shadowed = model.OnArrived(request, estimate);
         var turn = model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
         visit.Admitted(admission);
@@ -147,7 +148,7 @@ public sealed class GatewayPath(
         if (explanation is not null)
         {
             Decisions!.Write(request.Id, model.Pool.Name, admission, explanation);
-            Decisions.WriteShadow(request.Id, model.Pool.Name, model.Shadow?.Policy, shadow);
+            Decisions.WriteShadow(request.Id, model.Pool.Name, model.Shadow?.Policy, admission.Shadow, aheadByShadow);
         }
         if (reservation is null)
         {
@@ -155,7 +156,12 @@ public sealed class GatewayPath(
         }
         // 4. Forward, and watch the answer go by.
         var departure = new Departure(request, estimate, body, resilience, constraints.PinnedSlot) { Terms = caller.Terms, HasFallback = hasNext };
-        return await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
+        var miss = await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
+        if (shadowed is not null)
+        {
+            shadowed.OutputTokens = visit.AnswerTokens;
+        }
+        return miss;
     }
 
     // A stored response was found by the caller's own key: nobody else's can be.

@@ -45,12 +45,11 @@ public sealed class ModelPool : IDisposable
     /// <summary>A request came that will ask for its turn.</summary>
     /// <param name="request">The request.</param>
     /// <param name="estimate">What it is expected to cost.</param>
-    /// <param name="looks">Whether to say what it meets under both policies.</param>
-    /// <returns>Null unless asked for, or without a second policy.</returns>
-    public ShadowView? OnArrived(InferenceRequest request, in RequestEstimate estimate, bool looks = false)
+    /// <returns>To be told how long the answer was, and disposed when the request has ended; null without a second policy.</returns>
+    public ShadowedRequest? OnArrived(InferenceRequest request, in RequestEstimate estimate)
     {
         Demand.OnArrived(estimate);
-        return Shadow?.OnArrived(request, estimate, looks);
+        return Shadow?.OnArrived(request, estimate);
     }
 
     /// <summary>Its turn was decided.</summary>
@@ -90,7 +89,7 @@ public sealed class ModelPool : IDisposable
         var queue = isPlain ? options.Queue with { Order = "fcfs", Admission = "none", RefuseLate = false, HardTtftSlo = false } : options.Queue;
         // An order that keeps account keeps it over a reload that does not touch the queue.
         var order = _plan is { } before && before.Queue == queue ? before.Order : QueueOrders.Create(queue);
-        var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing) };
+        var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing), ShadowOrder = routing.Shadow.IsOn ? QueueOrders.Create(queue with { Order = routing.Shadow.Order ?? queue.Order }) : null };
         return (plan, RoutingPolicies.Plan(routing, new Random(_chance.Next())));
     }
 

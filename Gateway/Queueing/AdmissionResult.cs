@@ -71,6 +71,11 @@ public enum HoldReason
     Drain,
 }
 
+/// <summary>What a second policy would have chosen as things stood.</summary>
+/// <param name="Replica">Where it would have put the request.</param>
+/// <param name="RegretSeconds">Forecast by which this answer would have ended earlier there; negative: later. What others would have felt is not in it.</param>
+public readonly record struct Deviation(Replica Replica, double RegretSeconds);
+
 /// <summary>The end of a wait for a turn.</summary>
 public readonly record struct AdmissionResult
 {
@@ -81,8 +86,8 @@ public readonly record struct AdmissionResult
 
     public PlacementReason Reason { get; init; }
 
-    /// <summary>Where the shadow policy would have put it, among the same replicas; null: there is none, or it was not asked.</summary>
-    public Replica? ShadowReplica { get; init; }
+    /// <summary>What the second policy would have chosen among the same replicas; null: there is no second policy.</summary>
+    public Deviation? Shadow { get; init; }
 
     /// <summary>Why it waited.</summary>
     public HoldReason HeldFor { get; init; }

@@ -14,6 +14,9 @@ public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQ
 {
     /// <summary>Says where another policy would have put each request; null: nobody asks. Used under the dispatcher's lock only.</summary>
     public Router? Shadow { get; init; }
+
+    /// <summary>The order of that policy; null: nobody asks.</summary>
+    public IQueueOrder? ShadowOrder { get; init; }
 }
 
 /// <summary>Chooses a replica and reserves its room in one step; whoever finds none waits here. One per pool. Thread-safe.</summary>

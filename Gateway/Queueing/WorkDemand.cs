@@ -1,7 +1,6 @@
 using Gateway.Estimation;
 using Gateway.Replicas;
 using Gateway.Replicas.Rates;
-using Gateway.Routing;
 
 namespace Gateway.Queueing;
 
@@ -37,7 +36,7 @@ public sealed class WorkDemand(Pool pool, TimeProvider time)
     private long _span;
     private double _hitShare;
     private TimeSpan _lookAgainAt;
-    private (double? Room, double? Slots, PlacementRates Rates) _replica;
+    private (double? Room, double? Slots, ServiceRates Rates) _replica = (null, null, ServiceRates.Initial);
 
     /// <summary>A request came.</summary>
     public void OnArrived(in RequestEstimate estimate)
@@ -146,14 +145,14 @@ public sealed class WorkDemand(Pool pool, TimeProvider time)
         }
         var tokens = Math.Max(1, estimate.PromptTokens + estimate.OutputTokens);
         var batch = Math.Max(1, Math.Min(room * UsableRoom / tokens * estimate.Sequences ?? double.PositiveInfinity, slots ?? double.PositiveInfinity));
-        var prefill = rates.PrefillPerToken * estimate.PromptTokens * (1 - _hitShare);
-        return prefill + (estimate.OutputTokens / batch * rates.StepSeconds(batch, room * UsableRoom ?? batch * tokens));
+        var prefill = rates.PrefillSecondsPerToken * estimate.PromptTokens * (1 - _hitShare);
+        return prefill + (estimate.OutputTokens / batch * rates.StepSeconds(batch));
     }
 
     private void LookLocked()
     {
         var (working, rooms, slots) = (0, 0, 0);
-        var (scale, room, slot) = (0.0, 0.0, 0.0);
+        var (prefill, step, sequence, room, slot) = (0.0, 0.0, 0.0, 0.0, 0.0);
         foreach (var replica in pool.Replicas)
         {
             var now = replica.Snapshot();
@@ -162,14 +161,21 @@ public sealed class WorkDemand(Pool pool, TimeProvider time)
                 continue;
             }
             working++;
-            scale += now.Rates.StepScale;
+            prefill += now.Rates.PrefillSecondsPerToken;
+            step += now.Rates.StepBaseSeconds;
+            sequence += now.Rates.StepSecondsPerSequence;
             (rooms, room) = now.CapacityTokens is { } capacity ? (rooms + 1, room + capacity) : (rooms, room);
             (slots, slot) = now.SlotLimit is { } limit ? (slots + 1, slot + limit) : (slots, slot);
         }
         if (working > 0)
         {
-            var mean = new ReplicaSnapshot { Id = pool.Name, Rates = ServiceRates.Initial with { StepScale = scale / working } };
-            _replica = (rooms > 0 ? room / rooms : null, slots > 0 ? slot / slots : null, PlacementRates.Of(mean));
+            var mean = ServiceRates.Initial with
+            {
+                PrefillSecondsPerToken = prefill / working,
+                StepBaseSeconds = step / working,
+                StepSecondsPerSequence = sequence / working,
+            };
+            _replica = (rooms > 0 ? room / rooms : null, slots > 0 ? slot / slots : null, mean);
         }
     }
 

@@ -1,4 +1,5 @@
 using Gateway.Estimation;
+using Gateway.Queueing.Shadows;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
 using Gateway.Requests;
@@ -18,6 +19,9 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
     public TimeSpan StartedAt { get; } = startedAt;
 
     public LoadReservation? Reservation { get; set; }
+
+    /// <summary>As a second policy sees it; null: there is none.</summary>
+    public ShadowedRequest? Shadowed { get; set; }
 
     public TimeSpan AdmittedAt { get; set; }
 

@@ -187,7 +187,7 @@ public sealed class Replayer
         var estimate = _core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, _pool.Pool.ContextTokens);
         var flight = new Flight(row, request, estimate, now);
         _inFlight++;
-        _pool.OnArrived(request, estimate);
+        flight.Shadowed = _pool.OnArrived(request, estimate);
         _pool.Dispatcher.Enter(request, estimate, Constraints.None, result => Decided(flight, result));
     }
 
@@ -197,6 +197,7 @@ public sealed class Replayer
         if (result.Reservation is not { } reservation)
         {
             _inFlight--;
+            flight.Shadowed?.Dispose();
             End(new RequestResult
             {
                 Outcome = ReplayOutcome.Refused,
@@ -263,6 +264,11 @@ public sealed class Replayer
         _core.Learner.OnCompleted(Completed(flight, now));
         _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
         flight.Request.Body.Sketch?.Return();
+        if (flight.Shadowed is { } shadowed)
+        {
+            shadowed.OutputTokens = row.OutputTokens;
+            shadowed.Dispose();
+        }
         _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
         End(new RequestResult
         {

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Gateway.Queueing;
-using Gateway.Queueing.Shadows;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Telemetry;
@@ -26,16 +25,17 @@ public sealed partial class DecisionLog(ILogger<DecisionLog> logger)
         }
     }
 
-    /// <summary>One more line on what a second policy would do.</summary>
+    /// <summary>One more line on what a second policy would have done.</summary>
     /// <param name="requestId">The request's id.</param>
     /// <param name="model">The pool's name.</param>
     /// <param name="policy">The second policy; null: there is none.</param>
-    /// <param name="view">What the request met under both; null: nothing is known.</param>
-    public void WriteShadow(string requestId, string model, string? policy, ShadowView? view)
+    /// <param name="shadow">Its choice; null: it was not asked.</param>
+    /// <param name="ahead">Who would have gone before the request when it came; null: unknown.</param>
+    public void WriteShadow(string requestId, string model, string? policy, Deviation? shadow, int? ahead)
     {
-        if (IsOn && policy is not null && view is { } seen)
+        if (IsOn && policy is not null && shadow is { } other)
         {
-            Log.Shadowed(logger, requestId, model, policy, seen.Shadow.Replica ?? "none", seen.Shadow.Ahead, seen.Acting.Replica ?? "none", seen.Acting.Ahead, seen.RegretSeconds);
+            Log.Shadowed(logger, requestId, model, policy, other.Replica.Id, ahead, other.RegretSeconds);
         }
     }
 
@@ -62,8 +62,7 @@ public sealed partial class DecisionLog(ILogger<DecisionLog> logger)
             int ahead, double rank, string candidates);
 
         [LoggerMessage(Level = LogLevel.Debug, SkipEnabledCheck = true, Message =
-            "shadow {RequestId} {Model}: {Policy} would choose {ShadowReplica} behind {ShadowAhead} where the policy in force, left to itself, would choose {Replica} behind {Ahead}; regret {RegretSeconds} s")]
-        public static partial void Shadowed(
-            ILogger logger, string requestId, string model, string policy, string shadowReplica, int shadowAhead, string replica, int ahead, double? regretSeconds);
+            "shadow {RequestId} {Model}: {Policy} would have chosen {Replica}, {Ahead} ahead; regret of this answer {RegretSeconds} s")]
+        public static partial void Shadowed(ILogger logger, string requestId, string model, string policy, string replica, int? ahead, double regretSeconds);
     }
 }

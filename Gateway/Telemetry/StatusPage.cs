@@ -125,6 +125,7 @@ public static class StatusPage
         json.WriteString("policy", reading.Policy);
         json.WriteNumber("answers", reading.Answers);
         json.WriteNumber("regret_seconds", Math.Round(reading.RegretSeconds, 4));
+        json.WriteNumber("acting_seconds", Math.Round(reading.ActingSeconds, 4));
         json.WriteNumber("first_token_regret_seconds", Math.Round(reading.FirstTokenRegretSeconds, 4));
         json.WriteNumber("refusal_regret", reading.RefusalRegret);
         json.WriteNumber("decisions", reading.Decisions);

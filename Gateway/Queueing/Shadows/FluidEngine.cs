@@ -1,4 +1,4 @@
-using Gateway.Routing;
+using Gateway.Replicas.Rates;
 
 namespace Gateway.Queueing.Shadows;
 
@@ -9,6 +9,8 @@ namespace Gateway.Queueing.Shadows;
 /// </remarks>
 internal sealed class FluidEngine(long roomTokens, int mostSequences)
 {
+    private const double LeastSeconds = 1e-7;
+
     private readonly LinkedList<FluidAnswer> _waiting = new();
     private readonly List<FluidAnswer> _running = [];
     private double _now;
@@ -18,7 +20,7 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
     private FluidAnswer? _nextToEnd;
 
     /// <summary>How fast the engine is.</summary>
-    public PlacementRates Rates { get; set; }
+    public ServiceRates Rates { get; set; } = ServiceRates.Initial;
 
     /// <summary>When something happens next; null: nothing does.</summary>
     public TimeSpan? NextAt { get; private set; }
@@ -56,7 +58,7 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
         }
         if (Computing() is { } head)
         {
-            head.PrefillLeft = Math.Max(0, head.PrefillLeft - (seconds / Rates.PrefillPerToken));
+            head.PrefillLeft = Math.Max(0, head.PrefillLeft - (seconds / PrefillSecondsPerToken()));
         }
         else if (_sequences > 0)
         {
@@ -119,7 +121,7 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
         _nextToEnd = null;
         if (Computing() is { } head)
         {
-            return head.PrefillLeft * Rates.PrefillPerToken;
+            return head.PrefillLeft * PrefillSecondsPerToken();
         }
         if (_running.Count == 0)
         {
@@ -175,5 +177,8 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
 
     private double HeldBy(FluidAnswer answer) => answer.OwnPromptTokens + (GeneratedOf(answer) * answer.Sequences);
 
-    private double StepSeconds() => Rates.StepSeconds(_sequences, _heldTokens);
+    // The coefficients of the learned lines are right together at the loads that were seen, and that is what is forecast.
+    private double PrefillSecondsPerToken() => Math.Max(LeastSeconds, Rates.PrefillSecondsPerToken);
+
+    private double StepSeconds() => Math.Max(LeastSeconds, Rates.StepSeconds(_sequences));
 }

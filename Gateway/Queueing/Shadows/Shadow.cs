@@ -7,16 +7,22 @@ namespace Gateway.Queueing.Shadows;
 
 /// <summary>A second policy beside the one that acts, which only says what it would do. Thread-safe; reserves nothing of the real fleet.</summary>
 /// <remarks>
-/// Both policies live on in worlds of their own, each with a ledger that assumes its own choices, over the same requests and the same drawn lengths: the regret
-/// is the difference of two forecasts by one model, so that what the model gets wrong of the engines is wrong in both. The worlds begin anew when replicas
-/// come, go or change their room.
+/// Both policies live on in worlds of their own, each with a ledger that assumes its own choices, over the same requests and the lengths that their answers
+/// came to: the regret is the difference of two forecasts by one model, so that what the model gets wrong of the engines is wrong in both. The worlds begin anew
+/// when replicas come, go or change their room.
 /// </remarks>
 public sealed class Shadow : IDisposable
 {
     /// <summary>Larger pools have no shadow: it would cost too much.</summary>
     public const int MostReplicas = 64;
 
+    private const int MostPending = 16_384;
+
+    // An answer that takes longer is drawn from its estimate instead.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(2);
+
     private readonly Lock _gate = new();
+    private readonly Queue<ShadowedRequest> _pending = new();
     private readonly Pool _pool;
     private readonly TimeProvider _time;
     private readonly ShadowPolicies _policies;
@@ -47,28 +53,16 @@ public sealed class Shadow : IDisposable
     public string Policy => _policies.Name;
 
     /// <summary>A request came.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="estimate">What it is expected to cost.</param>
-    /// <param name="looks">Whether to say what it meets: that costs as much as explaining a decision twice.</param>
-    /// <returns>Null unless asked for, or without a fleet.</returns>
-    public ShadowView? OnArrived(InferenceRequest request, in RequestEstimate estimate, bool looks = false)
+    /// <returns>To be told how long the answer was, and disposed when the request has ended.</returns>
+    public ShadowedRequest OnArrived(InferenceRequest request, in RequestEstimate estimate)
     {
         lock (_gate)
         {
-            var now = _time.GetElapsedTime(_startedAt);
-            if (!FollowLocked(now))
-            {
-                return null;
-            }
-            var seen = request with { ArrivedAt = null, Body = request.Body with { Sketch = null } };
-            _acting!.AdvanceTo(now - _begunAt);
-            _shadow!.AdvanceTo(now - _begunAt);
-            ShadowView? view = looks ? new ShadowView(_acting.Standing(seen, estimate), _shadow.Standing(seen, estimate)) : null;
-            var tokens = Math.Max(1, estimate.Output.Quantile(_lengths.NextDouble()));
-            _requests++;
-            _acting.Enter(_requests, seen, estimate, tokens);
-            _shadow.Enter(_requests, seen, estimate, tokens);
-            return view;
+            var seen = new ShadowedRequest(
+                this, request with { ArrivedAt = null, Body = request.Body with { Sketch = null } }, estimate, _time.GetElapsedTime(_startedAt));
+            _pending.Enqueue(seen);
+            PumpLocked();
+            return seen;
         }
     }
 
@@ -76,7 +70,7 @@ public sealed class Shadow : IDisposable
     public void OnDecided(in AdmissionResult decided)
     {
         Interlocked.Increment(ref _decisions);
-        if (decided is { ShadowReplica: { } other, Reservation.Replica: { } chosen } && other != chosen)
+        if (decided is { Shadow.Replica: { } other, Reservation.Replica: { } chosen } && other != chosen)
         {
             Interlocked.Increment(ref _differing);
         }
@@ -92,6 +86,7 @@ public sealed class Shadow : IDisposable
                 Policy = Policy,
                 Answers = _tally.Answers,
                 RegretSeconds = _tally.RegretSeconds,
+                ActingSeconds = _tally.ActingSeconds,
                 FirstTokenRegretSeconds = _tally.FirstTokenRegretSeconds,
                 WholeRegretSeconds = _tally.WholeRegretSeconds,
                 RefusalRegret = _tally.RefusalRegret,
@@ -106,6 +101,35 @@ public sealed class Shadow : IDisposable
         lock (_gate)
         {
             EndWorldsLocked();
+        }
+    }
+
+    internal void OnEnded(ShadowedRequest ended)
+    {
+        lock (_gate)
+        {
+            ended.HasEnded = true;
+            PumpLocked();
+        }
+    }
+
+    // In the order of arrival: the worlds are behind by the longest answer that runs, but know how long each became.
+    private void PumpLocked()
+    {
+        var now = _time.GetElapsedTime(_startedAt);
+        while (_pending.TryPeek(out var next) && (next.HasEnded || now - next.At > LongestWait || _pending.Count > MostPending))
+        {
+            _pending.Dequeue();
+            if (!FollowLocked(next.At))
+            {
+                continue;
+            }
+            var tokens = Math.Max(1, next.OutputTokens ?? next.Estimate.Output.Quantile(_lengths.NextDouble()) * next.Estimate.Sequences) / next.Estimate.Sequences;
+            _acting!.AdvanceTo(next.At - _begunAt);
+            _shadow!.AdvanceTo(next.At - _begunAt);
+            _requests++;
+            _acting.Enter(_requests, next.Request, next.Estimate, Math.Max(1, tokens));
+            _shadow.Enter(_requests, next.Request, next.Estimate, Math.Max(1, tokens));
         }
     }
 
@@ -162,6 +186,28 @@ public sealed class Shadow : IDisposable
         (_acting, _shadow) = (null, null);
         _tally.Forget();
     }
+}
+
+/// <summary>One request as a <see cref="Shadow"/> sees it. Disposed when it has ended; until then its worlds do not go beyond it.</summary>
+public sealed class ShadowedRequest : IDisposable
+{
+    private readonly Shadow _shadow;
+
+    internal ShadowedRequest(Shadow shadow, InferenceRequest request, in RequestEstimate estimate, TimeSpan at) =>
+        (_shadow, Request, Estimate, At) = (shadow, request, estimate, at);
+
+    /// <summary>Tokens of the whole answer, over all sequences; null: it did not come to its end, and its length is drawn.</summary>
+    public int? OutputTokens { get; set; }
+
+    internal InferenceRequest Request { get; }
+
+    internal RequestEstimate Estimate { get; }
+
+    internal TimeSpan At { get; }
+
+    internal bool HasEnded { get; set; }
+
+    public void Dispose() => _shadow.OnEnded(this);
 }
 
 /// <summary>The two policies that a <see cref="Shadow"/> compares.</summary>

@@ -1,20 +1,5 @@
 namespace Gateway.Queueing.Shadows;
 
-/// <summary>What a shadow would do with a request that comes now.</summary>
-/// <param name="Replica">Where it would go; null: nowhere.</param>
-/// <param name="Ahead">Requests that would go before it.</param>
-/// <param name="AnswerSeconds">Forecast of its wait and its answer there; null: unknown.</param>
-public readonly record struct ShadowStanding(string? Replica, int Ahead, double? AnswerSeconds);
-
-/// <summary>What a request meets under both policies.</summary>
-/// <param name="Acting">Under the policy in force.</param>
-/// <param name="Shadow">Under the other.</param>
-public readonly record struct ShadowView(ShadowStanding Acting, ShadowStanding Shadow)
-{
-    /// <summary>Seconds that the request would end earlier under the shadow; negative: later. Null: unknown.</summary>
-    public double? RegretSeconds => Acting.AnswerSeconds - Shadow.AnswerSeconds;
-}
-
 /// <summary>The verdict on the policy in force: forecasts of both policies, each with the consequences of its own choices, over the same requests.</summary>
 public sealed record ShadowReading
 {
@@ -27,7 +12,10 @@ public sealed record ShadowReading
     /// <summary>Mean seconds by which answers would have ended earlier under the shadow, over the last thousand or so; negative: later.</summary>
     public double RegretSeconds { get; init; }
 
-    /// <summary>The same of the first token.</summary>
+    /// <summary>Mean forecast of an answer under the policy in force, arrival to last token, over the same: how far it is from what is measured tells how far to trust the rest.</summary>
+    public double ActingSeconds { get; init; }
+
+    /// <summary>The regret of the first token.</summary>
     public double FirstTokenRegretSeconds { get; init; }
 
     /// <summary>The mean of <see cref="RegretSeconds"/> over all answers.</summary>

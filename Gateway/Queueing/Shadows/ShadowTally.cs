@@ -13,6 +13,8 @@ internal sealed class ShadowTally
 
     public double RegretSeconds { get; private set; }
 
+    public double ActingSeconds { get; private set; }
+
     public double FirstTokenRegretSeconds { get; private set; }
 
     public double WholeRegretSeconds => Answers == 0 ? 0 : _sum / Answers;
@@ -41,6 +43,7 @@ internal sealed class ShadowTally
         }
         var pace = 1.0 / Math.Min(++Answers, Memory);
         _sum += answer;
+        ActingSeconds += pace * (acting.AnswerSeconds.GetValueOrDefault() - ActingSeconds);
         RegretSeconds += pace * (answer - RegretSeconds);
         FirstTokenRegretSeconds += pace * (first - FirstTokenRegretSeconds);
     }

@@ -69,18 +69,9 @@ internal sealed class ShadowWorld : IDisposable
     {
         for (var i = 0; i < _engines.Length; i++)
         {
-            _engines[i].Rates = PlacementRates.Of(fleet[i]);
+            _engines[i].Rates = fleet[i].Rates;
             _engines[i].Settle();
         }
-    }
-
-    /// <summary>Where a request that came now would go, and behind whom.</summary>
-    public ShadowStanding Standing(InferenceRequest request, in RequestEstimate estimate)
-    {
-        var explained = _dispatcher.Explain(request, estimate);
-        return explained.Best is not { } best ? new ShadowStanding(null, explained.Ahead, null)
-            : new ShadowStanding(
-                explained.Candidates[best].Candidate.Replica.Id, explained.Ahead, (explained.WaitSeconds ?? 0) + explained.Candidates[best].Forecast.AnswerSeconds);
     }
 
     /// <summary>A request comes, at the world's present moment.</summary>
