@@ -34,7 +34,7 @@ public sealed partial class ArchitectureTests
         ["Forwarding"] = [.. Core, "YARP", "Polly", "ASP.NET", "HTTP", "Logging"],
         ["Coordination"] = [.. Core, "Redis", "Logging"],
         ["Telemetry"] = [.. Core, "ASP.NET", "HTTP", "Logging", "OpenTelemetry"],
-        ["Dashboard"] = [.. Core, "ASP.NET", "Logging"],
+        ["Dashboard"] = [.. Core, "Telemetry", "ASP.NET", "Logging"],
         ["Configuration"] = ["Api", "Access", "Estimation", "Forwarding", "Queueing", "Replicas", "Replicas/Engines", "Routing", "Telemetry", "Coordination", "Logging", "YAML"],
         ["Simulation"] = [],
         ["Simulation/Serving"] = ["Simulation", "ASP.NET", "HTTP", "Sockets", "Logging"],

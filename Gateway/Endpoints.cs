@@ -1,5 +1,6 @@
 using Gateway.Access;
 using Gateway.Api;
+using Gateway.Dashboard;
 using Gateway.Requests;
 using Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
@@ -58,6 +59,17 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
         exact["/-/status"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteStatus(json, fleet, server.Status())));
         exact["/-/replicas"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteReplicas(json, fleet)));
         exact["/-/explain"] = Ops(Post, http => ExplainEndpoint.HandleAsync(http, server.Core, reader, door));
+        exact["/ui"] = new(Get, http =>
+        {
+            // Relative, so that it holds behind a proxy with a path of its own.
+            http.Response.Redirect("ui/");
+            return Task.CompletedTask;
+        });
+        foreach (var (file, serve) in StatusFiles.All)
+        {
+            exact["/ui/" + file] = new(Get, serve);
+        }
+        exact["/ui/events"] = Ops(Get, server.Feed.ServeAsync);
         withId.Add(("/-/replicas/", "/drain", Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: true, IsGuarded))));
         withId.Add(("/-/replicas/", "/undrain", Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: false, IsGuarded))));
     }

@@ -1,6 +1,7 @@
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
+using Gateway.Dashboard;
 using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Queueing;
@@ -21,6 +22,9 @@ public sealed class GatewayPath(
 
     /// <summary>Hears why each request went where it did; null: nobody asks.</summary>
     public DecisionLog? Decisions { get; init; }
+
+    /// <summary>Shows what happens to whoever looks; null: there is nothing to look at.</summary>
+    public StatusBoard? Board { get; init; }
 
     /// <summary>Serves one request of a route from the allow-list.</summary>
     public async Task InvokeAsync(HttpContext http, ApiRoute route)
@@ -132,13 +136,16 @@ public sealed class GatewayPath(
 
         // 3. Whose turn is it, and where? The replica comes with its room.
         var constraints = Pinning.Of(request, model);
-        constraints = hasNext ? constraints with { HasFallback = true } : constraints;
+        var mayGiveUp = options().Queue.Preempt != PreemptMode.Off && Exchange.MayComeBack(request, body);
+        constraints = hasNext || mayGiveUp ? constraints with { HasFallback = hasNext, MayGiveUp = mayGiveUp } : constraints;
         var resilience = options().Resilience;
         var heartbeat = visit.KeepAlive(resilience.Heartbeat, request);
-        var explanation = Decisions is { IsOn: true } ? model.Dispatcher.Explain(request, estimate) : null;
-        var aheadByShadow = explanation is not null ? model.Dispatcher.AheadByShadow(request, estimate) : null;
+        var tenant = visit.TenantAs(options().Telemetry.Tenants);
+        var isExplained = Decisions is { IsOn: true } || (Board is not null && Board.Decisions.WantsPlaces());
+        var explanation = isExplained ? model.Dispatcher.Explain(request, estimate) : null;
+        var aheadByShadow = Decisions is { IsOn: true } ? model.Dispatcher.AheadByShadow(request, estimate) : null;
         using var shadowed = model.OnArrived(request, estimate);
-        var turn = model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted);
+        var turn = Counted(model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted), model, request, tenant);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
         visit.Admitted(admission);
         // Returned here once more, whatever happens: only the first time counts.
@@ -147,9 +154,10 @@ public sealed class GatewayPath(
         model.OnDecided(estimate, admission);
         if (explanation is not null)
         {
-            Decisions!.Write(request.Id, model.Pool.Name, admission, explanation);
-            Decisions.WriteShadow(request.Id, model.Pool.Name, model.Shadow?.Policy, admission.Shadow, aheadByShadow);
+            Decisions?.Write(request.Id, model.Pool.Name, admission, explanation);
+            Decisions?.WriteShadow(request.Id, model.Pool.Name, model.Shadow?.Policy, admission.Shadow, aheadByShadow);
         }
+        Board?.OnDecision(request, model.Pool.Name, tenant, estimate, admission, explanation);
         if (reservation is null)
         {
             return new Miss(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter), Miss.IsExhausted(admission.Outcome));
@@ -163,6 +171,9 @@ public sealed class GatewayPath(
         }
         return miss;
     }
+
+    private ValueTask<AdmissionResult> Counted(ValueTask<AdmissionResult> turn, ModelPool model, InferenceRequest request, string? tenant) =>
+        Board is null || tenant is null || turn.IsCompleted ? turn : Board.Tenants.CountAsync(new(model.Pool.Name, request.Priority, tenant), turn.AsTask());
 
     // A stored response was found by the caller's own key: nobody else's can be.
     private static ApiProblem? Forbidden(Caller caller, InferenceRequest request, bool isStored) =>
@@ -206,7 +217,6 @@ public sealed class GatewayPath(
             {
                 model.Prefixes.OnReported(exchange.Reservation.Replica.Slot, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
             }
-            model.Dispatcher.OnCompleted(departure.Request, departure.Estimate, exchange.Answer.OutputTokens);
         }
         // What cannot be passed on, such as a header that HTTP forbids, is told like any answer that is none.
         var isUnfit = error != ForwarderError.None && !visit.Http.Response.HasStarted && !visit.Http.RequestAborted.IsCancellationRequested;

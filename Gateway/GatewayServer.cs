@@ -4,6 +4,7 @@ using System.Text;
 using Gateway.Access.Limits;
 using Gateway.Api;
 using Gateway.Configuration;
+using Gateway.Dashboard;
 using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Replicas;
@@ -40,6 +41,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly AccessLog? _accessLog;
     private readonly SnapshotFile? _snapshots;
     private readonly TenantKeeper _tenants;
+    private readonly StatusBoard _board;
     private CertificateKeeper? _certificates;
     private readonly TimeProvider _time;
     private readonly ILogger<GatewayServer> _log;
@@ -69,6 +71,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var scope = new object();
         _meters = new GatewayMeters(scope);
         Calibration = new EstimateCalibration();
+        _board = new StatusBoard(_time);
+        Feed = new StatusFeed(Core.Fleet, _board, Status, _time, _app.Lifetime.ApplicationStopping);
         _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, SignalsOf);
         _telemetry = new TelemetrySession(Version, _time, scope);
         _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
@@ -217,7 +221,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private void Map(GatewayOptions options)
     {
         var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher, _time);
-        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry)];
+        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry), _board.Latencies];
         if (_accessLog is not null)
         {
             observers.Add(_accessLog);
@@ -227,11 +231,14 @@ public sealed partial class GatewayServer : IAsyncDisposable
             _meters.OnAdmission, _time)
         {
             Decisions = new DecisionLog(_app.Services.GetRequiredService<ILogger<DecisionLog>>()),
+            Board = _board,
         };
         ((IApplicationBuilder)_app).Run(new Endpoints(this, path, reader, _tenants.Door, options.Listen).Serve());
     }
 
     internal PrometheusPage MetricsPage => _telemetry.Page;
+
+    internal StatusFeed Feed { get; }
 
     /// <summary>What tenants use.</summary>
     internal LimitLedger Limits => _tenants.Ledger;
@@ -264,13 +271,14 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private ModelSignals? SignalsOf(string name) => Core.Find(name) is { } model ? new ModelSignals(model.Demand, model.Shadow) : null;
 
     private TokenGaps GapsOf(InferenceRequest request, string model, Replica replica) =>
-        new(_meters, Core.Options.Telemetry.GenAiMetrics && request.Body.IsStreaming ? _meters.GenAiTagsOf(request.Route.Kind, model, replica) : null);
+        new(_meters, _board.Latencies, Core.Options.Telemetry.GenAiMetrics && request.Body.IsStreaming ? _meters.GenAiTagsOf(request.Route.Kind, model, replica) : null);
 
-    private sealed class TokenGaps(GatewayMeters meters, KeyValuePair<string, object?>[]? tags) : ITokenObserver
+    private sealed class TokenGaps(GatewayMeters meters, LatencyHistory latencies, KeyValuePair<string, object?>[]? tags) : ITokenObserver
     {
         public void OnTokenGap(string model, double seconds)
         {
             meters.OnTokenGap(model, seconds);
+            latencies.OnTokenGap(model, seconds);
             if (tags is not null)
             {
                 meters.OnChunkGap(tags, seconds);

@@ -86,15 +86,17 @@ public sealed class ModelPool : IDisposable
     {
         var isPlain = options.Mode == GatewayMode.Plain;
         var routing = isPlain ? options.Routing with { Policy = "least_requests", Scorers = [] } : options.Routing;
-        var queue = isPlain ? options.Queue with { Order = "fcfs", Admission = "none", RefuseLate = false, HardTtftSlo = false } : options.Queue;
+        var queue = isPlain ? options.Queue with { Order = "fcfs", Fairness = FairnessMode.Off, Rescue = RescueMode.Own, Preempt = PreemptMode.Off, Admission = "none", RefuseLate = false, HardTtftSlo = false } : options.Queue;
         // An order that keeps account keeps it over a reload that does not touch the queue.
-        var order = _plan is { } before && before.Queue == queue ? before.Order : QueueOrders.Create(queue);
-        var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing), ShadowOrder = routing.Shadow.IsOn ? QueueOrders.Create(queue with { Order = routing.Shadow.Order ?? queue.Order }) : null };
+        var order = _plan is { } before && before.Queue == queue ? before.Order : OrderOf(routing, queue, Prefixes);
+        var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing), ShadowOrder = routing.Shadow.IsOn ? OrderOf(routing, QueueOf(routing, queue), Prefixes) : null };
         return (plan, RoutingPolicies.Plan(routing, new Random(_chance.Next())));
     }
 
     private static DispatchPlan PlanOf(RoutingOptions routing, QueueOptions queue, IQueueOrder order) =>
         new(queue, routing, order, AdmissionRules.Create(queue.Admission, queue.WindowRequests, queue.SteersCapacityShare));
+
+    private static IQueueOrder OrderOf(RoutingOptions routing, QueueOptions queue, PrefixIndex prefixes) => QueueOrders.Create(queue, new CachedPrompts(prefixes, routing));
 
     private static Router? ShadowRouter(RoutingOptions routing)
     {
@@ -112,15 +114,18 @@ public sealed class ModelPool : IDisposable
         {
             return null;
         }
-        var (otherRouting, otherQueue) = (RoutingOf(routing), queue with { Order = routing.Shadow.Order ?? queue.Order, Admission = routing.Shadow.Admission ?? queue.Admission });
-        var policies = new ShadowPolicies(
-            $"{(otherRouting.Scorers.Count > 0 ? "scorers" : otherRouting.Policy)}/{otherQueue.Order}/{otherQueue.Admission}", World(routing, queue), World(otherRouting, otherQueue), routing.Prefix.MaxBytes);
+        var (otherRouting, otherQueue) = (RoutingOf(routing), QueueOf(routing, queue));
+        var name = $"{(otherRouting.Scorers.Count > 0 ? "scorers" : otherRouting.Policy)}/{otherQueue.Order}/{otherQueue.Admission}";
+        var policies = new ShadowPolicies(name, World(routing, queue), World(otherRouting, otherQueue), routing.Prefix.MaxBytes);
         return new Shadow(Pool, policies, _time, new Random(routing.Seed));
     }
 
     private static RoutingOptions RoutingOf(RoutingOptions routing) =>
         routing.Shadow.Policy is { } policy ? routing with { Policy = policy, Scorers = [] } : routing;
 
+    private static QueueOptions QueueOf(RoutingOptions routing, QueueOptions queue) =>
+        queue with { Order = routing.Shadow.Order ?? queue.Order, Admission = routing.Shadow.Admission ?? queue.Admission };
+
     private static Func<PrefixIndex, ShadowPlans> World(RoutingOptions routing, QueueOptions queue) =>
-        _ => new ShadowPlans(PlanOf(routing, queue, QueueOrders.Create(queue)), RoutingPolicies.Plan(routing, new Random(routing.Seed)));
+        prefixes => new ShadowPlans(PlanOf(routing, queue, OrderOf(routing, queue, prefixes)), RoutingPolicies.Plan(routing, new Random(routing.Seed)));
 }

@@ -159,7 +159,8 @@ internal sealed class Visit : IDisposable
             : TokenAmount.None;
     }
 
-    private string? TenantAs(TenantNaming naming) => (naming, _caller.Tenant) switch
+    /// <summary>The caller's tenant as it may be shown; null: not at all, or there is none.</summary>
+    public string? TenantAs(TenantNaming naming) => (naming, _caller.Tenant) switch
     {
         (TenantNaming.Name, { } tenant) => tenant.Name,
         (TenantNaming.Hash, { } tenant) => tenant.Key.ToString("x16", CultureInfo.InvariantCulture),

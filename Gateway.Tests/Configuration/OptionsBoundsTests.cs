@@ -193,6 +193,9 @@ public class OptionsBoundsTests
         routing.prefix.maxBytes = 256MiB [1MiB .. 64GiB]
         routing.prefix.ttl = 30m [1s .. 7d]
         queue.order = boost
+        queue.fairness = off
+        queue.fairnessQuantumTokens = 16384 [256 .. 10000000]
+        queue.rescue = own
         queue.boostPerSecond = (none) [0.001 .. 100]
         queue.oldestFirstAfter = 20s [1ms .. 1d]
         queue.overtakingLimit = 1s [0 .. 1d]
@@ -206,6 +209,8 @@ public class OptionsBoundsTests
         queue.capacityShare = 0.97 [0.05 .. 1]
         queue.steersCapacityShare = true
         queue.reservedShare = 0.1 [0 .. 0.9]
+        queue.preempt = off
+        queue.preemptLimit = 0.8 [0 .. 1]
         estimation.estimator = ensemble
         estimation.initialOutputTokens = 256 [1 .. 1000000]
         estimation.window = 512 [8 .. 100000]

@@ -28,12 +28,33 @@ public sealed class FavouriteTests
     [Fact]
     public void Enter_WithAFavouriteThatStaysFull_WaitsNoLongerThanItsBound()
     {
-        using var world = WithAFullFavourite(out var first);
+        using var world = WithAFullFavourite(out var first, new RoutingOptions { FavouriteWait = TimeSpan.FromSeconds(2) });
         var waits = Enter(world, Shared);
 
         world.Time.Advance(world.Routing.FavouriteWait - TimeSpan.FromTicks(1));
         var before = waits.Outcome;
         world.Time.Advance(TimeSpan.FromTicks(1));
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.Admitted, waits.Outcome);
+        Assert.NotEqual(first.Replica, waits.Replica);
+    }
+
+    [Fact]
+    public void Enter_WithAFavouriteThatStaysFull_WaitsNoLongerThanTheFavouriteWouldSave()
+    {
+        const double Prefill = 0.0885e-3, Step = 16e-3, Sequence = 0.564 * Prefill, Context = 1.58e-3 * Prefill;
+        using var world = WithAFullFavourite(out var first, new RoutingOptions { FavouriteWait = TimeSpan.FromMinutes(1) });
+        var waits = Enter(world, Shared);
+
+        // At the empty one all of the 100,000 tokens are computed, 256 of them cheaply. The favourite would compute the last one, and runs four that hold 100,300 and expect 80.
+        var elsewhere = (99_846.4 * Prefill) + (20 * (Step + Sequence + (100_010 * Context)));
+        var aftermath = 1 + (4 * Sequence / Step);
+        var there = (((0.4 * Prefill) + (4 * Sequence)) * (1 + (4 * aftermath))) + (20 * (Step + (5 * Sequence) + (200_310 * Context)))
+            + (80 * aftermath * (Sequence + (100_010 * Context)));
+        world.Time.Advance(TimeSpan.FromSeconds(elsewhere - there) - TimeSpan.FromMilliseconds(1));
+        var before = waits.Outcome;
+        world.Time.Advance(TimeSpan.FromMilliseconds(2));
 
         Assert.Null(before);
         Assert.Equal(AdmissionOutcome.Admitted, waits.Outcome);

@@ -114,6 +114,31 @@ public sealed class ReplicaTests(ITestOutputHelper output)
         Assert.Equal((40L, 242L, 41.0), (load.QueuedPrefillTokens, load.ReservedTokens, load.OutstandingTokens));
     }
 
+    [Theory]
+    [InlineData("first token")]
+    [InlineData("progress")]
+    [InlineData("end")]
+    public void Snapshot_AfterAnySignOfTheReplica_CountsAsJoiningOnlyWhatWasSentSince(string sign)
+    {
+        var replica = Up(new());
+        using var one = replica.TryReserve(Small, 1);
+        using var other = replica.TryReserve(Small, 1);
+        var before = replica.Snapshot().JoiningPrefillTokens;
+
+        _ = sign switch { "first token" => Do(one!.OnFirstToken), "progress" => Do(() => one!.OnProgress(16, 5)), _ => Do(one!.Dispose) };
+        var after = replica.Snapshot();
+        using var next = replica.TryReserve(Small, 1);
+
+        Assert.Equal((80L, 0L, 40L), (before, after.JoiningPrefillTokens, after.QueuedPrefillTokens));
+        Assert.Equal(40, replica.Snapshot().JoiningPrefillTokens);
+
+        static bool Do(Action act)
+        {
+            act();
+            return true;
+        }
+    }
+
     [Fact]
     public void OnProgress_WhenLessRemains_ReturnsRoomAndWakes()
     {

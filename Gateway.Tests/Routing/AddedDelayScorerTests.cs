@@ -5,12 +5,12 @@ using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Routing;
 
-/// <summary>Costs by hand, at the rates of an engine that has answered nothing yet: 0.0885 ms per prompt token, 16 ms per step, 0.014514 ms per sequence and 0.00013983 ms per context token.</summary>
+/// <summary>Costs by hand, at the rates of an engine that has answered nothing yet: 0.0885 ms per prompt token, 16 ms per step, 0.049914 ms per sequence and 0.00013983 ms per context token.</summary>
 public sealed class AddedDelayScorerTests
 {
     private const double Prefill = 0.0885e-3;
     private const double Step = 16e-3;
-    private const double Sequence = 0.164 * Prefill;
+    private const double Sequence = 0.564 * Prefill;
     private const double Context = 1.58e-3 * Prefill;
 
     [Fact]
@@ -26,10 +26,51 @@ public sealed class AddedDelayScorerTests
     public void Score_OfABusyReplica_StallsItsBatchAndSlowsItsSteps()
     {
         var replica = Replica() with { RunningRequests = 4, RunningSequences = 4, QueuedPrefillTokens = 2_000, ReservedTokens = 8_300, OutstandingTokens = 300 };
-        // Held: 8,000. Beside four that decode 252 tokens are cheap: five stand still for 2,848.8 tokens; of the four, 300 tokens are still to come, each slower by one more sequence and 1,050 tokens.
-        var expected = (2_848.8 * Prefill * 5) + (100 * (Step + (5 * Sequence) + (9_050 * Context))) + (300 * (Sequence + (1_050 * Context)));
+        // Held: 8,000. Beside four that decode 252 tokens are cheap: 1,848.8 are ahead and 848.8 are its own, in a step that without it would only decode. What halts
+        // the four keeps them there longer. Of theirs 300 tokens are still to come, each slower by one more sequence and 1,050 tokens.
+        var aftermath = 1 + (4 * Sequence / Step);
+        var expected = (1_848.8 * Prefill * 5) + (((848.8 * Prefill) + (4 * Sequence)) * (1 + (4 * aftermath)))
+            + (100 * (Step + (5 * Sequence) + (9_050 * Context))) + (300 * aftermath * (Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = replica }), 9);
+    }
+
+    [Theory]
+    // Of 500 tokens that the next step computes already 252 were cheap: its own 1,000 are not, but the mixture is paid.
+    [InlineData(500, 1_000, 0)]
+    // Of 100 they leave 152.
+    [InlineData(100, 908.8, 0)]
+    [InlineData(0, 848.8, 4)]
+    public void Score_BesideAPromptOfTheSameStep_SharesThatStep(int joining, double tokens, int mixed)
+    {
+        var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 500, ReservedTokens = 8_300, OutstandingTokens = 300 };
+        var ofACachedPrompt = CostOf(new Candidate { Replica = replica, PrefixHitTokens = 999 });
+        var cached = ((0.4 * Prefill) + (4 * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step))));
+
+        var own = CostOf(new Candidate { Replica = replica with { JoiningPrefillTokens = joining } }) - (ofACachedPrompt - cached);
+
+        Assert.Equal(((tokens * Prefill) + (mixed * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step)))), own, 9);
+    }
+
+    [Fact]
+    public void Score_WhereOthersOfThePoolAreKnown_BelievesTheUnknownToBeLikeThem()
+    {
+        var half = ServiceRates.Of(2);
+        var costs = CostsOf(new Candidate { Replica = Replica() with { Rates = half with { Answers = 16 } } }, new Candidate { Replica = Replica() });
+
+        Assert.Equal(CostOf(new Candidate { Replica = Replica() with { Rates = half } }), costs[0], 9);
+        Assert.Equal(costs[0], costs[1], 9);
+    }
+
+    [Fact]
+    public void Score_OfReplicasThatDiffer_BelievesEachTheMoreTheMoreItAnswered()
+    {
+        var costs = CostsOf(
+            new Candidate { Replica = Replica() with { Rates = ServiceRates.Of(2) with { Answers = 16 } } },
+            new Candidate { Replica = Replica() with { Rates = ServiceRates.Initial with { Answers = 48 } } });
+
+        // Usual: (16 · 0.5 + 48 · 1) / 64 = 0.875. It counts for 16: (8 + 14) / 32 and (48 + 14) / 64.
+        Assert.Equal(0.6875 / 0.96875, costs[0] / costs[1], 9);
     }
 
     [Theory]
@@ -105,12 +146,16 @@ public sealed class AddedDelayScorerTests
         Assert.True(running.Max() <= 1.5 * running.Average(), $"{string.Join(", ", running)} is uneven");
     }
 
-    private static double CostOf(Candidate candidate, double hitShare = 0)
+    private static double CostOf(Candidate candidate, double hitShare = 0) => CostsOf(hitShare, candidate)[0];
+
+    private static double[] CostsOf(params Candidate[] candidates) => CostsOf(0, candidates);
+
+    private static double[] CostsOf(double hitShare, params Candidate[] candidates)
     {
-        var seconds = new double[1];
+        var seconds = new double[candidates.Length];
         var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), new TrafficMeans(1_000, 250, hitShare));
-        new AddedDelayScorer().Score(query, [candidate], seconds);
-        return seconds[0];
+        new AddedDelayScorer().Score(query, candidates, seconds);
+        return seconds;
     }
 
     private static ReplicaSnapshot Replica() => new() { Id = "r", Health = ReplicaHealth.Up, Weight = 1, HasRoom = true, Report = EngineReport.Empty };

@@ -44,6 +44,10 @@ public static class OpsEndpoints
     public static Task SetDrainingAsync(HttpContext http, Fleet fleet, bool isDraining, bool isGuarded)
     {
         var requestId = HeaderFacts.RequestId(http.Request.Headers);
+        if (IsFromOtherSite(http.Request.Headers))
+        {
+            return ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.OtherSite(), requestId);
+        }
         if (!isGuarded && !IsLocal(http))
         {
             return ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.LoopbackOnly(), requestId);
@@ -67,6 +71,10 @@ public static class OpsEndpoints
             json.WriteEndObject();
         });
     }
+
+    // A form on any web page may post to the operator's own machine; browsers say where a request comes from.
+    private static bool IsFromOtherSite(IHeaderDictionary headers) =>
+        headers.TryGetValue("Sec-Fetch-Site", out var site) && site.ToString() is not ("same-origin" or "none");
 
     // An address that is not there at all is a pipe or a test host of this machine.
     private static bool IsLocal(HttpContext http) => http.Connection.RemoteIpAddress is not { } remote || IPAddress.IsLoopback(remote);

@@ -96,6 +96,9 @@ public static class OutcomeMap
             : UnreadableBody(failure.Status),
         FailureKind.DeadlineExceeded => Of(AdmissionOutcome.DeadlineExceeded, model, null),
         FailureKind.ShuttingDown => Of(AdmissionOutcome.RejectedShuttingDown, model, TimeSpan.FromSeconds(1)),
+        FailureKind.Preempted => new(503, "preempted", ServerError,
+            $"More urgent requests took the room of model '{model}', and no turn came again in time. Retry after the time in Retry-After.")
+        { RetryAfter = failure.RetryAfter ?? TimeSpan.FromSeconds(1) },
         FailureKind.ClientGone => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
         _ => throw new UnreachableException($"{failure.Kind} has no answer"),
     };
@@ -181,6 +184,9 @@ public static class OutcomeMap
 
     public static ApiProblem LoopbackOnly() => new(403, "loopback_only", "permission_error",
         "This endpoint changes the fleet and answers only to clients on the gateway's own machine. The operator opens it with access.opsKeys or listen.ops.");
+
+    public static ApiProblem OtherSite() => new(403, "cross_site", "permission_error",
+        "This endpoint changes the fleet and takes no request that a web page of another site has sent. Use the gateway's own page, or a client that is no browser.");
 
     public static ApiProblem UnknownRoute(string method, string path) => new(404, "unknown_url", InvalidRequest,
         $"Unknown request URL: {method} {path}. Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs.");

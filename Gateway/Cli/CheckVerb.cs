@@ -1,13 +1,17 @@
 using System.CommandLine;
 using System.Globalization;
+using Gateway.Cli.Probes;
 using Gateway.Configuration;
+using Gateway.Replicas.Engines;
+using Gateway.Replicas.Engines.Discovery;
+using Spectre.Console;
 
 namespace Gateway.Cli;
 
-/// <summary><c>gateway check --config FILE</c>: says whether <c>serve</c> would start with the file, without starting anything.</summary>
+/// <summary><c>gateway check --config FILE</c>: says whether <c>serve</c> would start with the file, and with <c>--probe</c> what it would find. Starts nothing.</summary>
 public static class CheckVerb
 {
-    /// <summary>The verb. Exit codes: 0 the file is good, 2 it has problems or cannot be read.</summary>
+    /// <summary>The verb. Exit codes: 0 the file is good, 1 something about an engine must be fixed, 2 the file has problems or cannot be read.</summary>
     public static Command Create()
     {
         var config = new Option<string>("--config")
@@ -16,20 +20,40 @@ public static class CheckVerb
             HelpName = "FILE",
             DefaultValueFactory = _ => "config/gateway.yaml",
         };
-        var command = new Command("check", "Check a configuration file and list every mistake in it.") { config };
-        command.SetAction(parsed =>
+        var probe = new Option<bool>("--probe") { Description = "Also ask every engine: whether it answers, what it is, and what must be fixed." };
+        var command = new Command("check", "Check a configuration file and list every mistake in it.") { config, probe };
+        command.SetAction(async (parsed, cancellationToken) =>
         {
             var streams = parsed.InvocationConfiguration;
-            return Run(parsed.GetValue(config)!, ConfigurationFile.ReadEnvironment(), streams.Output, streams.Error);
+            var code = Run(parsed.GetValue(config)!, ConfigurationFile.ReadEnvironment(), streams.Output, streams.Error, out var options);
+            return options is null || !parsed.GetValue(probe) ? code
+                : await ReportingVerb.RunAsync(parsed, (console, _) => ProbeAsync(console, options, TimeProvider.System, cancellationToken), cancellationToken);
         });
         return command;
     }
 
-    /// <summary>Checks one file: a line on <paramref name="output"/> where it is good, its problems on <paramref name="error"/> where not.</summary>
+    /// <summary>Asks every engine and shows what it said.</summary>
     /// <returns>The exit code.</returns>
-    internal static int Run(string file, IReadOnlyDictionary<string, string> environment, TextWriter output, TextWriter error)
+    internal static async Task<int> ProbeAsync(IAnsiConsole console, GatewayOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
-        var (options, problems) = ConfigurationFile.Load(file, environment);
+        using var http = EngineAccess.CreateHttp(options.Resilience.ConnectTimeout);
+        var fleet = await new FleetProbe(new EngineAccess(http, EngineAccess.KeyFromEnvironment, time), new SystemNameResolver()).AskAsync(options, cancellationToken);
+        var problems = ProbeTable.Write(console, fleet);
+        var output = console.Profile.Out.Writer;
+        await output.WriteLineAsync();
+        foreach (var model in options.Models.Where(model => model.Discovery.Kubernetes is not null))
+        {
+            await output.WriteLineAsync($"{model.Name}: replicas that Kubernetes tells of are not probed; /-/replicas of the running gateway shows them.");
+        }
+        await output.WriteLineAsync($"{Counted(fleet.Count, "replica")} probed, {(problems == 0 ? "nothing" : Counted(problems, "thing"))} to fix.");
+        return problems == 0 ? 0 : 1;
+    }
+
+    /// <summary>Checks one file: a line on <paramref name="output"/> where it is good, its problems on <paramref name="error"/> where not.</summary>
+    /// <returns>The exit code; <paramref name="options"/> are null unless it is 0.</returns>
+    internal static int Run(string file, IReadOnlyDictionary<string, string> environment, TextWriter output, TextWriter error, out GatewayOptions? options)
+    {
+        (options, var problems) = ConfigurationFile.Load(file, environment);
         if (options is null)
         {
             error.WriteLine(ProblemReport.Format(problems, "The gateway would not start."));

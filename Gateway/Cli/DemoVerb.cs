@@ -86,7 +86,7 @@ public static class DemoVerb
         {
             return run.Results.All(result => result.Failure is null) ? 0 : 1;
         }
-        await output.WriteLineAsync($"\nStill serving on {url} until Ctrl-C. Try in another terminal:\n");
+        await output.WriteLineAsync($"\nStill serving on {url} until Ctrl-C; its status page is {url}/ui/. Try in another terminal:\n");
         foreach (var line in CurlLines.For(url, pool.ReplicaList[0].Id))
         {
             await output.WriteLineAsync(line);

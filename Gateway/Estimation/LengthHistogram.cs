@@ -1,6 +1,6 @@
 namespace Gateway.Estimation;
 
-/// <summary>A distribution of lengths over log-spaced bins (quarter octaves, 1 to 55,000; shorter and longer ones share the outer bins). Immutable.</summary>
+/// <summary>A distribution of lengths over log-spaced bins (quarter octaves, 1 to 55,000; shorter and longer ones share the outer bins). Nobody changes it but the tally that wrote it.</summary>
 public sealed class LengthHistogram
 {
     /// <summary>Number of bins.</summary>
@@ -16,27 +16,32 @@ public sealed class LengthHistogram
     private readonly double[] _survival = new double[Bins + 1];
 
     /// <param name="weights">Weight of each bin, <see cref="Bins"/> long, not all zero.</param>
-    public LengthHistogram(ReadOnlySpan<double> weights)
+    public LengthHistogram(ReadOnlySpan<double> weights) => Write(weights);
+
+    /// <summary>Takes the place of what it was. One who reads at that moment sees some bins of each: shares from 0 to 1 as ever.</summary>
+    /// <param name="weights">As of a new one.</param>
+    internal void Write(ReadOnlySpan<double> weights)
     {
+        Span<double> above = stackalloc double[Bins + 1];
+        above[Bins] = 0;
         // From the right, so that what nothing reached is exactly 0 and the curve never rises.
         for (var bin = Bins - 1; bin >= 0; bin--)
         {
-            _survival[bin] = _survival[bin + 1] + weights[bin];
+            above[bin] = above[bin + 1] + weights[bin];
         }
-        var total = _survival[0];
         for (var bin = 0; bin < Bins; bin++)
         {
-            _survival[bin] /= total;
+            _survival[bin] = above[bin] / above[0];
         }
         Median = Quantile(0.5);
         RootSpread = Math.Sqrt(Math.Clamp(Math.Log((1 + Quantile(0.84)) / (1 + Quantile(0.16))) / 2, LeastSpread, MostSpread));
     }
 
     /// <summary>The length that half of the answers do not exceed.</summary>
-    public double Median { get; }
+    public double Median { get; private set; }
 
     /// <summary>Root of half the way from the 16 % to the 84 % quantile of ln(1 + length), which is one deviation of a bell; that way cut to 0.1 to 2.</summary>
-    public double RootSpread { get; }
+    public double RootSpread { get; private set; }
 
     /// <summary>The bin that holds a length.</summary>
     public static int BinOf(double tokens) =>

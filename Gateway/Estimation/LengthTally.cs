@@ -1,6 +1,6 @@
 namespace Gateway.Estimation;
 
-/// <summary>The running distribution of lengths under one key: weights in log-spaced bins, old ones fading. One writer at a time; readers see an immutable table.</summary>
+/// <summary>The running distribution of lengths under one key: weights in log-spaced bins, old ones fading. One writer at a time, which allocates nothing; readers see a published table.</summary>
 internal sealed class LengthTally
 {
     // A few answers outweigh the prior, one alone does not.
@@ -9,13 +9,18 @@ internal sealed class LengthTally
     // A key with many answers changes slowly: a new table for each would be waste.
     private const int AnswersPerTable = 16;
 
+    // Written in turn, so that learning allocates nothing. Who holds a table longer than that reads what is newer known under the same key.
+    private const int Tables = 3;
+
     // The bound that this share of answers keeps is held to it.
     private const double Bound = 0.9;
     private const double BoundRate = 0.02;
     private const double MostStretch = 3;
 
     private readonly double[] _weights;
+    private readonly LengthHistogram?[] _tables = new LengthHistogram?[Tables];
     private readonly int _window;
+    private int _turn;
     private double _stretch;
     private double _total;
     private int _unpublished;
@@ -33,7 +38,7 @@ internal sealed class LengthTally
             _weights[bin] *= PriorWeight / sum;
         }
         _total = PriorWeight;
-        _published = new LengthHistogram(_weights);
+        _published = Table();
     }
 
     private LengthTally(BinaryReader reader, int window)
@@ -125,17 +130,34 @@ internal sealed class LengthTally
         }
     }
 
-    // The median stays, the bound moves by the whole stretch, what lies between and beyond in proportion; nothing passes the median.
     private LengthHistogram Table()
     {
+        _turn = (_turn + 1) % Tables;
         if (Math.Abs(_stretch) < 0.02)
         {
-            return new LengthHistogram(_weights);
+            return Written(_weights);
         }
+        Span<double> stretched = stackalloc double[LengthHistogram.Bins];
+        Stretch(stretched);
+        return Written(stretched);
+    }
+
+    private LengthHistogram Written(ReadOnlySpan<double> weights)
+    {
+        if (_tables[_turn] is not { } table)
+        {
+            return _tables[_turn] = new LengthHistogram(weights);
+        }
+        table.Write(weights);
+        return table;
+    }
+
+    // The median stays, the bound moves by the whole stretch, what lies between and beyond in proportion; nothing passes the median.
+    private void Stretch(Span<double> stretched)
+    {
         var middle = BinAt(0.5);
         var reach = Math.Max(1, BinAt(Bound) - middle);
         var factor = Math.Max(0.25, 1 + (_stretch / reach));
-        Span<double> stretched = stackalloc double[LengthHistogram.Bins];
         stretched.Clear();
         for (var bin = 0; bin < _weights.Length; bin++)
         {
@@ -144,7 +166,6 @@ internal sealed class LengthTally
             stretched[low] += _weights[bin] * (1 - (to - low));
             stretched[Math.Min(low + 1, _weights.Length - 1)] += _weights[bin] * (to - low);
         }
-        return new LengthHistogram(stretched);
     }
 
     private int BinAt(double quantile)

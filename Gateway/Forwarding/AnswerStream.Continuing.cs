@@ -25,6 +25,15 @@ internal sealed partial class AnswerStream
     /// <summary>Finds who goes on with a broken answer; null: nobody does.</summary>
     public Func<SentText, CancellationToken, ValueTask<Continuation?>>? Continue { get; init; }
 
+    /// <summary>Tells whether the stream has to stop after this text, for <see cref="Continue"/> to go on with it later; null: never.</summary>
+    public Func<SentText, bool>? MustYield { get; init; }
+
+    // Between two events of an answer that is not over: what was read of the next one is dropped, and comes again.
+    private bool YieldsNow() =>
+        _isPrimed && _arrival is null && Sent is { } sent && MustYield is not null && Continue is not null
+        && !answer.IsComplete && !answer.IsBroken && !answer.HasFinished && !IsWholeButForSentinel && !clock.IsShutDown && !HasDiverged
+        && !_isFirstDue && MustYield(sent);
+
     /// <summary>The engine's part is over: another one takes over, or the client is told how it ended.</summary>
     private async ValueTask EndAsync(string reason, CancellationToken cancellationToken)
     {

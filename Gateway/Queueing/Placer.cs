@@ -20,6 +20,9 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>The full replica that the last request had better wait for, although it found room elsewhere: it holds the beginning of its prompt. Null: none.</summary>
     public Replica? Favourite { get; private set; }
 
+    /// <summary>Seconds that going there saves everybody, were there room: to wait longer than that costs more.</summary>
+    public double FavouriteSavesSeconds { get; private set; }
+
     /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
     public Replica? Kept { get; set; }
 
@@ -89,6 +92,10 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>Whether a replica has room for a request now.</summary>
     public static RoomVerdict RoomAt(Replica replica, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
         replica.RoomFor(LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare);
+
+    /// <summary>Whether a replica would have room for a request if some others were not there.</summary>
+    public static bool RoomWithout(Replica replica, ReadOnlySpan<LoadReservation> others, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
+        replica.HasRoomWithout(others, LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare);
 
     /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
     /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
@@ -272,7 +279,25 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
                 _replicas[all++] = replica;
             }
         }
-        return all > count && router.Choose(query, _candidates.AsSpan(0, all)) is var choice && choice >= count ? _replicas[choice] : null;
+        if (all == count || router.Choose(query, _candidates.AsSpan(0, all)) is var choice && choice < count)
+        {
+            return null;
+        }
+        FavouriteSavesSeconds = SavingSeconds(query, _candidates[choice], count);
+        return _replicas[choice];
+    }
+
+    private double SavingSeconds(in RoutingQuery query, Candidate favourite, int count)
+    {
+        _candidates[count] = favourite with { Replica = favourite.Replica with { HasRoom = true, CapacityTokens = null }, WaitingForIt = 0 };
+        var costs = _costs.AsSpan(0, count + 1);
+        router.Score(query, _candidates.AsSpan(0, count + 1), costs, _costs.AsSpan(count + 1, count + 1));
+        var best = double.PositiveInfinity;
+        foreach (var cost in costs[..count])
+        {
+            best = Math.Min(best, cost);
+        }
+        return Math.Max(0, best - costs[count]);
     }
 
     private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)

@@ -16,7 +16,7 @@ namespace Gateway.Replay;
 /// At one moment timers fire first, then steps end in the order of the engines, then requests arrive in the order of the trace; idle engines begin a step
 /// when all of that is done. Nothing else decides, so a run depends on its inputs alone.
 /// </remarks>
-public sealed class Replayer
+public sealed partial class Replayer
 {
     private const string Model = "replayed";
 
@@ -29,6 +29,7 @@ public sealed class Replayer
     private readonly SimulatedReplica[] _bySlot;
     private readonly RequestFactory _factory;
     private readonly SessionLine _sessions = new();
+    private readonly Constraints _constraints = new([]) { MayGiveUp = true };
     private TimeSpan _nextScrape;
     private TimeSpan _nextSample;
     private TimeSpan? _firstArrival;
@@ -188,7 +189,7 @@ public sealed class Replayer
         var flight = new Flight(row, request, estimate, now);
         _inFlight++;
         flight.Shadowed = _pool.OnArrived(request, estimate);
-        _pool.Dispatcher.Enter(request, estimate, Constraints.None, result => Decided(flight, result));
+        _pool.Dispatcher.Enter(request, estimate, _constraints, result => Decided(flight, result));
     }
 
     private void Decided(Flight flight, AdmissionResult result)
@@ -210,15 +211,21 @@ public sealed class Replayer
             }, row, _time.Now);
             return;
         }
-        _decisions++;
         _pool.OnDecided(flight.Estimate, result);
         flight.Reservation = reservation;
-        flight.AdmittedAt = _time.Now;
+        if (flight.Sent == 0)
+        {
+            _decisions++;
+            flight.AdmittedAt = _time.Now;
+        }
+        (flight.Seat, flight.IsAway) = (result.Seat, false);
+        ChargeTurn(flight, result.Charged);
         flight.PrefixHitTokens = result.PrefixHitTokens;
         flight.PrefixHitAge = result.PrefixHitAge;
         var engine = _bySlot[reservation.Replica.Slot];
         flight.ReplicaIndex = engine.Index;
-        engine.Submit(flight, _factory.EngineRequest(row));
+        engine.Submit(flight, _factory.EngineRequest(row, flight.EarlierTokens));
+        flight.Seat?.OnAsked(() => GiveUp(flight));
     }
 
     private void EndSteps(TimeSpan now)
@@ -229,28 +236,36 @@ public sealed class Replayer
             {
                 continue;
             }
-            foreach (var (flight, token) in engine.EndStep())
+            foreach (var (flight, token, sent) in engine.EndStep())
             {
-                Advance(flight, token, now);
+                // One that ended may have let in another, which took the place of this one.
+                if (flight.Sent == sent && !flight.IsAway)
+                {
+                    Advance(flight, token, now);
+                }
             }
         }
     }
 
     private void Advance(Flight flight, in EngineToken token, TimeSpan now)
     {
+        flight.GeneratedTokens = flight.EarlierTokens + token.Generated;
         if (token.Generated <= 1)
         {
-            flight.FirstTokenAt = now;
-            flight.CachedTokens = token.CachedTokens;
-            flight.Reservation!.OnFirstToken();
+            Begin(flight, token, now);
         }
         if (token.IsFinished)
         {
             Complete(flight, now);
         }
+        else if (flight.Seat is { IsAsked: true })
+        {
+            GiveUp(flight);
+        }
         else if (token.Generated % LoadReservation.ProgressTokens == 0)
         {
-            flight.Reservation!.OnProgress(token.Generated, flight.Estimate.Output.RemainingTokens(token.Generated));
+            flight.Reservation!.OnProgress(token.Generated, flight.Estimate.Output.RemainingTokens(flight.GeneratedTokens));
+            Charge(flight);
         }
     }
 
@@ -259,17 +274,25 @@ public sealed class Replayer
         var row = flight.Trace;
         _inFlight--;
         flight.Reservation!.Replica.OnSuccess();
-        flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
+        if (flight.EarlierTokens == 0)
+        {
+            // Of a continued one nobody knows how long the whole would have taken there.
+            flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
+        }
         flight.Reservation.Dispose();
+        flight.Seat?.Leave();
         _core.Learner.OnCompleted(Completed(flight, now));
-        _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+        if (flight.EarlierTokens == 0)
+        {
+            _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+        }
         flight.Request.Body.Sketch?.Return();
         if (flight.Shadowed is { } shadowed)
         {
             shadowed.OutputTokens = row.OutputTokens;
             shadowed.Dispose();
         }
-        _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
+        _pool.Dispatcher.Settle(flight.Request, flight.Charged, new ServedTokens(row.InputTokens - flight.CachedTokens, row.OutputTokens));
         End(new RequestResult
         {
             Outcome = ReplayOutcome.Completed,

@@ -54,6 +54,37 @@ public sealed partial class Replica
         }
     }
 
+    /// <summary>Whether a request would find room if some of those in flight had left.</summary>
+    /// <param name="leaving">Reservations of this replica; those returned already are not there.</param>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public bool HasRoomWithout(ReadOnlySpan<LoadReservation> leaving, in LoadProfile load, IAdmissionRule rule, double capacityShare)
+    {
+        lock (_gate)
+        {
+            var removed = 0;
+            foreach (var reservation in leaving)
+            {
+                if (!reservation.IsReturned)
+                {
+                    _ledger.Remove(reservation);
+                    removed++;
+                }
+            }
+            var hasRoom = RoomForLocked(load, rule, capacityShare) == RoomVerdict.Room;
+            foreach (var reservation in leaving)
+            {
+                if (!reservation.IsReturned)
+                {
+                    reservation.SharedTokens = 0;
+                    _ledger.Add(reservation);
+                }
+            }
+            return hasRoom && removed > 0;
+        }
+    }
+
     /// <summary>Takes room for a request, or none: null means that the replica is full or gets no work. Only the dispatcher calls it.</summary>
     /// <param name="load">What the request will occupy.</param>
     /// <param name="rule">Who may go.</param>
@@ -98,6 +129,7 @@ public sealed partial class Replica
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
         QueuedPrefillTokens = _ledger.QueuedPrefillTokens,
+        JoiningPrefillTokens = _ledger.JoiningPrefillTokens,
         OutstandingTokens = _ledger.OutstandingTokens,
         Weight = _options.Weight,
         Rates = _meter.Rates,

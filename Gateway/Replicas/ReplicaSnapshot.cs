@@ -30,6 +30,9 @@ public readonly record struct ReplicaSnapshot
     /// <summary>Prompt tokens sent and not yet computed.</summary>
     public long QueuedPrefillTokens { get; init; }
 
+    /// <summary>Of them, those sent since the replica was last heard of: the step in progress does not compute them, the next one does.</summary>
+    public long JoiningPrefillTokens { get; init; }
+
     /// <summary>Expected output tokens still to come.</summary>
     public double OutstandingTokens { get; init; }
 

@@ -15,29 +15,32 @@ public sealed class AddedDelayScorer : IReplicaScorer
 
     public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
     {
+        var usualScale = PlacementRates.UsualScale(candidates);
         for (var i = 0; i < candidates.Length; i++)
         {
-            seconds[i] = Of(query, candidates[i]);
+            seconds[i] = Of(query, candidates[i], usualScale);
         }
     }
 
-    internal static double Of(in RoutingQuery query, in Candidate candidate)
+    private static double Of(in RoutingQuery query, in Candidate candidate, double usualScale)
     {
         ref readonly var replica = ref candidate.Replica;
-        var rates = PlacementRates.Of(replica);
+        var rates = PlacementRates.Of(replica, usualScale);
         double prompt = query.Estimate.PromptTokens;
         double output = query.Estimate.OutputTokens;
         var batch = replica.RunningSequences;
 
-        var own = rates.PrefillSeconds(Math.Max(1, prompt - candidate.PrefixHitTokens), batch);
-        var anew = own * (1 + (Displacement * query.Traffic.HitShare));
-        var prefill = ((replica.QueuedPrefillTokens * rates.PrefillPerToken) + anew) * (1 + batch);
+        double joined = replica.JoiningPrefillTokens;
+        var own = rates.PrefillSeconds(joined + Math.Max(1, prompt - candidate.PrefixHitTokens), batch) - rates.PrefillSeconds(joined, batch);
+        var anew = (own * (1 + (Displacement * query.Traffic.HitShare))) + (joined > 0 ? 0 : rates.MixSeconds(batch));
+        var aftermath = rates.Aftermath(batch);
+        var prefill = (rates.PrefillSeconds(replica.QueuedPrefillTokens, batch) * (1 + batch)) + (anew * (1 + (aftermath * batch)));
 
         var context = prompt + (output / 2);
         var step = rates.StepSeconds(batch + query.Estimate.Sequences, replica.HeldTokens + context);
         var decode = output / query.Estimate.Sequences * step;
         var slowed = Math.Min(output / query.Estimate.Sequences * batch, replica.OutstandingTokens)
-            * query.Estimate.Sequences * (rates.StepPerSequence + (rates.StepPerContextToken * context));
+            * query.Estimate.Sequences * aftermath * (rates.StepPerSequence + (rates.StepPerContextToken * context));
         return ((prefill + slowed) * (1 + candidate.Coldness)) + decode + RoomWaitSeconds(query, candidate, step);
     }
 

@@ -19,6 +19,7 @@ public sealed class PrefixIndex
     private readonly CacheBelief _belief = new();
     private int[] _reach = [];
     private ulong _unnamed;
+    private long _version;
 
     /// <param name="maxBytes">Memory for blocks and sessions together.</param>
     /// <param name="time">The clock.</param>
@@ -106,6 +107,31 @@ public sealed class PrefixIndex
         }
     }
 
+    /// <summary>Changes with every prompt that is noted.</summary>
+    public long Version => Volatile.Read(ref _version);
+
+    /// <summary>How much of the prompt the replica holds that holds most of it.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="promptTokens">Tokens of its whole prompt: the most that a hit can be.</param>
+    /// <param name="options">How long a block is believed.</param>
+    public int LongestHit(InferenceRequest request, int promptTokens, RoutingOptions options)
+    {
+        var notBefore = _time.GetTimestamp() - Ticks(options.Prefix.Ttl);
+        var longest = 0;
+        lock (_gate)
+        {
+            if (!options.Prefix.Enabled || !WalkLocked(request.Prefix.Blocks, notBefore))
+            {
+                return 0;
+            }
+            for (var slot = 0; slot < _reach.Length; slot++)
+            {
+                longest = Math.Max(longest, HitTokensLocked(request, promptTokens, slot));
+            }
+        }
+        return longest;
+    }
+
     /// <summary>Notes that a replica is about to compute the prompt and to add its answer: the next one alike finds it there, and what it used least recently makes room.</summary>
     /// <param name="request">The request.</param>
     /// <param name="estimate">How many tokens of KV room it takes.</param>
@@ -118,6 +144,7 @@ public sealed class PrefixIndex
         var now = _time.GetTimestamp();
         lock (_gate)
         {
+            _version++;
             if (request.SessionKey != 0)
             {
                 _sessions.Set(request.SessionKey, slot, now);

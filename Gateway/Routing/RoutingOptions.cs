@@ -21,7 +21,7 @@ public sealed record RoutingOptions
     [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
     public TimeSpan SessionTtl { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>Longest wait for a full replica that holds the prompt's beginning, while it is cheaper to wait for it than to compute the beginning elsewhere. Zero: nobody waits for it. Policy <c>least_delay</c> only.</summary>
+    /// <summary>Longest wait for a full replica that holds the prompt's beginning, never longer than going there saves. Zero: nobody waits for it. Policy <c>least_delay</c> only.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan FavouriteWait { get; init; } = TimeSpan.FromSeconds(10);
 

@@ -206,7 +206,7 @@ public static class StatusPage
         json.WriteEndObject();
     }
 
-    private static string HealthOf(ReplicaHealth health) => health switch
+    internal static string HealthOf(ReplicaHealth health) => health switch
     {
         ReplicaHealth.Up => "up",
         ReplicaHealth.Down => "down",

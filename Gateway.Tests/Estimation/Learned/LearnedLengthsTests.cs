@@ -106,11 +106,15 @@ public sealed class LearnedLengthsTests(ITestOutputHelper output)
         Assert.InRange(Median(lengths, Request("tell me")), 30, 90);
     }
 
-    [Fact]
-    public void Bound_OnADriftingStream_KeepsItsShare()
+    [Theory]
+    [InlineData(9)]
+    [InlineData(10)]
+    [InlineData(11)]
+    public void Bound_OnADriftingStream_KeepsItsShare(int seed)
     {
+        output.WriteLine($"seed {seed}");
         var lengths = Create("ensemble");
-        var chance = new Random(9);
+        var chance = new Random(seed);
         var (covered, count) = (0, 0);
         for (var i = 0; i < 6_000; i++)
         {
@@ -126,6 +130,77 @@ public sealed class LearnedLengthsTests(ITestOutputHelper output)
         }
 
         Assert.InRange((double)covered / count, 0.88, 0.92);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Predict_WhereTurnsOfASessionAreAlike_IsHardlyWorseThanTheRunningMedian(int seed)
+    {
+        output.WriteLine($"seed {seed}");
+        IOutputLengthEstimator ensemble = Create("ensemble"), running = Create("running");
+        var chance = new Random(seed);
+        var (off, offRunning) = (0.0, 0.0);
+        for (var turn = 0; turn < 600;)
+        {
+            var level = 4.6 + (0.7 * Normal(chance));
+            for (var left = chance.Next(8, 25); left > 0; left--, turn++)
+            {
+                var tokens = (int)Math.Exp(level + (0.3 * Normal(chance)));
+                if (turn >= 200)
+                {
+                    off += Math.Abs(Median(ensemble, Request("go on")) - tokens);
+                    offRunning += Math.Abs(Median(running, Request("go on")) - tokens);
+                }
+                Learn(ensemble, Request("go on"), tokens);
+                Learn(running, Request("go on"), tokens);
+            }
+        }
+
+        Assert.True(off < 1.1 * offRunning, $"{off} against {offRunning}");
+    }
+
+    [Fact]
+    public void Learn_OnceItsRoomIsTaken_AllocatesNothing()
+    {
+        var lengths = Create("ensemble");
+        var chance = new Random(8);
+        // Fills the ring of answers to learn from again, the last that grows.
+        var requests = Enumerable.Range(0, 64).Select(_ => Request(string.Join(' ', Enumerable.Range(0, 300).Select(_ => $"w{chance.Next(5_000)}")))).ToArray();
+        for (var i = 0; i < 12_000; i++)
+        {
+            Learn(lengths, requests[i & 63], chance.Next(1, 900));
+        }
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        var sum = 0.0;
+        for (var i = 0; i < 500; i++)
+        {
+            sum += Median(lengths, requests[i & 63]);
+            Learn(lengths, requests[i & 63], chance.Next(1, 900));
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.True(sum > 0);
+    }
+
+    [Fact]
+    public void Predict_HeldWhileTheKeyLearnsOn_StaysADistribution()
+    {
+        var lengths = Create("ensemble");
+        var chance = new Random(12);
+        Teach(lengths, 100, chance);
+        var held = lengths.Predict(Request("write an essay about birds"), "m");
+
+        for (var i = 0; i < 300; i++)
+        {
+            Teach(lengths, 1, chance);
+            var quantiles = Enumerable.Range(1, 19).Select(step => held.Quantile(step / 20.0)).ToArray();
+
+            Assert.Equal(quantiles.Order(), quantiles);
+            Assert.InRange(held.Survival(200), 0, 1);
+        }
     }
 
     [Fact]

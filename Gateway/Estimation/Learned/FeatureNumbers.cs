@@ -9,8 +9,11 @@ internal static class FeatureNumbers
     /// <summary>How many there are.</summary>
     public const int Count = 26;
 
+    /// <summary>The text's length.</summary>
+    public const int TextBytes = 0;
+
     /// <summary>The text's length, and those beside it whose place in their key's own range tells more than a straight line can.</summary>
-    public static ReadOnlySpan<int> Stepped => [0, 1, 13, 14];
+    public static ReadOnlySpan<int> Stepped => [TextBytes, 1, 13, 14];
 
     /// <param name="body">The request.</param>
     /// <param name="numbers">Where they go, <see cref="Count"/> long.</param>
@@ -18,7 +21,7 @@ internal static class FeatureNumbers
     {
         var shape = body.Sketch?.Shape ?? default;
         double bytes = Math.Max(1, shape.ReadBytes);
-        numbers[0] = Math.Log(1 + shape.Bytes);
+        numbers[TextBytes] = Math.Log(1 + shape.Bytes);
         numbers[1] = Math.Log(1 + (double)body.PromptBytes);
         numbers[2] = Math.Log(1 + shape.Lines);
         numbers[3] = Math.Log(1 + shape.QuestionMarks);

@@ -8,12 +8,15 @@ namespace Gateway.Estimation.Learned;
 internal sealed class FeatureRow
 {
     /// <summary>Features are told apart by this many bits of their hash.</summary>
-    public const int Bits = 18;
+    public const int Bits = 20;
 
     private const int MaxOpening = 16;
     private const int Others = 128;
+    private const uint Slope = 409;
 
-    // Values by which each kind of feature enters; the words together have length 1.
+    // Values by which each kind of feature enters; the words together have the given length.
+    private const float OfWords = 1.3f;
+    private const float OfSlope = 0.3f;
     private const float OfNumber = 0.1f;
     private const float OfStep = 0.08f;
     private const float OfBias = 0.16f;
@@ -21,8 +24,8 @@ internal sealed class FeatureRow
     [ThreadStatic]
     private static FeatureRow? _ofThread;
 
-    private readonly uint[] _buckets = new uint[TextSketch.MaxTerms + MaxOpening + Others];
-    private readonly float[] _values = new float[TextSketch.MaxTerms + MaxOpening + Others];
+    private readonly uint[] _buckets = new uint[TextSketch.MaxTerms + (2 * MaxOpening) + Others];
+    private readonly float[] _values = new float[TextSketch.MaxTerms + (2 * MaxOpening) + Others];
     private readonly double[] _numbers = new double[FeatureNumbers.Count];
     private int _count;
 
@@ -52,7 +55,7 @@ internal sealed class FeatureRow
         AddKeys(request.Body, key);
         AddNumbers(key, everybody, ofKey);
         AddSteps(request.Body, ofKey);
-        AddTerms(ofKey);
+        AddTerms(key, ofKey);
     }
 
     private void AddKeys(BodyFacts body, LengthKey key)
@@ -103,14 +106,24 @@ internal sealed class FeatureRow
         Both(Hash.Join(408, HalfOctave(body.MaxOutputTokens ?? 0)), ofKey);
     }
 
-    private void AddTerms(uint ofKey)
+    private void AddTerms(LengthKey key, uint ofKey)
     {
         if (Sketch is not { } sketch)
         {
             return;
         }
         var first = _count;
-        var squares = 0f;
+        // How a message opens says most. What it means for this application in particular is learned apart, and so is how far the answer then grows with the text:
+        // what is to be rewritten does, a question does not.
+        var opening = sketch.Terms[..Math.Min(MaxOpening, sketch.Terms.Length)];
+        var slope = (float)key.Numbers.Standard(FeatureNumbers.TextBytes, _numbers[FeatureNumbers.TextBytes]) * OfSlope;
+        foreach (var term in opening)
+        {
+            var hash = TextSketch.HashOf(term);
+            Add(Hash.Join(hash, ofKey), 1);
+            Add(Hash.Join(hash, Slope), slope);
+        }
+        var squares = (float)opening.Length;
         foreach (var term in sketch.Terms)
         {
             var count = TextSketch.CountOf(term);
@@ -118,13 +131,7 @@ internal sealed class FeatureRow
             Add(TextSketch.HashOf(term), value);
             squares += value * value;
         }
-        // How a message opens says most; what it means for this application in particular is learned apart.
-        var opening = Math.Min(MaxOpening, sketch.Terms.Length);
-        for (var i = 0; i < opening; i++)
-        {
-            Add(Hash.Join(TextSketch.HashOf(sketch.Terms[i]), ofKey), 1);
-        }
-        var scale = 1 / MathF.Sqrt(Math.Max(1, squares + opening));
+        var scale = OfWords / MathF.Sqrt(Math.Max(1, squares));
         for (var i = first; i < _count; i++)
         {
             _values[i] *= scale;

@@ -18,24 +18,27 @@ public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearne
     private readonly (int Index, ILengthExpert Expert)[] _experts;
     private long _answers;
 
-    private LearnedLengths(string name, EstimationOptions options, params (int, ILengthExpert)[] experts)
-    {
-        Name = name;
-        _keys = new LengthKeys(options);
-        _experts = experts;
-    }
+    private LearnedLengths(string name, LengthKeys keys, params (int, ILengthExpert)[] experts) => (Name, _keys, _experts) = (name, keys, experts);
 
     public string Name { get; }
 
     /// <summary>The linear model alone.</summary>
-    public static LearnedLengths Linear(EstimationOptions options) => new("linear", options, (LengthExperts.Linear, new LinearExpert(1)));
+    public static LearnedLengths Linear(EstimationOptions options)
+    {
+        var keys = new LengthKeys(options);
+        return new("linear", keys, (LengthExperts.Linear, new LinearExpert(keys)));
+    }
 
     /// <summary>The neighbours alone.</summary>
-    public static LearnedLengths Neighbours(EstimationOptions options) => new("neighbours", options, (LengthExperts.Neighbours, new NeighbourExpert()), (LengthExperts.Median, new MedianExpert()));
+    public static LearnedLengths Neighbours(EstimationOptions options) =>
+        new("neighbours", new LengthKeys(options), (LengthExperts.Neighbours, new NeighbourExpert()), (LengthExperts.Median, new MedianExpert()));
 
     /// <summary>Every expert, each as far as it is right.</summary>
-    public static LearnedLengths Ensemble(EstimationOptions options) => new("ensemble", options,
-        (LengthExperts.Median, new MedianExpert()), (LengthExperts.Linear, new LinearExpert(1)), (LengthExperts.Hint, new HintExpert()));
+    public static LearnedLengths Ensemble(EstimationOptions options)
+    {
+        var keys = new LengthKeys(options);
+        return new("ensemble", keys, (LengthExperts.Median, new MedianExpert()), (LengthExperts.Linear, new LinearExpert(keys)), (LengthExperts.Hint, new HintExpert()));
+    }
 
     public LengthDistribution Predict(InferenceRequest request, string model)
     {

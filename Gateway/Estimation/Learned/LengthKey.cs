@@ -11,9 +11,13 @@ internal sealed class LengthKey
 
     // A run of misses to one side this much larger than usual is no chance: the traffic or the model has changed.
     private const double Quick = 1.0 / 12;
-    private const double Alarm = 1.1;
+    // Sessions whose turns are alike make runs too, so that a smaller one must not be enough.
+    private const double Alarm = 1.5;
     private const int AnswersBeforeAlarm = 40;
     private const double KeptOnDrift = 0.05;
+
+    // A miss moves a correction no further than this one does: it is the middle of the misses that is wanted, not their mean.
+    private const double MostPull = 0.3;
 
     // Beyond this share of the latest answers a tenant weighs no more.
     private const double ShareMemory = 2000;
@@ -92,9 +96,6 @@ internal sealed class LengthKey
     /// <summary>ln(1 + median length).</summary>
     public double MedianLog => Math.Log(1 + Lengths.Published.Median);
 
-    /// <summary>What a miss of ln(1 + length) is measured in: the root of the key's own spread, so that a key of like answers is ordered as finely as one of unlike ones.</summary>
-    public double MissUnit => Lengths.Published.RootSpread;
-
     /// <summary>What an expert's foresight, ln(1 + length), is off by in the middle.</summary>
     public double CorrectionOf(int expert) => _corrections[expert];
 
@@ -147,8 +148,11 @@ internal sealed class LengthKey
     public void Judge(int expert, double error, double loss)
     {
         var count = ++_counts[expert];
-        // Clipped: one absurd answer moves the middle no more than a plain miss does.
-        _corrections[expert] += Math.Clamp(error - _corrections[expert], -1, 1) / Math.Min(count + 10, Memory);
+        // The median is the middle already; a mean of clipped misses would only move it away.
+        if (expert != LengthExperts.Median)
+        {
+            _corrections[expert] += Math.Clamp(error - _corrections[expert], -MostPull, MostPull) / Math.Min(count + 10, Memory);
+        }
         _losses[expert] += (loss - _losses[expert]) / Math.Min(count, Memory);
     }
 }

@@ -25,6 +25,10 @@ internal sealed class LengthKeys(EstimationOptions options)
         return Known(ids.Application) ?? Known(ids.Tenant) ?? Known(ids.Model) ?? _everybody;
     }
 
+    /// <summary>The key of an id; null: never seen, or forgotten.</summary>
+    public LengthKey? Known(ulong id) =>
+        id == _everybody.Id ? _everybody : Volatile.Read(ref _young).TryGetValue(id, out var key) || Volatile.Read(ref _old).TryGetValue(id, out key) ? key : null;
+
     /// <summary>The narrowest key of a request, made where it is not known yet.</summary>
     public LengthKey Make(InferenceRequest request, string model)
     {
@@ -64,9 +68,6 @@ internal sealed class LengthKeys(EstimationOptions options)
     }
 
     private static int DepthOf(LengthKey key) => key.Parent is { } parent ? 1 + DepthOf(parent) : 0;
-
-    private LengthKey? Known(ulong id) =>
-        Volatile.Read(ref _young).TryGetValue(id, out var key) || Volatile.Read(ref _old).TryGetValue(id, out key) ? key : null;
 
     private LengthKey Make(ulong id, LengthKey parent)
     {

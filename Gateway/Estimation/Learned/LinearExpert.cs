@@ -1,23 +1,30 @@
 namespace Gateway.Estimation.Learned;
 
-/// <summary>A linear model over hashed features of what the key's median leaves unexplained, learned by AdaGrad with some older answers seen again each time.</summary>
+/// <summary>A linear model over hashed features of the place that an answer takes among its key's, learned by AdaGrad with some older answers seen again each time.</summary>
 /// <remarks>Readers may see a weight while it is written: a float is written whole, and a moment's older one is as good.</remarks>
-internal sealed class LinearExpert(int seed) : ILengthExpert
+internal sealed class LinearExpert(LengthKeys keys) : ILengthExpert
 {
     private const float Rate = 0.2f;
 
     // Added to each weight's sum of squares: without it a word seen for the first time would explain its answer alone.
     private const float Caution = 3;
 
-    // Errors beyond a factor of e pull no harder: answers have long tails.
+    // Errors beyond this pull no harder: whole misses are for the key's own distribution to learn.
     private const float MostError = 1;
+
+    // A place among the key's answers is a share, so long tails weigh no more than their rank. The way from the shortest to the longest is this many roots of the
+    // key's spread: keys of like answers are ordered as finely as those of unlike ones, and pull less on the weights that they share.
+    private const double WholeWay = 3.5;
+
+    // Nothing is foreseen beyond these shares of what the key has seen.
+    private const double Edge = 0.005;
 
     // Older answers seen again at most, and with the new one together at most about this many features: constant time.
     private const int Replays = 8;
     private const int MaxFeatures = 1500;
 
     private readonly Weight[] _weights = new Weight[1 << FeatureRow.Bits];
-    private readonly ReplayStore _store = new(seed);
+    private readonly ReplayStore _store = new();
 
     // Side by side, so that a feature costs one line of the cache.
     private struct Weight
@@ -26,17 +33,21 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
         public float Squares;
     }
 
-    public double? Foresee(FeatureRow row, LengthKey key) => key.MedianLog + (Dot(row.Buckets, row.Values) * key.MissUnit);
+    public double? Foresee(FeatureRow row, LengthKey key) => LogLengthAt(Dot(row.Buckets, row.Values), key.Lengths.Published);
 
     public void Learn(FeatureRow row, LengthKey key, double logLength, double weight)
     {
-        Step(row.Buckets, row.Values, (logLength - key.MedianLog) / key.MissUnit, (float)weight);
-        _store.Add(row, key, logLength, (float)weight);
+        Step(row.Buckets, row.Values, PlaceOf(logLength, key), (float)weight);
+        _store.Add(row, key.Id, (float)logLength, (float)weight);
         var left = MaxFeatures - row.Buckets.Length;
         for (var i = 0; i < Replays && left > 0; i++)
         {
             var again = _store.Draw();
-            Step(again.Buckets, again.Values, (again.LogLength - again.Key.MedianLog) / again.Key.MissUnit, again.Weight);
+            // By its place among what the key knows by now; of a forgotten key nothing is known.
+            if (keys.Known(again.Key) is { } known)
+            {
+                Step(again.Buckets, again.Values, PlaceOf(again.LogLength, known), again.Weight);
+            }
             left -= again.Buckets.Length;
         }
     }
@@ -66,6 +77,16 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
         }
     }
 
+    // The median stands at 0.
+    private static float PlaceOf(double logLength, LengthKey key)
+    {
+        var lengths = key.Lengths.Published;
+        return (float)((0.5 - lengths.Survival(Math.Exp(logLength) - 1)) * WholeWay * lengths.RootSpread);
+    }
+
+    private static double LogLengthAt(double place, LengthHistogram lengths) =>
+        Math.Log(1 + lengths.Quantile(Math.Clamp(0.5 + (place / (WholeWay * lengths.RootSpread)), Edge, 1 - Edge)));
+
     private float Dot(ReadOnlySpan<uint> buckets, ReadOnlySpan<float> values)
     {
         var sum = 0f;
@@ -76,9 +97,9 @@ internal sealed class LinearExpert(int seed) : ILengthExpert
         return sum;
     }
 
-    private void Step(ReadOnlySpan<uint> buckets, ReadOnlySpan<float> values, double target, float share)
+    private void Step(ReadOnlySpan<uint> buckets, ReadOnlySpan<float> values, float target, float share)
     {
-        var error = Math.Clamp((float)target - Dot(buckets, values), -MostError, MostError) * share;
+        var error = Math.Clamp(target - Dot(buckets, values), -MostError, MostError) * share;
         for (var i = 0; i < buckets.Length; i++)
         {
             var slope = error * values[i];

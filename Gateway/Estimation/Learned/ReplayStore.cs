@@ -1,7 +1,7 @@
 namespace Gateway.Estimation.Learned;
 
 /// <summary>Answers to learn from again: hashed features and lengths of the newest ones, in bounded memory. Used by one thread.</summary>
-internal sealed class ReplayStore(int seed)
+internal sealed class ReplayStore
 {
     /// <summary>Most answers.</summary>
     public const int MaxAnswers = 1 << 15;
@@ -9,23 +9,26 @@ internal sealed class ReplayStore(int seed)
     // Of a long prompt the first features only.
     private const int MaxFeatures = 384;
 
-    // Features of all answers: 16 MiB, each with its bucket and its value to 14 bits.
+    // Features of all answers: 16 MiB, each with its bucket and its value to 12 bits.
     private const int Room = 1 << 22;
 
     private const int ValueBits = 32 - FeatureRow.Bits;
     private const float Largest = 1;
     private const float Step = 2 * Largest / (1 << ValueBits);
 
-    private readonly Random _chance = new(seed);
+    // Steps of the golden section fall evenly on any stretch: each answer is seen again as often as its neighbours, which chance would not see to.
+    private const double GoldenSection = 0.6180339887498949;
+
     private readonly uint[] _buckets = new uint[MaxFeatures];
     private readonly float[] _values = new float[MaxFeatures];
     private uint[] _features = new uint[1 << 16];
     private Answer[] _answers = new Answer[256];
+    private double _place;
     private long _newest;
     private long _oldest;
     private long _end;
 
-    private readonly record struct Answer(long Start, int Length, LengthKey Key, float LogLength, float Weight);
+    private readonly record struct Answer(long Start, int Length, ulong Key, float LogLength, float Weight);
 
     /// <summary>An answer as it was learned from.</summary>
     public readonly ref struct Row
@@ -34,14 +37,15 @@ internal sealed class ReplayStore(int seed)
 
         public ReadOnlySpan<float> Values { get; init; }
 
-        public LengthKey Key { get; init; }
+        /// <summary>Id of its key, which may be forgotten by now.</summary>
+        public ulong Key { get; init; }
 
         public float LogLength { get; init; }
 
         public float Weight { get; init; }
     }
 
-    public void Add(FeatureRow row, LengthKey key, double logLength, float weight)
+    public void Add(FeatureRow row, ulong key, float logLength, float weight)
     {
         var length = Math.Min(row.Buckets.Length, MaxFeatures);
         Grow(length);
@@ -50,7 +54,7 @@ internal sealed class ReplayStore(int seed)
             var value = (uint)Math.Clamp((int)MathF.Round((row.Values[i] + Largest) / Step), 0, (1 << ValueBits) - 1);
             _features[(_end + i) & (_features.Length - 1)] = (row.Buckets[i] << ValueBits) | value;
         }
-        _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, key, (float)logLength, weight);
+        _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, key, logLength, weight);
         _newest++;
         _end += length;
         while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > _features.Length)
@@ -59,10 +63,11 @@ internal sealed class ReplayStore(int seed)
         }
     }
 
-    /// <summary>One of them by chance; valid until the next call. At least one must have been added.</summary>
+    /// <summary>One of them, each as often as the others; valid until the next call. At least one must have been added.</summary>
     public Row Draw()
     {
-        var answer = _answers[_chance.NextInt64(_oldest, _newest) & (_answers.Length - 1)];
+        _place = (_place + GoldenSection) % 1;
+        var answer = _answers[(_oldest + (long)(_place * (_newest - _oldest))) & (_answers.Length - 1)];
         for (var i = 0; i < answer.Length; i++)
         {
             var packed = _features[(answer.Start + i) & (_features.Length - 1)];

@@ -1,27 +1,34 @@
+using Gateway.Estimation;
 using Gateway.Replicas;
+using Gateway.Requests;
 
 namespace Gateway.Queueing.Shadows;
 
 /// <summary>One answer in a <see cref="FluidEngine"/>. Written by its engine and its world.</summary>
 /// <param name="number">Which request it is, the same in every world.</param>
-/// <param name="enteredAt">When the request came.</param>
-/// <param name="promptTokens">Tokens of the prompt.</param>
+/// <param name="request">The request.</param>
+/// <param name="estimate">What it was expected to cost.</param>
+/// <param name="enteredAt">When it came.</param>
 /// <param name="outputTokens">Tokens of each sequence, at least 1.</param>
-/// <param name="sequences">Answers generated in parallel, at least 1.</param>
-internal sealed class FluidAnswer(long number, TimeSpan enteredAt, int promptTokens, int outputTokens, int sequences)
+internal sealed class FluidAnswer(long number, InferenceRequest request, RequestEstimate estimate, TimeSpan enteredAt, int outputTokens)
 {
     public long Number { get; } = number;
 
     public TimeSpan EnteredAt { get; } = enteredAt;
 
-    public int PromptTokens { get; } = promptTokens;
+    public InferenceRequest Request { get; } = request;
+
+    public int PromptTokens { get; } = estimate.PromptTokens;
 
     public int OutputTokens { get; } = outputTokens;
 
-    public int Sequences { get; } = sequences;
+    public int Sequences { get; } = estimate.Sequences;
 
     /// <summary>Its room in the world's ledger.</summary>
     public LoadReservation? Reservation { get; set; }
+
+    /// <summary>What the world's order charged in advance.</summary>
+    public ServedTokens Charged { get; set; }
 
     public int CachedTokens { get; set; }
 

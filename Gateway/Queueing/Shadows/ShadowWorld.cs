@@ -77,7 +77,7 @@ internal sealed class ShadowWorld : IDisposable
     /// <summary>A request comes, at the world's present moment.</summary>
     public void Enter(long number, InferenceRequest request, in RequestEstimate estimate, int outputTokens)
     {
-        var answer = new FluidAnswer(number, _time.Now, estimate.PromptTokens, outputTokens, estimate.Sequences);
+        var answer = new FluidAnswer(number, request, estimate, _time.Now, outputTokens);
         _ = _dispatcher.Enter(request, estimate, Constraints.None, result => Decided(answer, result));
     }
 
@@ -130,6 +130,7 @@ internal sealed class ShadowWorld : IDisposable
             return;
         }
         answer.Reservation = reservation;
+        answer.Charged = result.Charged;
         answer.CachedTokens = result.PrefixHitTokens;
         answer.OwnPromptTokens = Math.Max(0, answer.PromptTokens - reservation.SharedTokens);
         _engines[IndexOf(reservation.Replica)].Submit(answer, _time.Now);
@@ -158,6 +159,7 @@ internal sealed class ShadowWorld : IDisposable
         var reservation = answer.Reservation!;
         reservation.OnAnswered(new ServedAnswer(answer.OutputTokens * answer.Sequences, answer.PromptTokens, answer.CachedTokens, _time.GetTimestamp()));
         reservation.Dispose();
+        _dispatcher.Settle(answer.Request, answer.Charged, new ServedTokens(Math.Max(0, answer.PromptTokens - answer.CachedTokens), answer.OutputTokens * answer.Sequences));
         var entered = answer.EnteredAt;
         _ended(new ShadowEnding(answer.Number, (answer.FirstTokenAt!.Value - entered).TotalSeconds, (_time.Now - entered).TotalSeconds));
     }

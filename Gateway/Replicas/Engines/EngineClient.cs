@@ -76,7 +76,7 @@ public sealed class EngineClient(HttpMessageInvoker http, Uri address, string? a
             {
                 return EngineAnswer.None($"an answer of more than {MaxBodyBytes >> 20} MiB", isSlow: false);
             }
-            var answer = new EngineAnswer((int)response.StatusCode, buffer, length);
+            var answer = new EngineAnswer((int)response.StatusCode, buffer, length) { SentAt = response.Headers.Date };
             buffer = null;
             return answer;
         }
@@ -117,6 +117,9 @@ public sealed class EngineAnswer : IDisposable
 
     /// <summary>There is no answer because time ran out: the engine may only be busy.</summary>
     public bool IsSlow { get; }
+
+    /// <summary>The engine's clock when it answered, to the second; null: not told.</summary>
+    public DateTimeOffset? SentAt { get; init; }
 
     public bool IsSuccess => Status is >= 200 and < 300;
 

@@ -138,7 +138,10 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
     }
 
     private static Settings SettingsOf(ModelOptions model, ResilienceOptions options) =>
-        new(model, options.Health, options.ScrapeInterval, [.. new[] { model.UpstreamModel ?? model.Name, model.Name }.Concat(model.Aliases).Distinct()]);
+        new(model, options.Health, options.ScrapeInterval, NamesOf(model));
+
+    /// <summary>The names under which engines may list a model; the one that they are asked for comes first.</summary>
+    internal static string[] NamesOf(ModelOptions model) => [.. new[] { model.UpstreamModel ?? model.Name, model.Name }.Concat(model.Aliases).Distinct()];
 
     private async Task RepeatAsync(Func<CancellationToken, Task> step, Func<TimeSpan> interval)
     {
@@ -188,7 +191,8 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         return _adapter;
     }
 
-    private static async Task<EngineReading> AskHealthAsync(EngineClient client, IEngineAdapter adapter, CancellationToken cancellationToken)
+    /// <summary>Whether the engine lives, by its kind's own call.</summary>
+    internal static async Task<EngineReading> AskHealthAsync(EngineClient client, IEngineAdapter adapter, CancellationToken cancellationToken)
     {
         var path = adapter.Traits.HealthPath;
         using var answer = await client.GetAsync(path, cancellationToken);

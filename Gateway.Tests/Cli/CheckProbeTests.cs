@@ -1,0 +1,63 @@
+using System.CommandLine;
+using System.Globalization;
+using Gateway.Cli;
+using Gateway.Simulation.Serving;
+using Gateway.Tests.Fakes;
+
+namespace Gateway.Tests.Cli;
+
+/// <summary><c>check --probe</c> against engines on real sockets.</summary>
+public sealed class CheckProbeTests : IDisposable
+{
+    private readonly string _path = Path.GetTempFileName();
+
+    public void Dispose() => File.Delete(_path);
+
+    [Fact]
+    public async Task Probe_OfEnginesThatFit_ShowsThemAndExitsWithZero()
+    {
+        await using var engine = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { MaxModelTokens = 4_096 }, default);
+
+        var (code, output) = await RunAsync("demo", engine.Uri);
+
+        Assert.Equal(0, code);
+        Assert.Matches($@"\| demo +\| {engine.Uri.Authority} +\| yes +\| vllm 0.19.0 +\| yes +\| yes +\| \? +\| 4096 +\| same +\|", output);
+        Assert.EndsWith("1 replica probed, nothing to fix.\n", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Probe_OfADeadAWrongAndABlindOne_SaysWhatToFixAndExitsWithOne()
+    {
+        var gone = await SimulatedEngine.StartAsync(new SimulatedEngineOptions(), default);
+        await using var other = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { Models = ["qwen"] }, default);
+        await using var blind = new ScriptedEngine(call => call.JsonAsync("{}"));
+        var dead = gone.Uri;
+        await gone.DisposeAsync();
+
+        var (code, output) = await RunAsync("demo", dead, other.Uri, blind.Uri);
+
+        Assert.Equal(1, code);
+        Assert.Contains($"  {dead.Authority}: it cannot be used: ConnectionError on /v1/models", output, StringComparison.Ordinal);
+        Assert.Contains($"  {other.Uri.Authority}: it serves qwen, not demo. Write upstreamModel: qwen, or correct the url.", output, StringComparison.Ordinal);
+        Assert.Contains($"  {blind.Uri.Authority}: its metrics cannot be read: 404 on /metrics. Start it without --disable-log-stats", output, StringComparison.Ordinal);
+        Assert.EndsWith("3 replicas probed, 3 things to fix.\n", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Probe_WithABadFile_AsksNobodyAndExitsWithTwo()
+    {
+        var (code, output) = await RunAsync("");
+
+        Assert.Equal((2, ""), (code, output));
+    }
+
+    private async Task<(int Code, string Output)> RunAsync(string model, params Uri[] engines)
+    {
+        var replicas = string.Join(", ", engines.Select(engine => engine.GetLeftPart(UriPartial.Authority)));
+        await File.WriteAllTextAsync(_path, string.Create(CultureInfo.InvariantCulture, $"models:\n  - {{ name: \"{model}\", replicas: [{replicas}] }}\n"));
+        var (output, error) = (new StringWriter { NewLine = "\n" }, new StringWriter());
+        var code = await new RootCommand { CheckVerb.Create() }.Parse(["check", "--config", _path, "--probe"])
+            .InvokeAsync(new InvocationConfiguration { Output = output, Error = error });
+        return (code, output.ToString());
+    }
+}

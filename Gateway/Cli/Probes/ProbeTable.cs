@@ -1,0 +1,65 @@
+using System.Globalization;
+using Gateway.Configuration;
+using Gateway.Replicas;
+using Gateway.Replicas.Engines;
+using Spectre.Console;
+
+namespace Gateway.Cli.Probes;
+
+/// <summary>What was probed: a row per replica, then what to do, one line each.</summary>
+internal static class ProbeTable
+{
+    private const string Unknown = "?";
+    private const int PlainWidth = 200;
+
+    /// <returns>How many things must be fixed.</returns>
+    public static int Write(IAnsiConsole console, IReadOnlyList<ProbedReplica> fleet)
+    {
+        var findings = fleet.SelectMany(probed => ProbeRules.Of(probed).Select(finding => (probed.Id, Finding: finding))).ToArray();
+        var plain = !console.Profile.Out.IsTerminal;
+        console.Profile.Width = plain ? Math.Max(console.Profile.Width, PlainWidth) : console.Profile.Width;
+        var table = new Table { Border = plain ? TableBorder.Markdown : TableBorder.Rounded };
+        table.AddColumns("pool", "replica", "answers", "engine", "model", "metrics", "priority", "context", "clock");
+        foreach (var probed in fleet)
+        {
+            table.AddRow([.. Cells(probed).Select(cell => new Text(cell))]);
+        }
+        console.Write(table);
+        WriteFindings(console, "Must be fixed", [.. findings.Where(found => found.Finding.MustBeFixed)]);
+        WriteFindings(console, "Worth a look", [.. findings.Where(found => !found.Finding.MustBeFixed)]);
+        return findings.Count(found => found.Finding.MustBeFixed);
+    }
+
+    private static void WriteFindings(IAnsiConsole console, string title, IReadOnlyList<(string Id, ProbeFinding Finding)> findings)
+    {
+        if (findings.Count == 0)
+        {
+            return;
+        }
+        // Past the console: it would break lines that are to be read, searched and copied whole.
+        var output = console.Profile.Out.Writer;
+        output.WriteLine();
+        output.WriteLine(title + ":");
+        foreach (var (id, finding) in findings)
+        {
+            output.WriteLine($"  {id}: {finding.What}. {finding.Fix}");
+        }
+    }
+
+    private static string[] Cells(ProbedReplica probed)
+    {
+        var report = probed.Facts?.Report ?? EngineReport.Empty;
+        return !probed.Answers ? [probed.Model.Name, probed.Id, "no", Unknown, Unknown, Unknown, Unknown, Unknown, Unknown] :
+        [
+            probed.Model.Name,
+            probed.Id,
+            "yes",
+            $"{EnumWords.Of(probed.Kind)} {report.Version}".TrimEnd(),
+            ProbeRules.Serves(probed) is { } serves ? serves ? "yes" : "no" : Unknown,
+            probed.Load?.Outcome == ReadingOutcome.Read ? "yes" : "no",
+            report.Priority == EnginePriority.Auto ? Unknown : EnumWords.Of(report.Priority),
+            report.ContextTokens is { } tokens ? tokens.ToString(CultureInfo.InvariantCulture) : Unknown,
+            probed.ClockSkewSeconds is { } skew ? Math.Abs(skew) <= 1 ? "same" : string.Create(CultureInfo.InvariantCulture, $"{skew:+0;-0} s") : Unknown,
+        ];
+    }
+}

@@ -1,0 +1,42 @@
+using System.Globalization;
+using Gateway.Queueing;
+
+namespace Gateway.Dashboard;
+
+/// <summary>A decision's why, in a sentence for people.</summary>
+internal static class DecisionWords
+{
+    public static string Why(Decision decision)
+    {
+        var why = decision.Outcome == AdmissionOutcome.Admitted ? WhyThere(decision) : WhyRefused(decision.Outcome);
+        return decision.HeldFor == HoldReason.None ? why : $"{why} It had to wait: {WhyHeld(decision.HeldFor)}.";
+    }
+
+    private static string WhyThere(Decision decision) => decision.Reason switch
+    {
+        PlacementReason.OnlyChoice => "The only replica with room.",
+        PlacementReason.Prefix => string.Create(CultureInfo.InvariantCulture, $"It has {decision.PrefixHitTokens} tokens of the prompt in its cache."),
+        PlacementReason.Session => "It holds the conversation.",
+        _ => "Least cost among the replicas with room.",
+    };
+
+    private static string WhyHeld(HoldReason hold) => hold switch
+    {
+        HoldReason.Room => "no replica had room",
+        HoldReason.Turn => "others were before it",
+        HoldReason.Recovery => "no replica took work",
+        HoldReason.Favourite => "the replica with its prompt cached was full, and waiting for it was cheaper",
+        _ => "room was kept for one that was overtaken long enough",
+    };
+
+    private static string WhyRefused(AdmissionOutcome outcome) => outcome switch
+    {
+        AdmissionOutcome.RejectedQueueFull => "The queue holds as much as it may.",
+        AdmissionOutcome.RejectedTooLarge => "No replica could hold it even when empty.",
+        AdmissionOutcome.RejectedNoReplica => "No replica takes work.",
+        AdmissionOutcome.RejectedShuttingDown => "The gateway shuts down.",
+        AdmissionOutcome.DeadlineExceeded => "Its deadline cannot be met.",
+        AdmissionOutcome.ExpiredInQueue => "It waited longer than the queue allows.",
+        _ => "Its client left.",
+    };
+}
