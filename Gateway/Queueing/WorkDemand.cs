@@ -17,6 +17,9 @@ public sealed class WorkDemand(Pool pool, TimeProvider time)
     /// <summary>How long a wish for more replicas lasts once its reason is gone.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
 
+    /// <summary>What is over sooner is a burst.</summary>
+    public static readonly TimeSpan Burst = TimeSpan.FromSeconds(30);
+
     private const int Spans = 24;
     private const double SpanSeconds = 5;
 
@@ -31,7 +34,8 @@ public sealed class WorkDemand(Pool pool, TimeProvider time)
     private readonly Lock _gate = new();
     private readonly long _startedAt = time.GetTimestamp();
     private readonly double[] _work = new double[Spans];
-    private readonly Queue<(TimeSpan At, int Replicas)> _wishes = new();
+    private readonly RecentValues _needs = new(Burst);
+    private readonly RecentValues _wishes = new(Patience);
     private long? _firstSpan;
     private long _span;
     private double _hitShare;
@@ -85,23 +89,17 @@ public sealed class WorkDemand(Pool pool, TimeProvider time)
         }
     }
 
-    /// <summary>The most that was wished for lately: noise and short lulls take no replica away.</summary>
-    /// <param name="replicas">What is wished for now.</param>
-    public int Hold(int replicas)
+    /// <summary>How many replicas to wish for: what is foreseen, or what there has been work for all the while, and the most of it lately. Bursts bring none, short lulls take none away.</summary>
+    /// <param name="there">Replicas that the work which is there needs now.</param>
+    /// <param name="coming">Replicas that the work to come will need.</param>
+    public int Wish(int there, int coming)
     {
         lock (_gate)
         {
             var now = time.GetElapsedTime(_startedAt);
-            while (_wishes.TryPeek(out var oldest) && now - oldest.At > Patience)
-            {
-                _wishes.Dequeue();
-            }
-            // One wish a second is enough, however often it is asked for.
-            if (_wishes.Count == 0 || now - _wishes.Last().At >= TimeSpan.FromSeconds(1) || replicas > _wishes.Last().Replicas)
-            {
-                _wishes.Enqueue((now, replicas));
-            }
-            return _wishes.Max(wish => wish.Replicas);
+            _needs.Add(now, there);
+            _wishes.Add(now, Math.Max(coming, _needs.Least));
+            return _wishes.Most;
         }
     }
 
@@ -188,5 +186,29 @@ public sealed class WorkDemand(Pool pool, TimeProvider time)
             _work[i % Spans] = 0;
         }
         _span = Math.Max(_span, span);
+    }
+
+    /// <summary>What was told over a while, once a second at most. Not thread-safe.</summary>
+    private sealed class RecentValues(TimeSpan span)
+    {
+        private readonly Queue<(TimeSpan At, int Value)> _values = new();
+        private (TimeSpan At, int Value) _last;
+
+        public int Least => _values.Min(value => value.Value);
+
+        public int Most => _values.Max(value => value.Value);
+
+        public void Add(TimeSpan now, int value)
+        {
+            while (_values.TryPeek(out var oldest) && now - oldest.At > span)
+            {
+                _values.Dequeue();
+            }
+            if (_values.Count == 0 || now - _last.At >= TimeSpan.FromSeconds(1) || value != _last.Value)
+            {
+                _last = (now, value);
+                _values.Enqueue(_last);
+            }
+        }
     }
 }

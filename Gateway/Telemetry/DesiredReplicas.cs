@@ -19,19 +19,15 @@ public static class DesiredReplicas
     /// <returns>From 1 to <see cref="Most"/>.</returns>
     public static int Of(Pool pool, int waiting, WorkDemand? demand)
     {
-        var needed = Of([.. pool.ReplicaList.Select(replica => replica.Snapshot())], waiting, demand?.Forecast());
-        return demand?.Hold(needed) ?? needed;
+        var there = OfWork([.. pool.ReplicaList.Select(replica => replica.Snapshot())], waiting);
+        return demand?.Wish(there, OfForecast(demand.Forecast())) ?? there;
     }
 
     /// <summary>Work divided by the room of one replica: in KV tokens where room is known, else in requests where slots are, else one more while anybody waits. Pure.</summary>
     /// <param name="replicas">Of one model.</param>
     /// <param name="waiting">Requests in its queue; each is taken to need what the running ones need on average.</param>
-    /// <param name="coming">Replicas that the work to come will keep busy, were they full; null: unknown.</param>
     /// <returns>From 1, since the first replica is for a person to take away, to <see cref="Most"/>.</returns>
-    public static int Of(IReadOnlyList<ReplicaSnapshot> replicas, int waiting, double? coming = null) =>
-        Math.Max(OfWhatIsThere(replicas, waiting), Needed(coming ?? 0, 1));
-
-    private static int OfWhatIsThere(IReadOnlyList<ReplicaSnapshot> replicas, int waiting)
+    public static int OfWork(IReadOnlyList<ReplicaSnapshot> replicas, int waiting)
     {
         double reserved = replicas.Sum(replica => replica.ReservedTokens);
         var running = replicas.Sum(replica => replica.RunningRequests);
@@ -43,6 +39,11 @@ public static class DesiredReplicas
             ? Needed(running + waiting, slots)
             : Math.Max(1, replicas.Count(replica => replica.AcceptsWork) + (waiting > 0 ? 1 : 0));
     }
+
+    /// <summary>Replicas for work that would keep so many busy, were they full. Pure.</summary>
+    /// <param name="busy">Null: unknown.</param>
+    /// <returns>From 1 to <see cref="Most"/>.</returns>
+    public static int OfForecast(double? busy) => Needed(busy ?? 0, 1);
 
     private static int Needed(double work, double room) => (int)Math.Clamp(Math.Ceiling(work / (FilledTo * room)), 1, Most);
 

@@ -95,14 +95,16 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
         {
             Remove(answer);
         }
-        Settle();
+        // Who just lost its room does not get it back before the others have grown into it.
+        Settle(admits: happened is not null);
         return happened;
     }
 
     /// <summary>Looks again after the rates changed.</summary>
-    public void Settle()
+    /// <param name="admits">Whether those that wait are looked at, too.</param>
+    public void Settle(bool admits = true)
     {
-        while (_waiting.First is { } first && HasRoomFor(first.Value))
+        while (admits && _waiting.First is { } first && HasRoomFor(first.Value))
         {
             _waiting.RemoveFirst();
             _running.Add(first.Value);

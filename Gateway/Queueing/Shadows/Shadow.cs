@@ -155,8 +155,10 @@ public sealed class Shadow : IDisposable
             return false;
         }
         _begunAt = now;
-        _acting = World(_policies.Acting, isActing: true);
-        _shadow = World(_policies.Shadow, isActing: false);
+        // The same draws among equals for both: a policy beside itself regrets nothing.
+        var seed = _chance.Next();
+        _acting = World(_policies.Acting, seed, isActing: true);
+        _shadow = World(_policies.Shadow, seed, isActing: false);
         return true;
     }
 
@@ -176,8 +178,8 @@ public sealed class Shadow : IDisposable
         return count == fleet.Length ? fleet : fleet[..count];
     }
 
-    private ShadowWorld World(Func<PrefixIndex, ShadowPlans> plans, bool isActing) =>
-        new(_pool.Options, _fleet, _policies.PrefixBytes, plans, new Random(_chance.Next()), ending => _tally.OnEnded(ending, isActing));
+    private ShadowWorld World(Func<PrefixIndex, ShadowPlans> plans, int seed, bool isActing) =>
+        new(_pool.Options, _fleet, _policies.PrefixBytes, plans, new Random(seed), ending => _tally.OnEnded(ending, isActing));
 
     private void EndWorldsLocked()
     {
