@@ -3,6 +3,7 @@ using System.Text;
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
+using Gateway.Coordination;
 using Gateway.Estimation;
 using Gateway.Forwarding;
 using Gateway.Queueing;
@@ -36,6 +37,7 @@ public class OptionsBoundsTests
         ("access.defaults", typeof(LimitOptions)),
         ("access.tenants[0]", typeof(TenantOptions)),
         ("access.tenants[0].limits", typeof(LimitOptions)),
+        ("redis", typeof(RedisOptions)),
         ("telemetry", typeof(TelemetryOptions)),
     ];
 
@@ -273,6 +275,16 @@ public class OptionsBoundsTests
         access.tenants[0].limits.maxConcurrent = (none) [1 .. 1000000]
         access.tenants[0].limits.dailyTokens = (none) [1 .. 1000000000000000]
         access.tenants[0].limits.maxPriority = (none)
+        redis.servers = []
+        redis.passwordEnv = (none)
+        redis.tls = false
+        redis.keyPrefix = gateway
+        redis.secretEnv = (none)
+        redis.interval = 100ms [10ms .. 1m]
+        redis.lease = 3s [500ms .. 10m]
+        redis.timeout = 1s [10ms .. 1m]
+        redis.limitDeadline = 5ms [1ms .. 1s]
+        redis.hintBlocks = 512 [0 .. 65536]
         telemetry.replicaHeader = true
         telemetry.accessLog = stdout
         telemetry.accessLogSample = 1 [0 .. 1]

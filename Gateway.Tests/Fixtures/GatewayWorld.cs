@@ -64,6 +64,13 @@ internal sealed class GatewayWorld : IAsyncDisposable
         return world;
     }
 
+    /// <summary>Starts another gateway in front of the same engines, which stay this world's.</summary>
+    public async Task<GatewayWorld> BesideAsync(Func<GatewayOptions, GatewayOptions> configure)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        return await StartAsync([], OptionsFor(Engines), configure, new ServerSettings(), patience.Token);
+    }
+
     /// <summary>The options that put a gateway in front of these engines.</summary>
     public static GatewayOptions OptionsFor(IEnumerable<SimulatedEngine> engines) => OptionsFor(engines.Select(engine => engine.Uri));
 

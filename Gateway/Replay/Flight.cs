@@ -19,6 +19,9 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
     /// <summary>When it came: the trace's arrival, or later where its session was still busy.</summary>
     public TimeSpan StartedAt { get; } = startedAt;
 
+    /// <summary>The gateway that it came to.</summary>
+    public required ReplayedGateway Gateway { get; init; }
+
     public LoadReservation? Reservation { get; set; }
 
     /// <summary>As a second policy sees it; null: there is none.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Gateway.Configuration;
+using Gateway.Coordination;
 using Gateway.Estimation;
 using Gateway.Queueing;
 using Gateway.Queueing.Orders;
@@ -18,6 +19,7 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
 {
     private static readonly GatewayOptions Defaults = new();
     private const string Hard = "hard";
+    private const int MostGateways = 64;
 
     private static readonly string[] LengthNames = ["none", "mean", "class", "learned", "oracle"];
 
@@ -39,6 +41,12 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
     /// <summary>Whether a request that must miss its deadline is refused at once.</summary>
     public bool RefusesLate { get; init; } = true;
 
+    /// <summary>What follows an @: gateways that get the requests by turns of chance, each with a queue and a view of its own; 1 unless given.</summary>
+    public int Gateways { get; init; } = 1;
+
+    /// <summary>What follows the gateways and a colon: time between two exchanges of what they know, or <c>alone</c>, null.</summary>
+    public TimeSpan? ExchangeInterval { get; init; } = new RedisOptions().Interval;
+
     /// <summary>What follows a colon: the estimator of <c>learned:linear</c>. Null: the default.</summary>
     public string? Estimator { get; init; }
 
@@ -52,11 +60,16 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
     /// <summary>Reads one policy.</summary>
     /// <param name="text">A preset, or up to five parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>, <c>off</c>.
     /// A colon and a number may follow the names <c>least_delay</c>, <c>boost</c>, <c>window</c>, <c>past_future</c> and <c>continue</c>, one of tokens a fairness; one and an estimator's name <c>learned</c>; one and <c>hard</c> the name <c>edf</c>.
-    /// Before the order may stand a fairness, after it a rescue, as in <c>vtc+sjf+promotion</c>.</param>
+    /// Before the order may stand a fairness, after it a rescue, as in <c>vtc+sjf+promotion</c>.
+    /// At the end, <c>@3</c> stands for three gateways that share what they know; <c>@3:1000</c> for an exchange each 1000 ms, <c>@3:alone</c> for none.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
     /// <returns>Null when there is a problem.</returns>
     public static ReplayPolicy? Parse(string text, out string? problem)
     {
+        if (text.IndexOf('@', StringComparison.Ordinal) is >= 0 and var at)
+        {
+            return ParseSeveral(text, text[..at], text[(at + 1)..], out problem);
+        }
         var parts = Presets.GetValueOrDefault(text, text).Split('/');
         var (routing, patience) = Divided(parts[0]);
         var (lengths, estimator) = Divided(Part(parts, 3, "none"));
@@ -84,6 +97,23 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             Rescue = queue.Rescue,
             Preempt = (PreemptMode)EnumWords.All(typeof(PreemptMode)).First(word => word.Key == preempt).Value,
             PreemptLimit = Number(limit),
+        };
+    }
+
+    private static ReplayPolicy? ParseSeveral(string text, string policy, string gateways, out string? problem)
+    {
+        var (count, interval) = Divided(gateways);
+        var milliseconds = interval is null ? new RedisOptions().Interval.TotalMilliseconds : Number(interval);
+        if (Number(count) is not (>= 2 and <= MostGateways and var number) || number != Math.Floor(number) || (interval != "alone" && milliseconds is not (>= 1 and <= 60_000)))
+        {
+            problem = $"'@{gateways}': 2 to {MostGateways} gateways, and after a colon the milliseconds between two exchanges, 1 to 60000, or alone, such as default@3:alone.";
+            return null;
+        }
+        return Parse(policy, out problem) is not { } one ? null : one with
+        {
+            Name = text,
+            Gateways = (int)number,
+            ExchangeInterval = interval == "alone" ? null : TimeSpan.FromMilliseconds(milliseconds!.Value),
         };
     }
 

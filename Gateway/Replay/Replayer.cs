@@ -1,4 +1,5 @@
 using Gateway.Configuration;
+using Gateway.Coordination;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Queueing.Shadows;
@@ -6,7 +7,6 @@ using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
 using Gateway.Replicas.Rates;
-using Gateway.Requests;
 using Gateway.Simulation;
 
 namespace Gateway.Replay;
@@ -23,14 +23,16 @@ public sealed partial class Replayer
     private readonly ReplaySettings _settings;
     private readonly IRunObserver _observer;
     private readonly VirtualTime _time = new();
-    private readonly GatewayCore _core;
-    private readonly ModelPool _pool;
+    private readonly ReplayedGateway[] _gateways;
+    private readonly TimeSpan? _exchangeInterval;
+    private readonly Random _spread;
     private readonly SimulatedReplica[] _engines;
-    private readonly SimulatedReplica[] _bySlot;
     private readonly RequestFactory _factory;
     private readonly SessionLine _sessions = new();
     private readonly Constraints _constraints = new([]) { MayGiveUp = true };
     private TimeSpan _nextScrape;
+    private TimeSpan? _nextExchange;
+    private int _exchanging;
     private TimeSpan _nextSample;
     private TimeSpan? _firstArrival;
     private TimeSpan _lastEnd;
@@ -44,24 +46,27 @@ public sealed partial class Replayer
     {
         _settings = settings;
         _observer = observer;
-        _core = GatewayCore.Create(OptionsOf(settings, policy), _time, new Random(settings.Seed), hashKey: 0);
-        _pool = _core.Find(Model)!;
-        _pool.Pool.SetReplicas([.. _core.Options.Models[0].Replicas.Select(replica => new ReplicaPlace(replica.Id, replica.Url!, replica))]);
+        var shared = policy.Gateways > 1 && policy.ExchangeInterval is not null ? new MemoryState(_time) : null;
+        _exchangeInterval = shared is null ? null : policy.ExchangeInterval / policy.Gateways;
+        _nextExchange = _exchangeInterval;
+        _spread = new Random(settings.Seed);
+        _gateways = [.. Enumerable.Range(0, policy.Gateways).Select(i => new ReplayedGateway(
+            GatewayCore.Create(OptionsOf(settings, policy), _time, new Random(settings.Seed + i), hashKey: 0), Model, shared?.Join($"gateway-{i}"), _time))];
         _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, SchedulingPolicy.Fcfs, settings.SpeedOf(i)))];
-        _bySlot = new SimulatedReplica[settings.Replicas];
         for (var i = 0; i < settings.Replicas; i++)
         {
-            var replica = _pool.Pool.ReplicaList[i];
-            _engines[i].View = replica;
-            _bySlot[replica.Slot] = _engines[i];
-            replica.Observe(_engines[i].Report(_time.GetTimestamp(), settings.Room));
-            replica.OnProbed(ReplicaHealth.Up);
+            _engines[i].View = _gateways[0].Views[i];
         }
-        _factory = new RequestFactory(Model, _core.Hasher, policy.Lengths, settings);
+        Scrape();
+        foreach (var view in _gateways.SelectMany(gateway => gateway.Views))
+        {
+            view.OnProbed(ReplicaHealth.Up);
+        }
+        _factory = new RequestFactory(Model, _gateways[0].Core.Hasher, policy.Lengths, settings);
     }
 
-    /// <summary>What decides, as the gateway has it.</summary>
-    internal ModelPool Pool => _pool;
+    /// <summary>What decides, as the first gateway has it.</summary>
+    internal ModelPool Pool => _gateways[0].Pool;
 
     /// <summary>The fleet, with the gateway's view of it.</summary>
     internal IReadOnlyList<SimulatedReplica> Engines => _engines;
@@ -83,6 +88,7 @@ public sealed partial class Replayer
             }
             _time.AdvanceTo(now);
             Observe(now);
+            Exchange(now, cancellationToken);
             EndSteps(now);
             while (hasRow && rows.Current.Arrival <= now)
             {
@@ -98,7 +104,10 @@ public sealed partial class Replayer
                 engine.Kick(now);
             }
         }
-        _core.Dispose();
+        foreach (var gateway in _gateways)
+        {
+            gateway.Dispose();
+        }
         _observer.OnEnd(_lastEnd - (_firstArrival ?? TimeSpan.Zero), _decisions, [.. _engines.Select(engine => engine.Totals())]);
     }
 
@@ -135,17 +144,38 @@ public sealed partial class Replayer
             return null;
         }
         // While requests are on their way the clock also stops for timers, scrapes and samples.
-        return Earlier(Earlier(next, _time.NextDue), Earlier(_nextScrape, _nextSample));
+        return Earlier(Earlier(Earlier(next, _time.NextDue), Earlier(_nextScrape, _nextSample)), _nextExchange);
+    }
+
+    // One gateway after the other, evenly over the interval: nobody's clocks agree.
+    private void Exchange(TimeSpan now, CancellationToken cancellationToken)
+    {
+        while (_nextExchange <= now)
+        {
+            _gateways[_exchanging].Exchange(cancellationToken);
+            _exchanging = (_exchanging + 1) % _gateways.Length;
+            // After a pause in which nothing ran there is nothing to make up for.
+            _nextExchange = now + _exchangeInterval;
+        }
+    }
+
+    private void Scrape()
+    {
+        foreach (var engine in _engines)
+        {
+            var report = engine.Report(_time.GetTimestamp(), _settings.Room);
+            foreach (var gateway in _gateways)
+            {
+                gateway.Views[engine.Index].Observe(report);
+            }
+        }
     }
 
     private void Observe(TimeSpan now)
     {
         if (_nextScrape <= now)
         {
-            foreach (var engine in _engines)
-            {
-                engine.View!.Observe(engine.Report(_time.GetTimestamp(), _settings.Room));
-            }
+            Scrape();
             _nextScrape = now + _settings.ScrapeInterval;
         }
         if (_nextSample <= now)
@@ -154,7 +184,7 @@ public sealed partial class Replayer
             {
                 _observer.OnSample(engine.Sample(now));
             }
-            _observer.OnQueue(new QueueSample(now, Enum.GetValues<PriorityClass>().Sum(_pool.Dispatcher.Waiting)));
+            _observer.OnQueue(new QueueSample(now, _gateways.Sum(gateway => gateway.Waiting)));
             _nextSample = now + _settings.SampleInterval;
         }
     }
@@ -184,12 +214,13 @@ public sealed partial class Replayer
             }, row, now);
             return;
         }
+        var gateway = _gateways[_gateways.Length > 1 ? _spread.Next(_gateways.Length) : 0];
         var request = _factory.Request(row);
-        var estimate = _core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, _pool.Pool.ContextTokens);
-        var flight = new Flight(row, request, estimate, now);
+        var estimate = gateway.Core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, gateway.Pool.Pool.ContextTokens);
+        var flight = new Flight(row, request, estimate, now) { Gateway = gateway };
         _inFlight++;
-        flight.Shadowed = _pool.OnArrived(request, estimate);
-        _pool.Dispatcher.Enter(request, estimate, _constraints, result => Decided(flight, result));
+        flight.Shadowed = gateway.Pool.OnArrived(request, estimate);
+        gateway.Pool.Dispatcher.Enter(request, estimate, _constraints, result => Decided(flight, result));
     }
 
     private void Decided(Flight flight, AdmissionResult result)
@@ -211,7 +242,7 @@ public sealed partial class Replayer
             }, row, _time.Now);
             return;
         }
-        _pool.OnDecided(flight.Estimate, result);
+        flight.Gateway.Pool.OnDecided(flight.Estimate, result);
         flight.Reservation = reservation;
         if (flight.Sent == 0)
         {
@@ -222,7 +253,7 @@ public sealed partial class Replayer
         ChargeTurn(flight, result.Charged);
         flight.PrefixHitTokens = result.PrefixHitTokens;
         flight.PrefixHitAge = result.PrefixHitAge;
-        var engine = _bySlot[reservation.Replica.Slot];
+        var engine = _engines[flight.Gateway.EngineOf(reservation)];
         flight.ReplicaIndex = engine.Index;
         engine.Submit(flight, _factory.EngineRequest(row, flight.EarlierTokens));
         flight.Seat?.OnAsked(() => GiveUp(flight));
@@ -281,10 +312,10 @@ public sealed partial class Replayer
         }
         flight.Reservation.Dispose();
         flight.Seat?.Leave();
-        _core.Learner.OnCompleted(Completed(flight, now));
+        flight.Gateway.Core.Learner.OnCompleted(Completed(flight, now));
         if (flight.EarlierTokens == 0)
         {
-            _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+            flight.Gateway.Pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
         }
         flight.Request.Body.Sketch?.Return();
         if (flight.Shadowed is { } shadowed)
@@ -292,7 +323,7 @@ public sealed partial class Replayer
             shadowed.OutputTokens = row.OutputTokens;
             shadowed.Dispose();
         }
-        _pool.Dispatcher.Settle(flight.Request, flight.Charged, new ServedTokens(row.InputTokens - flight.CachedTokens, row.OutputTokens));
+        flight.Gateway.Pool.Dispatcher.Settle(flight.Request, flight.Charged, new ServedTokens(row.InputTokens - flight.CachedTokens, row.OutputTokens));
         End(new RequestResult
         {
             Outcome = ReplayOutcome.Completed,

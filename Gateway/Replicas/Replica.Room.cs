@@ -123,14 +123,15 @@ public sealed partial class Replica
         Id = Id,
         Slot = Slot,
         Health = HealthLocked(),
-        RunningRequests = _ledger.Requests,
-        RunningSequences = _ledger.Sequences,
-        ReservedTokens = _ledger.ReservedTokens,
+        RunningRequests = _ledger.Requests + _peers.Requests,
+        RunningSequences = _ledger.Sequences + _peers.Sequences,
+        ReservedTokens = _ledger.ReservedTokens + _peers.ReservedTokens,
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
-        QueuedPrefillTokens = _ledger.QueuedPrefillTokens,
+        QueuedPrefillTokens = _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens,
         JoiningPrefillTokens = _ledger.JoiningPrefillTokens,
-        OutstandingTokens = _ledger.OutstandingTokens,
+        OutstandingTokens = _ledger.OutstandingTokens + _peers.OutstandingTokens,
+        Peers = _peers,
         Weight = _options.Weight,
         Rates = _meter.Rates,
         Report = _report,
@@ -151,18 +152,7 @@ public sealed partial class Replica
         {
             return true;
         }
-        var foreign = ForeignLocked();
-        var admits = rule.Admits(load, new ReplicaRoom
-        {
-            RunningRequests = _ledger.Requests,
-            RunningSequences = _ledger.Sequences + foreign.Sequences,
-            SlotLimit = SlotLimitLocked(),
-            CapacityTokens = CapacityLocked(),
-            CapacityShare = capacityShare,
-            ShareCorrection = _steering.Correction,
-            Foreign = foreign,
-            InFlight = _ledger,
-        });
+        var admits = AdmitsLocked(load, rule, capacityShare);
         _wasFull |= !admits;
         return admits;
     }

@@ -149,6 +149,12 @@ public static class MetricNames
     public static readonly MetricDefinition ShadowRegret = new("gateway.shadow_regret", "s", MetricKind.Gauge, [Model, Policy],
         "Mean seconds by which the last thousand answers would have ended earlier under the second policy that routing.shadow names, by forecast; negative: later.");
 
+    public static readonly MetricDefinition RedisUp = new("gateway.redis.up", "", MetricKind.Gauge, [],
+        "1 while exchanges with the other gateways through Redis succeed, else 0; absent without Redis.");
+
+    public static readonly MetricDefinition RedisFailures = new("gateway.redis.failures", "{failure}", MetricKind.Counter, [],
+        "Exchanges through Redis, and checks of limits, that had no answer in time; this gateway's own view decided.");
+
     public static readonly MetricDefinition ConfigReloads = new("gateway.config.reloads", "{reload}", MetricKind.Counter, [Outcome],
         "Changes of the configuration file that were applied or rejected.");
 
@@ -157,6 +163,6 @@ public static class MetricNames
     [
         Requests, RequestDuration, TimeToFirstToken, InterTokenLatency, QueueWait, QueueDepth, Refusals, Overhead, PromptTokens, OutputTokens,
         PrefixHitTokens, EstimateErrorTokens, EstimateCoverage, ReplicaUp, ReplicaInflightRequests, ReplicaReservedTokens, ReplicaKvCapacityTokens,
-        RoutingDecisions, Retries, StreamsContinued, Hedges, Hold, LedgerDriftTokens, ShadowRegret, DesiredReplicas, ConfigReloads,
+        RoutingDecisions, Retries, StreamsContinued, Hedges, Hold, LedgerDriftTokens, ShadowRegret, RedisUp, RedisFailures, DesiredReplicas, ConfigReloads,
     ];
 }

@@ -22,9 +22,11 @@ public sealed class StateGauges : IDisposable
     /// <param name="queueDepths">Asked at each scrape.</param>
     /// <param name="calibration">Of the length estimates.</param>
     /// <param name="scope">As in <see cref="GatewayMeters"/>.</param>
+    /// <param name="redis">Whether Redis answers, and how often it did not; null: there is none, and nothing of it is shown.</param>
     /// <param name="signals">What each model foresees; null: nothing does.</param>
     public StateGauges(
-        Fleet fleet, Func<IEnumerable<QueueDepth>> queueDepths, EstimateCalibration calibration, object? scope = null, Func<string, ModelSignals?>? signals = null)
+        Fleet fleet, Func<IEnumerable<QueueDepth>> queueDepths, EstimateCalibration calibration, object? scope = null, Func<(bool IsUp, long Failures)>? redis = null,
+        Func<string, ModelSignals?>? signals = null)
     {
         _meter = new Meter(new MeterOptions(MetricNames.StateMeter) { Scope = scope });
         _fleet = fleet;
@@ -32,8 +34,8 @@ public sealed class StateGauges : IDisposable
         Gauge(MetricNames.QueueDepth, () => queueDepths().Select(depth => new Measurement<long>(
             depth.Waiting, new(MetricNames.Model, depth.Model), new(MetricNames.Priority, depth.Priority))));
         Gauge(MetricNames.ReplicaUp, () => PerReplica(replica => replica.AcceptsWork ? 1 : 0));
-        Gauge(MetricNames.ReplicaInflightRequests, () => PerReplica(replica => replica.RunningRequests));
-        Gauge(MetricNames.ReplicaReservedTokens, () => PerReplica(replica => replica.ReservedTokens));
+        Gauge(MetricNames.ReplicaInflightRequests, () => PerReplica(replica => replica.WithoutPeers().RunningRequests));
+        Gauge(MetricNames.ReplicaReservedTokens, () => PerReplica(replica => replica.WithoutPeers().ReservedTokens));
         Gauge(MetricNames.ReplicaKvCapacityTokens, () => PerReplica(replica => replica.CapacityTokens));
         Gauge(MetricNames.LedgerDriftTokens, () => PerReplica(DriftOf));
         Gauge(MetricNames.DesiredReplicas, () => PerModel(queueDepths));
@@ -41,6 +43,12 @@ public sealed class StateGauges : IDisposable
         _meter.CreateObservableGauge(regret.Instrument, Regrets, regret.Unit, regret.Help);
         var coverage = MetricNames.EstimateCoverage;
         _meter.CreateObservableGauge(coverage.Instrument, () => Coverage(calibration), coverage.Unit, coverage.Help);
+        if (redis is not null)
+        {
+            var (up, failures) = (MetricNames.RedisUp, MetricNames.RedisFailures);
+            _meter.CreateObservableGauge(up.Instrument, () => redis().IsUp ? 1L : 0, up.Unit, up.Help);
+            _meter.CreateObservableCounter(failures.Instrument, () => redis().Failures, failures.Unit, failures.Help);
+        }
     }
 
     public void Dispose() => _meter.Dispose();

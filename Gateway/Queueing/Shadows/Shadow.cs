@@ -81,6 +81,7 @@ public sealed class Shadow : IDisposable
     {
         lock (_gate)
         {
+            PumpLocked();
             return new ShadowReading
             {
                 Policy = Policy,
@@ -130,6 +131,12 @@ public sealed class Shadow : IDisposable
             _requests++;
             _acting.Enter(_requests, next.Request, next.Estimate, Math.Max(1, tokens));
             _shadow.Enter(_requests, next.Request, next.Estimate, Math.Max(1, tokens));
+        }
+        if (_pending.Count == 0 && _acting is not null)
+        {
+            // Nothing is unknown any more: the worlds catch up.
+            _acting.AdvanceTo(now - _begunAt);
+            _shadow!.AdvanceTo(now - _begunAt);
         }
     }
 
