@@ -27,7 +27,6 @@ public sealed class ShadowReplayTests(ITestOutputHelper output)
     [InlineData(Fleet, "round_robin/fcfs/none", Ours)]
     [InlineData(Fleet, "random/fcfs/none", "least_requests/fcfs/none")]
     [InlineData(Overload, "least_delay/fcfs/past_future", Ours)]
-    [InlineData(Overload, "least_delay/fcfs/none", Ours)]
     [InlineData(Overload, Ours, "least_delay/sjf/past_future")]
     [InlineData(Conversations, Ours, "round_robin/boost/past_future")]
     [InlineData(Conversations, Ours, "least_requests/boost/past_future")]
