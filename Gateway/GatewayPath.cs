@@ -144,15 +144,19 @@ public sealed class GatewayPath(
         var tenant = visit.TenantAs(options().Telemetry.Tenants);
         var isExplained = Decisions is { IsOn: true } || (Board is not null && Board.Decisions.WantsPlaces());
         var explanation = isExplained ? model.Dispatcher.Explain(request, estimate) : null;
+        var aheadByShadow = Decisions is { IsOn: true } ? model.Dispatcher.AheadByShadow(request, estimate) : null;
+        using var shadowed = model.OnArrived(request, estimate);
         var turn = Counted(model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted), model, request, tenant);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
         visit.Admitted(admission);
         // Returned here once more, whatever happens: only the first time counts.
         using var reservation = admission.Reservation;
         decided(model.Pool.Name, admission);
+        model.OnDecided(estimate, admission);
         if (explanation is not null)
         {
             Decisions?.Write(request.Id, model.Pool.Name, admission, explanation);
+            Decisions?.WriteShadow(request.Id, model.Pool.Name, model.Shadow?.Policy, admission.Shadow, aheadByShadow);
         }
         Board?.OnDecision(request, model.Pool.Name, tenant, estimate, admission, explanation);
         if (reservation is null)
@@ -161,7 +165,12 @@ public sealed class GatewayPath(
         }
         // 4. Forward, and watch the answer go by.
         var departure = new Departure(request, estimate, body, resilience, constraints.PinnedSlot) { Terms = caller.Terms, HasFallback = hasNext };
-        return await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
+        var miss = await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
+        if (shadowed is not null)
+        {
+            shadowed.OutputTokens = visit.AnswerTokens;
+        }
+        return miss;
     }
 
     private ValueTask<AdmissionResult> Counted(ValueTask<AdmissionResult> turn, ModelPool model, InferenceRequest request, string? tenant) =>

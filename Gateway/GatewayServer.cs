@@ -75,7 +75,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _sharing = options.Redis is { } redis ? GatewaySharing.Start(redis, Core, _tenants, settings.Environment, _time, _log) : null;
         _board = new StatusBoard(_time);
         Feed = new StatusFeed(Core.Fleet, _board, Status, _time, _app.Lifetime.ApplicationStopping);
-        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, _sharing is { Coordinator: { } shared } ? () => (shared.IsUp, shared.Failures) : null);
+        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, _sharing is { Coordinator: { } shared } ? () => (shared.IsUp, shared.Failures) : null, SignalsOf);
         _telemetry = new TelemetrySession(Version, _time, scope);
         _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
         _meters.Prepare(options.Models.Select(model => model.Name));
@@ -258,6 +258,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Uptime = _time.GetUtcNow() - _startedAt,
         QueueDepths = QueueDepths(),
         Calibration = Calibration,
+        Signals = SignalsOf,
         LastReload = Volatile.Read(ref _lastReload),
         DroppedLogLines = _accessLog?.DroppedLines,
     };
@@ -272,6 +273,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
             }
         }
     }
+
+    private ModelSignals? SignalsOf(string name) => Core.Find(name) is { } model ? new ModelSignals(model.Demand, model.Shadow) : null;
 
     private TokenGaps GapsOf(InferenceRequest request, string model, Replica replica) =>
         new(_meters, _board.Latencies, Core.Options.Telemetry.GenAiMetrics && request.Body.IsStreaming ? _meters.GenAiTagsOf(request.Route.Kind, model, replica) : null);

@@ -1,7 +1,10 @@
 using Gateway.Configuration;
+using Gateway.Estimation;
 using Gateway.Queueing;
 using Gateway.Queueing.Orders;
+using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
+using Gateway.Requests;
 using Gateway.Routing;
 
 namespace Gateway;
@@ -10,16 +13,19 @@ namespace Gateway;
 public sealed class ModelPool : IDisposable
 {
     private readonly Random _chance;
+    private readonly TimeProvider _time;
     private DispatchPlan? _plan;
     private RoutingPlan _routing;
+    private Shadow? _shadow;
 
     internal ModelPool(ModelOptions model, FaultLimits faults, GatewayOptions options, TimeProvider time, Random chance)
     {
-        _chance = chance;
+        (_chance, _time) = (chance, time);
         Pool = new Pool(model, faults, time);
         Prefixes = new PrefixIndex(options.Routing.Prefix.MaxBytes, time);
         Pool.SlotFreed += Prefixes.Forget;
         (_plan, _routing) = Plans(options);
+        Demand = new WorkDemand(Pool, time);
         var router = new Router(() => Volatile.Read(ref _routing), new Random(chance.Next()));
         Dispatcher = new Dispatcher(Pool, Prefixes, () => Volatile.Read(ref _plan)!, router, time);
     }
@@ -30,16 +36,51 @@ public sealed class ModelPool : IDisposable
 
     public Dispatcher Dispatcher { get; }
 
+    /// <summary>How much work comes.</summary>
+    public WorkDemand Demand { get; }
+
+    /// <summary>The second policy that only says what it would do; null: none is configured. Another one after a reload that changes either policy.</summary>
+    public Shadow? Shadow => Volatile.Read(ref _shadow);
+
+    /// <summary>A request came that will ask for its turn.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="estimate">What it is expected to cost.</param>
+    /// <returns>To be told how long the answer was, and disposed when the request has ended; null without a second policy.</returns>
+    public ShadowedRequest? OnArrived(InferenceRequest request, in RequestEstimate estimate)
+    {
+        Demand.OnArrived(estimate);
+        return Shadow?.OnArrived(request, estimate);
+    }
+
+    /// <summary>Its turn was decided.</summary>
+    public void OnDecided(in RequestEstimate estimate, in AdmissionResult decided)
+    {
+        if (decided.Reservation is not null)
+        {
+            Demand.OnPlaced(estimate, decided.PrefixHitTokens);
+            Shadow?.OnDecided(decided);
+        }
+    }
+
     internal void Apply(ModelOptions model, FaultLimits faults, GatewayOptions options)
     {
         Pool.Reconfigure(model, faults);
         Prefixes.SetMaxBytes(options.Routing.Prefix.MaxBytes);
+        var before = _plan!;
         var (plan, routing) = Plans(options);
+        if (_shadow is null || before.Queue != plan.Queue || before.Routing != plan.Routing)
+        {
+            Interlocked.Exchange(ref _shadow, ShadowOf(plan.Routing, plan.Queue))?.Dispose();
+        }
         Volatile.Write(ref _plan, plan);
         Volatile.Write(ref _routing, routing);
     }
 
-    public void Dispose() => Dispatcher.Dispose();
+    public void Dispose()
+    {
+        Dispatcher.Dispose();
+        Shadow?.Dispose();
+    }
 
     private (DispatchPlan Plan, RoutingPlan Routing) Plans(GatewayOptions options)
     {
@@ -47,8 +88,44 @@ public sealed class ModelPool : IDisposable
         var routing = isPlain ? options.Routing with { Policy = "least_requests", Scorers = [] } : options.Routing;
         var queue = isPlain ? options.Queue with { Order = "fcfs", Fairness = FairnessMode.Off, Rescue = RescueMode.Own, Preempt = PreemptMode.Off, Admission = "none", SiblingWait = TimeSpan.Zero, RefuseLate = false, HardTtftSlo = false } : options.Queue;
         // An order that keeps account keeps it over a reload that does not touch the queue.
-        var order = _plan is { } before && before.Queue == queue ? before.Order : QueueOrders.Create(queue, new CachedPrompts(Prefixes, routing));
-        var plan = new DispatchPlan(queue, routing, order, AdmissionRules.Create(queue.Admission, queue.WindowRequests, queue.SteersCapacityShare));
+        var order = _plan is { } before && before.Queue == queue ? before.Order : OrderOf(routing, queue, Prefixes);
+        var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing), ShadowOrder = routing.Shadow.IsOn ? OrderOf(routing, QueueOf(routing, queue), Prefixes) : null };
         return (plan, RoutingPolicies.Plan(routing, new Random(_chance.Next())));
     }
+
+    private static DispatchPlan PlanOf(RoutingOptions routing, QueueOptions queue, IQueueOrder order) =>
+        new(queue, routing, order, AdmissionRules.Create(queue.Admission, queue.WindowRequests, queue.SteersCapacityShare));
+
+    private static IQueueOrder OrderOf(RoutingOptions routing, QueueOptions queue, PrefixIndex prefixes) => QueueOrders.Create(queue, new CachedPrompts(prefixes, routing));
+
+    private static Router? ShadowRouter(RoutingOptions routing)
+    {
+        if (!routing.Shadow.IsOn)
+        {
+            return null;
+        }
+        var plan = RoutingPolicies.Plan(RoutingOf(routing), new Random(routing.Seed));
+        return new Router(() => plan, new Random(routing.Seed));
+    }
+
+    private Shadow? ShadowOf(RoutingOptions routing, QueueOptions queue)
+    {
+        if (!routing.Shadow.IsOn)
+        {
+            return null;
+        }
+        var (otherRouting, otherQueue) = (RoutingOf(routing), QueueOf(routing, queue));
+        var name = $"{(otherRouting.Scorers.Count > 0 ? "scorers" : otherRouting.Policy)}/{otherQueue.Order}/{otherQueue.Admission}";
+        var policies = new ShadowPolicies(name, World(routing, queue), World(otherRouting, otherQueue), routing.Prefix.MaxBytes);
+        return new Shadow(Pool, policies, _time, new Random(routing.Seed));
+    }
+
+    private static RoutingOptions RoutingOf(RoutingOptions routing) =>
+        routing.Shadow.Policy is { } policy ? routing with { Policy = policy, Scorers = [] } : routing;
+
+    private static QueueOptions QueueOf(RoutingOptions routing, QueueOptions queue) =>
+        queue with { Order = routing.Shadow.Order ?? queue.Order, Admission = routing.Shadow.Admission ?? queue.Admission };
+
+    private static Func<PrefixIndex, ShadowPlans> World(RoutingOptions routing, QueueOptions queue) =>
+        prefixes => new ShadowPlans(PlanOf(routing, queue, OrderOf(routing, queue, prefixes)), RoutingPolicies.Plan(routing, new Random(routing.Seed)));
 }

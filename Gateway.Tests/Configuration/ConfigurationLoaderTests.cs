@@ -118,6 +118,8 @@ public class ConfigurationLoaderTests
     [InlineData("queue: { maxWaitingBytes: 5 apples }", "4:27 queue.maxWaitingBytes: \"5 apples\" is not a size. Write it like 64MiB or 4096.")]
     [InlineData("queue: { order: [fcfs] }", "4:17 queue.order: a single value is expected here, not a list.")]
     [InlineData("queue: [1]", "4:8 queue: a section is expected here, with keys such as order.")]
+    [InlineData("routing: { shadow: { admission: past_futur } }", "4:33 routing.shadow.admission: no admission rule is called \"past_futur\". Known: past_future, window, none. Did you mean \"past_future\"?")]
+    [InlineData("routing: { shadow: { polcy: random } }", "4:22 routing.shadow.polcy: unknown setting. Did you mean \"policy\"?")]
     [InlineData("routing: { scorers: { name: prefix } }", "4:21 routing.scorers: a list is expected here, each item behind a \"-\".")]
     [InlineData("telemetry: { replicaHeader: yes }", "4:29 telemetry.replicaHeader: \"yes\" is neither true nor false.")]
     [InlineData("telemetry: { accessLog: '' }", "4:25 telemetry.accessLog: must not be empty.")]

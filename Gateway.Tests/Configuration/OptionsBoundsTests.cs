@@ -26,6 +26,7 @@ public class OptionsBoundsTests
         ("models[0].discovery.kubernetes", typeof(KubernetesOptions)),
         ("routing", typeof(RoutingOptions)),
         ("routing.scorers[0]", typeof(ScorerOptions)),
+        ("routing.shadow", typeof(ShadowOptions)),
         ("routing.prefix", typeof(PrefixOptions)),
         ("queue", typeof(QueueOptions)),
         ("estimation", typeof(EstimationOptions)),
@@ -183,6 +184,7 @@ public class OptionsBoundsTests
         routing.policy = least_delay
         routing.scorers = []
         routing.prefix = (section)
+        routing.shadow = (section)
         routing.sessionTtl = 10m [1s .. 7d]
         routing.toolReturnShare = 0.99 [0 .. 0.999]
         routing.favouriteWait = 10s [0 .. 10m]
@@ -191,6 +193,9 @@ public class OptionsBoundsTests
         routing.seed = 1 [0 .. 2147483647]
         routing.scorers[0].name = (empty)
         routing.scorers[0].weight = 1 [0 .. 1000]
+        routing.shadow.policy = (none)
+        routing.shadow.order = (none)
+        routing.shadow.admission = (none)
         routing.prefix.enabled = true
         routing.prefix.blockBytes = 256 [16 .. 1KiB]
         routing.prefix.maxBytes = 256MiB [1MiB .. 64GiB]

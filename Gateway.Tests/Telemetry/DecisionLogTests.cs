@@ -1,3 +1,4 @@
+using Gateway.Queueing;
 using Gateway.Telemetry;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
@@ -24,6 +25,21 @@ public sealed class DecisionLogTests
         Assert.StartsWith($"decision q-7 m: Admitted, replica {decided.Reservation!.Replica.Id} for OnlyChoice, held for None, 0 ms, 0 ahead, rank 0; candidates: r0", line.Text, StringComparison.Ordinal);
         Assert.Single(before.Candidates, candidate => line.Text.Contains($"{candidate.Candidate.Replica.Id} (full) ", StringComparison.Ordinal));
         Assert.All(before.Candidates[0].Parts, part => Assert.Contains(part.Scorer, line.Text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void WriteShadow_OfASecondPolicy_SaysWhereAndBehindHowMany()
+    {
+        using var logs = new CapturedLogs();
+        using var factory = LoggerFactory.Create(builder => builder.SetMinimumLevel(LogLevel.Debug).AddProvider(logs));
+        using var world = new CorePool(replicas: 2);
+        var log = new DecisionLog(factory.CreateLogger<DecisionLog>());
+
+        log.WriteShadow("q-7", "m", "random/fcfs/none", new Deviation(world.Pool.ReplicaList[1], -0.25), ahead: 3);
+        log.WriteShadow("q-8", "m", policy: null, new Deviation(world.Pool.ReplicaList[1], 1), ahead: null);
+
+        var line = Assert.Single(logs.Lines);
+        Assert.Equal("shadow q-7 m: random/fcfs/none would have chosen r1, 3 ahead; regret of this answer -0.25 s", line.Text);
     }
 
     [Theory]

@@ -1,8 +1,13 @@
 using System.Text.RegularExpressions;
+using Gateway.Configuration;
 using Gateway.Learning;
 using Gateway.Queueing;
+using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
+using Gateway.Routing;
 using Gateway.Telemetry;
+using Gateway.Tests.Fakes;
+using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Telemetry;
 
@@ -34,6 +39,7 @@ public sealed partial class MetricNamesTests
         { "gateway_hedges_total", "model,outcome", "counter" },
         { "gateway_hold_seconds", "model,reason", "histogram" },
         { "gateway_ledger_drift_tokens", "model,replica", "gauge" },
+        { "gateway_shadow_regret_seconds", "model,policy", "gauge" },
         { "gateway_redis_up", "", "gauge" },
         { "gateway_redis_failures_total", "", "counter" },
         { "gateway_desired_replicas", "model", "gauge" },
@@ -100,9 +106,21 @@ public sealed partial class MetricNamesTests
     public void GenAiNames_All_AreTheConventions(string instrument, string unit) =>
         Assert.Contains(GenAiNames.All, metric => metric.Instrument == instrument && metric.Unit == unit);
 
+    private static Shadow ServedShadow()
+    {
+        var time = new ManualTime();
+        var options = new GatewayOptions { Models = [new() { Name = "m" }], Routing = new RoutingOptions { Shadow = new ShadowOptions { Policy = "random" } } };
+        var model = GatewayCore.Create(options, time, new Random(1), hashKey: 1).Find("m")!;
+        model.Pool.SetReplicas([CorePool.Place(0)]);
+        model.Pool.ReplicaList[0].OnProbed(ReplicaHealth.Up);
+        model.OnArrived(CorePool.Request(), CorePool.Cost())!.Dispose();
+        time.Advance(TimeSpan.FromMinutes(1));
+        return model.Shadow!;
+    }
+
     internal static TelemetryWorld EventfulWorld()
     {
-        var world = new TelemetryWorld();
+        var world = new TelemetryWorld { Shadow = ServedShadow() };
         world.Pool.Find("a")!.Observe(new EngineReport { KvCapacityTokens = 10_000, KvUsage = 0.05 });
         world.Meters.Prepare([TelemetryWorld.Model]);
         world.Requests.OnCompleted(TelemetryWorld.Completed());

@@ -1,6 +1,7 @@
 using System.Text;
 using Gateway.Estimation;
 using Gateway.Learning;
+using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Gateway.Telemetry;
@@ -23,7 +24,7 @@ internal sealed class TelemetryWorld : IDisposable
         Fleet.SetPools([Pool]);
         _session = new TelemetrySession("1.2.3", Time, _scope, _ => null);
         Meters = new GatewayMeters(_scope);
-        _gauges = new StateGauges(Fleet, () => Depths, Calibration, _scope, () => (IsUp: true, Failures: 2));
+        _gauges = new StateGauges(Fleet, () => Depths, Calibration, _scope, () => (IsUp: true, Failures: 2), _ => Shadow is null ? null : new ModelSignals(null, Shadow));
         Requests = new RequestMeters(Meters, Calibration, Fleet, () => Options);
     }
 
@@ -32,6 +33,9 @@ internal sealed class TelemetryWorld : IDisposable
     public Fleet Fleet { get; } = new();
 
     public Pool Pool { get; }
+
+    /// <summary>A second policy; null: none.</summary>
+    public Shadow? Shadow { get; set; }
 
     public EstimateCalibration Calibration { get; } = new();
 

@@ -27,10 +27,10 @@ public sealed record KnownNames
     /// <param name="path">The setting's path without list positions, as in <c>routing.scorers.name</c>.</param>
     internal (string Noun, IReadOnlyList<string> Names)? For(string path) => path switch
     {
-        "routing.policy" => ("policy", Policies),
+        "routing.policy" or "routing.shadow.policy" => ("policy", Policies),
         "routing.scorers.name" => ("scorer", Scorers),
-        "queue.order" => ("order", Orders),
-        "queue.admission" => ("admission rule", Admissions),
+        "queue.order" or "routing.shadow.order" => ("order", Orders),
+        "queue.admission" or "routing.shadow.admission" => ("admission rule", Admissions),
         "estimation.estimator" => ("estimator", Estimators),
         _ => null,
     };

@@ -74,6 +74,11 @@ public enum HoldReason
     Sibling,
 }
 
+/// <summary>What a second policy would have chosen as things stood.</summary>
+/// <param name="Replica">Where it would have put the request.</param>
+/// <param name="RegretSeconds">Forecast by which this answer would have ended earlier there; negative: later. What others would have felt is not in it.</param>
+public readonly record struct Deviation(Replica Replica, double RegretSeconds);
+
 /// <summary>The end of a wait for a turn.</summary>
 public readonly record struct AdmissionResult
 {
@@ -89,6 +94,9 @@ public readonly record struct AdmissionResult
     public ServedTokens Charged { get; init; }
 
     public PlacementReason Reason { get; init; }
+
+    /// <summary>What the second policy would have chosen among the same replicas; null: there is no second policy.</summary>
+    public Deviation? Shadow { get; init; }
 
     /// <summary>Why it waited.</summary>
     public HoldReason HeldFor { get; init; }

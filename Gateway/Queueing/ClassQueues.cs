@@ -124,6 +124,25 @@ internal sealed class ClassQueues
         return ahead;
     }
 
+    /// <summary>How many would go before one that enters now if the order were another: one with a constant key.</summary>
+    /// <param name="order">The other order.</param>
+    /// <param name="request">What enters.</param>
+    /// <param name="rank">Its key by that order.</param>
+    public int CountAheadBy(IQueueOrder order, InferenceRequest request, double rank)
+    {
+        var ahead = 0;
+        foreach (var waiting in _classes.AsSpan(0, (int)request.Priority + 1))
+        {
+            foreach (var other in waiting.All)
+            {
+                var isSameClass = other.Request.Priority == request.Priority;
+                var key = (-other.Request.PriorityLevel, order.Rank(other.Request, other.Estimate, other.ArrivedAt));
+                ahead += !isSameClass || key.CompareTo((-request.PriorityLevel, rank)) <= 0 ? 1 : 0;
+            }
+        }
+        return ahead;
+    }
+
     /// <summary>Fills in some of those who would be next without the head: the first of its class by their keys, then those of the others.</summary>
     /// <returns>How many there are.</returns>
     public int Behind(Waiter head, Span<Waiter> first)

@@ -10,7 +10,14 @@ namespace Gateway.Queueing;
 /// <param name="Routing">How long affinities are believed.</param>
 /// <param name="Order">Who goes first within a class.</param>
 /// <param name="Admission">Who may go at all.</param>
-public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQueueOrder Order, IAdmissionRule Admission);
+public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQueueOrder Order, IAdmissionRule Admission)
+{
+    /// <summary>Says where another policy would have put each request; null: nobody asks. Used under the dispatcher's lock only.</summary>
+    public Router? Shadow { get; init; }
+
+    /// <summary>The order of that policy; null: nobody asks.</summary>
+    public IQueueOrder? ShadowOrder { get; init; }
+}
 
 /// <summary>Chooses a replica and reserves its room in one step; whoever finds none waits here. One per pool. Thread-safe.</summary>
 /// <remarks>Decisions are told outside the lock. While every replica has room nothing waits and entering is synchronous.</remarks>

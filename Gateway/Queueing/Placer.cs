@@ -92,6 +92,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
                     PrefixHitTokens = candidate.PrefixHitTokens,
                     PrefixHitAge = hitAge,
                     Reason = ReasonOf(candidate, count),
+                    Shadow = plan.Shadow?.Choose(query, _candidates.AsSpan(0, count)) is >= 0 and var other ? DeviationOf(candidate, other, estimate) : null,
                 };
             }
             // Its health changed since the look: the others are still there.
@@ -381,6 +382,9 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             (_full, _fullHits) = (new Replica[replicas], new int[replicas]);
         }
     }
+
+    private Deviation DeviationOf(in Candidate chosen, int other, in RequestEstimate estimate) =>
+        new(_replicas[other], Forecast.Of(chosen, estimate).AnswerSeconds - Forecast.Of(_candidates[other], estimate).AnswerSeconds);
 
     private static PlacementReason ReasonOf(in Candidate chosen, int candidates) =>
         candidates == 1 ? PlacementReason.OnlyChoice

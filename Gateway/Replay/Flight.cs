@@ -1,5 +1,6 @@
 using Gateway.Estimation;
 using Gateway.Queueing;
+using Gateway.Queueing.Shadows;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
 using Gateway.Requests;
@@ -22,6 +23,9 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
     public required ReplayedGateway Gateway { get; init; }
 
     public LoadReservation? Reservation { get; set; }
+
+    /// <summary>As a second policy sees it; null: there is none.</summary>
+    public ShadowedRequest? Shadowed { get; set; }
 
     public TimeSpan AdmittedAt { get; set; }
 

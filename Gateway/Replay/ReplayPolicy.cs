@@ -18,6 +18,7 @@ namespace Gateway.Replay;
 public sealed partial record ReplayPolicy(string Name, string Routing, string Order, string Admission, LengthKnowledge Lengths)
 {
     private static readonly GatewayOptions Defaults = new();
+    private const string Hard = "hard";
     private const int MostGateways = 64;
 
     private static readonly string[] LengthNames = ["none", "mean", "class", "learned", "oracle"];
@@ -30,6 +31,12 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
 
     /// <summary>What follows a colon: the share of the KV room of <c>past_future:0.95</c>; above 1 more is given out than there is. Null: the default.</summary>
     public double? CapacityShare { get; init; }
+
+    /// <summary>What follows a colon: the seconds of <c>least_delay:5</c> that a request waits for its favourite at most. Null: the default.</summary>
+    public TimeSpan? FavouriteWait { get; init; }
+
+    /// <summary>Whether <c>hard</c> follows a colon, as in <c>edf:hard</c>: a request whose first token must come too late is refused.</summary>
+    public bool HardTtftSlo { get; init; }
 
     /// <summary>Whether a request that must miss its deadline is refused at once.</summary>
     public bool RefusesLate { get; init; } = true;
@@ -52,7 +59,8 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
 
     /// <summary>Reads one policy.</summary>
     /// <param name="text">A preset, or up to five parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>, <c>off</c>.
-    /// A colon and a number may follow the names <c>sticky</c>, <c>boost</c>, <c>window</c>, <c>past_future</c> and <c>continue</c>, one of tokens a fairness; one and an estimator's name <c>learned</c>.
+    /// A colon and a number may follow the names <c>least_delay</c>, <c>sticky</c>, <c>boost</c>, <c>window</c>, <c>past_future</c> and <c>continue</c>, one of tokens a fairness; one and an
+    /// estimator's name <c>learned</c>; one and <c>hard</c> the name <c>edf</c>.
     /// Before the order may stand a fairness, after it a rescue, as in <c>vtc+sjf+promotion</c>; after the admission how long siblings wait for each other, as in <c>past_future+siblings:0</c>.
     /// At the end, <c>@3</c> stands for three gateways that share what they know; <c>@3:1000</c> for an exchange each 1000 ms, <c>@3:alone</c> for none.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
@@ -64,7 +72,7 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             return ParseSeveral(text, text[..at], text[(at + 1)..], out problem);
         }
         var parts = Presets.GetValueOrDefault(text, text).Split('/');
-        var (routing, ttl) = Divided(parts[0]);
+        var (routing, seconds) = Divided(parts[0]);
         var (lengths, estimator) = Divided(Part(parts, 3, "none"));
         var queue = QueueWords.Of(Part(parts, 1, "fcfs"));
         var (order, gamma) = Divided(queue.Order);
@@ -77,14 +85,16 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
             ?? (estimator is null ? null : lengths == "learned" ? Unknown("estimator", estimator, OutputLengthEstimators.Names) : $"'{lengths}:{estimator}': only learned takes an estimator's name.")
             ?? Unknown("preempt", preempt, EnumWords.All(typeof(PreemptMode)).Select(word => word.Key))
-            ?? WrongNumber(routing, ttl) ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount) ?? WrongNumber(preempt, limit) ?? holding.Problem;
+            ?? WrongNumber(routing, seconds) ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount) ?? WrongNumber(preempt, limit) ?? holding.Problem;
         return problem is not null ? null : new ReplayPolicy(text, routing, order, admission, (LengthKnowledge)Array.IndexOf(LengthNames, lengths))
         {
             BoostPerSecond = order == "boost" ? Number(gamma) : null,
             WindowRequests = admission == "window" ? (int?)Number(amount) : null,
             CapacityShare = admission == "past_future" ? Number(amount) : null,
+            FavouriteWait = routing == "least_delay" ? Seconds(seconds) : null,
+            HardTtftSlo = gamma == Hard,
             Estimator = estimator,
-            SessionTtl = Number(ttl) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            SessionTtl = routing == "sticky" ? Seconds(seconds) : null,
             SiblingWait = holding.Wait,
             Fairness = queue.Fairness,
             QuantumTokens = queue.QuantumTokens,
@@ -123,6 +133,7 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             Seed = seed,
             SessionTtl = SessionTtl ?? Defaults.Routing.SessionTtl,
             ToolReturnShare = SessionTtl is null ? Defaults.Routing.ToolReturnShare : 0,
+            FavouriteWait = FavouriteWait ?? Defaults.Routing.FavouriteWait,
         },
         Queue = Defaults.Queue with
         {
@@ -137,6 +148,7 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             Admission = Admission,
             RefuseLate = RefusesLate,
             SiblingWait = SiblingWait ?? Defaults.Queue.SiblingWait,
+            HardTtftSlo = HardTtftSlo,
             WindowRequests = WindowRequests ?? Defaults.Queue.WindowRequests,
             // A replay measures waiting; it does not cut it off.
             MaxWaiting = int.MaxValue,
@@ -162,15 +174,21 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
     private static string? WrongNumber(string name, string? number) => (name, Number(number)) switch
     {
         (_, _) when number is null => null,
-        ("sticky", >= 0 and <= 86_400) or ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) or ("continue", >= 0 and <= 1) => null,
+        ("edf", _) when number == Hard => null,
+        ("least_delay", >= 0 and <= 600) or ("sticky", >= 0 and <= 86_400) => null,
+        ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) or ("continue", >= 0 and <= 1) => null,
         ("window", >= 1 and <= 100_000 and var requests) when requests == Math.Floor(requests) => null,
+        ("edf", _) => $"'{name}:{number}': only hard may follow, as in edf:hard.",
+        ("least_delay", _) => $"'{name}:{number}': the longest wait for a favourite is a number of seconds from 0 to 600, such as least_delay:5.",
         ("sticky", _) => $"'{name}:{number}': a session keeps its replica for a number of seconds from 0 to 86400, such as sticky:30.",
         ("boost", _) => $"'{name}:{number}': γ is a number per second from 0.001 to 100, such as boost:0.05.",
         ("past_future", _) => $"'{name}:{number}': the share of the KV room is a number from 0.05 to 2, such as past_future:0.95.",
         ("window", _) => $"'{name}:{number}': the window is a whole number of requests from 1 to 100000, such as window:36.",
         ("continue", _) => $"'{name}:{number}': the share of an answer's expected length is a number from 0 to 1, such as continue:0.8.",
-        _ => $"'{name}:{number}': {name} takes no number; sticky, boost, window, past_future and continue do.",
+        _ => $"'{name}:{number}': {name} takes no number; least_delay, sticky, boost, window, past_future and continue do.",
     };
+
+    private static TimeSpan? Seconds(string? text) => Number(text) is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
 
     private static double? Number(string? text) =>
         double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var number) ? number : null;

@@ -1,3 +1,4 @@
+using Gateway.Routing;
 using Gateway.Simulation;
 
 namespace Gateway.Replay;
@@ -30,6 +31,9 @@ public sealed record ReplaySettings
 
     /// <summary>What the engines tell of their KV room.</summary>
     public RoomKnowledge Room { get; init; } = RoomKnowledge.Capacity;
+
+    /// <summary>A second policy that only says what it would do.</summary>
+    public ShadowOptions Shadow { get; init; } = new();
 
     internal double SpeedOf(int replica) => replica < Speeds.Count ? Speeds[replica] : 1;
 }

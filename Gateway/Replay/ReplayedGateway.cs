@@ -1,4 +1,5 @@
 using Gateway.Coordination;
+using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
 using Gateway.Requests;
 

@@ -1,6 +1,8 @@
+using Gateway.Configuration;
 using Gateway.Coordination;
 using Gateway.Learning;
 using Gateway.Queueing;
+using Gateway.Queueing.Shadows;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
@@ -49,7 +51,7 @@ public sealed partial class Replayer
         _nextExchange = _exchangeInterval;
         _spread = new Random(settings.Seed);
         _gateways = [.. Enumerable.Range(0, policy.Gateways).Select(i => new ReplayedGateway(
-            GatewayCore.Create(policy.Options(Fleet(settings), settings.Seed), _time, new Random(settings.Seed + i), hashKey: 0), Model, shared?.Join($"gateway-{i}"), _time))];
+            GatewayCore.Create(OptionsOf(settings, policy), _time, new Random(settings.Seed + i), hashKey: 0), Model, shared?.Join($"gateway-{i}"), _time))];
         _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, SchedulingPolicy.Fcfs, settings.SpeedOf(i)))];
         for (var i = 0; i < settings.Replicas; i++)
         {
@@ -62,6 +64,9 @@ public sealed partial class Replayer
         }
         _factory = new RequestFactory(Model, _gateways[0].Core.Hasher, policy.Lengths, settings);
     }
+
+    /// <summary>What decides, as the first gateway has it.</summary>
+    internal ModelPool Pool => _gateways[0].Pool;
 
     /// <summary>The fleet, with the gateway's view of it.</summary>
     internal IReadOnlyList<SimulatedReplica> Engines => _engines;
@@ -104,6 +109,12 @@ public sealed partial class Replayer
             gateway.Dispose();
         }
         _observer.OnEnd(_lastEnd - (_firstArrival ?? TimeSpan.Zero), _decisions, [.. _engines.Select(engine => engine.Totals())]);
+    }
+
+    private static GatewayOptions OptionsOf(ReplaySettings settings, ReplayPolicy policy)
+    {
+        var options = policy.Options(Fleet(settings), settings.Seed);
+        return options with { Routing = options.Routing with { Shadow = settings.Shadow } };
     }
 
     private static ModelOptions Fleet(ReplaySettings settings) => new()
@@ -208,6 +219,7 @@ public sealed partial class Replayer
         var estimate = gateway.Core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, gateway.Pool.Pool.ContextTokens);
         var flight = new Flight(row, request, estimate, now) { Gateway = gateway };
         _inFlight++;
+        flight.Shadowed = gateway.Pool.OnArrived(request, estimate);
         gateway.Pool.Dispatcher.Enter(request, estimate, _constraints, result => Decided(flight, result));
     }
 
@@ -217,6 +229,7 @@ public sealed partial class Replayer
         if (result.Reservation is not { } reservation)
         {
             _inFlight--;
+            flight.Shadowed?.Dispose();
             End(new RequestResult
             {
                 Outcome = ReplayOutcome.Refused,
@@ -229,6 +242,7 @@ public sealed partial class Replayer
             }, row, _time.Now);
             return;
         }
+        flight.Gateway.Pool.OnDecided(flight.Estimate, result);
         flight.Reservation = reservation;
         if (flight.Sent == 0)
         {
@@ -306,6 +320,11 @@ public sealed partial class Replayer
         // Traces do not tell why an answer ended: a session's is taken for a call, where it names none of a tool unknown.
         flight.Gateway.Pool.Prefixes.OnToolCall(flight.Request.SessionKey, _factory.ToolOf(row));
         flight.Request.Body.Sketch?.Return();
+        if (flight.Shadowed is { } shadowed)
+        {
+            shadowed.OutputTokens = row.OutputTokens;
+            shadowed.Dispose();
+        }
         flight.Gateway.Pool.Dispatcher.Settle(flight.Request, flight.Charged, new ServedTokens(row.InputTokens - flight.CachedTokens, row.OutputTokens));
         End(new RequestResult
         {

@@ -14,6 +14,9 @@ public sealed record RoutingOptions
     /// <summary>What is remembered about prompts' beginnings.</summary>
     public PrefixOptions Prefix { get; init; } = new();
 
+    /// <summary>A second policy that only says what it would do.</summary>
+    public ShadowOptions Shadow { get; init; } = new();
+
     /// <summary>How long a session keeps its replica after its last request.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
     public TimeSpan SessionTtl { get; init; } = TimeSpan.FromMinutes(10);
@@ -37,6 +40,22 @@ public sealed record RoutingOptions
     /// <summary>Seed of the draws among equals, so that a run can be repeated.</summary>
     [Range(0, int.MaxValue)]
     public int Seed { get; init; } = 1;
+}
+
+/// <summary>A second policy beside the one that acts. It is on when any part is named; parts that are not are those in force.</summary>
+public sealed record ShadowOptions
+{
+    /// <summary>Its way to choose a replica; null: the one in force.</summary>
+    public string? Policy { get; init; }
+
+    /// <summary>Its order of waiting requests; null: the one in force.</summary>
+    public string? Order { get; init; }
+
+    /// <summary>Its rule by which a replica takes one more; null: the one in force.</summary>
+    public string? Admission { get; init; }
+
+    /// <summary>Whether there is a second policy at all.</summary>
+    internal bool IsOn => Policy is not null || Order is not null || Admission is not null;
 }
 
 /// <summary>One scorer of a mix and how much it counts.</summary>

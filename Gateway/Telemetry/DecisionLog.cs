@@ -25,6 +25,20 @@ public sealed partial class DecisionLog(ILogger<DecisionLog> logger)
         }
     }
 
+    /// <summary>One more line on what a second policy would have done.</summary>
+    /// <param name="requestId">The request's id.</param>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="policy">The second policy; null: there is none.</param>
+    /// <param name="shadow">Its choice; null: it was not asked.</param>
+    /// <param name="ahead">Who would have gone before the request when it came; null: unknown.</param>
+    public void WriteShadow(string requestId, string model, string? policy, Deviation? shadow, int? ahead)
+    {
+        if (IsOn && policy is not null && shadow is { } other)
+        {
+            Log.Shadowed(logger, requestId, model, policy, other.Replica.Id, ahead, other.RegretSeconds);
+        }
+    }
+
     private static string CandidatesOf(Explanation explanation)
     {
         var text = new StringBuilder();
@@ -46,5 +60,9 @@ public sealed partial class DecisionLog(ILogger<DecisionLog> logger)
         public static partial void Decided(
             ILogger logger, string requestId, string model, AdmissionOutcome outcome, string replica, PlacementReason reason, HoldReason hold, long waitedMs,
             int ahead, double rank, string candidates);
+
+        [LoggerMessage(Level = LogLevel.Debug, SkipEnabledCheck = true, Message =
+            "shadow {RequestId} {Model}: {Policy} would have chosen {Replica}, {Ahead} ahead; regret of this answer {RegretSeconds} s")]
+        public static partial void Shadowed(ILogger logger, string requestId, string model, string policy, string replica, int? ahead, double regretSeconds);
     }
 }

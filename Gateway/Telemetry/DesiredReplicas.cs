@@ -1,18 +1,33 @@
+using Gateway.Queueing;
 using Gateway.Replicas;
 
 namespace Gateway.Telemetry;
 
-/// <summary>How many replicas a model's work would fill, as a signal for an autoscaler. Pure.</summary>
+/// <summary>How many replicas a model's work would fill, as a signal for an autoscaler.</summary>
 public static class DesiredReplicas
 {
     /// <summary>Share of its room that a replica should be filled to: the rest is for bursts while another one loads its model.</summary>
     public const double FilledTo = 0.8;
 
-    /// <summary>Work divided by the room of one replica: in KV tokens where room is known, else in requests where slots are, else one more while anybody waits.</summary>
+    /// <summary>More are never wished for.</summary>
+    public const int Most = 100_000;
+
+    /// <summary>What is there and what will come, whichever needs more; less only after it was less for a while.</summary>
+    /// <param name="pool">The model's replicas.</param>
+    /// <param name="waiting">Requests in its queue.</param>
+    /// <param name="demand">What comes; null: only what is there counts.</param>
+    /// <returns>From 1 to <see cref="Most"/>.</returns>
+    public static int Of(Pool pool, int waiting, WorkDemand? demand)
+    {
+        var there = OfWork([.. pool.ReplicaList.Select(replica => replica.Snapshot().WithoutPeers())], waiting);
+        return demand?.Wish(there, OfForecast(demand.Forecast())) ?? there;
+    }
+
+    /// <summary>Work divided by the room of one replica: in KV tokens where room is known, else in requests where slots are, else one more while anybody waits. Pure.</summary>
     /// <param name="replicas">Of one model.</param>
     /// <param name="waiting">Requests in its queue; each is taken to need what the running ones need on average.</param>
-    /// <returns>At least 1: the first replica is for a person to take away.</returns>
-    public static int Of(IReadOnlyList<ReplicaSnapshot> replicas, int waiting)
+    /// <returns>From 1, since the first replica is for a person to take away, to <see cref="Most"/>.</returns>
+    public static int OfWork(IReadOnlyList<ReplicaSnapshot> replicas, int waiting)
     {
         double reserved = replicas.Sum(replica => replica.ReservedTokens);
         var running = replicas.Sum(replica => replica.RunningRequests);
@@ -25,7 +40,12 @@ public static class DesiredReplicas
             : Math.Max(1, replicas.Count(replica => replica.AcceptsWork) + (waiting > 0 ? 1 : 0));
     }
 
-    private static int Needed(double work, double room) => Math.Max(1, (int)Math.Min(int.MaxValue, Math.Ceiling(work / (FilledTo * room))));
+    /// <summary>Replicas for work that would keep so many busy, were they full. Pure.</summary>
+    /// <param name="busy">Null: unknown.</param>
+    /// <returns>From 1 to <see cref="Most"/>.</returns>
+    public static int OfForecast(double? busy) => Needed(busy ?? 0, 1);
+
+    private static int Needed(double work, double room) => (int)Math.Clamp(Math.Ceiling(work / (FilledTo * room)), 1, Most);
 
     private static double? Mean(IEnumerable<double?> rooms)
     {

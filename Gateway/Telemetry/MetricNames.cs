@@ -51,6 +51,7 @@ public static class MetricNames
     public const string Reason = "reason";
     public const string Replica = "replica";
     public const string Outcome = "outcome";
+    public const string Policy = "policy";
 
     /// <summary>On requests and tokens, only where <c>telemetry.tenants</c> asks for it.</summary>
     public const string Tenant = "tenant";
@@ -143,7 +144,10 @@ public static class MetricNames
         "Time a request was held before its turn, by reason: no room, others before it, or no replica that takes work yet.", DurationSeconds);
 
     public static readonly MetricDefinition DesiredReplicas = new("gateway.desired_replicas", "{replica}", MetricKind.Gauge, [Model],
-        "Replicas that the work in flight and in the queue needs at 80 % of their room, for an autoscaler.");
+        "Replicas that the work in flight, in the queue and foreseen a minute ahead needs at 80 % of their room, for an autoscaler; falls after three minutes of less.");
+
+    public static readonly MetricDefinition ShadowRegret = new("gateway.shadow_regret", "s", MetricKind.Gauge, [Model, Policy],
+        "Mean seconds by which the last thousand answers would have ended earlier under the second policy that routing.shadow names, by forecast; negative: later.");
 
     public static readonly MetricDefinition RedisUp = new("gateway.redis.up", "", MetricKind.Gauge, [],
         "1 while exchanges with the other gateways through Redis succeed, else 0; absent without Redis.");
@@ -159,6 +163,6 @@ public static class MetricNames
     [
         Requests, RequestDuration, TimeToFirstToken, InterTokenLatency, QueueWait, QueueDepth, Refusals, Overhead, PromptTokens, OutputTokens,
         PrefixHitTokens, EstimateErrorTokens, EstimateCoverage, ReplicaUp, ReplicaInflightRequests, ReplicaReservedTokens, ReplicaKvCapacityTokens,
-        RoutingDecisions, Retries, StreamsContinued, Hedges, Hold, LedgerDriftTokens, RedisUp, RedisFailures, DesiredReplicas, ConfigReloads,
+        RoutingDecisions, Retries, StreamsContinued, Hedges, Hold, LedgerDriftTokens, ShadowRegret, RedisUp, RedisFailures, DesiredReplicas, ConfigReloads,
     ];
 }

@@ -1,4 +1,6 @@
 using System.Diagnostics.Metrics;
+using Gateway.Queueing;
+using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
 
 namespace Gateway.Telemetry;
@@ -6,22 +8,29 @@ namespace Gateway.Telemetry;
 /// <summary>Requests of one class that wait in front of one pool.</summary>
 public readonly record struct QueueDepth(string Model, string Priority, int Waiting);
 
+/// <summary>What a model's queue foresees; null where it does not.</summary>
+public sealed record ModelSignals(WorkDemand? Demand, Shadow? Shadow);
+
 /// <summary>Gauges read from the live fleet and queues at each scrape: a replica that left is not shown any more.</summary>
 public sealed class StateGauges : IDisposable
 {
     private readonly Meter _meter;
     private readonly Fleet _fleet;
+    private readonly Func<string, ModelSignals?> _signals;
 
     /// <param name="fleet">Whose replicas are shown.</param>
     /// <param name="queueDepths">Asked at each scrape.</param>
     /// <param name="calibration">Of the length estimates.</param>
     /// <param name="scope">As in <see cref="GatewayMeters"/>.</param>
     /// <param name="redis">Whether Redis answers, and how often it did not; null: there is none, and nothing of it is shown.</param>
+    /// <param name="signals">What each model foresees; null: nothing does.</param>
     public StateGauges(
-        Fleet fleet, Func<IEnumerable<QueueDepth>> queueDepths, EstimateCalibration calibration, object? scope = null, Func<(bool IsUp, long Failures)>? redis = null)
+        Fleet fleet, Func<IEnumerable<QueueDepth>> queueDepths, EstimateCalibration calibration, object? scope = null, Func<(bool IsUp, long Failures)>? redis = null,
+        Func<string, ModelSignals?>? signals = null)
     {
         _meter = new Meter(new MeterOptions(MetricNames.StateMeter) { Scope = scope });
         _fleet = fleet;
+        _signals = signals ?? (static _ => null);
         Gauge(MetricNames.QueueDepth, () => queueDepths().Select(depth => new Measurement<long>(
             depth.Waiting, new(MetricNames.Model, depth.Model), new(MetricNames.Priority, depth.Priority))));
         Gauge(MetricNames.ReplicaUp, () => PerReplica(replica => replica.AcceptsWork ? 1 : 0));
@@ -30,6 +39,8 @@ public sealed class StateGauges : IDisposable
         Gauge(MetricNames.ReplicaKvCapacityTokens, () => PerReplica(replica => replica.CapacityTokens));
         Gauge(MetricNames.LedgerDriftTokens, () => PerReplica(DriftOf));
         Gauge(MetricNames.DesiredReplicas, () => PerModel(queueDepths));
+        var regret = MetricNames.ShadowRegret;
+        _meter.CreateObservableGauge(regret.Instrument, Regrets, regret.Unit, regret.Help);
         var coverage = MetricNames.EstimateCoverage;
         _meter.CreateObservableGauge(coverage.Instrument, () => Coverage(calibration), coverage.Unit, coverage.Help);
         if (redis is not null)
@@ -53,8 +64,20 @@ public sealed class StateGauges : IDisposable
         var waiting = queueDepths().GroupBy(depth => depth.Model, StringComparer.Ordinal).ToDictionary(model => model.Key, model => model.Sum(depth => depth.Waiting));
         foreach (var pool in _fleet.Pools)
         {
-            var desired = DesiredReplicas.Of([.. pool.ReplicaList.Select(replica => replica.Snapshot().WithoutPeers())], waiting.GetValueOrDefault(pool.Name));
+            var desired = DesiredReplicas.Of(pool, waiting.GetValueOrDefault(pool.Name), _signals(pool.Name)?.Demand);
             yield return new Measurement<long>(desired, new KeyValuePair<string, object?>(MetricNames.Model, pool.Name));
+        }
+    }
+
+    private IEnumerable<Measurement<double>> Regrets()
+    {
+        foreach (var pool in _fleet.Pools)
+        {
+            if (_signals(pool.Name)?.Shadow?.Read() is { Answers: > 0 } reading)
+            {
+                yield return new Measurement<double>(
+                    reading.RegretSeconds, new KeyValuePair<string, object?>(MetricNames.Model, pool.Name), new KeyValuePair<string, object?>(MetricNames.Policy, reading.Policy));
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
 using Gateway.Replicas.Rates;
 
@@ -19,6 +20,9 @@ public sealed record StatusFacts
     public IEnumerable<QueueDepth> QueueDepths { get; init; } = [];
 
     public EstimateCalibration? Calibration { get; init; }
+
+    /// <summary>What each model foresees; null: nothing does.</summary>
+    public Func<string, ModelSignals?>? Signals { get; init; }
 
     /// <summary>Null: unchanged since the start.</summary>
     public ConfigReload? LastReload { get; init; }
@@ -53,7 +57,7 @@ public static class StatusPage
         json.WriteStartArray("models");
         foreach (var pool in fleet.Pools)
         {
-            WritePool(json, pool, depths[pool.Name], facts.Calibration?.Read(pool.Name));
+            WritePool(json, pool, [.. depths[pool.Name]], facts.Calibration?.Read(pool.Name), facts.Signals?.Invoke(pool.Name));
         }
         json.WriteEndArray();
         json.WriteEndObject();
@@ -78,7 +82,7 @@ public static class StatusPage
         json.WriteEndObject();
     }
 
-    private static void WritePool(Utf8JsonWriter json, Pool pool, IEnumerable<QueueDepth> depths, CalibrationReading? calibration)
+    private static void WritePool(Utf8JsonWriter json, Pool pool, QueueDepth[] depths, CalibrationReading? calibration, ModelSignals? signals)
     {
         json.WriteStartObject();
         json.WriteString("model", pool.Name);
@@ -96,6 +100,8 @@ public static class StatusPage
             json.WriteNumber(depth.Priority, depth.Waiting);
         }
         json.WriteEndObject();
+        json.WriteNumber("desired_replicas", DesiredReplicas.Of(pool, depths.Sum(depth => depth.Waiting), signals?.Demand));
+        WriteShadow(json, signals?.Shadow?.Read());
         WriteCalibration(json, calibration);
         json.WriteStartArray("replicas");
         foreach (var replica in pool.ReplicaList)
@@ -105,6 +111,25 @@ public static class StatusPage
             json.WriteEndObject();
         }
         json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteShadow(Utf8JsonWriter json, ShadowReading? shadow)
+    {
+        if (shadow is not { } reading)
+        {
+            json.WriteNull("shadow");
+            return;
+        }
+        json.WriteStartObject("shadow");
+        json.WriteString("policy", reading.Policy);
+        json.WriteNumber("answers", reading.Answers);
+        json.WriteNumber("regret_seconds", Math.Round(reading.RegretSeconds, 4));
+        json.WriteNumber("acting_seconds", Math.Round(reading.ActingSeconds, 4));
+        json.WriteNumber("first_token_regret_seconds", Math.Round(reading.FirstTokenRegretSeconds, 4));
+        json.WriteNumber("refusal_regret", reading.RefusalRegret);
+        json.WriteNumber("decisions", reading.Decisions);
+        json.WriteNumber("differing_share", Math.Round(reading.DifferingShare, 4));
         json.WriteEndObject();
     }
 

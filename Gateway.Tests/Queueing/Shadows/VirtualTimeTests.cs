@@ -1,6 +1,6 @@
-using Gateway.Replay;
+using Gateway.Queueing.Shadows;
 
-namespace Gateway.Tests.Replay;
+namespace Gateway.Tests.Queueing.Shadows;
 
 public sealed class VirtualTimeTests
 {

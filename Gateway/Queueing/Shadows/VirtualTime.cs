@@ -1,4 +1,4 @@
-namespace Gateway.Replay;
+namespace Gateway.Queueing.Shadows;
 
 /// <summary>A clock that moves only when told, and fires timers on the caller's thread by due time, then by creation. Not thread-safe.</summary>
 /// <remarks>A timestamp is a <see cref="TimeSpan"/> tick (100 ns), and the wall clock starts at a fixed moment: two runs see the same times.</remarks>

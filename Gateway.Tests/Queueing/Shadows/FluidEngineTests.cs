@@ -1,0 +1,88 @@
+using Gateway.Queueing.Shadows;
+using Gateway.Replicas.Rates;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.Queueing.Shadows;
+
+public sealed class FluidEngineTests
+{
+    // 1 ms per prompt token, 10 ms a step and 1 ms for each sequence in it.
+    private static readonly ServiceRates Rates = ServiceRates.Initial with { PrefillSecondsPerToken = 0.001, StepBaseSeconds = 0.010, StepSecondsPerSequence = 0.001 };
+
+    [Fact]
+    public void Step_OfOneAnswer_TakesItsPrefillAndItsSteps()
+    {
+        var engine = new FluidEngine(10_000, 8) { Rates = Rates };
+        engine.Submit(Answer(1, prompt: 100, output: 11), TimeSpan.Zero);
+
+        var ends = Run(engine);
+
+        // 100 ms of prefill bring the first token; ten more steps of 11 ms the rest.
+        Assert.Equal([(1L, false, 100.0), (1L, true, 210.0)], ends);
+    }
+
+    [Fact]
+    public void Step_OfTwoAnswers_ComputesPromptsInTurnAndThenSharesSteps()
+    {
+        var engine = new FluidEngine(10_000, 8) { Rates = Rates };
+        engine.Submit(Answer(1, prompt: 100, output: 11), TimeSpan.Zero);
+        engine.Submit(Answer(2, prompt: 50, output: 11), TimeSpan.Zero);
+
+        var ends = Run(engine);
+
+        // The second prompt stands in the first one's way; both then take ten steps of 12 ms.
+        Assert.Equal([(1L, false, 100.0), (2L, false, 150.0), (1L, true, 270.0), (2L, true, 270.0)], ends);
+    }
+
+    [Fact]
+    public void Step_WithoutRoomToGrow_ComputesTheNewestAgain()
+    {
+        var engine = new FluidEngine(210, 8) { Rates = Rates };
+        engine.Submit(Answer(1, prompt: 100, output: 21), TimeSpan.Zero);
+        engine.Submit(Answer(2, prompt: 100, output: 21), TimeSpan.Zero);
+
+        var ends = Run(engine);
+
+        Assert.Equal(1, engine.Preemptions);
+        Assert.Equal([1L, 2L], ends.Where(end => end.IsFinished).Select(end => end.Number));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Step_OfAnyAnswersInAnyRoom_EndsEachOnceAndLeavesNothing(int seed)
+    {
+        var chance = new Random(seed);
+        var engine = new FluidEngine(chance.Next(200, 3_000), chance.Next(1, 12)) { Rates = Rates };
+        var ends = new List<(long Number, bool IsFinished, double Milliseconds)>();
+        var now = TimeSpan.Zero;
+        for (var i = 0; i < 300; i++)
+        {
+            now += TimeSpan.FromMilliseconds(chance.Next(0, 400));
+            ends.AddRange(Run(engine, until: now));
+            engine.Submit(Answer(i, chance.Next(1, 400), chance.Next(1, 80), chance.Next(1, 4)), now);
+        }
+        ends.AddRange(Run(engine));
+
+        Assert.Equal(Enumerable.Range(0, 300).Select(i => (long)i), ends.Where(end => end.IsFinished).Select(end => end.Number).Order());
+        Assert.Equal((0, 0, (TimeSpan?)null), (engine.Running, engine.Waiting, engine.NextAt));
+        Assert.Equal(ends.Select(end => end.Milliseconds).Order(), ends.Select(end => end.Milliseconds));
+    }
+
+    private static List<(long Number, bool IsFinished, double Milliseconds)> Run(FluidEngine engine, TimeSpan? until = null)
+    {
+        var happened = new List<(long, bool, double)>();
+        while (engine.NextAt is { } next && !(next > until))
+        {
+            if (engine.Step(next) is var (answer, isFinished))
+            {
+                happened.Add((answer.Number, isFinished, Math.Round(next.TotalMilliseconds, 2)));
+            }
+        }
+        return happened;
+    }
+
+    private static FluidAnswer Answer(long number, int prompt, int output, int sequences = 1) =>
+        new(number, CorePool.Request(), CorePool.Cost(prompt, output, sequences), TimeSpan.Zero, output) { OwnPromptTokens = prompt };
+}

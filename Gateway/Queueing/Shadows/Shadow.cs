@@ -1,0 +1,227 @@
+using Gateway.Estimation;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Gateway.Routing;
+
+namespace Gateway.Queueing.Shadows;
+
+/// <summary>A second policy beside the one that acts, which only says what it would do. Thread-safe; reserves nothing of the real fleet.</summary>
+/// <remarks>
+/// Both policies live on in worlds of their own, each with a ledger that assumes its own choices, over the same requests and the lengths that their answers
+/// came to: the regret is the difference of two forecasts by one model, so that what the model gets wrong of the engines is wrong in both. The worlds begin anew
+/// when replicas come, go or change their room.
+/// </remarks>
+public sealed class Shadow : IDisposable
+{
+    /// <summary>Larger pools have no shadow: it would cost too much.</summary>
+    public const int MostReplicas = 64;
+
+    private const int MostPending = 16_384;
+
+    // An answer that takes longer is drawn from its estimate instead.
+    private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(2);
+
+    private readonly Lock _gate = new();
+    private readonly Queue<ShadowedRequest> _pending = new();
+    private readonly Pool _pool;
+    private readonly TimeProvider _time;
+    private readonly ShadowPolicies _policies;
+    private readonly Random _lengths;
+    private readonly Random _chance;
+    private readonly long _startedAt;
+    private readonly ShadowTally _tally = new();
+    private ReplicaSnapshot[] _fleet = [];
+    private ShadowWorld? _acting;
+    private ShadowWorld? _shadow;
+    private TimeSpan _begunAt;
+    private long _requests;
+    private long _decisions;
+    private long _differing;
+
+    /// <param name="pool">Whose replicas are forecast.</param>
+    /// <param name="policies">The policy in force and the other.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="chance">Seeds the draws.</param>
+    public Shadow(Pool pool, ShadowPolicies policies, TimeProvider time, Random chance)
+    {
+        (_pool, _policies, _time) = (pool, policies, time);
+        (_lengths, _chance) = (new Random(chance.Next()), new Random(chance.Next()));
+        _startedAt = time.GetTimestamp();
+    }
+
+    /// <summary>The other policy's name.</summary>
+    public string Policy => _policies.Name;
+
+    /// <summary>A request came.</summary>
+    /// <returns>To be told how long the answer was, and disposed when the request has ended.</returns>
+    public ShadowedRequest OnArrived(InferenceRequest request, in RequestEstimate estimate)
+    {
+        lock (_gate)
+        {
+            var seen = new ShadowedRequest(
+                this, request with { ArrivedAt = null, Body = request.Body with { Sketch = null } }, estimate, _time.GetElapsedTime(_startedAt));
+            _pending.Enqueue(seen);
+            PumpLocked();
+            return seen;
+        }
+    }
+
+    /// <summary>A request was placed by the policy in force.</summary>
+    public void OnDecided(in AdmissionResult decided)
+    {
+        Interlocked.Increment(ref _decisions);
+        if (decided is { Shadow.Replica: { } other, Reservation.Replica: { } chosen } && other != chosen)
+        {
+            Interlocked.Increment(ref _differing);
+        }
+    }
+
+    /// <summary>The verdict so far.</summary>
+    public ShadowReading Read()
+    {
+        lock (_gate)
+        {
+            PumpLocked();
+            return new ShadowReading
+            {
+                Policy = Policy,
+                Answers = _tally.Answers,
+                RegretSeconds = _tally.RegretSeconds,
+                ActingSeconds = _tally.ActingSeconds,
+                FirstTokenRegretSeconds = _tally.FirstTokenRegretSeconds,
+                WholeRegretSeconds = _tally.WholeRegretSeconds,
+                RefusalRegret = _tally.RefusalRegret,
+                Decisions = Interlocked.Read(ref _decisions),
+                Differing = Interlocked.Read(ref _differing),
+            };
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            EndWorldsLocked();
+        }
+    }
+
+    internal void OnEnded(ShadowedRequest ended)
+    {
+        lock (_gate)
+        {
+            ended.HasEnded = true;
+            PumpLocked();
+        }
+    }
+
+    // In the order of arrival: the worlds are behind by the longest answer that runs, but know how long each became.
+    private void PumpLocked()
+    {
+        var now = _time.GetElapsedTime(_startedAt);
+        while (_pending.TryPeek(out var next) && (next.HasEnded || now - next.At > LongestWait || _pending.Count > MostPending))
+        {
+            _pending.Dequeue();
+            if (!FollowLocked(next.At))
+            {
+                continue;
+            }
+            var tokens = Math.Max(1, next.OutputTokens ?? next.Estimate.Output.Quantile(_lengths.NextDouble()) * next.Estimate.Sequences) / next.Estimate.Sequences;
+            _acting!.AdvanceTo(next.At - _begunAt);
+            _shadow!.AdvanceTo(next.At - _begunAt);
+            _requests++;
+            _acting.Enter(_requests, next.Request, next.Estimate, Math.Max(1, tokens));
+            _shadow.Enter(_requests, next.Request, next.Estimate, Math.Max(1, tokens));
+        }
+        if (_pending.Count == 0 && _acting is not null)
+        {
+            // Nothing is unknown any more: the worlds catch up.
+            _acting.AdvanceTo(now - _begunAt);
+            _shadow!.AdvanceTo(now - _begunAt);
+        }
+    }
+
+    /// <summary>Takes over the fleet as it is; false: there is none to forecast.</summary>
+    private bool FollowLocked(TimeSpan now)
+    {
+        var fleet = Working();
+        var isSame = fleet.Length == _fleet.Length;
+        for (var i = 0; isSame && i < fleet.Length; i++)
+        {
+            isSame = fleet[i].Id == _fleet[i].Id && fleet[i].CapacityTokens == _fleet[i].CapacityTokens && fleet[i].SlotLimit == _fleet[i].SlotLimit;
+        }
+        _fleet = fleet;
+        if (isSame && _acting is not null)
+        {
+            _acting.Follow(fleet);
+            _shadow!.Follow(fleet);
+            return true;
+        }
+        EndWorldsLocked();
+        if (fleet.Length is 0 or > MostReplicas)
+        {
+            return false;
+        }
+        _begunAt = now;
+        // The same draws among equals for both: a policy beside itself regrets nothing.
+        var seed = _chance.Next();
+        _acting = World(_policies.Acting, seed, isActing: true);
+        _shadow = World(_policies.Shadow, seed, isActing: false);
+        return true;
+    }
+
+    private ReplicaSnapshot[] Working()
+    {
+        var replicas = _pool.Replicas;
+        var count = 0;
+        var fleet = new ReplicaSnapshot[replicas.Length];
+        foreach (var replica in replicas)
+        {
+            var now = replica.Snapshot();
+            if (now.AcceptsWork)
+            {
+                fleet[count++] = now;
+            }
+        }
+        return count == fleet.Length ? fleet : fleet[..count];
+    }
+
+    private ShadowWorld World(Func<PrefixIndex, ShadowPlans> plans, int seed, bool isActing) =>
+        new(_pool.Options, _fleet, _policies.PrefixBytes, plans, new Random(seed), ending => _tally.OnEnded(ending, isActing));
+
+    private void EndWorldsLocked()
+    {
+        _acting?.Dispose();
+        _shadow?.Dispose();
+        (_acting, _shadow) = (null, null);
+        _tally.Forget();
+    }
+}
+
+/// <summary>One request as a <see cref="Shadow"/> sees it. Disposed when it has ended; until then its worlds do not go beyond it.</summary>
+public sealed class ShadowedRequest : IDisposable
+{
+    private readonly Shadow _shadow;
+
+    internal ShadowedRequest(Shadow shadow, InferenceRequest request, in RequestEstimate estimate, TimeSpan at) =>
+        (_shadow, Request, Estimate, At) = (shadow, request, estimate, at);
+
+    /// <summary>Tokens of the whole answer, over all sequences; null: it did not come to its end, and its length is drawn.</summary>
+    public int? OutputTokens { get; set; }
+
+    internal InferenceRequest Request { get; }
+
+    internal RequestEstimate Estimate { get; }
+
+    internal TimeSpan At { get; }
+
+    internal bool HasEnded { get; set; }
+
+    public void Dispose() => _shadow.OnEnded(this);
+}
+
+/// <summary>The two policies that a <see cref="Shadow"/> compares.</summary>
+/// <param name="Name">The other policy: routing, order and admission with slashes between.</param>
+/// <param name="Acting">The policy in force, for a world of its own.</param>
+/// <param name="Shadow">The other.</param>
+/// <param name="PrefixBytes">Memory of each world for what was sent where.</param>
+public sealed record ShadowPolicies(string Name, Func<PrefixIndex, ShadowPlans> Acting, Func<PrefixIndex, ShadowPlans> Shadow, long PrefixBytes);
