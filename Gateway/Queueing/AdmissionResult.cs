@@ -69,6 +69,9 @@ public enum HoldReason
 
     /// <summary>There was room, but it is kept for one that was overtaken long enough.</summary>
     Drain,
+
+    /// <summary>There was room, but its client holds more than its share, and the rest is kept for the others.</summary>
+    Headroom,
 }
 
 /// <summary>The end of a wait for a turn.</summary>

@@ -26,6 +26,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly DrainRate _drain;
     private readonly Lateness _lateness;
     private readonly Overtaking _overtaking;
+    private readonly RoomShares _shares;
     private readonly Seats _seats = new();
     private readonly long _startedAt;
     private readonly DateTimeOffset _startedOn;
@@ -51,6 +52,7 @@ public sealed partial class Dispatcher : IDisposable
         _drain = new DrainRate(time);
         _lateness = new Lateness(pool, prefixes, _waiting, _drain);
         _overtaking = new Overtaking(_placer);
+        _shares = new RoomShares(pool, time);
         _startedAt = time.GetTimestamp();
         _startedOn = time.GetUtcNow();
         _retry = time.CreateTimer(_ => OnRoomReturned(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -156,6 +158,7 @@ public sealed partial class Dispatcher : IDisposable
         if (!_waiting.HasTurns)
         {
             _placer.Look(plan);
+            _shares.Look(plan);
             if (TryPlaceLocked(waiter, plan) is { } admitted)
             {
                 return admitted;
@@ -165,7 +168,7 @@ public sealed partial class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, outcome);
         }
-        waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite : HoldLocked(waiter);
+        waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite : waiter.HeldFor == HoldReason.Headroom ? HoldReason.Headroom : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request, isFirst: !_waiting.HasTurns);
         if (waiter.Constraints.GaveUp is { } place)
@@ -173,6 +176,10 @@ public sealed partial class Dispatcher : IDisposable
             (waiter.Rank, waiter.Sequence) = (place.Rank, place.Sequence);
         }
         _waiting.Add(waiter);
+        if (RoomShares.AreKept(plan))
+        {
+            _shares.OnWaits(waiter);
+        }
         NoteCountLocked();
         ExpireLocked(waiter, plan.Queue.MaxWait);
         ArmRetryLocked(lookedAt);
@@ -248,6 +255,7 @@ public sealed partial class Dispatcher : IDisposable
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
         _placer.Look(plan);
+        _shares.Look(plan);
         foreach (var pinned in _waiting.Pinned)
         {
             if (TryPlaceLocked(pinned, plan) is { } there)
@@ -281,6 +289,10 @@ public sealed partial class Dispatcher : IDisposable
             {
                 continue;
             }
+            if (!_shares.IsWithin(head))
+            {
+                return PlaceOtherLocked(head, plan, out result);
+            }
             if (!_seats.AreAsked(Now()) && _overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
             {
                 return PlaceSmallerLocked(head, plan, out result);
@@ -311,13 +323,14 @@ public sealed partial class Dispatcher : IDisposable
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
+        _placer.Headroom = _shares.HeadroomFor(waiter.Request, waiter.Estimate);
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
         var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && !_waiting.IsFullFor(waiter.Request, plan.Queue);
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
-            waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
+            waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : _placer.LeftHeadroom ? HoldReason.Headroom : waiter.HeldFor;
             if (_placer.Favourite is { } favourite)
             {
                 _favourites.Stand(waiter, favourite, TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, _placer.FavouriteSavesSeconds)));
@@ -338,6 +351,7 @@ public sealed partial class Dispatcher : IDisposable
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
         _favourites.Leave(waiter);
+        RoomShares.OnDecided(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
         _lateness.OnDecided(waiter, waited, result.Reservation is not null);
         return result with { Waited = waited, HeldFor = waiter.HeldFor };
