@@ -178,7 +178,7 @@ public sealed partial class Dispatcher : IDisposable
         _waiting.Add(waiter);
         if (RoomShares.AreKept(plan))
         {
-            _shares.OnWaits(waiter);
+            _shares.OnWaits(waiter, plan);
         }
         NoteCountLocked();
         ExpireLocked(waiter, plan.Queue.MaxWait);

@@ -104,9 +104,9 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     }
 
     /// <summary>A request begins to wait.</summary>
-    public void OnWaits(Waiter waiter)
+    public void OnWaits(Waiter waiter, DispatchPlan plan)
     {
-        var client = Of(waiter.Request);
+        var client = Of(waiter.Request, plan);
         waiter.RoomShare = ShareOf(waiter.Estimate);
         client.Waiting += waiter.RoomShare;
         client.WaitingCount++;
@@ -125,9 +125,9 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     }
 
     /// <summary>A request got its room.</summary>
-    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, LoadReservation reservation)
+    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, LoadReservation reservation, DispatchPlan plan)
     {
-        var client = Of(request);
+        var client = Of(request, plan);
         (reservation.Holder, reservation.HeldShare) = (client.Held, ShareOf(estimate));
         client.Held.Add(reservation.HeldShare);
     }
@@ -184,10 +184,10 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         (_perToken, _perSequence) = (tokens > 0 ? 1 / (plan.Queue.CapacityShare * tokens) : 0, sequences > 0 ? 1 / sequences : 0);
     }
 
-    private Client Of(InferenceRequest request)
+    private Client Of(InferenceRequest request, DispatchPlan plan)
     {
         ref var client = ref CollectionsMarshal.GetValueRefOrAddDefault(_clients, request.TenantKey, out _);
-        client ??= new Client();
+        client ??= new Client { IsAhead = ((IFairOrder)plan.Order).IsAhead(request.TenantKey) };
         client.Weight = request.TenantWeight;
         return client;
     }
