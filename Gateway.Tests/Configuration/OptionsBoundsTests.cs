@@ -3,6 +3,7 @@ using System.Text;
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
+using Gateway.Coordination;
 using Gateway.Estimation;
 using Gateway.Forwarding;
 using Gateway.Queueing;
@@ -36,6 +37,7 @@ public class OptionsBoundsTests
         ("access.defaults", typeof(LimitOptions)),
         ("access.tenants[0]", typeof(TenantOptions)),
         ("access.tenants[0].limits", typeof(LimitOptions)),
+        ("redis", typeof(RedisOptions)),
         ("telemetry", typeof(TelemetryOptions)),
     ];
 
@@ -182,6 +184,7 @@ public class OptionsBoundsTests
         routing.scorers = []
         routing.prefix = (section)
         routing.sessionTtl = 10m [1s .. 7d]
+        routing.toolReturnShare = 0.99 [0 .. 0.999]
         routing.favouriteWait = 10s [0 .. 10m]
         routing.slowStart = 30s [0 .. 1h]
         routing.overloadSeconds = 2s [0 .. 1h]
@@ -200,6 +203,7 @@ public class OptionsBoundsTests
         queue.boostPerSecond = (none) [0.001 .. 100]
         queue.oldestFirstAfter = 20s [1ms .. 1d]
         queue.overtakingLimit = 1s [0 .. 1d]
+        queue.siblingWait = 2s [0 .. 10m]
         queue.admission = past_future
         queue.windowRequests = 64 [1 .. 100000]
         queue.maxWaiting = 1000 [1 .. 1000000]
@@ -274,6 +278,16 @@ public class OptionsBoundsTests
         access.tenants[0].limits.maxConcurrent = (none) [1 .. 1000000]
         access.tenants[0].limits.dailyTokens = (none) [1 .. 1000000000000000]
         access.tenants[0].limits.maxPriority = (none)
+        redis.servers = []
+        redis.passwordEnv = (none)
+        redis.tls = false
+        redis.keyPrefix = gateway
+        redis.secretEnv = (none)
+        redis.interval = 100ms [10ms .. 1m]
+        redis.lease = 3s [500ms .. 10m]
+        redis.timeout = 1s [10ms .. 1m]
+        redis.limitDeadline = 5ms [1ms .. 1s]
+        redis.hintBlocks = 512 [0 .. 65536]
         telemetry.replicaHeader = true
         telemetry.accessLog = stdout
         telemetry.accessLogSample = 1 [0 .. 1]

@@ -43,6 +43,18 @@ public sealed class ReplayPolicyTests
     }
 
     [Theory]
+    [InlineData("default@3", 3, 100.0)]
+    [InlineData("sal/boost@2:250", 2, 250.0)]
+    [InlineData("plain@3:alone", 3, null)]
+    [InlineData("plain", 1, 100.0)]
+    public void Parse_OfSeveralGateways_KnowsHowManyAndWhetherTheyShare(string text, int gateways, double? milliseconds)
+    {
+        var policy = ReplayPolicy.Parse(text, out _)!;
+
+        Assert.Equal((text, gateways, milliseconds), (policy.Name, policy.Gateways, policy.ExchangeInterval?.TotalMilliseconds));
+    }
+
+    [Theory]
     [InlineData("sal/sjf/none/learned", "ensemble")]
     [InlineData("sal/sjf/none/learned:linear", "linear")]
     [InlineData("sal/sjf/none/mean", "running")]
@@ -70,6 +82,11 @@ public sealed class ReplayPolicyTests
     [InlineData("sal/fcfs/none/none/always", "No preempt is called 'always'", "before_first_byte")]
     [InlineData("sal/fcfs/none/none/continue:1.5", "'continue:1.5'", "0 to 1")]
     [InlineData("sal/sjf:2", "'sjf:2'", "takes no number")]
+    [InlineData("default@1", "'@1'", "2 to 64 gateways")]
+    [InlineData("default@2.5", "'@2.5'", "2 to 64 gateways")]
+    [InlineData("default@3:soon", "'@3:soon'", "or alone")]
+    [InlineData("default@3:0", "'@3:0'", "1 to 60000")]
+    [InlineData("fastest@3", "No routing is called 'fastest'", "least_requests")]
     public void Parse_AWrongWord_SaysWhatIsAllowed(string text, string what, string allowed)
     {
         Assert.Null(ReplayPolicy.Parse(text, out var problem));

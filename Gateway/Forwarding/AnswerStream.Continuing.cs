@@ -47,6 +47,7 @@ internal sealed partial class AnswerStream
             (_heldError, _isEnded, answer.IsBroken) = (null, true, true);
             _output.CloseEvent();
             _output.Append(error);
+            _output.CloseEvent();
             return;
         }
         End(reason);
@@ -85,6 +86,8 @@ internal sealed partial class AnswerStream
         {
             return;
         }
+        // Outside of strings, where JSON has line ends, they would end the event's only line.
+        rewritten.AsSpan().Replace((byte)'\n', (byte)' ');
         byte[] bytes = [.. "data: "u8, .. rewritten, .. "\n\n"u8];
         var frame = new SseFrame { Length = bytes.Length, DataLines = 1, DataStart = 6, DataEnd = bytes.Length - 2 };
         Pass(frame, bytes, rewritten, AnswerFrame.Read(rewritten));

@@ -23,6 +23,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
     private readonly FavouriteLines _favourites;
+    private readonly SiblingLines _siblings;
     private readonly DrainRate _drain;
     private readonly Lateness _lateness;
     private readonly Overtaking _overtaking;
@@ -49,6 +50,7 @@ public sealed partial class Dispatcher : IDisposable
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
         _favourites = new FavouriteLines(_placer, _waiting, time, OnPatienceOver);
+        _siblings = new SiblingLines(_waiting, time, OnPatienceOver);
         _drain = new DrainRate(time);
         _lateness = new Lateness(pool, prefixes, _waiting, _drain);
         _overtaking = new Overtaking(_placer);
@@ -112,7 +114,7 @@ public sealed partial class Dispatcher : IDisposable
             Waiter? next;
             lock (_gate)
             {
-                next = _waiting.Any() ?? _favourites.Any();
+                next = _waiting.Any() ?? _favourites.Any() ?? _siblings.Any();
             }
             if (next is null)
             {
@@ -168,7 +170,7 @@ public sealed partial class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, outcome);
         }
-        waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite : waiter.HeldFor == HoldReason.Headroom ? HoldReason.Headroom : HoldLocked(waiter);
+        waiter.HeldFor = waiter.IsAside || waiter.HeldFor == HoldReason.Headroom ? waiter.HeldFor : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request, isFirst: !_waiting.HasTurns);
         if (waiter.Constraints.GaveUp is { } place)
@@ -206,6 +208,7 @@ public sealed partial class Dispatcher : IDisposable
         lock (_gate)
         {
             _favourites.GiveUp(waiter);
+            _siblings.GiveUp(waiter);
         }
         Pump();
     }
@@ -256,6 +259,7 @@ public sealed partial class Dispatcher : IDisposable
     {
         _placer.Look(plan);
         _shares.Look(plan);
+        _siblings.Release();
         foreach (var pinned in _waiting.Pinned)
         {
             if (TryPlaceLocked(pinned, plan) is { } there)
@@ -285,7 +289,7 @@ public sealed partial class Dispatcher : IDisposable
                 result = placed;
                 return head;
             }
-            if (head.Favourite is not null)
+            if (head.IsAside)
             {
                 continue;
             }
@@ -326,7 +330,10 @@ public sealed partial class Dispatcher : IDisposable
         _placer.Headroom = _shares.HeadroomFor(waiter.Request, waiter.Estimate);
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
-        var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && !_waiting.IsFullFor(waiter.Request, plan.Queue);
+        var mayStand = !_waiting.IsFullFor(waiter.Request, plan.Queue);
+        var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && mayStand;
+        var maySitOut = mayStand && waiter is { IsAside: false, OvertakenAt: null };
+        _placer.SiblingPatience = maySitOut ? SiblingLines.PatienceOf(waiter.Request, waiter.Constraints, waiter.HeldSince, Now(), plan.Queue) : TimeSpan.Zero;
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
@@ -334,6 +341,10 @@ public sealed partial class Dispatcher : IDisposable
             if (_placer.Favourite is { } favourite)
             {
                 _favourites.Stand(waiter, favourite, TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, _placer.FavouriteSavesSeconds)));
+            }
+            else if (_placer.Leader is { } leader && !_siblings.TryStand(waiter, leader, _placer.SiblingPatience, Now()))
+            {
+                return TryPlaceLocked(waiter, plan);
             }
             return null;
         }
@@ -352,6 +363,7 @@ public sealed partial class Dispatcher : IDisposable
         waiter.Expiry?.Dispose();
         _favourites.Leave(waiter);
         RoomShares.OnDecided(waiter);
+        _siblings.Leave(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
         _lateness.OnDecided(waiter, waited, result.Reservation is not null);
         return result with { Waited = waited, HeldFor = waiter.HeldFor };

@@ -18,6 +18,9 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
     /// <summary>When it came: the trace's arrival, or later where its session was still busy.</summary>
     public TimeSpan StartedAt { get; } = startedAt;
 
+    /// <summary>The gateway that it came to.</summary>
+    public required ReplayedGateway Gateway { get; init; }
+
     public LoadReservation? Reservation { get; set; }
 
     public TimeSpan AdmittedAt { get; set; }

@@ -35,8 +35,8 @@ public sealed partial class Replayer
         }
         flight.IsAway = true;
         flight.EarlierTokens = flight.GeneratedTokens;
-        _bySlot[flight.Reservation!.Replica.Slot].Cancel(flight);
-        flight.Reservation.Replica.OnAbandoned();
+        _engines[flight.Gateway.EngineOf(flight.Reservation!)].Cancel(flight);
+        flight.Reservation!.Replica.OnAbandoned();
         flight.Reservation.Dispose();
         var place = flight.Seat!;
         place.Leave();
@@ -47,18 +47,18 @@ public sealed partial class Replayer
         }
         else
         {
-            _pool.Dispatcher.Settle(flight.Request, flight.Charged, default);
+            flight.Gateway.Pool.Dispatcher.Settle(flight.Request, flight.Charged, default);
             flight.Charged = default;
         }
-        _pool.Dispatcher.Enter(flight.Request, rest, _constraints with { GaveUp = place }, result => Decided(flight, result));
+        flight.Gateway.Pool.Dispatcher.Enter(flight.Request, rest, _constraints with { GaveUp = place }, result => Decided(flight, result));
     }
 
     // The client asked for one answer: computing its beginning again is not charged.
-    private void ChargeTurn(Flight flight, in ServedTokens charged)
+    private static void ChargeTurn(Flight flight, in ServedTokens charged)
     {
         if (flight.EarlierTokens > 0)
         {
-            _pool.Dispatcher.Settle(flight.Request, charged, default);
+            flight.Gateway.Pool.Dispatcher.Settle(flight.Request, charged, default);
         }
         else
         {
@@ -67,12 +67,12 @@ public sealed partial class Replayer
     }
 
     // What was expected is charged at the turn; what streams beyond it as it comes.
-    private void Charge(Flight flight)
+    private static void Charge(Flight flight)
     {
         if (flight.Charged != default && flight.GeneratedTokens > flight.Charged.OutputTokens)
         {
             var served = flight.Charged with { OutputTokens = flight.GeneratedTokens };
-            _pool.Dispatcher.Settle(flight.Request, flight.Charged, served);
+            flight.Gateway.Pool.Dispatcher.Settle(flight.Request, flight.Charged, served);
             flight.Charged = served;
         }
     }

@@ -1,10 +1,10 @@
+using Gateway.Coordination;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
 using Gateway.Replicas.Rates;
-using Gateway.Requests;
 using Gateway.Simulation;
 
 namespace Gateway.Replay;
@@ -21,14 +21,16 @@ public sealed partial class Replayer
     private readonly ReplaySettings _settings;
     private readonly IRunObserver _observer;
     private readonly VirtualTime _time = new();
-    private readonly GatewayCore _core;
-    private readonly ModelPool _pool;
+    private readonly ReplayedGateway[] _gateways;
+    private readonly TimeSpan? _exchangeInterval;
+    private readonly Random _spread;
     private readonly SimulatedReplica[] _engines;
-    private readonly SimulatedReplica[] _bySlot;
     private readonly RequestFactory _factory;
     private readonly SessionLine _sessions = new();
     private readonly Constraints _constraints = new([]) { MayGiveUp = true };
     private TimeSpan _nextScrape;
+    private TimeSpan? _nextExchange;
+    private int _exchanging;
     private TimeSpan _nextSample;
     private TimeSpan? _firstArrival;
     private TimeSpan _lastEnd;
@@ -42,20 +44,23 @@ public sealed partial class Replayer
     {
         _settings = settings;
         _observer = observer;
-        _core = GatewayCore.Create(policy.Options(Fleet(settings), settings.Seed), _time, new Random(settings.Seed), hashKey: 0);
-        _pool = _core.Find(Model)!;
-        _pool.Pool.SetReplicas([.. _core.Options.Models[0].Replicas.Select(replica => new ReplicaPlace(replica.Id, replica.Url!, replica))]);
+        var shared = policy.Gateways > 1 && policy.ExchangeInterval is not null ? new MemoryState(_time) : null;
+        _exchangeInterval = shared is null ? null : policy.ExchangeInterval / policy.Gateways;
+        _nextExchange = _exchangeInterval;
+        _spread = new Random(settings.Seed);
+        _gateways = [.. Enumerable.Range(0, policy.Gateways).Select(i => new ReplayedGateway(
+            GatewayCore.Create(policy.Options(Fleet(settings), settings.Seed), _time, new Random(settings.Seed + i), hashKey: 0), Model, shared?.Join($"gateway-{i}"), _time))];
         _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, SchedulingPolicy.Fcfs, settings.SpeedOf(i)))];
-        _bySlot = new SimulatedReplica[settings.Replicas];
         for (var i = 0; i < settings.Replicas; i++)
         {
-            var replica = _pool.Pool.ReplicaList[i];
-            _engines[i].View = replica;
-            _bySlot[replica.Slot] = _engines[i];
-            replica.Observe(_engines[i].Report(_time.GetTimestamp(), settings.Room));
-            replica.OnProbed(ReplicaHealth.Up);
+            _engines[i].View = _gateways[0].Views[i];
         }
-        _factory = new RequestFactory(Model, _core.Hasher, policy.Lengths, settings);
+        Scrape();
+        foreach (var view in _gateways.SelectMany(gateway => gateway.Views))
+        {
+            view.OnProbed(ReplicaHealth.Up);
+        }
+        _factory = new RequestFactory(Model, _gateways[0].Core.Hasher, policy.Lengths, settings);
     }
 
     /// <summary>The fleet, with the gateway's view of it.</summary>
@@ -78,6 +83,7 @@ public sealed partial class Replayer
             }
             _time.AdvanceTo(now);
             Observe(now);
+            Exchange(now, cancellationToken);
             EndSteps(now);
             while (hasRow && rows.Current.Arrival <= now)
             {
@@ -93,7 +99,10 @@ public sealed partial class Replayer
                 engine.Kick(now);
             }
         }
-        _core.Dispose();
+        foreach (var gateway in _gateways)
+        {
+            gateway.Dispose();
+        }
         _observer.OnEnd(_lastEnd - (_firstArrival ?? TimeSpan.Zero), _decisions, [.. _engines.Select(engine => engine.Totals())]);
     }
 
@@ -124,17 +133,38 @@ public sealed partial class Replayer
             return null;
         }
         // While requests are on their way the clock also stops for timers, scrapes and samples.
-        return Earlier(Earlier(next, _time.NextDue), Earlier(_nextScrape, _nextSample));
+        return Earlier(Earlier(Earlier(next, _time.NextDue), Earlier(_nextScrape, _nextSample)), _nextExchange);
+    }
+
+    // One gateway after the other, evenly over the interval: nobody's clocks agree.
+    private void Exchange(TimeSpan now, CancellationToken cancellationToken)
+    {
+        while (_nextExchange <= now)
+        {
+            _gateways[_exchanging].Exchange(cancellationToken);
+            _exchanging = (_exchanging + 1) % _gateways.Length;
+            // After a pause in which nothing ran there is nothing to make up for.
+            _nextExchange = now + _exchangeInterval;
+        }
+    }
+
+    private void Scrape()
+    {
+        foreach (var engine in _engines)
+        {
+            var report = engine.Report(_time.GetTimestamp(), _settings.Room);
+            foreach (var gateway in _gateways)
+            {
+                gateway.Views[engine.Index].Observe(report);
+            }
+        }
     }
 
     private void Observe(TimeSpan now)
     {
         if (_nextScrape <= now)
         {
-            foreach (var engine in _engines)
-            {
-                engine.View!.Observe(engine.Report(_time.GetTimestamp(), _settings.Room));
-            }
+            Scrape();
             _nextScrape = now + _settings.ScrapeInterval;
         }
         if (_nextSample <= now)
@@ -143,7 +173,7 @@ public sealed partial class Replayer
             {
                 _observer.OnSample(engine.Sample(now));
             }
-            _observer.OnQueue(new QueueSample(now, Enum.GetValues<PriorityClass>().Sum(_pool.Dispatcher.Waiting)));
+            _observer.OnQueue(new QueueSample(now, _gateways.Sum(gateway => gateway.Waiting)));
             _nextSample = now + _settings.SampleInterval;
         }
     }
@@ -173,11 +203,12 @@ public sealed partial class Replayer
             }, row, now);
             return;
         }
+        var gateway = _gateways[_gateways.Length > 1 ? _spread.Next(_gateways.Length) : 0];
         var request = _factory.Request(row);
-        var estimate = _core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, _pool.Pool.ContextTokens);
-        var flight = new Flight(row, request, estimate, now);
+        var estimate = gateway.Core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, gateway.Pool.Pool.ContextTokens);
+        var flight = new Flight(row, request, estimate, now) { Gateway = gateway };
         _inFlight++;
-        _pool.Dispatcher.Enter(request, estimate, _constraints, result => Decided(flight, result));
+        gateway.Pool.Dispatcher.Enter(request, estimate, _constraints, result => Decided(flight, result));
     }
 
     private void Decided(Flight flight, AdmissionResult result)
@@ -208,7 +239,7 @@ public sealed partial class Replayer
         ChargeTurn(flight, result.Charged);
         flight.PrefixHitTokens = result.PrefixHitTokens;
         flight.PrefixHitAge = result.PrefixHitAge;
-        var engine = _bySlot[reservation.Replica.Slot];
+        var engine = _engines[flight.Gateway.EngineOf(reservation)];
         flight.ReplicaIndex = engine.Index;
         engine.Submit(flight, _factory.EngineRequest(row, flight.EarlierTokens));
         flight.Seat?.OnAsked(() => GiveUp(flight));
@@ -267,13 +298,15 @@ public sealed partial class Replayer
         }
         flight.Reservation.Dispose();
         flight.Seat?.Leave();
-        _core.Learner.OnCompleted(Completed(flight, now));
+        flight.Gateway.Core.Learner.OnCompleted(Completed(flight, now));
         if (flight.EarlierTokens == 0)
         {
-            _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+            flight.Gateway.Pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
         }
+        // Traces do not tell why an answer ended: a session's is taken for a call, where it names none of a tool unknown.
+        flight.Gateway.Pool.Prefixes.OnToolCall(flight.Request.SessionKey, _factory.ToolOf(row));
         flight.Request.Body.Sketch?.Return();
-        _pool.Dispatcher.Settle(flight.Request, flight.Charged, new ServedTokens(row.InputTokens - flight.CachedTokens, row.OutputTokens));
+        flight.Gateway.Pool.Dispatcher.Settle(flight.Request, flight.Charged, new ServedTokens(row.InputTokens - flight.CachedTokens, row.OutputTokens));
         End(new RequestResult
         {
             Outcome = ReplayOutcome.Completed,

@@ -15,7 +15,7 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, Schedul
 
     public EngineModel Model { get; } = new(profile, policy);
 
-    /// <summary>The gateway's view.</summary>
+    /// <summary>The view of the first gateway.</summary>
     public Replica? View { get; set; }
 
     /// <summary>When the step in progress ends; null: idle.</summary>

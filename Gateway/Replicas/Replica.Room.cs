@@ -63,7 +63,7 @@ public sealed partial class Replica
     {
         lock (_gate)
         {
-            var removed = 0;
+            var (removed, joining) = (0, _ledger.JoiningPrefillTokens);
             foreach (var reservation in leaving)
             {
                 if (!reservation.IsReturned)
@@ -81,6 +81,8 @@ public sealed partial class Replica
                     _ledger.Add(reservation);
                 }
             }
+            // Nobody left: what joins the next step is what it was.
+            _ledger.JoiningPrefillTokens = joining;
             return hasRoom && removed > 0;
         }
     }
@@ -123,14 +125,15 @@ public sealed partial class Replica
         Id = Id,
         Slot = Slot,
         Health = HealthLocked(),
-        RunningRequests = _ledger.Requests,
-        RunningSequences = _ledger.Sequences,
-        ReservedTokens = _ledger.ReservedTokens,
+        RunningRequests = _ledger.Requests + _peers.Requests,
+        RunningSequences = _ledger.Sequences + _peers.Sequences,
+        ReservedTokens = _ledger.ReservedTokens + _peers.ReservedTokens,
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
-        QueuedPrefillTokens = _ledger.QueuedPrefillTokens,
+        QueuedPrefillTokens = _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens,
         JoiningPrefillTokens = _ledger.JoiningPrefillTokens,
-        OutstandingTokens = _ledger.OutstandingTokens,
+        OutstandingTokens = _ledger.OutstandingTokens + _peers.OutstandingTokens,
+        Peers = _peers,
         Weight = _options.Weight,
         Rates = _meter.Rates,
         Report = _report,
@@ -151,18 +154,7 @@ public sealed partial class Replica
         {
             return true;
         }
-        var foreign = ForeignLocked();
-        var admits = rule.Admits(load, new ReplicaRoom
-        {
-            RunningRequests = _ledger.Requests,
-            RunningSequences = _ledger.Sequences + foreign.Sequences,
-            SlotLimit = SlotLimitLocked(),
-            CapacityTokens = CapacityLocked(),
-            CapacityShare = capacityShare,
-            ShareCorrection = _steering.Correction,
-            Foreign = foreign,
-            InFlight = _ledger,
-        });
+        var admits = AdmitsLocked(load, rule, capacityShare);
         _wasFull |= !admits;
         return admits;
     }

@@ -239,6 +239,7 @@ public sealed class GatewayMeters : IDisposable
         HoldReason.Favourite => "favourite",
         HoldReason.Drain => "drain",
         HoldReason.Headroom => "headroom",
+        HoldReason.Sibling => "sibling",
         _ => MetricNames.Overflow,
     };
 
