@@ -1,3 +1,4 @@
+using Gateway.Queueing.Orders;
 using Gateway.Requests;
 
 namespace Gateway.Queueing;
@@ -14,6 +15,7 @@ internal sealed class ClassQueues
     private readonly List<Waiter> _pinned = [];
     private readonly int[] _counts = new int[Classes];
     private readonly double[] _credit = new double[Classes];
+    private Waiter[] _some = new Waiter[16];
     private long _sequence;
 
     public int Count { get; private set; }
@@ -83,6 +85,22 @@ internal sealed class ClassQueues
             }
         }
         return next is null ? null : NextOf(next, order, now);
+    }
+
+    /// <summary>Who is next of some of those who wait, the most urgent class that has such first; null: there are none.</summary>
+    /// <param name="order">Who goes first within the class.</param>
+    /// <param name="now">Time since the core started.</param>
+    /// <param name="counts">Which of them.</param>
+    public Waiter? NextOf(IQueueOrder order, TimeSpan now, Func<Waiter, bool> counts)
+    {
+        foreach (var waiting in _classes)
+        {
+            if (Selecting.Copy(waiting.All, counts, ref _some) is { Length: > 0 } some)
+            {
+                return some[Selecting.Of(order, some, now)];
+            }
+        }
+        return null;
     }
 
     /// <summary>Who is next of the most urgent class, whatever a lower one has saved up; null when nobody waits but pinned ones.</summary>

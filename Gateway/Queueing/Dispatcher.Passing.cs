@@ -21,6 +21,8 @@ public sealed partial class Dispatcher
                 return null;
             }
             _placer.Look(plan);
+            _shares.Look(plan);
+            _placer.Headroom = _shares.HeadroomFor(request, estimate);
             (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(null), 0);
             var mayStand = !_waiting.IsFullFor(request, plan.Queue);
             var mayWait = FavouriteLines.MayWait(plan) && mayStand;
@@ -34,6 +36,10 @@ public sealed partial class Dispatcher
     private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan)
     {
         var charged = (plan.Order as IServiceAccount)?.OnTurn(request, estimate, placed.PrefixHitTokens, waited) ?? default;
+        if (RoomShares.AreKept(plan))
+        {
+            _shares.OnTurn(request, estimate, placed.Reservation!, plan);
+        }
         var scale = EnginePriorityKey.ScaleOf(placed.Reservation!.Replica, _pool.Options.EnginePriority);
         return placed with { Charged = charged, EnginePriority = EnginePriorityKey.For(request, estimate, _startedOn + arrivedAt, plan.Order, scale) };
     }

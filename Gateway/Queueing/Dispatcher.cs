@@ -34,6 +34,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly DrainRate _drain;
     private readonly Lateness _lateness;
     private readonly Overtaking _overtaking;
+    private readonly RoomShares _shares;
     private readonly Seats _seats = new();
     private readonly long _startedAt;
     private readonly DateTimeOffset _startedOn;
@@ -60,6 +61,7 @@ public sealed partial class Dispatcher : IDisposable
         _drain = new DrainRate(time);
         _lateness = new Lateness(pool, prefixes, _waiting, _drain);
         _overtaking = new Overtaking(_placer);
+        _shares = new RoomShares(pool, time);
         _startedAt = time.GetTimestamp();
         _startedOn = time.GetUtcNow();
         _retry = time.CreateTimer(_ => OnRoomReturned(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
@@ -165,6 +167,7 @@ public sealed partial class Dispatcher : IDisposable
         if (!_waiting.HasTurns)
         {
             _placer.Look(plan);
+            _shares.Look(plan);
             if (TryPlaceLocked(waiter, plan) is { } admitted)
             {
                 return admitted;
@@ -174,7 +177,7 @@ public sealed partial class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, outcome);
         }
-        waiter.HeldFor = waiter.IsAside ? waiter.HeldFor : HoldLocked(waiter);
+        waiter.HeldFor = waiter.IsAside || waiter.HeldFor == HoldReason.Headroom ? waiter.HeldFor : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request, isFirst: !_waiting.HasTurns);
         if (waiter.Constraints.GaveUp is { } place)
@@ -182,6 +185,10 @@ public sealed partial class Dispatcher : IDisposable
             (waiter.Rank, waiter.Sequence) = (place.Rank, place.Sequence);
         }
         _waiting.Add(waiter);
+        if (RoomShares.AreKept(plan))
+        {
+            _shares.OnWaits(waiter, plan);
+        }
         NoteCountLocked();
         ExpireLocked(waiter, plan.Queue.MaxWait);
         ArmRetryLocked(lookedAt);
@@ -258,6 +265,7 @@ public sealed partial class Dispatcher : IDisposable
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
         _placer.Look(plan);
+        _shares.Look(plan);
         _siblings.Release();
         foreach (var pinned in _waiting.Pinned)
         {
@@ -292,6 +300,10 @@ public sealed partial class Dispatcher : IDisposable
             {
                 continue;
             }
+            if (!_shares.IsWithin(head))
+            {
+                return PlaceOtherLocked(head, plan, out result);
+            }
             if (!_seats.AreAsked(Now()) && _overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
             {
                 return PlaceSmallerLocked(head, plan, out result);
@@ -322,6 +334,7 @@ public sealed partial class Dispatcher : IDisposable
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
+        _placer.Headroom = _shares.HeadroomFor(waiter.Request, waiter.Estimate);
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
         var mayStand = !_waiting.IsFullFor(waiter.Request, plan.Queue);
@@ -331,7 +344,7 @@ public sealed partial class Dispatcher : IDisposable
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
-            waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : waiter.HeldFor;
+            waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : _placer.LeftHeadroom ? HoldReason.Headroom : waiter.HeldFor;
             if (_placer.Favourite is { } favourite)
             {
                 _favourites.Stand(waiter, favourite, TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, _placer.FavouriteSavesSeconds)));
@@ -356,6 +369,7 @@ public sealed partial class Dispatcher : IDisposable
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
         _favourites.Leave(waiter);
+        RoomShares.OnDecided(waiter);
         _siblings.Leave(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
         _lateness.OnDecided(waiter, waited, result.Reservation is not null);

@@ -36,6 +36,12 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
     public Replica? Kept { get; set; }
 
+    /// <summary>Share of each replica's room that the request that is asked for leaves free, 0 to 1.</summary>
+    public double Headroom { get; set; }
+
+    /// <summary>Whether the last request that found no room would have found it but for that.</summary>
+    public bool LeftHeadroom { get; private set; }
+
     /// <summary>Of the request that is asked for: when it last found no room anywhere. Set again by each look.</summary>
     public long RefusedAt { get; set; }
 
@@ -48,12 +54,12 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without. After a <see cref="Look"/>.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, bool mayWait)
     {
-        (Favourite, Leader, WasKeptBack) = (null, null, false);
+        (Favourite, Leader, WasKeptBack, LeftHeadroom) = (null, null, false, false);
         if (RefusedAt == _refusals.Now && RefusedAt > 0)
         {
             return null;
         }
-        var load = LoadOf(request, estimate);
+        var load = LoadOf(request, estimate) with { Headroom = Headroom };
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
         {
@@ -252,6 +258,7 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             }
             else if (verdict == RoomVerdict.Full)
             {
+                LeftHeadroom |= load.Headroom > 0 && replica.RoomFor(load with { Headroom = 0 }, plan.Admission, plan.Queue.CapacityShare) == RoomVerdict.Room;
                 _full[_fullCount++] = replica;
             }
             else if (replica == Kept)
@@ -264,7 +271,8 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
                 _replicas[count++] = replica;
             }
         }
-        RefusedAt = refusedEverywhere ? _refusals.Now : 0;
+        // What has to be left free changes with what others hold, anywhere.
+        RefusedAt = refusedEverywhere && load.Headroom == 0 ? _refusals.Now : 0;
         return count;
     }
 

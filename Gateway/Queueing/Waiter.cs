@@ -102,6 +102,12 @@ public sealed class Waiter
     /// <summary>When it last found no room anywhere, in the count of <see cref="RefusalMemory"/>; 0: never, or for another reason than room.</summary>
     internal long RefusedAt { get; set; }
 
+    /// <summary>Whose demand it counts for while it waits; null: nobody's.</summary>
+    internal RoomShares.Client? CountsFor { get; set; }
+
+    /// <summary>How much of the pool's room that is, 0 to 1.</summary>
+    internal double RoomShare { get; set; }
+
     internal ITimer? Expiry { get; set; }
 
     internal HoldReason HeldFor { get; set; }

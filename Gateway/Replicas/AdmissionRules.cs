@@ -26,8 +26,8 @@ public readonly ref struct ReplicaRoom
     /// <summary>What is in flight there.</summary>
     internal TokenLedger InFlight { get; init; }
 
-    /// <summary>Whether so many sequences more may run.</summary>
-    public bool HasSlots(int sequences) => SlotLimit is not { } slots || RunningSequences + sequences <= slots;
+    /// <summary>Whether the sequences of a request may run too.</summary>
+    public bool HasSlots(in LoadProfile load) => SlotLimit is not { } slots || RunningSequences + load.Sequences <= slots * (1 - load.Headroom);
 }
 
 /// <summary>Says whether a replica may take one more request now. An empty replica always may: that is asked before.</summary>
@@ -52,7 +52,7 @@ public sealed class WindowAdmission(int requests) : IAdmissionRule
 {
     public string Name => "window";
 
-    public bool Admits(in LoadProfile load, in ReplicaRoom room) => room.RunningRequests < requests && room.HasSlots(load.Sequences);
+    public bool Admits(in LoadProfile load, in ReplicaRoom room) => room.RunningRequests < requests * (1 - load.Headroom) && room.HasSlots(load);
 }
 
 /// <summary>Past-Future: admits while the highest KV use that is still to come, with every answer at its mean remaining length, fits.</summary>
@@ -71,7 +71,7 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
 
     public bool Admits(in LoadProfile load, in ReplicaRoom room)
     {
-        if (!room.HasSlots(load.Sequences))
+        if (!room.HasSlots(load))
         {
             return false;
         }
@@ -80,7 +80,7 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
             return true;
         }
         var remaining = Course.RemainingOf(load);
-        var share = room.CapacityShare + (steersShare ? room.ShareCorrection : 0);
+        var share = room.CapacityShare + (steersShare ? room.ShareCorrection : 0) - load.Headroom;
         // Of the others' answers nothing is known but their number: half of what this one is expected to take is still to come for each.
         var limit = (share * capacity) - room.Foreign.Tokens - (room.Foreign.Sequences * remaining / load.Sequences / 2);
         var (inFlight, prompt) = (room.InFlight, load.PromptTokens + 1);

@@ -15,6 +15,9 @@ public readonly record struct LoadProfile(int PromptTokens, int UncachedTokens, 
     /// <summary>Prompt tokens of each block.</summary>
     public int BlockTokens { get; init; }
 
+    /// <summary>Share of the replica's room that must stay free beside it for others, 0 to 1.</summary>
+    public double Headroom { get; init; }
+
     /// <summary>KV room in tokens at the end of the answer.</summary>
     public long Tokens => PromptTokens + (long)Math.Ceiling(OutputTokens);
 
@@ -56,6 +59,12 @@ public sealed class LoadReservation : IDisposable
     internal double OutstandingTokens { get; set; }
 
     internal bool IsReturned { get; set; }
+
+    /// <summary>Whose part of the pool's room this is; set before anybody else has the reservation. Null: nobody counts.</summary>
+    internal HeldRoom? Holder { get; set; }
+
+    /// <summary>How much of the pool's room it is for that one, 0 to 1.</summary>
+    internal double HeldShare { get; set; }
 
     /// <summary>Its first token came.</summary>
     internal bool IsPromptComputed { get; set; }

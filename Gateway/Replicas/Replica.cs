@@ -275,6 +275,7 @@ public sealed partial class Replica
             reservation.IsReturned = true;
             _meter.OnReturned(reservation);
             _ledger.Remove(reservation);
+            reservation.Holder?.Add(-reservation.HeldShare);
         }
         OnRoomReturned();
     }

@@ -22,6 +22,9 @@ internal sealed class ServedAccounts
     /// <summary>What the client that was served most was, over all that were charged.</summary>
     public double Most { get; private set; }
 
+    /// <summary>Whether a client was served as much as the one that was served most, or less by no more than some tokens.</summary>
+    public bool IsAhead(ulong tenantKey, double tokens) => _clients.Of(tenantKey) >= Most - tokens;
+
     /// <summary>What the request's flow was served.</summary>
     public double OfFlow(InferenceRequest request) => _flows.Of(FlowOf(request));
 

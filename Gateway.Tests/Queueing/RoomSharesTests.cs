@@ -1,0 +1,141 @@
+using Gateway.Queueing;
+using Gateway.Queueing.Orders;
+using Gateway.Requests;
+using Gateway.Tests.Fixtures;
+using Xunit.Abstractions;
+
+namespace Gateway.Tests.Queueing;
+
+/// <summary>Room that a client beyond its share leaves free for the others. Ten slots, so each request is a tenth of the room; each is charged 200.</summary>
+public sealed class RoomSharesTests(ITestOutputHelper output)
+{
+    private const ulong Flooder = 1;
+    private const ulong Light = 2;
+
+    [Theory]
+    [InlineData("1 1 1", 6, double.PositiveInfinity)]
+    [InlineData("1 1 9", 6, 4)]
+    [InlineData("5 5 9", 6, 2)]
+    [InlineData("1 3 9 9", 10, 3)]
+    [InlineData("7", 6, 6)]
+    public void LevelOf_WhatClientsWant_IsWhatTheLargestAreCutTo(string wanted, double room, double level)
+    {
+        var clients = wanted.Split(' ').Select(word => (double.Parse(word, System.Globalization.CultureInfo.InvariantCulture), 1.0)).ToArray();
+
+        Assert.Equal(level, RoomShares.LevelOf(clients, room));
+    }
+
+    [Fact]
+    public void LevelOf_WeightedClients_IsPerUnitOfWeight()
+    {
+        // Of 8: the one of weight 3 gets 6, the other 2.
+        Assert.Equal(2, RoomShares.LevelOf([(9, 3), (9, 1)], 8));
+    }
+
+    [Fact]
+    public void Enter_OfAClientThatFloods_LeavesFreeWhatTheOthersHeldAtTheirPeak()
+    {
+        using var world = World(headroom: 0.5);
+        var flood = AfterAPeakOfThree(world);
+
+        // Three tenths and a tenth more are kept: the seventh still fits, the eighth is held.
+        Assert.Equal(7, flood.Count(IsIn));
+        var others = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
+        Assert.All(others, entry => Assert.True(IsIn(entry)));
+        others.ForEach(entry => entry.Done());
+        flood.Where(IsIn).ToList().ForEach(entry => entry.Done());
+        Assert.Contains(flood, entry => entry.Result?.HeldFor == HoldReason.Headroom);
+    }
+
+    [Fact]
+    public void Enter_WithoutHeadroom_FillsTheRoom()
+    {
+        using var world = World(headroom: 0);
+
+        Assert.Equal(10, AfterAPeakOfThree(world).Count(IsIn));
+    }
+
+    [Fact]
+    public void RoomReturned_AfterTheOthersWereIdleForAMinute_FillsTheRoom()
+    {
+        using var world = World(headroom: 0.5);
+        var flood = AfterAPeakOfThree(world);
+
+        world.Time.Advance(TimeSpan.FromSeconds(66));
+        flood[0].Done();
+
+        Assert.Equal(11, flood.Count(IsIn));
+    }
+
+    [Fact]
+    public void Enter_OfALowerClassBehindAHeldFlood_FindsTheRoomThatIsKept()
+    {
+        using var world = World(headroom: 0.5);
+        AfterAPeakOfThree(world);
+
+        Assert.True(IsIn(Enter(world, Light, PriorityClass.Batch)));
+    }
+
+    [Theory]
+    [InlineData(11)]
+    [InlineData(12)]
+    [InlineData(13)]
+    public void Enter_UnderARandomFlood_KeepsNoMoreThanItMayAndLetsEverybodyMove(int seed)
+    {
+        output.WriteLine($"seed {seed}");
+        var chance = new Random(seed);
+        using var world = World(headroom: 0.4);
+        var (open, held) = (new List<CorePool.Entry>(), 0);
+        for (var i = 0; i < 4_000; i++)
+        {
+            world.Time.Advance(TimeSpan.FromMilliseconds(chance.Next(400)));
+            if (open.Count < 60 && chance.Next(2) == 0)
+            {
+                open.Add(Enter(world, chance.Next(3) > 0 ? Flooder : (ulong)chance.Next(2, 6)));
+            }
+            else if (open.FindAll(IsIn) is { Count: > 0 } running)
+            {
+                var ended = running[chance.Next(running.Count)];
+                open.Remove(ended);
+                ended.Done();
+            }
+            var inside = open.Count(IsIn);
+            held += inside < 10 && inside < open.Count ? 1 : 0;
+            // Six tenths are anybody's, whatever is kept.
+            Assert.True(inside >= Math.Min(open.Count, 6), $"round {i}: {inside} of {open.Count}");
+        }
+        Assert.True(held > 0, "nobody was ever held");
+        while (open.Find(IsIn) is { } next)
+        {
+            open.Remove(next);
+            next.Done();
+        }
+        Assert.Empty(open);
+    }
+
+    private static CorePool World(double headroom)
+    {
+        var world = new CorePool(slots: 10, queue: new QueueOptions { FairnessHeadroom = headroom, MaxWait = TimeSpan.FromHours(12) });
+        world.Plan = world.Plan with { Order = new TokenCounterOrder(new FcfsOrder(), burstTokens: 1_600) };
+        return world;
+    }
+
+    // The flooder was served far more; then the light one held three at once, and left.
+    private static List<CorePool.Entry> AfterAPeakOfThree(CorePool world)
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            Enter(world, Flooder).Done();
+        }
+        var light = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
+        var flood = new List<CorePool.Entry> { Enter(world, Flooder) };
+        light.ForEach(entry => entry.Done());
+        flood.AddRange(Enumerable.Range(0, 14).Select(_ => Enter(world, Flooder)));
+        return flood;
+    }
+
+    private static bool IsIn(CorePool.Entry entry) => entry.Outcome == AdmissionOutcome.Admitted;
+
+    private static CorePool.Entry Enter(CorePool world, ulong tenant, PriorityClass priority = PriorityClass.Default) =>
+        world.Enter(CorePool.Request(priority: priority) with { TenantKey = tenant }, CorePool.Cost());
+}
