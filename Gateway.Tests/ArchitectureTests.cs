@@ -32,13 +32,13 @@ public sealed partial class ArchitectureTests
         ["Queueing"] = ["Requests", "Estimation", "Replicas", "Routing"],
         ["Learning"] = ["Requests", "Estimation", "Replicas", "Routing"],
         ["Forwarding"] = [.. Core, "YARP", "Polly", "ASP.NET", "HTTP", "Logging"],
-        ["Coordination"] = [.. Core, "Redis", "Logging"],
+        ["Coordination"] = [.. Core, "Access", "Redis", "Logging"],
         ["Telemetry"] = [.. Core, "ASP.NET", "HTTP", "Logging", "OpenTelemetry"],
         ["Dashboard"] = [.. Core, "Telemetry", "ASP.NET", "Logging"],
         ["Configuration"] = ["Api", "Access", "Estimation", "Forwarding", "Queueing", "Replicas", "Replicas/Engines", "Routing", "Telemetry", "Coordination", "Logging", "YAML"],
         ["Simulation"] = [],
         ["Simulation/Serving"] = ["Simulation", "ASP.NET", "HTTP", "Sockets", "Logging"],
-        ["Replay"] = [.. Core, "root", "Configuration", "Simulation"],
+        ["Replay"] = [.. Core, "root", "Configuration", "Coordination", "Simulation"],
     };
 
     private static readonly Dictionary<string, string[]> Outside = new(StringComparer.Ordinal)

@@ -22,11 +22,25 @@ public sealed class SnapshotFileTests : IDisposable
         var after = OutputLengthEstimators.Create(_options);
 
         var restored = SnapshotFile.Read(_options, NullLogger.Instance);
-        restored.Restore(after);
+        restored.Restore(after, hashKey: 7);
 
         Assert.Equal(7ul, restored.HashKey);
         Assert.Equal(Median(before), Median(after));
         Assert.Equal(["lengths.bin"], Directory.GetFiles(_folder).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task Restore_UnderAnotherHashKey_StartsAnew()
+    {
+        var before = Learned();
+        await SnapshotFile.KeepWriting(_options, () => before, hashKey: 7, new ManualTime(), NullLogger.Instance)!.DisposeAsync();
+        var after = OutputLengthEstimators.Create(_options);
+        var fresh = Median(after);
+
+        SnapshotFile.Read(_options, NullLogger.Instance).Restore(after, hashKey: 8);
+
+        Assert.NotEqual(Median(before), fresh);
+        Assert.Equal(fresh, Median(after));
     }
 
     [Fact]
@@ -37,7 +51,7 @@ public sealed class SnapshotFileTests : IDisposable
         var fresh = Median(lengths);
 
         var restored = SnapshotFile.Read(_options, NullLogger.Instance);
-        restored.Restore(lengths);
+        restored.Restore(lengths, hashKey: 7);
 
         Assert.Null(restored.HashKey);
         Assert.Equal(fresh, Median(lengths));

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using Gateway.Configuration;
+using Gateway.Coordination;
 using Gateway.Estimation;
 using Gateway.Learning;
 using Gateway.Replicas;
@@ -51,6 +52,9 @@ public sealed class GatewayCore : IDisposable
 
     /// <summary>Every pool with its queue, in the order of the configuration.</summary>
     public IReadOnlyList<ModelPool> Models => Volatile.Read(ref _models);
+
+    /// <summary>What other gateways may share of each pool.</summary>
+    public IReadOnlyList<SharedPool> SharedPools => [.. Models.Select(model => new SharedPool(model.Pool, model.Prefixes))];
 
     /// <param name="options">Checked options.</param>
     /// <param name="time">The clock: real, manual or virtual.</param>

@@ -136,7 +136,8 @@ public sealed class GatewayPath(
 
         // 3. Whose turn is it, and where? The replica comes with its room.
         var constraints = Pinning.Of(request, model);
-        constraints = hasNext ? constraints with { HasFallback = true } : constraints;
+        var mayGiveUp = options().Queue.Preempt != PreemptMode.Off && Exchange.MayComeBack(request, body);
+        constraints = hasNext || mayGiveUp ? constraints with { HasFallback = hasNext, MayGiveUp = mayGiveUp } : constraints;
         var resilience = options().Resilience;
         var heartbeat = visit.KeepAlive(resilience.Heartbeat, request);
         var tenant = visit.TenantAs(options().Telemetry.Tenants);
@@ -207,7 +208,6 @@ public sealed class GatewayPath(
             {
                 model.Prefixes.OnReported(exchange.Reservation.Replica.Slot, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
             }
-            model.Dispatcher.OnCompleted(departure.Request, departure.Estimate, exchange.Answer.OutputTokens);
         }
         // What cannot be passed on, such as a header that HTTP forbids, is told like any answer that is none.
         var isUnfit = error != ForwarderError.None && !visit.Http.Response.HasStarted && !visit.Http.RequestAborted.IsCancellationRequested;

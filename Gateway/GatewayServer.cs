@@ -41,6 +41,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly AccessLog? _accessLog;
     private readonly SnapshotFile? _snapshots;
     private readonly TenantKeeper _tenants;
+    private readonly GatewaySharing? _sharing;
     private readonly StatusBoard _board;
     private CertificateKeeper? _certificates;
     private readonly TimeProvider _time;
@@ -62,18 +63,19 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _log = _app.Services.GetRequiredService<ILogger<GatewayServer>>();
         var chance = new Random(options.Routing.Seed);
         var snapshot = SnapshotFile.Read(options.Estimation, _log);
-        var hashKey = snapshot.HashKey ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+        var hashKey = GatewaySharing.HashKey(options.Redis, settings.Environment) ?? snapshot.HashKey ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
         Core = GatewayCore.Create(options, _time, chance, hashKey);
-        snapshot.Restore(Core.Lengths);
+        snapshot.Restore(Core.Lengths, hashKey);
         _snapshots = SnapshotFile.KeepWriting(options.Estimation, () => Core.Lengths, hashKey, _time, _log);
         _tenants = new TenantKeeper(options, settings.Environment, Core.Hasher, _time, _log);
 
         var scope = new object();
         _meters = new GatewayMeters(scope);
         Calibration = new EstimateCalibration();
+        _sharing = options.Redis is { } redis ? GatewaySharing.Start(redis, Core, _tenants, settings.Environment, _time, _log) : null;
         _board = new StatusBoard(_time);
         Feed = new StatusFeed(Core.Fleet, _board, Status, _time, _app.Lifetime.ApplicationStopping);
-        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope);
+        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, _sharing is { Coordinator: { } shared } ? () => (shared.IsUp, shared.Failures) : null);
         _telemetry = new TelemetrySession(Version, _time, scope);
         _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
         _meters.Prepare(options.Models.Select(model => model.Name));
@@ -175,6 +177,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
         if (_snapshots is not null)
         {
             await _snapshots.DisposeAsync();
+        }
+        if (_sharing is not null)
+        {
+            await _sharing.DisposeAsync();
         }
         Core.Dispose();
         _tenants.Dispose();

@@ -99,10 +99,14 @@ internal sealed partial class SnapshotFile : IAsyncDisposable
     /// <param name="Log">Where warnings go.</param>
     internal sealed record Restored(byte[] Bytes, ulong? HashKey, ILogger Log)
     {
-        /// <summary>Gives a fresh estimator what was read.</summary>
-        public void Restore(IOutputLengthEstimator estimator)
+        /// <summary>Gives a fresh estimator what was read, if it was learned under this key.</summary>
+        public void Restore(IOutputLengthEstimator estimator, ulong hashKey)
         {
-            if (HashKey is not null && !LengthSnapshot.TryRead(Bytes, estimator))
+            if (HashKey is { } learnedUnder && learnedUnder != hashKey)
+            {
+                SnapshotFile.Log.OtherKey(Log);
+            }
+            else if (HashKey is not null && !LengthSnapshot.TryRead(Bytes, estimator))
             {
                 SnapshotFile.Log.Unusable(Log);
             }
@@ -113,6 +117,9 @@ internal sealed partial class SnapshotFile : IAsyncDisposable
     {
         [LoggerMessage(Level = LogLevel.Warning, Message = "The snapshot of learned lengths is damaged, of another version or of another estimator; it is ignored.")]
         public static partial void Unusable(ILogger logger);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "The snapshot of learned lengths was written under another hash key than the one of redis; it is ignored.")]
+        public static partial void OtherKey(ILogger logger);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "The snapshot of learned lengths cannot be read ({Reason}); learning starts anew.")]
         public static partial void Unreadable(ILogger logger, string reason);

@@ -35,6 +35,9 @@ internal sealed partial class TenantKeeper : IDisposable
     /// <summary>What they use.</summary>
     public LimitLedger Ledger { get; }
 
+    /// <summary>Lets another ledger decide, which asks other gateways too.</summary>
+    public void ShareLimits(ILimitLedger shared) => Door.Ledger = shared;
+
     /// <summary>Takes over new options, and the keys file as it is now.</summary>
     public void Apply(GatewayOptions options)
     {

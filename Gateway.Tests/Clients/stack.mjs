@@ -29,6 +29,7 @@ export class Stack {
   async start() {
     for (const [name, service] of this.#running('engine')) this.#gateway(name, service.command);
     for (const [name, service] of this.#running('serve')) this.#gateway(name, service.command.map((word) => this.#mounted(service, word)));
+    this.#spawn('redis', 'redis-server', ['--port', this.#address('redis', 6379).split(':')[1], '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']);
     const prometheus = this.services.find(([name]) => name === 'prometheus')[1];
     this.#spawn('prometheus', 'prometheus', [
       `--config.file=${this.#mounted(prometheus, '/etc/prometheus/prometheus.yml')}`, `--storage.tsdb.path=${join(this.#folder, 'tsdb')}`,

@@ -3,6 +3,7 @@ using System.Text;
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
+using Gateway.Coordination;
 using Gateway.Estimation;
 using Gateway.Forwarding;
 using Gateway.Queueing;
@@ -36,6 +37,7 @@ public class OptionsBoundsTests
         ("access.defaults", typeof(LimitOptions)),
         ("access.tenants[0]", typeof(TenantOptions)),
         ("access.tenants[0].limits", typeof(LimitOptions)),
+        ("redis", typeof(RedisOptions)),
         ("telemetry", typeof(TelemetryOptions)),
     ];
 
@@ -193,6 +195,9 @@ public class OptionsBoundsTests
         routing.prefix.maxBytes = 256MiB [1MiB .. 64GiB]
         routing.prefix.ttl = 30m [1s .. 7d]
         queue.order = boost
+        queue.fairness = off
+        queue.fairnessQuantumTokens = 16384 [256 .. 10000000]
+        queue.rescue = own
         queue.boostPerSecond = (none) [0.001 .. 100]
         queue.oldestFirstAfter = 20s [1ms .. 1d]
         queue.overtakingLimit = 1s [0 .. 1d]
@@ -206,6 +211,8 @@ public class OptionsBoundsTests
         queue.capacityShare = 0.97 [0.05 .. 1]
         queue.steersCapacityShare = true
         queue.reservedShare = 0.1 [0 .. 0.9]
+        queue.preempt = off
+        queue.preemptLimit = 0.8 [0 .. 1]
         estimation.estimator = ensemble
         estimation.initialOutputTokens = 256 [1 .. 1000000]
         estimation.window = 512 [8 .. 100000]
@@ -268,6 +275,16 @@ public class OptionsBoundsTests
         access.tenants[0].limits.maxConcurrent = (none) [1 .. 1000000]
         access.tenants[0].limits.dailyTokens = (none) [1 .. 1000000000000000]
         access.tenants[0].limits.maxPriority = (none)
+        redis.servers = []
+        redis.passwordEnv = (none)
+        redis.tls = false
+        redis.keyPrefix = gateway
+        redis.secretEnv = (none)
+        redis.interval = 100ms [10ms .. 1m]
+        redis.lease = 3s [500ms .. 10m]
+        redis.timeout = 1s [10ms .. 1m]
+        redis.limitDeadline = 5ms [1ms .. 1s]
+        redis.hintBlocks = 512 [0 .. 65536]
         telemetry.replicaHeader = true
         telemetry.accessLog = stdout
         telemetry.accessLogSample = 1 [0 .. 1]

@@ -1,5 +1,7 @@
 using System.Net;
 using Gateway.Replicas;
+using Gateway.Simulation.Serving;
+using Gateway.Tests.EndToEnd.Chaos;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
@@ -9,6 +11,28 @@ namespace Gateway.Tests.EndToEnd;
 public sealed class DiscoveryTests
 {
     private const string Event = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+
+    [Fact]
+    public async Task Replica_ThatLeavesItsName_FinishesItsStreamAndGetsNoMore()
+    {
+        await using var fleet = await ChaosFleet.StartAsync(2, new SimulatedEngineOptions { Models = [GatewayWorld.Model] });
+        await using var world = await GatewayWorld.BeforeAsync(
+            [],
+            options => GatewayWorld.WithModel(options, model => model with { Replicas = [new ReplicaOptions { Dns = fleet.Uri }], Discovery = new() { Interval = TimeSpan.FromSeconds(1) } }),
+            new ServerSettings { Names = fleet });
+        await Until.HoldsAsync(() => world.Pool.ReplicaList is [{ Health: ReplicaHealth.Up }, { Health: ReplicaHealth.Up }], "both are found");
+        using var chat = await world.OpenAsync("answer with 600 tokens");
+        var leaving = world.Pool.Find(chat.Replica)!;
+
+        fleet.SetNamed(leaving.Address.Host == ChaosFleet.HostOf(0) ? 0 : 1, isNamed: false);
+        await Until.HoldsAsync(() => !world.Pool.ReplicaList.Contains(leaving), "the name's new answer is in force");
+        var next = await world.AskAsync(Chat.Body("hello", 4));
+        var reply = await chat.ReadAsync().ComesAsync("the stream's end");
+
+        Assert.NotEqual(chat.Replica, next.Replica);
+        Assert.Equal((ChatEnd.Done, 600), (reply.End, reply.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length));
+        await Until.HoldsAsync(() => leaving.Snapshot() is { RunningRequests: 0, ReservedTokens: 0 }, "its room is returned");
+    }
 
     [Fact]
     public async Task Replica_ThatLeavesTheList_FinishesItsStreamGetsNoMoreAndIsForgotten()

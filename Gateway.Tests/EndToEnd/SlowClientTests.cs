@@ -41,6 +41,22 @@ public sealed class SlowClientTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Connections_BeyondTheLimit_AreClosedUntilOthersLeave()
+    {
+        await StartAsync(options => options with { Listen = options.Listen with { MaxConnections = 4 } });
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => SendAsync("POST /v1/chat")));
+
+        var refused = await ReadAllAsync(await SendAsync(Head + Content("""{"model":"demo","messages":[]}""")));
+        _clients.ForEach(client => client.Dispose());
+        var answer = "";
+        await Until.HoldsAsync(
+            () => (answer = ReadAllAsync(SendAsync(Head + "Connection: close\r\n" + Content("""{"model":"demo","messages":[]}""")).Result).Result).Length > 0, "there is room again");
+
+        Assert.Equal("", refused);
+        Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Upload_BelowTheRate_IsCut()
     {
         await StartAsync(options => options with { Listen = options.Listen with { MinUploadBytesPerSecond = 10_000, SlowClientGrace = TimeSpan.FromSeconds(2) } });

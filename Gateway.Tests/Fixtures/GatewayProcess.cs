@@ -42,6 +42,9 @@ internal sealed class GatewayProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Files and sockets that the process has open.</summary>
+    public int Handles => Directory.GetFileSystemEntries(string.Create(CultureInfo.InvariantCulture, $"/proc/{_process.Id}/fd")).Length;
+
     /// <summary>Starts a verb.</summary>
     public static GatewayProcess Start(params string[] arguments) => Start([], arguments);
 

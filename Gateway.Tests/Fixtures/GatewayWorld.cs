@@ -38,8 +38,10 @@ internal sealed class GatewayWorld : IAsyncDisposable
     /// <param name="engines">How many.</param>
     /// <param name="engine">Changes an engine's options; gets its index.</param>
     /// <param name="configure">Changes the gateway's options.</param>
+    /// <param name="settings">What the gateway takes from its surroundings.</param>
     public static async Task<GatewayWorld> StartAsync(
-        int engines = 2, Func<SimulatedEngineOptions, int, SimulatedEngineOptions>? engine = null, Func<GatewayOptions, GatewayOptions>? configure = null)
+        int engines = 2, Func<SimulatedEngineOptions, int, SimulatedEngineOptions>? engine = null, Func<GatewayOptions, GatewayOptions>? configure = null,
+        ServerSettings? settings = null)
     {
         using var patience = new CancellationTokenSource(Patience);
         var started = new List<SimulatedEngine>();
@@ -48,7 +50,7 @@ internal sealed class GatewayWorld : IAsyncDisposable
             var options = new SimulatedEngineOptions { Models = [Model], RecordedRequests = 64 };
             started.Add(await SimulatedEngine.StartAsync(engine?.Invoke(options, i) ?? options, patience.Token));
         }
-        return await StartAsync(started, OptionsFor(started), configure, new ServerSettings(), patience.Token);
+        return await StartAsync(started, OptionsFor(started), configure, settings ?? new ServerSettings(), patience.Token);
     }
 
     /// <summary>Starts a gateway in front of engines that the test owns, and waits until all of its replicas are up.</summary>
@@ -62,6 +64,13 @@ internal sealed class GatewayWorld : IAsyncDisposable
         var world = await StartAsync([], OptionsFor(engines.Select(engine => engine.Uri)), configure, settings ?? new ServerSettings(), patience.Token);
         await UntilAsync(() => world.Pool.ReplicaList.All(replica => replica.Health == ReplicaHealth.Up), "every replica is up");
         return world;
+    }
+
+    /// <summary>Starts another gateway in front of the same engines, which stay this world's.</summary>
+    public async Task<GatewayWorld> BesideAsync(Func<GatewayOptions, GatewayOptions> configure)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        return await StartAsync([], OptionsFor(Engines), configure, new ServerSettings(), patience.Token);
     }
 
     /// <summary>The options that put a gateway in front of these engines.</summary>

@@ -27,7 +27,8 @@ internal sealed record StreamedAnswer(int Status, string Text, string Finish, st
         return Read((int)response.StatusCode, await response.Content.ReadAsStringAsync(cancellationToken));
     }
 
-    private static StreamedAnswer Read(int status, string raw)
+    /// <summary>Takes a stream apart.</summary>
+    public static StreamedAnswer Read(int status, string raw)
     {
         var (text, finish, usage, events, roles) = (new StringBuilder(), "", "", 0, 0);
         var (heads, isDone) = (new HashSet<string>(), false);

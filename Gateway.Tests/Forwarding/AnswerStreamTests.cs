@@ -82,6 +82,8 @@ public sealed class AnswerStreamTests : IDisposable
     [Theory]
     [InlineData("", "\n\n")]
     [InlineData("\n", "\n")]
+    [InlineData("\r", "\n\n")]
+    [InlineData("\r\n", "\n")]
     public async Task Read_CutBehindAnOpenEvent_ClosesItBeforeTheErrorEvent(string end, string closing)
     {
         var open = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}" + end;

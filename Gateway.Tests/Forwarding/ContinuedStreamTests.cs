@@ -46,6 +46,18 @@ public sealed class ContinuedStreamTests : IDisposable
         Assert.True(continued > whole.Length / 2);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("\n")]
+    public async Task Read_OfAnErrorEventThatTheEngineLeftOpen_ClosesIt(string end)
+    {
+        var first = Event("first", 5, "\\ud83d") + "data: {\"error\":{\"message\":\"out of memory\",\"code\":500}}" + end;
+
+        var received = await PassAsync(Encoding.UTF8.GetBytes(first), restarts: false);
+
+        Assert.Equal(first.TrimEnd() + "\n\n", received);
+    }
+
     [Fact]
     public async Task Read_CutWithinASurrogatePair_EndsWithAnError()
     {
@@ -75,6 +87,27 @@ public sealed class ContinuedStreamTests : IDisposable
         Assert.DoesNotContain("[DONE]", received, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Rewrite_OfANameWithHalfASurrogatePair_ChangesOnlyWhatItKnows()
+    {
+        var frames = new ContinuedFrames("""{"i\ud800":1,"id":"first"}"""u8.ToArray(), 2, []);
+        var payload = """{"i\ud800":0,"id":"second","choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"p\udc00rompt_tokens":5}}"""u8;
+
+        var rewritten = frames.Rewrite(payload, AnswerFrame.Read(payload));
+
+        Assert.Equal("""{"i\ud800":0,"id":"first","choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"p\udc00rompt_tokens":5}}""", Encoding.UTF8.GetString(rewritten!));
+    }
+
+    [Fact]
+    public async Task Read_OfAContinuationInSeveralDataLines_GivesEventsThatParse()
+    {
+        var received = await PassAsync(Encoding.UTF8.GetBytes(Event("first", 5, Pieces[0])), restarts: false, beforeChoices: "\ndata: ");
+
+        var lines = received.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.All(lines, line => Assert.StartsWith("data: ", line, StringComparison.Ordinal));
+        Assert.All(lines[..^1], line => System.Text.Json.JsonDocument.Parse(line[6..]).Dispose());
+    }
+
     private static string Whole(string id, int created, int from) =>
         string.Concat(Pieces.Skip(from).Select(piece => Event(id, created, piece)))
         + $"data: {{\"id\":\"{id}\",\"created\":{created},\"model\":\"up\",\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n"
@@ -92,7 +125,7 @@ public sealed class ContinuedStreamTests : IDisposable
         return Encoding.UTF8.GetString(plain) + (usage < 0 ? "" : stream[usage..]);
     }
 
-    private async Task<string> PassAsync(byte[] first, bool restarts)
+    private async Task<string> PassAsync(byte[] first, bool restarts, string beforeChoices = "")
     {
         var replica = new Replica(new ReplicaOptions(), new Uri("http://a.test/"), "a", 0, new FaultLimits(5, TimeSpan.FromSeconds(1)), _time);
         replica.OnProbed(ReplicaHealth.Up);
@@ -107,7 +140,7 @@ public sealed class ContinuedStreamTests : IDisposable
             var given = Enumerable.Range(0, Pieces.Length + 1).FirstOrDefault(count => string.Concat(Pieces.Take(count)) == Encoding.UTF8.GetString(sent.Text.Span));
             Assert.True(SentText.TryUnescape(sent.Text.Span, out var text));
             var frames = restarts ? new ContinuedFrames(sent.Head, 0, text) : new ContinuedFrames(sent.Head, answer.CountedTokens, []);
-            var body = new MemoryStream(Encoding.UTF8.GetBytes(Whole("second", 6, restarts ? 0 : given)));
+            var body = new MemoryStream(Encoding.UTF8.GetBytes(Whole("second", 6, restarts ? 0 : given).Replace("\"choices\"", beforeChoices + "\"choices\"", StringComparison.Ordinal)));
             return ValueTask.FromResult<Continuation?>(new Continuation(new HttpResponseMessage(HttpStatusCode.OK), body, replica.TryReserve(new LoadProfile(1, 1, 1, 1), 1)!, _clock, frames));
         }
         var rules = new StreamRules(ApiRoute.ChatCompletions, null, StripsUsage: false, "q", 1 << 20);

@@ -2,6 +2,7 @@ using Gateway.Queueing;
 using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Requests;
+using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Queueing;
@@ -70,7 +71,7 @@ public sealed class EnginePriorityKeyTests
         {
             using var world = new CorePool(slots: null);
             world.Pool.Reconfigure(new ModelOptions { Name = "m", EnginePriority = EnginePriority.LowerFirst }, new FaultLimits(3, TimeSpan.FromSeconds(10)));
-            world.Plan = world.Plan with { Order = QueueOrders.Create(new QueueOptions { Order = name }) };
+            world.Plan = world.Plan with { Order = QueueOrders.Create(new QueueOptions { Order = name }, new CachedBeginnings()) };
 
             var entry = world.Enter(Default);
 

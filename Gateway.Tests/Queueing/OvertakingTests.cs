@@ -2,6 +2,7 @@ using Gateway.Queueing;
 using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Requests;
+using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 using Xunit.Abstractions;
 
@@ -125,7 +126,7 @@ public sealed class OvertakingTests(ITestOutputHelper output)
     {
         var queue = new QueueOptions { Order = order, OldestFirstAfter = TimeSpan.FromSeconds(5) };
         using var world = new CorePool(queue: queue);
-        world.Plan = world.Plan with { Order = QueueOrders.Create(queue) };
+        world.Plan = world.Plan with { Order = QueueOrders.Create(queue, new CachedBeginnings()) };
         var running = world.Enter(CorePool.Request("first"));
         var longOne = world.Enter(CorePool.Request("long"), CorePool.Cost(1_000, 900));
         var seconds = 0;

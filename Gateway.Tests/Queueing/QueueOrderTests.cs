@@ -2,6 +2,7 @@ using Gateway.Estimation;
 using Gateway.Queueing;
 using Gateway.Queueing.Orders;
 using Gateway.Requests;
+using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Queueing;
@@ -25,7 +26,7 @@ public sealed class QueueOrderTests : IDisposable
     [InlineData("boost", "B C A")]
     public void Rank_ByEachConstantOrder_GivesItsSchedule(string order, string expected)
     {
-        var ranking = QueueOrders.Create(new QueueOptions { Order = order, BoostPerSecond = 0.2 });
+        var ranking = QueueOrders.Create(new QueueOptions { Order = order, BoostPerSecond = 0.2 }, new CachedBeginnings());
         (string Id, double Rank)[] ranked =
         [
             ("A", ranking.Rank(CorePool.Request("A", PriorityClass.Batch, level: 19), CorePool.Cost(1_000, 500), Seconds(0))),
@@ -90,7 +91,7 @@ public sealed class QueueOrderTests : IDisposable
         var atFirst = order.GammaPerSecond;
         for (var i = 0; i < 2_000; i++)
         {
-            order.OnTurn(CorePool.Request(), CorePool.Cost(), Seconds(5));
+            order.OnTurn(CorePool.Request(), CorePool.Cost(), 0, Seconds(5));
         }
 
         // The inverse of twice the mean wait, and never beyond its bounds.
@@ -105,7 +106,7 @@ public sealed class QueueOrderTests : IDisposable
         {
             for (var i = 0; i < 200; i++)
             {
-                order.OnTurn(CorePool.Request(), CorePool.Cost(100, 50), Seconds(waited));
+                order.OnTurn(CorePool.Request(), CorePool.Cost(100, 50), 0, Seconds(waited));
             }
 
             Assert.Equal(20, order.Rank(CorePool.Request(), CorePool.Cost(100, 50), Seconds(20)), 1e-6);
@@ -184,7 +185,7 @@ public sealed class QueueOrderTests : IDisposable
     [Fact]
     public void Select_ByVtcWithAFlood_GivesEachClientTheSameTokens()
     {
-        _order = new TokenCounterOrder();
+        _order = new TokenCounterOrder(new FcfsOrder());
         for (var i = 1; i <= 4; i++)
         {
             Enter($"flood{i}", i, CorePool.Cost(100, 50), tenant: 1);
@@ -200,7 +201,7 @@ public sealed class QueueOrderTests : IDisposable
     [Fact]
     public void Select_ByVtcWithAClientThatWasIdle_GivesItNoCreditForThat()
     {
-        _order = new TokenCounterOrder();
+        _order = new TokenCounterOrder(new FcfsOrder());
         for (var i = 1; i <= 10; i++)
         {
             Enter($"a{i}", i, CorePool.Cost(100, 50), tenant: 1);
@@ -212,18 +213,18 @@ public sealed class QueueOrderTests : IDisposable
             Enter($"c{i}", 20, CorePool.Cost(100, 50), tenant: 2);
         }
 
-        // The newcomer starts at the last turn's counter, 1800, a turn below the other's 2000.
-        Assert.Equal("c1 b1 c2 b2 c3 b3", Schedule(at: 21));
+        // Nobody waited before: what the other took then is forgotten, and both start at its 2000.
+        Assert.Equal("b1 c1 b2 c2 b3 c3", Schedule(at: 21));
     }
 
     [Fact]
     public void Select_ByVtcWithAnswersShorterThanExpected_GivesBackTheRest()
     {
-        _order = new TokenCounterOrder();
+        _order = new TokenCounterOrder(new FcfsOrder(), burstTokens: 100);
         Enter("a1", 0, CorePool.Cost(100, 50), tenant: 1);
         Enter("b1", 1, CorePool.Cost(100, 50), tenant: 2);
         Schedule(at: 2);
-        ((IServiceAccount)_order).OnCompleted(CorePool.Request() with { TenantKey = 2 }, CorePool.Cost(100, 50), outputTokens: 10);
+        ((IServiceAccount)_order).Charge(CorePool.Request() with { TenantKey = 2 }, new ServedTokens(0, 10 - 50));
         Enter("a2", 3, CorePool.Cost(100, 50), tenant: 1);
         Enter("b2", 4, CorePool.Cost(100, 50), tenant: 2);
 
@@ -233,7 +234,7 @@ public sealed class QueueOrderTests : IDisposable
     [Fact]
     public void Select_ByVtcWithWeights_SharesTheTurnsByThem()
     {
-        _order = new TokenCounterOrder();
+        _order = new TokenCounterOrder(new FcfsOrder());
         for (var i = 1; i <= 6; i++)
         {
             Enter($"h{i}", 0, CorePool.Cost(100, 50), tenant: 1, weight: 2);
@@ -248,7 +249,7 @@ public sealed class QueueOrderTests : IDisposable
     [Fact]
     public void Select_ByVtcWithFlows_SharesATenantsTurnsAmongThem()
     {
-        _order = new TokenCounterOrder();
+        _order = new TokenCounterOrder(new FcfsOrder());
         for (var i = 1; i <= 4; i++)
         {
             Enter($"a{i}", 0, CorePool.Cost(100, 50), tenant: 1, flow: 11);
@@ -265,8 +266,8 @@ public sealed class QueueOrderTests : IDisposable
         _order = new AttainedServiceOrder(TimeSpan.FromHours(1));
         var account = (IServiceAccount)_order;
         var long1 = CorePool.Request("x", session: 1);
-        account.OnTurn(long1, CorePool.Cost(100), TimeSpan.Zero);
-        account.OnCompleted(long1, CorePool.Cost(100), outputTokens: 100);
+        account.OnTurn(long1, CorePool.Cost(100), 0, TimeSpan.Zero);
+        account.Charge(long1, new ServedTokens(0, 100));
         // Served 0.06885 s, quantum 0.08: level 3. Prompts of 0.0885 s ask for level 4, of 0.00885 s for level 0.
         Enter("served", 0, CorePool.Cost(100), session: 1);
         Enter("large", 1, CorePool.Cost(1_000), session: 2);
@@ -277,7 +278,7 @@ public sealed class QueueOrderTests : IDisposable
 
     [Fact]
     public void Rank_OfEverySelectingOrder_IsFinite() => Assert.All(QueueOrders.Names, name =>
-        Assert.True(double.IsFinite(QueueOrders.Create(new QueueOptions { Order = name }).Rank(CorePool.Request(), CorePool.Cost(0, 0), Seconds(1)))));
+        Assert.True(double.IsFinite(QueueOrders.Create(new QueueOptions { Order = name }, new CachedBeginnings()).Rank(CorePool.Request(), CorePool.Cost(0, 0), Seconds(1)))));
 
     public void Dispose() => _world.Dispose();
 
@@ -286,7 +287,7 @@ public sealed class QueueOrderTests : IDisposable
     private void Enter(string id, double at, RequestEstimate cost, ulong tenant = 0, ulong session = 0, double weight = 1, ulong flow = 0)
     {
         var request = CorePool.Request(id, session: session) with { TenantKey = tenant, TenantWeight = weight, FlowKey = flow };
-        (_order as IServiceAccount)?.OnEntered(request);
+        (_order as IServiceAccount)?.OnEntered(request, _waiting.Count == 0);
         _waiting.Add(new Waiter(_world.Dispatcher, request, cost, Constraints.None, _ => { })
         {
             ArrivedAt = Seconds(at),
@@ -303,7 +304,7 @@ public sealed class QueueOrderTests : IDisposable
         {
             var next = _waiting[((IQueueSelector)_order).Select(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_waiting), Seconds(at))];
             _waiting.Remove(next);
-            (_order as IServiceAccount)?.OnTurn(next.Request, next.Estimate, Seconds(at) - next.ArrivedAt);
+            (_order as IServiceAccount)?.OnTurn(next.Request, next.Estimate, 0, Seconds(at) - next.ArrivedAt);
             turns.Add(next.Request.Id);
         }
         return string.Join(' ', turns);

@@ -1,3 +1,4 @@
+using Gateway.Queueing;
 using Gateway.Replay;
 using Gateway.Replicas;
 
@@ -32,6 +33,27 @@ public sealed class ReplayPolicyTests
         Assert.Equal((null, null, 1.05), (share.BoostPerSecond, share.WindowRequests, share.CapacityShare));
     }
 
+    [Fact]
+    public void Parse_WordsAroundTheOrder_AreTaken()
+    {
+        var options = ReplayPolicy.Parse("sal/dlpm:4096+sjf+promotion/window/mean/continue:0.5", out _)!.Options(new ModelOptions { Name = "m" }, 1).Queue;
+
+        Assert.Equal((FairnessMode.Dlpm, 4_096, "sjf", RescueMode.Promotion), (options.Fairness, options.FairnessQuantumTokens, options.Order, options.Rescue));
+        Assert.Equal((PreemptMode.Continue, 0.5), (options.Preempt, options.PreemptLimit));
+    }
+
+    [Theory]
+    [InlineData("default@3", 3, 100.0)]
+    [InlineData("sal/boost@2:250", 2, 250.0)]
+    [InlineData("plain@3:alone", 3, null)]
+    [InlineData("plain", 1, 100.0)]
+    public void Parse_OfSeveralGateways_KnowsHowManyAndWhetherTheyShare(string text, int gateways, double? milliseconds)
+    {
+        var policy = ReplayPolicy.Parse(text, out _)!;
+
+        Assert.Equal((text, gateways, milliseconds), (policy.Name, policy.Gateways, policy.ExchangeInterval?.TotalMilliseconds));
+    }
+
     [Theory]
     [InlineData("sal/sjf/none/learned", "ensemble")]
     [InlineData("sal/sjf/none/learned:linear", "linear")]
@@ -48,13 +70,23 @@ public sealed class ReplayPolicyTests
     [InlineData("sal/lifo", "No order is called 'lifo'", "fcfs")]
     [InlineData("sal/fcfs/always", "No admission is called 'always'", "past_future")]
     [InlineData("sal/fcfs/none/psychic", "No lengths is called 'psychic'", "oracle")]
-    [InlineData("sal/fcfs/none/mean/more", "more than the four parts", "routing/order/admission/lengths")]
+    [InlineData("sal/fcfs/none/mean/off/more", "more than the five parts", "routing/order/admission/lengths/preempt")]
     [InlineData("default/sjf", "takes no further parts", "default")]
     [InlineData("sal/fcfs/window:0", "'window:0'", "1 to 100000")]
     [InlineData("sal/fcfs/window:2.5", "'window:2.5'", "whole number")]
     [InlineData("sal/boost:fast", "'boost:fast'", "0.001 to 100")]
     [InlineData("sal/fcfs/past_future:3", "'past_future:3'", "0.05 to 2")]
+    [InlineData("sal/lottery+fcfs", "No fairness is called 'lottery'", "vtc, dlpm")]
+    [InlineData("sal/dlpm:5+fcfs", "'dlpm:5'", "256 to 10000000")]
+    [InlineData("sal/vtc+dlpm+fcfs", "more than fairness+order", "vtc+dlpm+fcfs")]
+    [InlineData("sal/fcfs/none/none/always", "No preempt is called 'always'", "before_first_byte")]
+    [InlineData("sal/fcfs/none/none/continue:1.5", "'continue:1.5'", "0 to 1")]
     [InlineData("sal/sjf:2", "'sjf:2'", "takes no number")]
+    [InlineData("default@1", "'@1'", "2 to 64 gateways")]
+    [InlineData("default@2.5", "'@2.5'", "2 to 64 gateways")]
+    [InlineData("default@3:soon", "'@3:soon'", "or alone")]
+    [InlineData("default@3:0", "'@3:0'", "1 to 60000")]
+    [InlineData("fastest@3", "No routing is called 'fastest'", "least_requests")]
     public void Parse_AWrongWord_SaysWhatIsAllowed(string text, string what, string allowed)
     {
         Assert.Null(ReplayPolicy.Parse(text, out var problem));

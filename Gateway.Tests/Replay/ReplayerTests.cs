@@ -23,6 +23,7 @@ public sealed class ReplayerTests
         .. RoutingPolicies.Names,
         .. QueueOrders.Names.Select(order => $"least_requests/{order}/past_future/mean"),
         "default", "plain", "least_work/sjf/past_future/class", "sal/larry/window:8/none", "lmetric/boost:0.05/past_future:1.05/oracle", "round_robin/ssjf/window:8/oracle",
+        "default@3", "default@2:alone",
     ];
 
     [Theory, MemberData(nameof(Policies))]
@@ -41,7 +42,7 @@ public sealed class ReplayerTests
             foreach (var engine in replayer.Engines)
             {
                 var counters = engine.Model.Counters;
-                var ledger = engine.View!.Snapshot();
+                var ledger = engine.View!.Snapshot().WithoutPeers();
                 Assert.Equal((0, 0, 0), (counters.Running, counters.Waiting, counters.UsedBlocks));
                 Assert.Equal((0, 0, 0L, 0L, 0.0), (ledger.RunningRequests, ledger.RunningSequences, ledger.ReservedTokens, ledger.QueuedPrefillTokens, ledger.OutstandingTokens));
             }
@@ -65,6 +66,7 @@ public sealed class ReplayerTests
     [InlineData("default")]
     [InlineData("power_of_two/vtc/past_future/mean")]
     [InlineData("random/ltr/window:8/oracle")]
+    [InlineData("least_delay/dlpm:1024+sjf+promotion/past_future/mean/continue:0.5")]
     public async Task Run_Repeated_GivesTheSameBytes(string policy)
     {
         foreach (var workload in Workloads)
@@ -92,6 +94,24 @@ public sealed class ReplayerTests
 
         Assert.True(RatioOf(heeded) < 0.5, $"interactive over batch {RatioOf(heeded)}");
         Assert.InRange(RatioOf(ignored), 0.7, 1.4);
+    }
+
+    [Theory]
+    [InlineData("least_delay/boost/window:4/mean", false, false)]
+    [InlineData("least_delay/boost/window:4/mean/before_first_byte", true, false)]
+    [InlineData("least_delay/vtc+boost/window:4/mean/continue:0.8", true, true)]
+    public void Run_WithPreemption_EndsEveryRequestOnceAndWhole(string policy, bool preempts, bool interrupts)
+    {
+        var results = new Results();
+        var replayer = new Replayer(Fleet(), ReplayPolicy.Parse(policy, out _)!, results);
+
+        replayer.Run(TraceSource.Open("w9:rate=6,requests=600", new TraceSettings { Seed = 5 }), CancellationToken.None);
+
+        var rows = TraceSource.Open("w9:rate=6,requests=600", new TraceSettings { Seed = 5 }).Read().ToArray();
+        Assert.Equal(rows.Length, results.Requests.Count(result => result.Outcome == ReplayOutcome.Completed));
+        Assert.Equal(rows.Sum(row => (long)row.OutputTokens), results.Requests.Sum(result => (long)result.OutputTokens));
+        Assert.Equal((preempts, interrupts), (replayer.Requeued + replayer.Interrupted > 0, replayer.Interrupted > 0));
+        Assert.All(replayer.Engines, engine => Assert.Equal((0, 0, 0L), (engine.Model.Counters.Running, engine.View!.Snapshot().RunningRequests, engine.View.Snapshot().ReservedTokens)));
     }
 
     [Fact]

@@ -34,6 +34,8 @@ public sealed partial class MetricNamesTests
         { "gateway_hedges_total", "model,outcome", "counter" },
         { "gateway_hold_seconds", "model,reason", "histogram" },
         { "gateway_ledger_drift_tokens", "model,replica", "gauge" },
+        { "gateway_redis_up", "", "gauge" },
+        { "gateway_redis_failures_total", "", "counter" },
         { "gateway_desired_replicas", "model", "gauge" },
         { "gateway_config_reloads_total", "outcome", "counter" },
     };

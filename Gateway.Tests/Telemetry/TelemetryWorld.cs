@@ -23,7 +23,7 @@ internal sealed class TelemetryWorld : IDisposable
         Fleet.SetPools([Pool]);
         _session = new TelemetrySession("1.2.3", Time, _scope, _ => null);
         Meters = new GatewayMeters(_scope);
-        _gauges = new StateGauges(Fleet, () => Depths, Calibration, _scope);
+        _gauges = new StateGauges(Fleet, () => Depths, Calibration, _scope, () => (IsUp: true, Failures: 2));
         Requests = new RequestMeters(Meters, Calibration, Fleet, () => Options);
     }
 

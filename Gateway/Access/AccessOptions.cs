@@ -94,6 +94,9 @@ public sealed record LimitOptions
     /// <summary>The most urgent class; a request that asks for more is lowered to it.</summary>
     public PriorityClass? MaxPriority { get; init; }
 
+    /// <summary>Whether anything is limited that is used up.</summary>
+    internal bool Any => (RequestsPerMinute ?? TokensPerMinute ?? InputTokensPerMinute ?? OutputTokensPerMinute ?? MaxConcurrent ?? DailyTokens) is not null;
+
     /// <summary>These limits, with another's where these name none.</summary>
     internal LimitOptions Over(LimitOptions defaults) => new()
     {

@@ -17,6 +17,14 @@ public sealed class Doorkeeper(ILimitLedger ledger, PrefixHasher hasher)
     private const string Bearer = "Bearer ";
 
     private volatile TenantDirectory? _directory;
+    private volatile ILimitLedger _ledger = ledger;
+
+    /// <summary>Keeps account of the limits of those who enter from now on.</summary>
+    public ILimitLedger Ledger
+    {
+        get => _ledger;
+        set => _ledger = value;
+    }
 
     /// <summary>Everybody in force; null: the gateway is open.</summary>
     public TenantDirectory? Directory
@@ -41,12 +49,12 @@ public sealed class Doorkeeper(ILimitLedger ledger, PrefixHasher hasher)
             problem = isGiven ? OutcomeMap.WrongKey() : OutcomeMap.MissingKey();
             return null;
         }
-        return new Caller(tenant, ledger, hasher);
+        return new Caller(tenant, _ledger, hasher);
     }
 
     /// <summary>A tenant's request as an operator supposes it; null: there is no such tenant.</summary>
     public Caller? Named(string tenant) =>
-        _directory?.Tenants.FirstOrDefault(known => known.Name == tenant) is { } found ? new Caller(found, ledger, hasher) : null;
+        _directory?.Tenants.FirstOrDefault(known => known.Name == tenant) is { } found ? new Caller(found, _ledger, hasher) : null;
 
     /// <summary>Whether an ops endpoint may be asked.</summary>
     /// <param name="http">The request.</param>

@@ -67,7 +67,7 @@ public static class OpsEndpoints
             json.WriteStartObject();
             json.WriteString("replica", id);
             json.WriteBoolean("draining", isDraining);
-            json.WriteNumber("running_requests", replicas.Sum(replica => replica.Snapshot().RunningRequests));
+            json.WriteNumber("running_requests", replicas.Sum(replica => replica.Own.Requests));
             json.WriteEndObject();
         });
     }

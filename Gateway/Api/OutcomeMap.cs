@@ -96,6 +96,9 @@ public static class OutcomeMap
             : UnreadableBody(failure.Status),
         FailureKind.DeadlineExceeded => Of(AdmissionOutcome.DeadlineExceeded, model, null),
         FailureKind.ShuttingDown => Of(AdmissionOutcome.RejectedShuttingDown, model, TimeSpan.FromSeconds(1)),
+        FailureKind.Preempted => new(503, "preempted", ServerError,
+            $"More urgent requests took the room of model '{model}', and no turn came again in time. Retry after the time in Retry-After.")
+        { RetryAfter = failure.RetryAfter ?? TimeSpan.FromSeconds(1) },
         FailureKind.ClientGone => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
         _ => throw new UnreachableException($"{failure.Kind} has no answer"),
     };

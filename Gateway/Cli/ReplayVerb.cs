@@ -21,7 +21,7 @@ namespace Gateway.Cli;
 public static class ReplayVerb
 {
     private static readonly Option<string?> Trace = new("--trace") { Description = "A trace file, or a generator such as w1:rate=5. A wrong word lists what is known.", HelpName = "FILE" };
-    private static readonly Option<string> Policies = new("--policies") { Description = "Policies with commas between: default, plain, or routing/order/admission/lengths.", DefaultValueFactory = _ => "default,plain" };
+    private static readonly Option<string> Policies = new("--policies") { Description = "Policies with commas between: default, plain, or routing/order/admission/lengths/preempt; @3 behind one: three gateways that share what they know, @3:alone: that do not.", DefaultValueFactory = _ => "default,plain" };
     private static readonly Option<int> Replicas = new("--replicas") { Description = "Simulated engines.", DefaultValueFactory = _ => 4 };
     private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
     private static readonly Option<string?> Speeds = new("--speeds") { Description = "Speed of each engine relative to the profile, with commas between." };

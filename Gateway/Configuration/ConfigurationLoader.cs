@@ -45,6 +45,7 @@ public static class ConfigurationLoader
             ModelRules.Check(options, environment, report);
             SettingRules.Check(options, report);
             AccessRules.Check(options, environment, report);
+            RedisRules.Check(options.Redis, environment, report);
         }
 
         return options;

@@ -1,3 +1,4 @@
+using Gateway.Queueing;
 using Gateway.Replicas;
 
 namespace Gateway.Configuration;
@@ -12,6 +13,7 @@ public static class EnumWords
         [EngineKind.TensorRtLlm] = "tensorrt_llm",
         [EngineKind.LmDeploy] = "lmdeploy",
         [EngineKind.OpenAi] = "openai",
+        [PreemptMode.BeforeFirstByte] = "before_first_byte",
     };
 
     /// <summary>The word for one value.</summary>

@@ -1,5 +1,6 @@
 using Gateway.Access;
 using Gateway.Api;
+using Gateway.Coordination;
 using Gateway.Estimation;
 using Gateway.Forwarding;
 using Gateway.Queueing;
@@ -35,6 +36,9 @@ public sealed record GatewayOptions
 
     /// <summary>Who may enter; null: anybody. Takes effect on reload.</summary>
     public AccessOptions? Access { get; init; }
+
+    /// <summary>By which several gateways share what they know; null: this one is alone. Needs a restart.</summary>
+    public RedisOptions? Redis { get; init; }
 
     /// <summary>What the gateway tells about itself.</summary>
     public TelemetryOptions Telemetry { get; init; } = new();

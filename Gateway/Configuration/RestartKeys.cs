@@ -18,6 +18,13 @@ internal static class RestartKeys
             yield return "estimation.snapshotPath";
         }
 
+        var (redis, redisNow) = (before.Redis, after.Redis);
+        var isSameRedis = (redis?.Servers ?? []).SequenceEqual(redisNow?.Servers ?? []);
+        if (!isSameRedis || redis != (redisNow is null ? null : redisNow with { Servers = redis?.Servers ?? [] }))
+        {
+            yield return "redis";
+        }
+
         if (before.Telemetry.AccessLog != after.Telemetry.AccessLog)
         {
             yield return "telemetry.accessLog";

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Gateway.Api;
+using Gateway.Queueing;
+using Gateway.Queueing.Orders;
 using Gateway.Routing;
 
 namespace Gateway.Configuration;
@@ -49,6 +51,11 @@ internal static partial class SettingRules
             var path = report.IsWritten("queue.maxWaitingBytes") ? "queue.maxWaitingBytes" : "listen.maxBodyBytes";
             var (one, all) = (SettingText.WriteBytes(options.Listen.MaxBodyBytes), SettingText.WriteBytes(options.Queue.MaxWaitingBytes));
             report.Add(path, $"the largest body ({one}) is larger than what all waiting ones may hold ({all}).");
+        }
+
+        if (options.Queue.Fairness != FairnessMode.Off && QueueOrders.FairnessOf(options.Queue with { Fairness = FairnessMode.Off }) != FairnessMode.Off)
+        {
+            report.Add("queue.fairness", $"order: {options.Queue.Order} is fair by itself. Leave fairness out, or name an order for each client's own requests.", "order: boost");
         }
 
         if (options.Resilience.Heartbeat is { CommitAfter.Ticks: > 0, Interval.Ticks: 0 })

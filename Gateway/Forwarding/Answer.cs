@@ -26,6 +26,9 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     private int _earlierTokens;
     private bool _isFirstDue = true;
 
+    /// <summary>Hears, every few tokens, how many there are; null: nobody does.</summary>
+    public Action<int>? Streamed { get; init; }
+
     /// <summary>When the first token, or the whole answer, came; null: none yet.</summary>
     public long? FirstTokenAt { get; private set; }
 
@@ -144,6 +147,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     {
         _reportedTokens = CountedTokens;
         var perSequence = CountedTokens / estimate.Sequences;
+        Streamed?.Invoke(CountedTokens);
         reservation.OnProgress(CountedTokens - _earlierTokens, estimate.Output.RemainingTokens(perSequence) * estimate.Sequences);
     }
 }

@@ -25,6 +25,15 @@ internal sealed partial class AnswerStream
     /// <summary>Finds who goes on with a broken answer; null: nobody does.</summary>
     public Func<SentText, CancellationToken, ValueTask<Continuation?>>? Continue { get; init; }
 
+    /// <summary>Tells whether the stream has to stop after this text, for <see cref="Continue"/> to go on with it later; null: never.</summary>
+    public Func<SentText, bool>? MustYield { get; init; }
+
+    // Between two events of an answer that is not over: what was read of the next one is dropped, and comes again.
+    private bool YieldsNow() =>
+        _isPrimed && _arrival is null && Sent is { } sent && MustYield is not null && Continue is not null
+        && !answer.IsComplete && !answer.IsBroken && !answer.HasFinished && !IsWholeButForSentinel && !clock.IsShutDown && !HasDiverged
+        && !_isFirstDue && MustYield(sent);
+
     /// <summary>The engine's part is over: another one takes over, or the client is told how it ended.</summary>
     private async ValueTask EndAsync(string reason, CancellationToken cancellationToken)
     {
@@ -38,6 +47,7 @@ internal sealed partial class AnswerStream
             (_heldError, _isEnded, answer.IsBroken) = (null, true, true);
             _output.CloseEvent();
             _output.Append(error);
+            _output.CloseEvent();
             return;
         }
         End(reason);
@@ -76,6 +86,8 @@ internal sealed partial class AnswerStream
         {
             return;
         }
+        // Outside of strings, where JSON has line ends, they would end the event's only line.
+        rewritten.AsSpan().Replace((byte)'\n', (byte)' ');
         byte[] bytes = [.. "data: "u8, .. rewritten, .. "\n\n"u8];
         var frame = new SseFrame { Length = bytes.Length, DataLines = 1, DataStart = 6, DataEnd = bytes.Length - 2 };
         Pass(frame, bytes, rewritten, AnswerFrame.Read(rewritten));

@@ -70,6 +70,11 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
 
     private async ValueTask FillAsync(CancellationToken cancellationToken)
     {
+        if (YieldsNow())
+        {
+            await EndAsync("preempted", cancellationToken);
+            return;
+        }
         int read;
         try
         {

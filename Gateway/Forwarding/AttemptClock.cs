@@ -75,6 +75,19 @@ internal sealed class AttemptClock : IDisposable
     /// <summary>Ends the attempt for a reason other than time.</summary>
     public void Cancel() => _source.Cancel();
 
+    /// <summary>The same for whoever must not wait for what hears of it, and may come too late.</summary>
+    public void CancelSoon()
+    {
+        try
+        {
+            _ = _source.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The attempt has ended.
+        }
+    }
+
     public void Dispose()
     {
         _look.Dispose();

@@ -49,6 +49,9 @@ public enum FailureKind
 
     /// <summary>The gateway stops, and the time for running answers is over.</summary>
     ShuttingDown,
+
+    /// <summary>Its place went to a more urgent request before its answer began.</summary>
+    Preempted,
 }
 
 /// <summary>A failed attempt as a value.</summary>
@@ -111,6 +114,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
         FailureKind.ClientBody => "client_body",
         FailureKind.DeadlineExceeded => "deadline_exceeded",
         FailureKind.ShuttingDown => "shutting_down",
+        FailureKind.Preempted => "preempted",
         _ => "client_gone",
     };
 }

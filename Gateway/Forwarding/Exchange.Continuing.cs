@@ -25,38 +25,46 @@ public sealed partial class Exchange
         {
             return null;
         }
-        Judge(Verdict.Fault);
-        Reservation.Dispose();
-        var beginning = new AnswerBeginning(sent.Text, Answer.CountedTokens);
-        var rest = beginning.Text.IsEmpty ? null : ContinuedBody.Of(_departure.Body.Memory.Span, Request.Route, beginning);
-        if (!CanGoOn(sent, beginning, rest))
+        var yields = _seat is { IsAsked: true };
+        Judge(yields ? Verdict.Abandoned : Verdict.Fault);
+        LeavePlace();
+        if (_continuations >= MostContinuations || !CanGoOn(sent, out var beginning, out var rest))
         {
             _upstream.OnStreamBroken("not_allowed");
             return null;
         }
-        using var search = new CancellationTokenSource(_departure.Options.ContinueWithin, _time);
-        using var ends = CancellationTokenSource.CreateLinkedTokenSource(search.Token, _http.RequestAborted, cancellationToken);
-        var (next, outcome) = await SearchAsync(sent, beginning, rest, ends.Token, cancellationToken);
+        _continuations += yields ? 0 : 1;
+        var (next, outcome) = await SearchAsync(sent, beginning, rest, yields, cancellationToken);
         _upstream.OnStreamBroken(outcome);
         return next;
     }
 
-    private bool CanGoOn(SentText sent, AnswerBeginning beginning, ContinuedBody? rest) =>
-        sent.IsWhole && sent.EndsInWholeCharacter && (beginning.Text.IsEmpty || rest is not null) && _continuations++ < MostContinuations
-        && (Request.Route.Kind == ApiKind.Completions || Reservation.Replica.Report.Engine is EngineKind.Vllm or EngineKind.SgLang);
+    private bool CanGoOn(SentText sent, out AnswerBeginning beginning, out ContinuedBody? rest)
+    {
+        beginning = new AnswerBeginning(sent.Text, Answer.CountedTokens);
+        rest = beginning.Text.IsEmpty ? null : ContinuedBody.Of(_departure.Body.Memory.Span, Request.Route, beginning);
+        return sent.IsWhole && sent.EndsInWholeCharacter && (beginning.Text.IsEmpty || rest is not null)
+            && (Request.Route.Kind == ApiKind.Completions || Reservation.Replica.Report.Engine is EngineKind.Vllm or EngineKind.SgLang);
+    }
 
     private async ValueTask<(Continuation? Next, string Outcome)> SearchAsync(
-        SentText sent, AnswerBeginning beginning, ContinuedBody? rest, CancellationToken ends, CancellationToken clientGone)
+        SentText sent, AnswerBeginning beginning, ContinuedBody? rest, bool yields, CancellationToken clientGone)
     {
         var estimate = Estimate with
         {
             PromptTokens = Estimate.PromptTokens + beginning.Tokens,
             Output = Estimate.Output.After(beginning.Tokens),
         };
+        using var whole = CancellationTokenSource.CreateLinkedTokenSource(_http.RequestAborted, clientGone);
+        var isPlaced = yields && await ComeBackAsync(estimate, whole.Token);
+        using var search = new CancellationTokenSource(_departure.Options.ContinueWithin, _time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(search.Token, whole.Token);
+        var ends = both.Token;
         var restarts = false;
         for (var pause = FirstPause; !ends.IsCancellationRequested; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
-            var failure = await TryPlaceAsync(estimate, ends);
+            var failure = isPlaced ? null : await TryPlaceAsync(estimate, ends);
+            isPlaced = false;
             if (failure is null)
             {
                 // From the beginning where the engine takes no beginning of an answer: then the text must come out the same.
@@ -98,14 +106,14 @@ public sealed partial class Exchange
                 _ => new AttemptFailure(FailureKind.ClientGone),
             };
         }
-        _dispatcher.OnCompleted(Request, Estimate, outputTokens: 0);
-        Admit(admission);
+        _dispatcher.Settle(Request, admission.Charged, default);
+        Admit(admission with { Charged = _charged });
         if (_upstream.Budget.TryTake())
         {
             return null;
         }
         Judge(Verdict.Abandoned);
-        Reservation.Dispose();
+        LeavePlace();
         // One of those that are not tried again: the budget is not there to be waited for.
         return new AttemptFailure(FailureKind.Timeout);
     }
@@ -125,6 +133,7 @@ public sealed partial class Exchange
             (var body, failure) = await new Reception(_departure, _upstream, Answer, Reservation, _clock).ReceiveRestAsync(response);
             if (body is not null)
             {
+                _seat?.TryBegin(mayYield: true);
                 return (new Continuation(response, body, Reservation, _clock, frames), null);
             }
         }
@@ -134,7 +143,7 @@ public sealed partial class Exchange
         }
         response?.Dispose();
         Judge(VerdictOn(failure!, hasOwnKey: _upstream.ApiKey is not null), failure!.RetryAfter);
-        Reservation.Dispose();
+        LeavePlace();
         return (null, failure);
     }
 }

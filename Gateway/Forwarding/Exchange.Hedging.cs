@@ -76,7 +76,7 @@ public sealed partial class Exchange
         {
             return null;
         }
-        _dispatcher.OnCompleted(Request, Estimate, outputTokens: 0);
+        _dispatcher.Settle(Request, admission.Charged, default);
         if (_tried.Contains(reservation.Replica))
         {
             reservation.Replica.OnAbandoned();
@@ -109,6 +109,12 @@ public sealed partial class Exchange
 
     private void Adopt(Attempt attempt)
     {
+        if (attempt.Reservation != Reservation)
+        {
+            // The place that could be asked for was the other's.
+            _seat?.Leave();
+            _seat = null;
+        }
         (Reservation, Answer, _clock, _enginePriority, PrefixHitTokens) =
             (attempt.Reservation, attempt.Answer, attempt.Clock, attempt.EnginePriority, attempt.PrefixHitTokens);
     }

@@ -16,6 +16,9 @@ internal readonly record struct AttemptResult(Exchange Exchange, HttpResponseMes
 {
     /// <summary>Whether the answer is an event stream.</summary>
     public bool IsEventStream { get; init; }
+
+    /// <summary>Whether it could be stopped and continued elsewhere.</summary>
+    public bool MayYield { get; init; }
 }
 
 /// <summary>What one request needs to be forwarded.</summary>
@@ -52,6 +55,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     private bool _isTurnedAway;
     private int _serverErrors;
     private int? _enginePriority;
+    private ServedTokens _charged;
     private ClientBodyFault? _bodyFault;
 
     internal Exchange(Departure departure, HttpContext http, Dispatcher dispatcher, UpstreamPool upstream, in AdmissionResult admission, TimeProvider time)
@@ -139,7 +143,8 @@ public sealed partial class Exchange : HttpMessageInvoker
         {
             Answer.Teach(Reservation);
         }
-        Reservation.Dispose();
+        LeavePlace();
+        SettleCharge();
     }
 
     /// <summary>Whether a failed attempt is followed by another: the failure allows it, the body can be sent again, and the budget has one left.</summary>
@@ -172,12 +177,29 @@ public sealed partial class Exchange : HttpMessageInvoker
         {
             return new AttemptResult(this, null, refused);
         }
+        while (true)
+        {
+            var result = await SendOnceAsync(cancellationToken);
+            if (result.Failure is not { Kind: FailureKind.Preempted } preempted)
+            {
+                return result;
+            }
+            if (await ComeBackAsync(preempted, cancellationToken) is { } refusal)
+            {
+                return new AttemptResult(this, null, refusal);
+            }
+        }
+    }
+
+    private async ValueTask<AttemptResult> SendOnceAsync(CancellationToken cancellationToken)
+    {
         _tried.Add(Reservation.Replica);
         Answer = NewAnswer();
         _clock?.Dispose();
-        _clock = _upstream.Clock(Request, _departure.Options, cancellationToken, Reservation.Replica);
+        var clock = _clock = _upstream.Clock(Request, _departure.Options, cancellationToken, Reservation.Replica);
+        _seat?.OnAsked(clock.CancelSoon);
         SentAt ??= _time.GetTimestamp();
-        var result = await HedgedAsync(new Attempt(Reservation, Answer, _clock, _enginePriority, PrefixHitTokens), cancellationToken);
+        var result = Begun(await HedgedAsync(new Attempt(Reservation, Answer, clock, _enginePriority, PrefixHitTokens), cancellationToken));
         if (result.Failure is { } failure)
         {
             Attempts?.OnFailed(failure);
@@ -203,23 +225,30 @@ public sealed partial class Exchange : HttpMessageInvoker
     // A retry is a new choice with a new reservation; without one, the failure before stands.
     private async ValueTask<AttemptFailure?> MoveAsync(CancellationToken cancellationToken)
     {
-        Reservation.Dispose();
-        var admission = await _dispatcher.EnterAsync(Request, Estimate, new Constraints(_tried, _departure.PinnedSlot) { HasFallback = _departure.HasFallback }, cancellationToken);
-        if (admission.Reservation is null)
-        {
-            _isTurnedAway = true;
-            return admission.Outcome switch
-            {
-                AdmissionOutcome.CanceledByClient => new AttemptFailure(FailureKind.ClientGone),
-                AdmissionOutcome.DeadlineExceeded => new AttemptFailure(FailureKind.DeadlineExceeded),
-                AdmissionOutcome.RejectedShuttingDown => new AttemptFailure(FailureKind.ShuttingDown),
-                _ => _retried[^1] with { RetryAfter = admission.RetryAfter },
-            };
-        }
+        var constraints = new Constraints(_tried, _departure.PinnedSlot) { HasFallback = _departure.HasFallback, MayGiveUp = MayGiveUp };
+        return await EnterAgainAsync(constraints, cancellationToken);
+    }
+
+    private async ValueTask<AttemptFailure?> EnterAgainAsync(Constraints constraints, CancellationToken cancellationToken)
+    {
         // The turn before brought nothing: orders that keep account charge for one answer only.
-        _dispatcher.OnCompleted(Request, Estimate, outputTokens: 0);
-        Admit(admission);
-        return null;
+        _dispatcher.Settle(Request, _charged, default);
+        _charged = default;
+        LeavePlace();
+        var admission = await _dispatcher.EnterAsync(Request, Estimate, constraints, cancellationToken);
+        if (admission.Reservation is not null)
+        {
+            Admit(admission);
+            return null;
+        }
+        _isTurnedAway = true;
+        return admission.Outcome switch
+        {
+            AdmissionOutcome.CanceledByClient => new AttemptFailure(FailureKind.ClientGone),
+            AdmissionOutcome.DeadlineExceeded => new AttemptFailure(FailureKind.DeadlineExceeded),
+            AdmissionOutcome.RejectedShuttingDown => new AttemptFailure(FailureKind.ShuttingDown),
+            _ => _retried[^1] with { RetryAfter = admission.RetryAfter },
+        };
     }
 
     internal void NoteRetry(AttemptFailure failure)
@@ -235,16 +264,18 @@ public sealed partial class Exchange : HttpMessageInvoker
         PrefixHitTokens = admission.PrefixHitTokens;
         PrefixHitAge = admission.PrefixHitAge;
         _enginePriority = admission.EnginePriority;
+        _charged = admission.Charged;
+        _seat = admission.Seat;
         _isJudged = false;
     }
 
     private async ValueTask<AttemptResult> ReceiveAsync(HttpResponseMessage response, Attempt attempt, CancellationToken cancellationToken)
     {
-        var reception = new Reception(_departure, _upstream, attempt.Answer, attempt.Reservation, attempt.Clock, ContinueAsync);
+        var reception = new Reception(_departure, _upstream, attempt.Answer, attempt.Reservation, attempt.Clock, ContinueAsync) { MustYield = MustYield };
         try
         {
             var (received, failure) = await reception.ReceiveAsync(response, cancellationToken);
-            return new AttemptResult(this, received, failure) { IsEventStream = reception.IsEventStream };
+            return new AttemptResult(this, received, failure) { IsEventStream = reception.IsEventStream, MayYield = reception.MayContinue };
         }
         catch
         {
@@ -254,12 +285,16 @@ public sealed partial class Exchange : HttpMessageInvoker
         }
     }
 
-    private Answer NewAnswer() => new(_upstream.Pool.Name, Estimate, _upstream.Tokens?.Invoke(Request, _upstream.Pool.Name, Reservation.Replica), _time);
+    private Answer NewAnswer() => new(_upstream.Pool.Name, Estimate, _upstream.Tokens?.Invoke(Request, _upstream.Pool.Name, Reservation.Replica), _time)
+    {
+        Streamed = _charged == default ? null : OnStreamed,
+    };
 
     private AttemptResult Failed(AttemptFailure failure) => new(this, null, failure);
 
     private AttemptFailure FailureOf(Exception broken, AttemptClock clock, CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
+        : clock == _clock && _seat is { IsAsked: true } ? new AttemptFailure(FailureKind.Preempted)
         : _bodyFault is { } fault ? new AttemptFailure(FailureKind.ClientBody, fault == ClientBodyFault.TooLarge ? StatusCodes.Status413PayloadTooLarge : StatusCodes.Status400BadRequest)
         : clock.FoundHung ? new AttemptFailure(FailureKind.Hung)
         : clock.HasExpired ? new AttemptFailure(HasPassedDeadline ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
@@ -323,7 +358,7 @@ public sealed partial class Exchange : HttpMessageInvoker
         FailureKind.Unauthorized when !hasOwnKey => Verdict.Success,
         FailureKind.EngineBusy => Verdict.Busy,
         FailureKind.ModelMissing => Verdict.WrongModel,
-        FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.DeadlineExceeded or FailureKind.ShuttingDown => Verdict.Abandoned,
+        FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.DeadlineExceeded or FailureKind.ShuttingDown or FailureKind.Preempted => Verdict.Abandoned,
         _ => Verdict.Fault,
     };
 

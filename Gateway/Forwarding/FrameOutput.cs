@@ -51,7 +51,8 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
     {
         if (!IsBetweenEvents)
         {
-            Append((_lastBytes & 0xFF) is '\n' or '\r' ? "\n"u8 : "\n\n"u8);
+            // Behind a CR one LF would only complete that line's end.
+            Append((_lastBytes & 0xFF) is '\n' ? "\n"u8 : "\n\n"u8);
         }
     }
 

@@ -23,6 +23,12 @@ internal sealed class Reception(
     /// <summary>Whether the client gets an event stream.</summary>
     public bool IsEventStream { get; private set; }
 
+    /// <summary>Whether it is one that another attempt could go on with.</summary>
+    public bool MayContinue { get; private set; }
+
+    /// <summary>Tells whether the stream has to stop after this text, for another attempt to go on; null: never.</summary>
+    public Func<SentText, bool>? MustYield { get; init; }
+
     /// <summary>The answer for the client, or why there is none.</summary>
     public async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> ReceiveAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
@@ -67,6 +73,7 @@ internal sealed class Reception(
         {
             Sent = departure.Options.ContinueStreams && departure.Body.Rest is null && SentText.IsFor(Request) ? new SentText() : null,
             Continue = continues,
+            MustYield = MustYield,
         };
         await stream.PrimeAsync(cancellationToken);
         if (stream.FailureAtStart is { } failure)
@@ -75,7 +82,7 @@ internal sealed class Reception(
             stream.Dispose();
             return (null, failure);
         }
-        IsEventStream = true;
+        (IsEventStream, MayContinue) = (true, stream.Sent is not null && continues is not null);
         response.Content = new PassedContent(stream, null, response.Content);
         return (response, null);
     }

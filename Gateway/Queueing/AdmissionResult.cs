@@ -79,6 +79,12 @@ public readonly record struct AdmissionResult
     /// <summary>The replica's room; the receiver disposes it. Null unless admitted.</summary>
     public LoadReservation? Reservation { get; init; }
 
+    /// <summary>The place, where it may have to be given up to a more urgent request; null: it is kept.</summary>
+    public Seat? Seat { get; init; }
+
+    /// <summary>What the order charged in advance; the receiver settles it with <see cref="Dispatcher.Settle"/>.</summary>
+    public ServedTokens Charged { get; init; }
+
     public PlacementReason Reason { get; init; }
 
     /// <summary>Why it waited.</summary>

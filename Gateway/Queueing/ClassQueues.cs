@@ -29,7 +29,7 @@ internal sealed class ClassQueues
     public void Add(Waiter waiter)
     {
         // One that comes back from its favourite's line keeps its place.
-        waiter.Sequence = waiter.Sequence == 0 ? ++_sequence : waiter.Sequence;
+        Number(waiter);
         if (waiter.Constraints.PinnedSlot is not null)
         {
             _pinned.Add(waiter);
@@ -42,6 +42,9 @@ internal sealed class ClassQueues
         Count++;
         Bytes += waiter.Request.Body.BodyBytes;
     }
+
+    /// <summary>Gives a request its place in the order of coming, once.</summary>
+    public void Number(Waiter waiter) => waiter.Sequence = waiter.Sequence == 0 ? ++_sequence : waiter.Sequence;
 
     public void Remove(Waiter waiter)
     {
@@ -79,10 +82,21 @@ internal sealed class ClassQueues
                 next = _classes[index];
             }
         }
-        return next is null ? null
-            : order is IBoundedOvertaking bounded && now - next.Oldest!.ArrivedAt > bounded.LongestWait ? next.Oldest
-            : order is IQueueSelector selector ? next.All[selector.Select(next.All, now)]
-            : next.Head;
+        return next is null ? null : NextOf(next, order, now);
+    }
+
+    /// <summary>Who is next of the most urgent class, whatever a lower one has saved up; null when nobody waits but pinned ones.</summary>
+    public Waiter? MostUrgent(IQueueOrder order, TimeSpan now) => Array.Find(_classes, static waiting => waiting.Count > 0) is { } first ? NextOf(first, order, now) : null;
+
+    /// <summary>Whether somebody of a more urgent class waits for a turn.</summary>
+    public bool HasMoreUrgent(Waiter waiter)
+    {
+        var found = false;
+        for (var index = 0; index < (int)waiter.Request.Priority; index++)
+        {
+            found |= _classes[index].Count > 0;
+        }
+        return found;
     }
 
     /// <summary>Whether there is no place for one more.</summary>
@@ -139,6 +153,11 @@ internal sealed class ClassQueues
         }
         Remove(waiter);
     }
+
+    private static Waiter NextOf(WaitingHeap waiting, IQueueOrder order, TimeSpan now) =>
+        order is IBoundedOvertaking bounded && now - waiting.Oldest!.ArrivedAt > bounded.LongestWait ? waiting.Oldest
+        : order is IQueueSelector selector ? waiting.All[selector.Select(waiting.All, now)]
+        : waiting.Head;
 
     private void Earn(double reservedShare)
     {

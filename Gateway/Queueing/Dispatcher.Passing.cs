@@ -15,7 +15,8 @@ public sealed partial class Dispatcher
             var plan = _plan();
             var now = Now();
             var arrivedAt = ArrivalOf(request, now);
-            if (_isClosed || _waiting.HasTurns || _lateness.IsTooLateAlone(request, estimate, constraints, plan, now - arrivedAt))
+            if (_isClosed || _waiting.HasTurns || (plan.Queue.Preempt != PreemptMode.Off && constraints.MayGiveUp)
+                || _lateness.IsTooLateAlone(request, estimate, constraints, plan, now - arrivedAt))
             {
                 return null;
             }
@@ -30,9 +31,9 @@ public sealed partial class Dispatcher
 
     private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan)
     {
-        (plan.Order as IServiceAccount)?.OnTurn(request, estimate, waited);
+        var charged = (plan.Order as IServiceAccount)?.OnTurn(request, estimate, placed.PrefixHitTokens, waited) ?? default;
         var scale = EnginePriorityKey.ScaleOf(placed.Reservation!.Replica, _pool.Options.EnginePriority);
-        return placed with { EnginePriority = EnginePriorityKey.For(request, estimate, _startedOn + arrivedAt, plan.Order, scale) };
+        return placed with { Charged = charged, EnginePriority = EnginePriorityKey.For(request, estimate, _startedOn + arrivedAt, plan.Order, scale) };
     }
 
     private TimeSpan ArrivalOf(InferenceRequest request, TimeSpan now) => request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : now;

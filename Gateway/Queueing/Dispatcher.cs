@@ -26,6 +26,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly DrainRate _drain;
     private readonly Lateness _lateness;
     private readonly Overtaking _overtaking;
+    private readonly Seats _seats = new();
     private readonly long _startedAt;
     private readonly DateTimeOffset _startedOn;
     private readonly ITimer _retry;
@@ -89,54 +90,12 @@ public sealed partial class Dispatcher : IDisposable
         return waiter;
     }
 
-    /// <summary>A request that had its turn here ended: orders that keep account settle it.</summary>
-    public void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens)
-    {
-        if (_plan().Order is not IServiceAccount account)
-        {
-            return;
-        }
-        lock (_gate)
-        {
-            account.OnCompleted(request, estimate, outputTokens);
-        }
-    }
-
     /// <summary>Refuses whoever enters from now on; those who wait keep their turn.</summary>
     public void Close()
     {
         lock (_gate)
         {
             _isClosed = true;
-        }
-    }
-
-    /// <summary>What would be decided about a request now, and why; nothing is placed.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="estimate">What it is expected to cost.</param>
-    public Explanation Explain(InferenceRequest request, in RequestEstimate estimate)
-    {
-        var waiter = new Waiter(this, request, estimate, Constraints.None, static _ => { });
-        lock (_gate)
-        {
-            var plan = _plan();
-            waiter.ArrivedAt = Now();
-            waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
-            var candidates = _placer.Explain(request, estimate, plan);
-            var best = Explanation.BestOf(candidates);
-            var hasTurn = !_waiting.HasTurns && best is { } index && candidates[index].HasRoom;
-            var hold = hasTurn ? HoldReason.None : HoldLocked(waiter);
-            var ahead = _waiting.CountAhead(waiter, plan.Order);
-            return new Explanation
-            {
-                Refusal = RefusalLocked(waiter, plan),
-                Hold = hold,
-                Ahead = ahead,
-                Rank = waiter.Rank,
-                WaitSeconds = hold == HoldReason.None ? 0 : _drain.SecondsPerTurn is > 0 and var perTurn ? (ahead + 1) * perTurn : null,
-                Candidates = candidates,
-                Best = best,
-            };
         }
     }
 
@@ -189,7 +148,7 @@ public sealed partial class Dispatcher : IDisposable
         }
         var lookedAt = _time.GetTimestamp();
         var now = _time.GetElapsedTime(_startedAt, lookedAt);
-        waiter.ArrivedAt = ArrivalOf(waiter.Request, now);
+        waiter.ArrivedAt = waiter.Constraints.GaveUp?.ArrivedAt ?? ArrivalOf(waiter.Request, now);
         if (_lateness.IsTooLate(waiter, plan, now))
         {
             return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
@@ -208,7 +167,11 @@ public sealed partial class Dispatcher : IDisposable
         }
         waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
-        (plan.Order as IServiceAccount)?.OnEntered(waiter.Request);
+        (plan.Order as IServiceAccount)?.OnEntered(waiter.Request, isFirst: !_waiting.HasTurns);
+        if (waiter.Constraints.GaveUp is { } place)
+        {
+            (waiter.Rank, waiter.Sequence) = (place.Rank, place.Sequence);
+        }
         _waiting.Add(waiter);
         NoteCountLocked();
         ExpireLocked(waiter, plan.Queue.MaxWait);
@@ -228,13 +191,8 @@ public sealed partial class Dispatcher : IDisposable
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
         !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
-        : _waiting.IsFullFor(waiter.Request, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
+        : waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter.Request, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
-
-    private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
-        _isClosed ? AdmissionOutcome.RejectedShuttingDown
-        : _lateness.IsTooLate(waiter, plan, Now()) ? AdmissionOutcome.DeadlineExceeded
-        : NoPlaceLocked(waiter, plan);
 
     private void OnPatienceOver(Waiter waiter)
     {
@@ -260,6 +218,7 @@ public sealed partial class Dispatcher : IDisposable
         {
             Waiter? next;
             AdmissionResult result;
+            Seat[]? asked = null;
             lock (_gate)
             {
                 var plan = _plan();
@@ -268,11 +227,19 @@ public sealed partial class Dispatcher : IDisposable
                 if (next is null)
                 {
                     ArmRetryLocked(lookedAt);
-                    return;
+                    asked = PreemptLocked(plan);
                 }
-                _waiting.TakeTurn(next, plan.Queue.ReservedShare);
-                NoteCountLocked();
-                _drain.OnTurn();
+                else
+                {
+                    _waiting.TakeTurn(next, plan.Queue.ReservedShare);
+                    NoteCountLocked();
+                    _drain.OnTurn();
+                }
+            }
+            if (next is null)
+            {
+                Array.ForEach(asked ?? [], _seats.Tell);
+                return;
             }
             next.Decided(result);
         }
@@ -314,7 +281,7 @@ public sealed partial class Dispatcher : IDisposable
             {
                 continue;
             }
-            if (_overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
+            if (!_seats.AreAsked(Now()) && _overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
             {
                 return PlaceSmallerLocked(head, plan, out result);
             }
@@ -329,7 +296,8 @@ public sealed partial class Dispatcher : IDisposable
         var behind = _behind.AsSpan(0, _waiting.Behind(head, _behind));
         foreach (var waiter in behind)
         {
-            if (waiter != head && Overtaking.IsSmaller(waiter, head) && TryPlaceLocked(waiter, plan) is { } placed)
+            var mayPass = waiter != head && Overtaking.IsSmaller(waiter, head) && (plan.Order as IFairOrder)?.MayPass(waiter, head) != false;
+            if (mayPass && TryPlaceLocked(waiter, plan) is { } placed)
             {
                 head.OvertakenAt ??= Now();
                 result = placed;
@@ -356,7 +324,8 @@ public sealed partial class Dispatcher : IDisposable
             }
             return null;
         }
-        return DecideLocked(waiter, AdmitLocked(waiter.Request, waiter.Estimate, waiter.ArrivedAt, placed, _time.GetElapsedTime(waiter.EnteredAt), plan));
+        var admitted = AdmitLocked(waiter.Request, waiter.Estimate, waiter.ArrivedAt, placed, _time.GetElapsedTime(waiter.EnteredAt), plan);
+        return DecideLocked(waiter, admitted with { Seat = SeatLocked(waiter, placed.Reservation!, plan) });
     }
 
     private TimeSpan Now() => _time.GetElapsedTime(_startedAt);

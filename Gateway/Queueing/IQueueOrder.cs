@@ -25,6 +25,13 @@ public interface IQueueSelector
     int Select(ReadOnlySpan<Waiter> waiting, TimeSpan now);
 }
 
+/// <summary>An order that shares the turns among clients. Called under the dispatcher's lock.</summary>
+public interface IFairOrder
+{
+    /// <summary>Whether a request may take room that another, whose turn it is, cannot use: only as far as its client's share goes.</summary>
+    bool MayPass(Waiter passing, Waiter passed);
+}
+
 /// <summary>An order under which a request could be overtaken for ever: after some time the oldest goes first.</summary>
 public interface IBoundedOvertaking
 {
@@ -32,15 +39,28 @@ public interface IBoundedOvertaking
     TimeSpan LongestWait { get; }
 }
 
+/// <summary>What a request is charged: prompt tokens that had to be computed, and output tokens over all sequences.</summary>
+public readonly record struct ServedTokens(double UncachedPromptTokens, double OutputTokens)
+{
+    public static ServedTokens operator -(ServedTokens a, ServedTokens b) => new(a.UncachedPromptTokens - b.UncachedPromptTokens, a.OutputTokens - b.OutputTokens);
+}
+
 /// <summary>An order that keeps account of who was served how much. Called under the dispatcher's lock.</summary>
 public interface IServiceAccount
 {
     /// <summary>A request begins to wait.</summary>
-    void OnEntered(InferenceRequest request);
+    /// <param name="request">The request.</param>
+    /// <param name="isFirst">Whether nobody waited before it.</param>
+    void OnEntered(InferenceRequest request, bool isFirst);
 
     /// <summary>A request gets its turn, with or without a wait.</summary>
-    void OnTurn(InferenceRequest request, in RequestEstimate estimate, TimeSpan waited);
+    /// <param name="request">The request.</param>
+    /// <param name="estimate">What it is expected to cost.</param>
+    /// <param name="cachedTokens">Prompt tokens that its replica is believed to hold.</param>
+    /// <param name="waited">How long it waited.</param>
+    /// <returns>What is charged in advance.</returns>
+    ServedTokens OnTurn(InferenceRequest request, in RequestEstimate estimate, int cachedTokens, TimeSpan waited);
 
-    /// <summary>A request that had its turn ended.</summary>
-    void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens);
+    /// <summary>More is known of what a request was served: it is charged the difference to what it has been charged, or given it back.</summary>
+    void Charge(InferenceRequest request, in ServedTokens difference);
 }

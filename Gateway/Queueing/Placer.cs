@@ -92,6 +92,10 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
     public static RoomVerdict RoomAt(Replica replica, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
         replica.RoomFor(LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare);
 
+    /// <summary>Whether a replica would have room for a request if some others were not there.</summary>
+    public static bool RoomWithout(Replica replica, ReadOnlySpan<LoadReservation> others, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
+        replica.HasRoomWithout(others, LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare);
+
     /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
     /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
     public bool AnyMayWork(Constraints constraints)

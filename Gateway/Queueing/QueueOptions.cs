@@ -8,11 +8,22 @@ public sealed record QueueOptions
     /// <summary>Name of the order in which waiting requests get their turn, within a priority class.</summary>
     public string Order { get; init; } = "boost";
 
+    /// <summary>Whether clients share the turns by what they were served, each by its tenant's weight; the order then decides among one client's requests.</summary>
+    public FairnessMode Fairness { get; init; } = FairnessMode.Off;
+
+    /// <summary>Tokens that each client may be served, per unit of weight, before the others have had theirs, under the fairness <c>dlpm</c>.</summary>
+    [Range(256, 10_000_000)]
+    public int FairnessQuantumTokens { get; init; } = 16_384;
+
+    /// <summary>What keeps requests from being passed for ever: the order's own guard, or promotion.</summary>
+    public RescueMode Rescue { get; init; } = RescueMode.Own;
+
     /// <summary>γ of the order <c>boost</c>, per second: small acts like shortest first, large like first come. Null: it follows the waits of late.</summary>
     [Range(0.001, 100.0)]
     public double? BoostPerSecond { get; init; }
 
-    /// <summary>Longest wait under the orders <c>sjf</c>, <c>wspt</c> and <c>mlfq</c> before the oldest request goes first.</summary>
+    /// <summary>Longest wait under the orders <c>sjf</c>, <c>wspt</c> and <c>mlfq</c>, and of one client's requests under <c>dlpm</c>, before the oldest goes first; the
+    /// span between two promotions; after it a request keeps the place that it gets.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
     public TimeSpan OldestFirstAfter { get; init; } = TimeSpan.FromSeconds(20);
 
@@ -55,4 +66,34 @@ public sealed record QueueOptions
     /// <summary>Share of turns that the lower priority classes get together even while higher ones wait.</summary>
     [Range(0.0, 0.9)]
     public double ReservedShare { get; init; } = 0.1;
+
+    /// <summary>Whether a more urgent request that finds no room may take the place of one of a lower class.</summary>
+    public PreemptMode Preempt { get; init; } = PreemptMode.Off;
+
+    /// <summary>An answer that has begun may be stopped only while it has no more than this share of its expected length.</summary>
+    [Range(0.0, 1.0)]
+    public double PreemptLimit { get; init; } = 0.8;
+}
+
+/// <summary>How clients share the turns.</summary>
+public enum FairnessMode
+{
+    /// <summary>Not by who asks.</summary>
+    Off,
+
+    /// <summary>Who was served least goes first.</summary>
+    Vtc,
+
+    /// <summary>Everybody gets a quantum in each round; of those who have some left, the longest cached prompt goes first.</summary>
+    Dlpm,
+}
+
+/// <summary>What keeps requests from being passed for ever.</summary>
+public enum RescueMode
+{
+    /// <summary>The order's own guard.</summary>
+    Own,
+
+    /// <summary>With every <see cref="QueueOptions.OldestFirstAfter"/> that a request waited, it goes before all that waited fewer.</summary>
+    Promotion,
 }

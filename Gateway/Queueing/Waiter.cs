@@ -14,6 +14,12 @@ public sealed record Constraints(IReadOnlyList<Replica> Avoid, int? PinnedSlot =
     /// <summary>Whether another model can serve the request too: then it does not wait here for replicas that back off.</summary>
     public bool HasFallback { get; init; }
 
+    /// <summary>Whether the request may have to give up its place to a more urgent one, and come back: its body can be sent again.</summary>
+    public bool MayGiveUp { get; init; }
+
+    /// <summary>The place that it had to give up: it comes back to where it stood in the queue. Null: it did not.</summary>
+    public Seat? GaveUp { get; init; }
+
     /// <summary>Whether a replica can answer at all.</summary>
     internal bool Allows(Replica replica) => PinnedSlot is not { } slot || replica.Slot == slot;
 }

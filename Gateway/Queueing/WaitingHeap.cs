@@ -44,13 +44,7 @@ internal sealed class WaitingHeap
 
     public void Add(Waiter waiter)
     {
-        waiter.Older = _newest;
-        if (_newest is { } newest)
-        {
-            newest.Newer = waiter;
-        }
-        Oldest ??= waiter;
-        _newest = waiter;
+        Link(waiter);
         if (Count == _heap.Length)
         {
             Array.Resize(ref _heap, 2 * Count);
@@ -71,6 +65,34 @@ internal sealed class WaitingHeap
             Put(last, hole);
             Rise(hole);
             Sink(last.HeapIndex);
+        }
+    }
+
+    // Nearly always the newest; who comes back goes to where it stood.
+    private void Link(Waiter waiter)
+    {
+        var older = _newest;
+        while (older is not null && older.Sequence > waiter.Sequence)
+        {
+            older = older.Older;
+        }
+        var newer = older is null ? Oldest : older.Newer;
+        (waiter.Older, waiter.Newer) = (older, newer);
+        if (older is null)
+        {
+            Oldest = waiter;
+        }
+        else
+        {
+            older.Newer = waiter;
+        }
+        if (newer is null)
+        {
+            _newest = waiter;
+        }
+        else
+        {
+            newer.Older = waiter;
         }
     }
 

@@ -1,4 +1,5 @@
 using Gateway.Estimation;
+using Gateway.Queueing;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
 using Gateway.Requests;
@@ -17,6 +18,9 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
     /// <summary>When it came: the trace's arrival, or later where its session was still busy.</summary>
     public TimeSpan StartedAt { get; } = startedAt;
 
+    /// <summary>The gateway that it came to.</summary>
+    public required ReplayedGateway Gateway { get; init; }
+
     public LoadReservation? Reservation { get; set; }
 
     public TimeSpan AdmittedAt { get; set; }
@@ -30,4 +34,25 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
     public int PrefixHitTokens { get; set; }
 
     public TimeSpan PrefixHitAge { get; set; }
+
+    /// <summary>The place that it may have to give up; null: it keeps it.</summary>
+    public Seat? Seat { get; set; }
+
+    /// <summary>What its order charged so far.</summary>
+    public ServedTokens Charged { get; set; }
+
+    /// <summary>Its name in its engine.</summary>
+    public int Handle { get; set; }
+
+    /// <summary>How often it was sent to an engine: what an engine still has for it from before says nothing.</summary>
+    public int Sent { get; set; }
+
+    /// <summary>Whether it gave up its place and waits for another.</summary>
+    public bool IsAway { get; set; }
+
+    /// <summary>Tokens that came before it was sent the last time.</summary>
+    public int EarlierTokens { get; set; }
+
+    /// <summary>Tokens so far.</summary>
+    public int GeneratedTokens { get; set; }
 }

@@ -1,21 +1,25 @@
 using System.Globalization;
 using Gateway.Configuration;
+using Gateway.Coordination;
 using Gateway.Estimation;
+using Gateway.Queueing;
 using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Routing;
 
 namespace Gateway.Replay;
 
-/// <summary>What decides in a run: routing, order, admission and what is known of lengths; named <c>routing/order/admission/lengths</c> or by a preset.</summary>
+/// <summary>What decides in a run: routing, order, admission, what is known of lengths and who is preempted; named <c>routing/order/admission/lengths/preempt</c> or by a preset.</summary>
 /// <param name="Name">As written.</param>
 /// <param name="Routing">How a replica is chosen.</param>
 /// <param name="Order">Who goes first.</param>
 /// <param name="Admission">Who may go at all.</param>
 /// <param name="Lengths">What is known of answers' lengths.</param>
-public sealed record ReplayPolicy(string Name, string Routing, string Order, string Admission, LengthKnowledge Lengths)
+public sealed partial record ReplayPolicy(string Name, string Routing, string Order, string Admission, LengthKnowledge Lengths)
 {
     private static readonly GatewayOptions Defaults = new();
+    private const int MostGateways = 64;
+
     private static readonly string[] LengthNames = ["none", "mean", "class", "learned", "oracle"];
 
     /// <summary>What follows a colon: the γ of <c>boost:0.05</c>. Null: the default.</summary>
@@ -30,6 +34,12 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
     /// <summary>Whether a request that must miss its deadline is refused at once.</summary>
     public bool RefusesLate { get; init; } = true;
 
+    /// <summary>What follows an @: gateways that get the requests by turns of chance, each with a queue and a view of its own; 1 unless given.</summary>
+    public int Gateways { get; init; } = 1;
+
+    /// <summary>What follows the gateways and a colon: time between two exchanges of what they know, or <c>alone</c>, null.</summary>
+    public TimeSpan? ExchangeInterval { get; init; } = new RedisOptions().Interval;
+
     /// <summary>What follows a colon: the estimator of <c>learned:linear</c>. Null: the default.</summary>
     public string? Estimator { get; init; }
 
@@ -41,29 +51,60 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
     };
 
     /// <summary>Reads one policy.</summary>
-    /// <param name="text">A preset, or up to four parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>.
-    /// A colon and a number may follow the names <c>boost</c>, <c>window</c> and <c>past_future</c>; one and an estimator's name <c>learned</c>.</param>
+    /// <param name="text">A preset, or up to five parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>, <c>off</c>.
+    /// A colon and a number may follow the names <c>boost</c>, <c>window</c>, <c>past_future</c> and <c>continue</c>, one of tokens a fairness; one and an estimator's name <c>learned</c>.
+    /// Before the order may stand a fairness, after it a rescue, as in <c>vtc+sjf+promotion</c>.
+    /// At the end, <c>@3</c> stands for three gateways that share what they know; <c>@3:1000</c> for an exchange each 1000 ms, <c>@3:alone</c> for none.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
     /// <returns>Null when there is a problem.</returns>
     public static ReplayPolicy? Parse(string text, out string? problem)
     {
+        if (text.IndexOf('@', StringComparison.Ordinal) is >= 0 and var at)
+        {
+            return ParseSeveral(text, text[..at], text[(at + 1)..], out problem);
+        }
         var parts = Presets.GetValueOrDefault(text, text).Split('/');
         var routing = parts[0];
         var (lengths, estimator) = Divided(Part(parts, 3, "none"));
-        var (order, gamma) = Divided(Part(parts, 1, "fcfs"));
+        var queue = QueueWords.Of(Part(parts, 1, "fcfs"));
+        var (order, gamma) = Divided(queue.Order);
+        var (preempt, limit) = Divided(Part(parts, 4, "off"));
         var (admission, amount) = Divided(Part(parts, 2, "none"));
-        problem = parts.Length > 4 ? $"'{text}' has more than the four parts routing/order/admission/lengths."
+        problem = parts.Length > 5 ? $"'{text}' has more than the five parts routing/order/admission/lengths/preempt."
             : parts.Length > 1 && Presets.ContainsKey(routing) ? $"'{text}': the preset {routing} takes no further parts."
-            : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? Unknown("order", order, QueueOrders.Names)
+            : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? queue.Problem ?? Unknown("order", order, QueueOrders.Names)
             ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
             ?? (estimator is null ? null : lengths == "learned" ? Unknown("estimator", estimator, OutputLengthEstimators.Names) : $"'{lengths}:{estimator}': only learned takes an estimator's name.")
-            ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount);
+            ?? Unknown("preempt", preempt, EnumWords.All(typeof(PreemptMode)).Select(word => word.Key))
+            ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount) ?? WrongNumber(preempt, limit);
         return problem is not null ? null : new ReplayPolicy(text, routing, order, admission, (LengthKnowledge)Array.IndexOf(LengthNames, lengths))
         {
             BoostPerSecond = order == "boost" ? Number(gamma) : null,
             WindowRequests = admission == "window" ? (int?)Number(amount) : null,
             CapacityShare = admission == "past_future" ? Number(amount) : null,
             Estimator = estimator,
+            Fairness = queue.Fairness,
+            QuantumTokens = queue.QuantumTokens,
+            Rescue = queue.Rescue,
+            Preempt = (PreemptMode)EnumWords.All(typeof(PreemptMode)).First(word => word.Key == preempt).Value,
+            PreemptLimit = Number(limit),
+        };
+    }
+
+    private static ReplayPolicy? ParseSeveral(string text, string policy, string gateways, out string? problem)
+    {
+        var (count, interval) = Divided(gateways);
+        var milliseconds = interval is null ? new RedisOptions().Interval.TotalMilliseconds : Number(interval);
+        if (Number(count) is not (>= 2 and <= MostGateways and var number) || number != Math.Floor(number) || (interval != "alone" && milliseconds is not (>= 1 and <= 60_000)))
+        {
+            problem = $"'@{gateways}': 2 to {MostGateways} gateways, and after a colon the milliseconds between two exchanges, 1 to 60000, or alone, such as default@3:alone.";
+            return null;
+        }
+        return Parse(policy, out problem) is not { } one ? null : one with
+        {
+            Name = text,
+            Gateways = (int)number,
+            ExchangeInterval = interval == "alone" ? null : TimeSpan.FromMilliseconds(milliseconds!.Value),
         };
     }
 
@@ -78,6 +119,11 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
         {
             Order = Order,
             BoostPerSecond = BoostPerSecond ?? Defaults.Queue.BoostPerSecond,
+            Fairness = Fairness,
+            FairnessQuantumTokens = QuantumTokens ?? Defaults.Queue.FairnessQuantumTokens,
+            Rescue = Rescue,
+            Preempt = Preempt,
+            PreemptLimit = PreemptLimit ?? Defaults.Queue.PreemptLimit,
             CapacityShare = CapacityShare ?? Defaults.Queue.CapacityShare,
             Admission = Admission,
             RefuseLate = RefusesLate,
@@ -106,12 +152,13 @@ public sealed record ReplayPolicy(string Name, string Routing, string Order, str
     private static string? WrongNumber(string name, string? number) => (name, Number(number)) switch
     {
         (_, _) when number is null => null,
-        ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) => null,
+        ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) or ("continue", >= 0 and <= 1) => null,
         ("window", >= 1 and <= 100_000 and var requests) when requests == Math.Floor(requests) => null,
         ("boost", _) => $"'{name}:{number}': γ is a number per second from 0.001 to 100, such as boost:0.05.",
         ("past_future", _) => $"'{name}:{number}': the share of the KV room is a number from 0.05 to 2, such as past_future:0.95.",
         ("window", _) => $"'{name}:{number}': the window is a whole number of requests from 1 to 100000, such as window:36.",
-        _ => $"'{name}:{number}': {name} takes no number; boost, window and past_future do.",
+        ("continue", _) => $"'{name}:{number}': the share of an answer's expected length is a number from 0 to 1, such as continue:0.8.",
+        _ => $"'{name}:{number}': {name} takes no number; boost, window, past_future and continue do.",
     };
 
     private static double? Number(string? text) =>

@@ -1,10 +1,10 @@
+using Gateway.Coordination;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
 using Gateway.Replicas;
 using Gateway.Replicas.Rates;
-using Gateway.Requests;
 using Gateway.Simulation;
 
 namespace Gateway.Replay;
@@ -14,20 +14,23 @@ namespace Gateway.Replay;
 /// At one moment timers fire first, then steps end in the order of the engines, then requests arrive in the order of the trace; idle engines begin a step
 /// when all of that is done. Nothing else decides, so a run depends on its inputs alone.
 /// </remarks>
-public sealed class Replayer
+public sealed partial class Replayer
 {
     private const string Model = "replayed";
 
     private readonly ReplaySettings _settings;
     private readonly IRunObserver _observer;
     private readonly VirtualTime _time = new();
-    private readonly GatewayCore _core;
-    private readonly ModelPool _pool;
+    private readonly ReplayedGateway[] _gateways;
+    private readonly TimeSpan? _exchangeInterval;
+    private readonly Random _spread;
     private readonly SimulatedReplica[] _engines;
-    private readonly SimulatedReplica[] _bySlot;
     private readonly RequestFactory _factory;
     private readonly SessionLine _sessions = new();
+    private readonly Constraints _constraints = new([]) { MayGiveUp = true };
     private TimeSpan _nextScrape;
+    private TimeSpan? _nextExchange;
+    private int _exchanging;
     private TimeSpan _nextSample;
     private TimeSpan? _firstArrival;
     private TimeSpan _lastEnd;
@@ -41,20 +44,23 @@ public sealed class Replayer
     {
         _settings = settings;
         _observer = observer;
-        _core = GatewayCore.Create(policy.Options(Fleet(settings), settings.Seed), _time, new Random(settings.Seed), hashKey: 0);
-        _pool = _core.Find(Model)!;
-        _pool.Pool.SetReplicas([.. _core.Options.Models[0].Replicas.Select(replica => new ReplicaPlace(replica.Id, replica.Url!, replica))]);
+        var shared = policy.Gateways > 1 && policy.ExchangeInterval is not null ? new MemoryState(_time) : null;
+        _exchangeInterval = shared is null ? null : policy.ExchangeInterval / policy.Gateways;
+        _nextExchange = _exchangeInterval;
+        _spread = new Random(settings.Seed);
+        _gateways = [.. Enumerable.Range(0, policy.Gateways).Select(i => new ReplayedGateway(
+            GatewayCore.Create(policy.Options(Fleet(settings), settings.Seed), _time, new Random(settings.Seed + i), hashKey: 0), Model, shared?.Join($"gateway-{i}"), _time))];
         _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, SchedulingPolicy.Fcfs, settings.SpeedOf(i)))];
-        _bySlot = new SimulatedReplica[settings.Replicas];
         for (var i = 0; i < settings.Replicas; i++)
         {
-            var replica = _pool.Pool.ReplicaList[i];
-            _engines[i].View = replica;
-            _bySlot[replica.Slot] = _engines[i];
-            replica.Observe(_engines[i].Report(_time.GetTimestamp(), settings.Room));
-            replica.OnProbed(ReplicaHealth.Up);
+            _engines[i].View = _gateways[0].Views[i];
         }
-        _factory = new RequestFactory(Model, _core.Hasher, policy.Lengths, settings);
+        Scrape();
+        foreach (var view in _gateways.SelectMany(gateway => gateway.Views))
+        {
+            view.OnProbed(ReplicaHealth.Up);
+        }
+        _factory = new RequestFactory(Model, _gateways[0].Core.Hasher, policy.Lengths, settings);
     }
 
     /// <summary>The fleet, with the gateway's view of it.</summary>
@@ -77,6 +83,7 @@ public sealed class Replayer
             }
             _time.AdvanceTo(now);
             Observe(now);
+            Exchange(now, cancellationToken);
             EndSteps(now);
             while (hasRow && rows.Current.Arrival <= now)
             {
@@ -92,7 +99,10 @@ public sealed class Replayer
                 engine.Kick(now);
             }
         }
-        _core.Dispose();
+        foreach (var gateway in _gateways)
+        {
+            gateway.Dispose();
+        }
         _observer.OnEnd(_lastEnd - (_firstArrival ?? TimeSpan.Zero), _decisions, [.. _engines.Select(engine => engine.Totals())]);
     }
 
@@ -123,17 +133,38 @@ public sealed class Replayer
             return null;
         }
         // While requests are on their way the clock also stops for timers, scrapes and samples.
-        return Earlier(Earlier(next, _time.NextDue), Earlier(_nextScrape, _nextSample));
+        return Earlier(Earlier(Earlier(next, _time.NextDue), Earlier(_nextScrape, _nextSample)), _nextExchange);
+    }
+
+    // One gateway after the other, evenly over the interval: nobody's clocks agree.
+    private void Exchange(TimeSpan now, CancellationToken cancellationToken)
+    {
+        while (_nextExchange <= now)
+        {
+            _gateways[_exchanging].Exchange(cancellationToken);
+            _exchanging = (_exchanging + 1) % _gateways.Length;
+            // After a pause in which nothing ran there is nothing to make up for.
+            _nextExchange = now + _exchangeInterval;
+        }
+    }
+
+    private void Scrape()
+    {
+        foreach (var engine in _engines)
+        {
+            var report = engine.Report(_time.GetTimestamp(), _settings.Room);
+            foreach (var gateway in _gateways)
+            {
+                gateway.Views[engine.Index].Observe(report);
+            }
+        }
     }
 
     private void Observe(TimeSpan now)
     {
         if (_nextScrape <= now)
         {
-            foreach (var engine in _engines)
-            {
-                engine.View!.Observe(engine.Report(_time.GetTimestamp(), _settings.Room));
-            }
+            Scrape();
             _nextScrape = now + _settings.ScrapeInterval;
         }
         if (_nextSample <= now)
@@ -142,7 +173,7 @@ public sealed class Replayer
             {
                 _observer.OnSample(engine.Sample(now));
             }
-            _observer.OnQueue(new QueueSample(now, Enum.GetValues<PriorityClass>().Sum(_pool.Dispatcher.Waiting)));
+            _observer.OnQueue(new QueueSample(now, _gateways.Sum(gateway => gateway.Waiting)));
             _nextSample = now + _settings.SampleInterval;
         }
     }
@@ -172,11 +203,12 @@ public sealed class Replayer
             }, row, now);
             return;
         }
+        var gateway = _gateways[_gateways.Length > 1 ? _spread.Next(_gateways.Length) : 0];
         var request = _factory.Request(row);
-        var estimate = _core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, _pool.Pool.ContextTokens);
-        var flight = new Flight(row, request, estimate, now);
+        var estimate = gateway.Core.Estimator.Estimate(request, _factory.LengthsOf(row), RequestFactory.BytesPerToken, gateway.Pool.Pool.ContextTokens);
+        var flight = new Flight(row, request, estimate, now) { Gateway = gateway };
         _inFlight++;
-        _pool.Dispatcher.Enter(request, estimate, Constraints.None, result => Decided(flight, result));
+        gateway.Pool.Dispatcher.Enter(request, estimate, _constraints, result => Decided(flight, result));
     }
 
     private void Decided(Flight flight, AdmissionResult result)
@@ -197,14 +229,20 @@ public sealed class Replayer
             }, row, _time.Now);
             return;
         }
-        _decisions++;
         flight.Reservation = reservation;
-        flight.AdmittedAt = _time.Now;
+        if (flight.Sent == 0)
+        {
+            _decisions++;
+            flight.AdmittedAt = _time.Now;
+        }
+        (flight.Seat, flight.IsAway) = (result.Seat, false);
+        ChargeTurn(flight, result.Charged);
         flight.PrefixHitTokens = result.PrefixHitTokens;
         flight.PrefixHitAge = result.PrefixHitAge;
-        var engine = _bySlot[reservation.Replica.Slot];
+        var engine = _engines[flight.Gateway.EngineOf(reservation)];
         flight.ReplicaIndex = engine.Index;
-        engine.Submit(flight, _factory.EngineRequest(row));
+        engine.Submit(flight, _factory.EngineRequest(row, flight.EarlierTokens));
+        flight.Seat?.OnAsked(() => GiveUp(flight));
     }
 
     private void EndSteps(TimeSpan now)
@@ -215,28 +253,36 @@ public sealed class Replayer
             {
                 continue;
             }
-            foreach (var (flight, token) in engine.EndStep())
+            foreach (var (flight, token, sent) in engine.EndStep())
             {
-                Advance(flight, token, now);
+                // One that ended may have let in another, which took the place of this one.
+                if (flight.Sent == sent && !flight.IsAway)
+                {
+                    Advance(flight, token, now);
+                }
             }
         }
     }
 
     private void Advance(Flight flight, in EngineToken token, TimeSpan now)
     {
+        flight.GeneratedTokens = flight.EarlierTokens + token.Generated;
         if (token.Generated <= 1)
         {
-            flight.FirstTokenAt = now;
-            flight.CachedTokens = token.CachedTokens;
-            flight.Reservation!.OnFirstToken();
+            Begin(flight, token, now);
         }
         if (token.IsFinished)
         {
             Complete(flight, now);
         }
+        else if (flight.Seat is { IsAsked: true })
+        {
+            GiveUp(flight);
+        }
         else if (token.Generated % LoadReservation.ProgressTokens == 0)
         {
-            flight.Reservation!.OnProgress(token.Generated, flight.Estimate.Output.RemainingTokens(token.Generated));
+            flight.Reservation!.OnProgress(token.Generated, flight.Estimate.Output.RemainingTokens(flight.GeneratedTokens));
+            Charge(flight);
         }
     }
 
@@ -245,12 +291,20 @@ public sealed class Replayer
         var row = flight.Trace;
         _inFlight--;
         flight.Reservation!.Replica.OnSuccess();
-        flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
+        if (flight.EarlierTokens == 0)
+        {
+            // Of a continued one nobody knows how long the whole would have taken there.
+            flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
+        }
         flight.Reservation.Dispose();
-        _core.Learner.OnCompleted(Completed(flight, now));
-        _pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+        flight.Seat?.Leave();
+        flight.Gateway.Core.Learner.OnCompleted(Completed(flight, now));
+        if (flight.EarlierTokens == 0)
+        {
+            flight.Gateway.Pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+        }
         flight.Request.Body.Sketch?.Return();
-        _pool.Dispatcher.OnCompleted(flight.Request, flight.Estimate, row.OutputTokens);
+        flight.Gateway.Pool.Dispatcher.Settle(flight.Request, flight.Charged, new ServedTokens(row.InputTokens - flight.CachedTokens, row.OutputTokens));
         End(new RequestResult
         {
             Outcome = ReplayOutcome.Completed,

@@ -53,10 +53,12 @@ internal sealed class RequestFactory(string model, PrefixHasher hasher, LengthKn
     };
 
     /// <summary>What the engine runs.</summary>
-    public EngineRequest EngineRequest(TraceRequest row) => new()
+    /// <param name="row">The request.</param>
+    /// <param name="generatedTokens">Tokens of the answer that it already has: they are part of the prompt.</param>
+    public EngineRequest EngineRequest(TraceRequest row, int generatedTokens = 0) => new()
     {
-        PromptTokens = row.InputTokens,
-        OutputTokens = row.OutputTokens,
+        PromptTokens = row.InputTokens + generatedTokens,
+        OutputTokens = row.OutputTokens - generatedTokens,
         BlockHashes = EngineBlocks(row),
     };
 

@@ -8,14 +8,14 @@ namespace Gateway.Replay;
 internal sealed class SimulatedReplica(int index, EngineProfile profile, SchedulingPolicy policy, double speed)
 {
     private Flight?[] _flights = new Flight?[64];
-    private (Flight Flight, EngineToken Token)[] _ended = [];
+    private (Flight Flight, EngineToken Token, int Sent)[] _ended = [];
     private double _busySeconds;
 
     public int Index { get; } = index;
 
     public EngineModel Model { get; } = new(profile, policy);
 
-    /// <summary>The gateway's view.</summary>
+    /// <summary>The view of the first gateway.</summary>
     public Replica? View { get; set; }
 
     /// <summary>When the step in progress ends; null: idle.</summary>
@@ -30,7 +30,12 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, Schedul
             Array.Resize(ref _flights, Math.Max(2 * _flights.Length, handle + 1));
         }
         _flights[handle] = flight;
+        flight.Handle = handle;
+        flight.Sent++;
     }
+
+    /// <summary>Takes a request out, whether it waits or runs.</summary>
+    public void Cancel(Flight flight) => Model.Cancel(flight.Handle);
 
     /// <summary>Begins a step where none is in progress and there is work.</summary>
     public void Kick(TimeSpan now)
@@ -46,17 +51,18 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, Schedul
 
     /// <summary>Ends the step in progress: what it brought to whom.</summary>
     /// <remarks>Resolved before anybody hears of it: an ending lets the next request in, and the engine gives that one a handle that has just become free.</remarks>
-    public ReadOnlySpan<(Flight Flight, EngineToken Token)> EndStep()
+    public ReadOnlySpan<(Flight Flight, EngineToken Token, int Sent)> EndStep()
     {
         StepEnd = null;
         var tokens = Model.EndStep();
         if (_ended.Length < tokens.Length)
         {
-            _ended = new (Flight, EngineToken)[2 * tokens.Length];
+            _ended = new (Flight, EngineToken, int)[2 * tokens.Length];
         }
         for (var i = 0; i < tokens.Length; i++)
         {
-            _ended[i] = (_flights[tokens[i].Handle]!, tokens[i]);
+            var flight = _flights[tokens[i].Handle]!;
+            _ended[i] = (flight, tokens[i], flight.Sent);
         }
         return _ended.AsSpan(0, tokens.Length);
     }

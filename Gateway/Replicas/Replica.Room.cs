@@ -54,6 +54,37 @@ public sealed partial class Replica
         }
     }
 
+    /// <summary>Whether a request would find room if some of those in flight had left.</summary>
+    /// <param name="leaving">Reservations of this replica; those returned already are not there.</param>
+    /// <param name="load">What the request will occupy.</param>
+    /// <param name="rule">Who may go.</param>
+    /// <param name="capacityShare">Share of the KV room that may be given out, 0 to 1.</param>
+    public bool HasRoomWithout(ReadOnlySpan<LoadReservation> leaving, in LoadProfile load, IAdmissionRule rule, double capacityShare)
+    {
+        lock (_gate)
+        {
+            var removed = 0;
+            foreach (var reservation in leaving)
+            {
+                if (!reservation.IsReturned)
+                {
+                    _ledger.Remove(reservation);
+                    removed++;
+                }
+            }
+            var hasRoom = RoomForLocked(load, rule, capacityShare) == RoomVerdict.Room;
+            foreach (var reservation in leaving)
+            {
+                if (!reservation.IsReturned)
+                {
+                    reservation.SharedTokens = 0;
+                    _ledger.Add(reservation);
+                }
+            }
+            return hasRoom && removed > 0;
+        }
+    }
+
     /// <summary>Takes room for a request, or none: null means that the replica is full or gets no work. Only the dispatcher calls it.</summary>
     /// <param name="load">What the request will occupy.</param>
     /// <param name="rule">Who may go.</param>
@@ -92,14 +123,15 @@ public sealed partial class Replica
         Id = Id,
         Slot = Slot,
         Health = HealthLocked(),
-        RunningRequests = _ledger.Requests,
-        RunningSequences = _ledger.Sequences,
-        ReservedTokens = _ledger.ReservedTokens,
+        RunningRequests = _ledger.Requests + _peers.Requests,
+        RunningSequences = _ledger.Sequences + _peers.Sequences,
+        ReservedTokens = _ledger.ReservedTokens + _peers.ReservedTokens,
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
-        QueuedPrefillTokens = _ledger.QueuedPrefillTokens,
+        QueuedPrefillTokens = _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens,
         JoiningPrefillTokens = _ledger.JoiningPrefillTokens,
-        OutstandingTokens = _ledger.OutstandingTokens,
+        OutstandingTokens = _ledger.OutstandingTokens + _peers.OutstandingTokens,
+        Peers = _peers,
         Weight = _options.Weight,
         Rates = _meter.Rates,
         Report = _report,
@@ -120,18 +152,7 @@ public sealed partial class Replica
         {
             return true;
         }
-        var foreign = ForeignLocked();
-        var admits = rule.Admits(load, new ReplicaRoom
-        {
-            RunningRequests = _ledger.Requests,
-            RunningSequences = _ledger.Sequences + foreign.Sequences,
-            SlotLimit = SlotLimitLocked(),
-            CapacityTokens = CapacityLocked(),
-            CapacityShare = capacityShare,
-            ShareCorrection = _steering.Correction,
-            Foreign = foreign,
-            InFlight = _ledger,
-        });
+        var admits = AdmitsLocked(load, rule, capacityShare);
         _wasFull |= !admits;
         return admits;
     }

@@ -84,9 +84,11 @@ public sealed partial class Replica
             var before = RoomLocked();
             _report = report;
             _signs.Observe(report.Progress);
-            _learned.Observe(report, _ledger.HeldTokens, _ledger.Sequences, _wasFull);
-            _foreign.Observe(report, CapacityLocked(), _ledger.HeldTokens, _ledger.Sequences);
-            _steering.Observe(report.Preemptions, _ledger.Sequences, _wasFull, report.ReadAt, _time);
+            // What peers have there is known from them: only what is beyond both is foreign.
+            var (held, sequences) = (_ledger.HeldTokens + _peers.HeldTokens, _ledger.Sequences + _peers.Sequences);
+            _learned.Observe(report, held, sequences, _wasFull);
+            _foreign.Observe(report, CapacityLocked(), held, sequences);
+            _steering.Observe(report.Preemptions, sequences, _wasFull, report.ReadAt, _time);
             _wasFull = false;
             mayFit = RoomLocked() != before;
         }
@@ -145,7 +147,7 @@ public sealed partial class Replica
         lock (_gate)
         {
             var countsSteps = _report is { Engine: EngineKind.Vllm, Progress: not null };
-            if (!_signs.IsHung(waited, _meter.Rates, countsSteps, _ledger.QueuedPrefillTokens, _ledger.Sequences))
+            if (!_signs.IsHung(waited, _meter.Rates, countsSteps, _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens, _ledger.Sequences + _peers.Sequences))
             {
                 return false;
             }

@@ -2,7 +2,7 @@ using Gateway.Replicas.Rates;
 
 namespace Gateway.Replicas;
 
-/// <summary>A replica at one moment, all fields read under one lock.</summary>
+/// <summary>A replica at one moment, all fields read under one lock. What is in flight is that of all gateways that share what they know.</summary>
 public readonly record struct ReplicaSnapshot
 {
     public required string Id { get; init; }
@@ -35,6 +35,20 @@ public readonly record struct ReplicaSnapshot
 
     /// <summary>Expected output tokens still to come.</summary>
     public double OutstandingTokens { get; init; }
+
+    /// <summary>Of what is in flight, the part of other gateways.</summary>
+    public GatewayLoad Peers { get; init; }
+
+    /// <summary>With what this gateway alone has in flight.</summary>
+    public ReplicaSnapshot WithoutPeers() => this with
+    {
+        RunningRequests = RunningRequests - Peers.Requests,
+        RunningSequences = RunningSequences - Peers.Sequences,
+        ReservedTokens = ReservedTokens - Peers.ReservedTokens,
+        QueuedPrefillTokens = QueuedPrefillTokens - Peers.QueuedPrefillTokens,
+        OutstandingTokens = Math.Max(0, OutstandingTokens - Peers.OutstandingTokens),
+        Peers = default,
+    };
 
     /// <summary>KV tokens of what was sent and not ended, as far as it has grown: prompts and what they generated.</summary>
     public long HeldTokens => Math.Max(0, ReservedTokens - (long)Math.Ceiling(OutstandingTokens));

@@ -125,14 +125,7 @@ internal ref partial struct BodyPass
         return JsonText.TryUnescape(_json.ValueSpan, unescaped, out var written) ? BodyFields.Find(unescaped[..written]) : BodyField.Unknown;
     }
 
-    private readonly bool NameIs(ReadOnlySpan<byte> name) =>
-        _json.ValueIsEscaped ? EscapedNameIs(name) : _json.ValueSpan.SequenceEqual(name);
-
-    private readonly bool EscapedNameIs(ReadOnlySpan<byte> name)
-    {
-        Span<byte> unescaped = stackalloc byte[BodyFields.MaxNameBytes];
-        return JsonText.TryUnescape(_json.ValueSpan, unescaped, out var written) && unescaped[..written].SequenceEqual(name);
-    }
+    private readonly bool NameIs(ReadOnlySpan<byte> name) => _json.Is(name);
 
     /// <summary>Whether the value is a string with this text.</summary>
     private readonly bool TextIs(ReadOnlySpan<byte> text) => _json.TokenType == JsonTokenType.String && NameIs(text);

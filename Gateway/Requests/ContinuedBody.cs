@@ -14,11 +14,11 @@ public readonly record struct AnswerBeginning(ReadOnlyMemory<byte> Text, int Tok
 public sealed class ContinuedBody
 {
     // Members under which the rest would not be what the first engine had written on.
-    private static readonly string[] Unfit =
+    private static readonly byte[][] Unfit = Array.ConvertAll(
     [
         "echo", "suffix", "use_beam_search", "truncate_prompt_tokens", "prompt_embeds", "return_token_ids", "include_stop_str_in_output",
         "continue_final_message", "add_generation_prompt",
-    ];
+    ], Encoding.UTF8.GetBytes);
 
     private static readonly byte[] FlagMembers = "\"continue_final_message\":true,\"add_generation_prompt\":false"u8.ToArray();
 
@@ -52,9 +52,9 @@ public sealed class ContinuedBody
         json.Read();
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
-            var isPlace = json.ValueTextEquals(isChat ? "messages"u8 : "prompt"u8);
-            var isMost = json.ValueTextEquals("max_tokens"u8) || (isChat && json.ValueTextEquals("max_completion_tokens"u8));
-            var isLeast = json.ValueTextEquals("min_tokens"u8);
+            var isPlace = json.Is(isChat ? "messages"u8 : "prompt"u8);
+            var isMost = json.Is("max_tokens"u8) || (isChat && json.Is("max_completion_tokens"u8));
+            var isLeast = json.Is("min_tokens"u8);
             var isUnfit = IsUnfit(ref json);
             json.Read();
             if (isUnfit && json.TokenType is not (JsonTokenType.Null or JsonTokenType.False))
@@ -90,7 +90,7 @@ public sealed class ContinuedBody
     {
         foreach (var name in Unfit)
         {
-            if (json.ValueTextEquals(name))
+            if (json.Is(name))
             {
                 return true;
             }

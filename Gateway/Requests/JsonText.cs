@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using System.Text.Json;
 
 namespace Gateway.Requests;
 
@@ -6,6 +7,12 @@ namespace Gateway.Requests;
 /// <remarks>The reader of the base library throws on a lone surrogate, which a client may send; here that is a value.</remarks>
 internal static class JsonText
 {
+    /// <summary>Whether the name or string that the reader stands on is this text, escapes resolved. The reader's own comparison throws where a name holds half a surrogate pair.</summary>
+    /// <param name="json">Stands on a name or a string.</param>
+    /// <param name="text">Short: as much room is taken on the stack.</param>
+    public static bool Is(this in Utf8JsonReader json, ReadOnlySpan<byte> text) =>
+        json.ValueIsEscaped ? UnescapesTo(json.ValueSpan, text) : json.ValueSpan.SequenceEqual(text);
+
     /// <summary>Bytes that the text takes in UTF-8 once its escapes are resolved.</summary>
     public static int UnescapedLength(ReadOnlySpan<byte> raw)
     {
@@ -54,6 +61,12 @@ internal static class JsonText
         }
 
         return true;
+    }
+
+    private static bool UnescapesTo(ReadOnlySpan<byte> raw, ReadOnlySpan<byte> text)
+    {
+        Span<byte> unescaped = stackalloc byte[text.Length];
+        return TryUnescape(raw, unescaped, out var written) && unescaped[..written].SequenceEqual(text);
     }
 
     /// <summary>Resolves the escapes as far as the room goes; half a surrogate pair and other mistakes are left out.</summary>

@@ -19,6 +19,7 @@ public sealed class PrefixIndex
     private readonly CacheBelief _belief = new();
     private int[] _reach = [];
     private ulong _unnamed;
+    private long _version;
 
     /// <param name="maxBytes">Memory for blocks and sessions together.</param>
     /// <param name="time">The clock.</param>
@@ -28,6 +29,9 @@ public sealed class PrefixIndex
         _sessions = new HolderTable(maxBytes / SessionShare);
         _blocks = new HolderTable(maxBytes - (maxBytes / SessionShare));
     }
+
+    /// <summary>Hears what was recorded here and is not known from others: the replica's slot and its use. Called under a lock: quick, and calls nothing back. Null: nobody listens.</summary>
+    public Action<int, PrefixUse>? Recorded { get; set; }
 
     /// <summary>Blocks remembered; one that three replicas hold counts three times.</summary>
     public int Blocks
@@ -106,6 +110,31 @@ public sealed class PrefixIndex
         }
     }
 
+    /// <summary>Changes with every prompt that is noted.</summary>
+    public long Version => Volatile.Read(ref _version);
+
+    /// <summary>How much of the prompt the replica holds that holds most of it.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="promptTokens">Tokens of its whole prompt: the most that a hit can be.</param>
+    /// <param name="options">How long a block is believed.</param>
+    public int LongestHit(InferenceRequest request, int promptTokens, RoutingOptions options)
+    {
+        var notBefore = _time.GetTimestamp() - Ticks(options.Prefix.Ttl);
+        var longest = 0;
+        lock (_gate)
+        {
+            if (!options.Prefix.Enabled || !WalkLocked(request.Prefix.Blocks, notBefore))
+            {
+                return 0;
+            }
+            for (var slot = 0; slot < _reach.Length; slot++)
+            {
+                longest = Math.Max(longest, HitTokensLocked(request, promptTokens, slot));
+            }
+        }
+        return longest;
+    }
+
     /// <summary>Notes that a replica is about to compute the prompt and to add its answer: the next one alike finds it there, and what it used least recently makes room.</summary>
     /// <param name="request">The request.</param>
     /// <param name="estimate">How many tokens of KV room it takes.</param>
@@ -115,16 +144,16 @@ public sealed class PrefixIndex
     /// <returns>How long ago the replica was last sent the part that it is believed to hold; zero where it is believed to hold nothing.</returns>
     public TimeSpan Record(InferenceRequest request, in RequestEstimate estimate, int slot, long? capacityTokens, RoutingOptions options)
     {
-        var now = _time.GetTimestamp();
-        lock (_gate)
-        {
-            if (request.SessionKey != 0)
-            {
-                _sessions.Set(request.SessionKey, slot, now);
-            }
-            return options.Prefix.Enabled ? _time.GetElapsedTime(RecordBlocksLocked(request, estimate, slot, capacityTokens, now), now) : TimeSpan.Zero;
-        }
+        var use = UseOf(request, estimate, options);
+        Recorded?.Invoke(slot, use);
+        return Book(use, slot, capacityTokens);
     }
+
+    /// <summary>Notes what another gateway sent to a replica.</summary>
+    /// <param name="use">What.</param>
+    /// <param name="slot">The replica.</param>
+    /// <param name="capacityTokens">As for <see cref="Record"/>.</param>
+    public void RecordPeers(in PrefixUse use, int slot, long? capacityTokens) => Book(use, slot, capacityTokens);
 
     /// <summary>Takes over what an engine reported of an answer's prompt: where it held less than was believed, less of its KV room is believed to keep prefixes, and the other way round.</summary>
     /// <param name="slot">The replica.</param>
@@ -143,11 +172,9 @@ public sealed class PrefixIndex
     /// <summary>Notes that a replica holds what a key names, such as a stored response.</summary>
     public void RecordSession(ulong key, int slot)
     {
-        var now = _time.GetTimestamp();
-        lock (_gate)
-        {
-            _sessions.Set(key, slot, now);
-        }
+        var use = new PrefixUse(key, default, 0, 0);
+        Recorded?.Invoke(slot, use);
+        Book(use, slot, null);
     }
 
     /// <summary>The slot that holds a session key; null when unknown.</summary>
@@ -213,20 +240,43 @@ public sealed class PrefixIndex
         ? (int)Math.Clamp((long)depth * request.Prefix.BlockBytes * promptTokens / Math.Max(1, request.Body.PromptBytes), 0, promptTokens - 1)
         : 0;
 
-    // In the order in which an engine lets go: the answer before the prompt, the end of the prompt before its beginning, which more prompts share.
-    private long RecordBlocksLocked(InferenceRequest request, in RequestEstimate estimate, int slot, long? capacityTokens, long now)
+    private static PrefixUse UseOf(InferenceRequest request, in RequestEstimate estimate, RoutingOptions options)
     {
+        if (!options.Prefix.Enabled)
+        {
+            return new PrefixUse(request.SessionKey, default, 0, 0);
+        }
         var blocks = request.Prefix.Blocks;
         var perBlock = blocks.Length == 0 ? 0 : (int)Math.Max(1, (long)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes));
+        return new PrefixUse(request.SessionKey, blocks, perBlock, Math.Max(0, estimate.PromptTokens + (int)estimate.OutputTokens - (perBlock * blocks.Length)));
+    }
+
+    private TimeSpan Book(in PrefixUse use, int slot, long? capacityTokens)
+    {
+        var now = _time.GetTimestamp();
+        lock (_gate)
+        {
+            _version++;
+            if (use.Session != 0)
+            {
+                _sessions.Set(use.Session, slot, now);
+            }
+            return use.BlockTokens > 0 || use.OtherTokens > 0 ? _time.GetElapsedTime(BookBlocksLocked(use, slot, capacityTokens, now), now) : TimeSpan.Zero;
+        }
+    }
+
+    // In the order in which an engine lets go: the answer before the prompt, the end of the prompt before its beginning, which more prompts share.
+    private long BookBlocksLocked(in PrefixUse use, int slot, long? capacityTokens, long now)
+    {
+        var blocks = use.Blocks.Span;
         if (capacityTokens is not null)
         {
-            var others = estimate.PromptTokens + (int)estimate.OutputTokens - (perBlock * blocks.Length);
-            _blocks.Touch(blocks.Length > 0 ? ~blocks[^1] : ++_unnamed, slot, Math.Max(0, others), now);
+            _blocks.Touch(blocks.Length > 0 ? ~blocks[^1] : ++_unnamed, slot, use.OtherTokens, now);
         }
         var sentBefore = now;
         for (var i = blocks.Length - 1; i >= 0; i--)
         {
-            sentBefore = _blocks.Touch(blocks[i], slot, perBlock, now) is { } before && sentBefore == now ? before : sentBefore;
+            sentBefore = _blocks.Touch(blocks[i], slot, use.BlockTokens, now) is { } before && sentBefore == now ? before : sentBefore;
         }
         if (capacityTokens is { } capacity)
         {

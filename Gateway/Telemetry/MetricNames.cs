@@ -145,6 +145,12 @@ public static class MetricNames
     public static readonly MetricDefinition DesiredReplicas = new("gateway.desired_replicas", "{replica}", MetricKind.Gauge, [Model],
         "Replicas that the work in flight and in the queue needs at 80 % of their room, for an autoscaler.");
 
+    public static readonly MetricDefinition RedisUp = new("gateway.redis.up", "", MetricKind.Gauge, [],
+        "1 while exchanges with the other gateways through Redis succeed, else 0; absent without Redis.");
+
+    public static readonly MetricDefinition RedisFailures = new("gateway.redis.failures", "{failure}", MetricKind.Counter, [],
+        "Exchanges through Redis, and checks of limits, that had no answer in time; this gateway's own view decided.");
+
     public static readonly MetricDefinition ConfigReloads = new("gateway.config.reloads", "{reload}", MetricKind.Counter, [Outcome],
         "Changes of the configuration file that were applied or rejected.");
 
@@ -153,6 +159,6 @@ public static class MetricNames
     [
         Requests, RequestDuration, TimeToFirstToken, InterTokenLatency, QueueWait, QueueDepth, Refusals, Overhead, PromptTokens, OutputTokens,
         PrefixHitTokens, EstimateErrorTokens, EstimateCoverage, ReplicaUp, ReplicaInflightRequests, ReplicaReservedTokens, ReplicaKvCapacityTokens,
-        RoutingDecisions, Retries, StreamsContinued, Hedges, Hold, LedgerDriftTokens, DesiredReplicas, ConfigReloads,
+        RoutingDecisions, Retries, StreamsContinued, Hedges, Hold, LedgerDriftTokens, RedisUp, RedisFailures, DesiredReplicas, ConfigReloads,
     ];
 }

@@ -16,20 +16,28 @@ public sealed class StateGauges : IDisposable
     /// <param name="queueDepths">Asked at each scrape.</param>
     /// <param name="calibration">Of the length estimates.</param>
     /// <param name="scope">As in <see cref="GatewayMeters"/>.</param>
-    public StateGauges(Fleet fleet, Func<IEnumerable<QueueDepth>> queueDepths, EstimateCalibration calibration, object? scope = null)
+    /// <param name="redis">Whether Redis answers, and how often it did not; null: there is none, and nothing of it is shown.</param>
+    public StateGauges(
+        Fleet fleet, Func<IEnumerable<QueueDepth>> queueDepths, EstimateCalibration calibration, object? scope = null, Func<(bool IsUp, long Failures)>? redis = null)
     {
         _meter = new Meter(new MeterOptions(MetricNames.StateMeter) { Scope = scope });
         _fleet = fleet;
         Gauge(MetricNames.QueueDepth, () => queueDepths().Select(depth => new Measurement<long>(
             depth.Waiting, new(MetricNames.Model, depth.Model), new(MetricNames.Priority, depth.Priority))));
         Gauge(MetricNames.ReplicaUp, () => PerReplica(replica => replica.AcceptsWork ? 1 : 0));
-        Gauge(MetricNames.ReplicaInflightRequests, () => PerReplica(replica => replica.RunningRequests));
-        Gauge(MetricNames.ReplicaReservedTokens, () => PerReplica(replica => replica.ReservedTokens));
+        Gauge(MetricNames.ReplicaInflightRequests, () => PerReplica(replica => replica.WithoutPeers().RunningRequests));
+        Gauge(MetricNames.ReplicaReservedTokens, () => PerReplica(replica => replica.WithoutPeers().ReservedTokens));
         Gauge(MetricNames.ReplicaKvCapacityTokens, () => PerReplica(replica => replica.CapacityTokens));
         Gauge(MetricNames.LedgerDriftTokens, () => PerReplica(DriftOf));
         Gauge(MetricNames.DesiredReplicas, () => PerModel(queueDepths));
         var coverage = MetricNames.EstimateCoverage;
         _meter.CreateObservableGauge(coverage.Instrument, () => Coverage(calibration), coverage.Unit, coverage.Help);
+        if (redis is not null)
+        {
+            var (up, failures) = (MetricNames.RedisUp, MetricNames.RedisFailures);
+            _meter.CreateObservableGauge(up.Instrument, () => redis().IsUp ? 1L : 0, up.Unit, up.Help);
+            _meter.CreateObservableCounter(failures.Instrument, () => redis().Failures, failures.Unit, failures.Help);
+        }
     }
 
     public void Dispose() => _meter.Dispose();
@@ -45,7 +53,7 @@ public sealed class StateGauges : IDisposable
         var waiting = queueDepths().GroupBy(depth => depth.Model, StringComparer.Ordinal).ToDictionary(model => model.Key, model => model.Sum(depth => depth.Waiting));
         foreach (var pool in _fleet.Pools)
         {
-            var desired = DesiredReplicas.Of([.. pool.ReplicaList.Select(replica => replica.Snapshot())], waiting.GetValueOrDefault(pool.Name));
+            var desired = DesiredReplicas.Of([.. pool.ReplicaList.Select(replica => replica.Snapshot().WithoutPeers())], waiting.GetValueOrDefault(pool.Name));
             yield return new Measurement<long>(desired, new KeyValuePair<string, object?>(MetricNames.Model, pool.Name));
         }
     }

@@ -129,7 +129,8 @@ public static class StatusPage
 
     private static void WriteReplica(Utf8JsonWriter json, Replica replica)
     {
-        var now = replica.Snapshot();
+        var ofAll = replica.Snapshot();
+        var now = ofAll.WithoutPeers();
         json.WriteString("id", now.Id);
         json.WriteString("url", replica.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped));
         json.WriteString("health", HealthOf(now.Health));
@@ -141,7 +142,7 @@ public static class StatusPage
         json.WriteNumber("queued_prefill_tokens", now.QueuedPrefillTokens);
         json.WriteNumber("outstanding_tokens", Math.Round(now.OutstandingTokens, 1));
         json.WriteNumber("weight", now.Weight);
-        WriteNumber(json, "ledger_drift_tokens", StateGauges.DriftOf(now));
+        WriteNumber(json, "ledger_drift_tokens", StateGauges.DriftOf(ofAll));
         WriteRates(json, now.Rates);
         json.WriteStartObject("engine");
         json.WriteString("kind", GenAiMeters.ProviderOf(now.Report.Engine));

@@ -74,7 +74,7 @@ public sealed class ScenarioTests
     [InlineData("policy: sal", "policy: sall", "s.yaml:7:13  experiments[0].policy: No routing is called 'sall'.")]
     [InlineData("baseline: round_robin", "baseline: sal/sjf:2", "s.yaml:6:15  experiments[0].baseline: 'sjf:2': sjf takes no number")]
     [InlineData("ttft_mean", "ttft_meen", "s.yaml:9:19  experiments[0].claims[0].metric: no metric is called \"ttft_meen\".")]
-    [InlineData("expect: lower", "expect: less", "\"less\" is none of: lower, higher, same, recovers.")]
+    [InlineData("expect: lower", "expect: less", "\"less\" is none of: lower, higher, same, recovers, within.")]
     [InlineData("    claims:", "    seeds: [1, 2, 2, 3, 4]\n    claims:", "s.yaml:8:12  experiments[0].seeds: 5 to 100 different seeds are needed")]
     [InlineData("    claims:", "    fleet: { profile: rtx4091, speeds: [0] }\n    claims:", "no profile is called \"rtx4091\".")]
     [InlineData("    policy: sal\n", "", "experiments[0].policy: is required.")]
@@ -171,6 +171,7 @@ public sealed class ScenarioTests
     [InlineData(ClaimDirection.Lower, "10:9 10:10 10:11", 1)]
     [InlineData(ClaimDirection.Higher, "10:11 10:10", 1)]
     [InlineData(ClaimDirection.Same, "100:98 100:102 100:97.9", 2)]
+    [InlineData(ClaimDirection.Within, "10:15 10:15.1 10:1", 2)]
     [InlineData(ClaimDirection.Lower, "10:? ?:1 ?:?", 0)]
     public void Holds_OverPairs_CountsTheSeedsInWhichTheFigureMovedAsClaimed(ClaimDirection expect, string pairs, int holds)
     {
@@ -212,7 +213,7 @@ public sealed class ScenarioTests
     {
         File = new ScenarioFile(),
         Experiment = new ScenarioExperiment(),
-        Claim = new ScenarioClaim { Metric = "ttft_mean", Expect = expect },
+        Claim = new ScenarioClaim { Metric = "ttft_mean", Expect = expect, Most = 1.5 },
         Pairs = [.. pairs.Split(' ').Select(pair => pair.Split(':')).Select(pair => (Figure(pair[0]), Figure(pair[1])))],
     };
 

@@ -29,6 +29,17 @@ public sealed class JsonReaderTests : IDisposable
         Assert.DoesNotContain(rows[0].Blocks[3..].ToArray(), block => rows[2].Blocks.ToArray().Contains(block));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("prompts:")]
+    public void Read_NamesWithHalfASurrogatePair_AreRefusedWithTheirLine(string prefix) => Assert.Equal(
+        "trace.txt:1: a name is not valid UTF-8.",
+        _reading.RefusalAs(prefix, """{"s\ud800":1,"session_id":"s","messages":[{"r\ud800ole":"user","role":"user","content":"x"}],"t\ud800ime":1}"""));
+
+    [Fact]
+    public void Read_RangesBeyondThePrompt_AreNotWrittenOut() => Assert.Equal(
+        4, Assert.Single(_reading.Read("""{"session_id":"a","t_ms":0,"input_tokens":250,"output_tokens":5,"hash_ranges":[[1,3],[9,1000000],[1,1]]}""")).Blocks.Length);
+
     [Fact]
     public void Read_BlockSizeGiven_IsTaken()
     {

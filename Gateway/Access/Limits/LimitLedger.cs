@@ -12,7 +12,7 @@ public sealed class LimitLedger(TimeProvider time) : ILimitLedger
 
     /// <inheritdoc/>
     public ValueTask<LimitVerdict> ReserveAsync(Tenant tenant, TokenAmount expected) =>
-        ValueTask.FromResult(_accounts.GetOrAdd(tenant.Name, static (_, time) => new TenantAccount(time), time).Reserve(tenant.Limits, expected));
+        ValueTask.FromResult(AccountOf(tenant).Reserve(tenant.Limits, expected));
 
     /// <inheritdoc/>
     public void Settle(Tenant tenant, TokenAmount reserved, TokenAmount used)
@@ -22,4 +22,27 @@ public sealed class LimitLedger(TimeProvider time) : ILimitLedger
             account.Settle(reserved, used);
         }
     }
+
+    /// <summary>Decides once more about a request that was let in a moment ago, now that others' use is known.</summary>
+    public LimitVerdict ReserveAgain(Tenant tenant, TokenAmount expected, IReadOnlyList<PeerUse> peers) => AccountOf(tenant).ReserveAgain(tenant.Limits, expected, peers);
+
+    /// <summary>Counts what other gateways have taken.</summary>
+    public void CountPeers(Tenant tenant, IReadOnlyList<PeerUse> peers) => AccountOf(tenant).CountPeers(tenant.Limits, peers);
+
+    /// <summary>Whether there is one among them whose use was never counted.</summary>
+    public bool AnyNew(Tenant tenant, IReadOnlyList<PeerUse> peers) => AccountOf(tenant).AnyNew(peers);
+
+    /// <summary>What this gateway has taken.</summary>
+    public LimitUse UseOf(Tenant tenant) => AccountOf(tenant).Use(tenant.Limits);
+
+    /// <summary>Forgets what others hold now: they are not heard of any more.</summary>
+    public void ForgetPeers()
+    {
+        foreach (var account in _accounts.Values)
+        {
+            account.ForgetPeers();
+        }
+    }
+
+    private TenantAccount AccountOf(Tenant tenant) => _accounts.GetOrAdd(tenant.Name, static (_, time) => new TenantAccount(time), time);
 }

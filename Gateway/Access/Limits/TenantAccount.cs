@@ -1,7 +1,7 @@
 namespace Gateway.Access.Limits;
 
 /// <summary>What one tenant uses now and has used. Sole writer of its numbers, under its own lock.</summary>
-public sealed class TenantAccount(TimeProvider time)
+public sealed partial class TenantAccount(TimeProvider time)
 {
     private readonly Lock _gate = new();
     private TokenBucket _requests;
@@ -36,16 +36,7 @@ public sealed class TenantAccount(TimeProvider time)
     {
         lock (_gate)
         {
-            RefillLocked(limits);
-            var (met, wait) = MetLocked(limits, expected);
-            if (met == LimitKind.None)
-            {
-                _running++;
-                _reserved += expected.Total;
-                _requests.Take(1);
-                TakeLocked(expected);
-            }
-            return new LimitVerdict(met, wait, limits.RequestsPerMinute is { } perMinute ? _requests.State(perMinute) : null, ScarcestLocked(limits));
+            return ReserveLocked(limits, expected);
         }
     }
 
@@ -62,14 +53,28 @@ public sealed class TenantAccount(TimeProvider time)
         }
     }
 
+    private LimitVerdict ReserveLocked(LimitOptions limits, TokenAmount expected)
+    {
+        RefillLocked(limits);
+        var (met, wait) = MetLocked(limits, expected);
+        if (met == LimitKind.None)
+        {
+            _running++;
+            _reserved += expected.Total;
+            TakeRequestsLocked(1);
+            TakeLocked(expected);
+        }
+        return new LimitVerdict(met, wait, limits.RequestsPerMinute is { } perMinute ? _requests.State(perMinute) : null, ScarcestLocked(limits));
+    }
+
     private (LimitKind Met, TimeSpan Wait) MetLocked(LimitOptions limits, TokenAmount expected)
     {
-        if (limits.DailyTokens is { } daily && _spentToday + _reserved + expected.Total > daily)
+        if (limits.DailyTokens is { } daily && _spentToday + _reserved + _peers.SpentTokens + _peers.ReservedTokens + expected.Total > daily)
         {
             return (LimitKind.DailyTokens, _day.AddDays(1).ToDateTime(TimeOnly.MinValue, DateTimeKind.Utc) - time.GetUtcNow().UtcDateTime);
         }
         var (met, longest) = (LimitKind.None, TimeSpan.Zero);
-        if (limits.MaxConcurrent is { } most && _running >= most)
+        if (limits.MaxConcurrent is { } most && _running + _peers.Running >= most)
         {
             // Nobody knows when the next of them ends; a second is what clients wait anyway.
             (met, longest) = (LimitKind.Concurrency, TimeSpan.FromSeconds(1));
@@ -89,8 +94,15 @@ public sealed class TenantAccount(TimeProvider time)
         }
     }
 
+    private void TakeRequestsLocked(long requests)
+    {
+        _requests.Take(requests);
+        _taken = _taken with { Requests = _taken.Requests + requests };
+    }
+
     private void TakeLocked(TokenAmount amount)
     {
+        _taken = _taken with { InputTokens = _taken.InputTokens + amount.Input, OutputTokens = _taken.OutputTokens + amount.Output };
         _tokens.Take(amount.Total);
         _input.Take(amount.Input);
         _output.Take(amount.Output);
@@ -124,6 +136,7 @@ public sealed class TenantAccount(TimeProvider time)
         if (today != _day)
         {
             (_day, _spentToday) = (today, 0);
+            _peers = _peers with { SpentTokens = 0 };
         }
     }
 

@@ -10,6 +10,9 @@ internal struct TokenBucket
     /// <summary>What is there; below 0 after more was used than had been expected.</summary>
     public readonly double Level => _level;
 
+    /// <summary>The same, and more than any limit where nothing is limited.</summary>
+    public readonly double KnownLevel => _isKnown ? _level : double.PositiveInfinity;
+
     /// <summary>Brings the level up to now. The first time it is full.</summary>
     public void Refill(long perMinute, TimeProvider time)
     {
@@ -20,6 +23,9 @@ internal struct TokenBucket
 
     /// <summary>Takes, or gives back where the amount is below 0.</summary>
     public void Take(double amount) => _level -= amount;
+
+    /// <summary>Takes over a lower level, as somebody else believes it to be.</summary>
+    public void LowerTo(double level) => _level = Math.Min(_level, level);
 
     /// <summary>Until so much is there. What is more than the whole allowance may go when that is full, and leaves a debt: else it could never go.</summary>
     public readonly TimeSpan Until(double amount, long perMinute)

@@ -50,7 +50,7 @@ internal static class ScenarioTable
         result.Experiment.Name,
         $"{result.Experiment.Policy} against {result.Experiment.Baseline}",
         result.Claim.Metric,
-        EnumWords.Of(result.Claim.Expect) + (result.Claim.Share is { } share ? Percent(share) : ""),
+        EnumWords.Of(result.Claim.Expect) + (result.Claim.Share is { } share ? Percent(share) : result.Claim.Most is { } most ? string.Create(CultureInfo.InvariantCulture, $" {most:0.##} times") : ""),
         Figure(result.Baseline),
         Figure(result.Policy),
         (result.Ratio is { } ratio ? ratio.ToString("0.00", CultureInfo.InvariantCulture) : "–") + (result.Recovered is { } recovered ? $" (recovers{Percent(recovered)})" : ""),

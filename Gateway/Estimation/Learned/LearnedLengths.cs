@@ -5,7 +5,7 @@ namespace Gateway.Estimation.Learned;
 /// <summary>Foresees the length of an answer from its keys, its numbers and its words, and learns from each that ends. Thread-safe.</summary>
 /// <remarks>Experts each foresee a middle; per key they are corrected by what they were off by and count by how little that was.
 /// Around the middle lies the key's own distribution of misses.</remarks>
-public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearner, ILengthMemory
+public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearner, ILengthMemory, ISharedLengths
 {
     // Close to following the best one, without its jumps where two are equal.
     private const double Sharpness = 8;
@@ -21,6 +21,8 @@ public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearne
     private LearnedLengths(string name, LengthKeys keys, params (int, ILengthExpert)[] experts) => (Name, _keys, _experts) = (name, keys, experts);
 
     public string Name { get; }
+
+    public Action<LengthLesson>? Learned { get; set; }
 
     /// <summary>The linear model alone.</summary>
     public static LearnedLengths Linear(EstimationOptions options)
@@ -52,7 +54,8 @@ public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearne
     {
         lock (_gate)
         {
-            var key = _keys.Make(request, model);
+            var ids = RequestKeys.Of(request, model);
+            var key = _keys.Make(ids);
             var row = FeatureRow.OfThread;
             row.Fill(request, key, _keys.Everybody);
             Span<double> foreseen = stackalloc double[LengthExperts.Count];
@@ -72,6 +75,25 @@ public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearne
             {
                 at.Take(outputTokens, ratio, isCensored);
                 at.Numbers.Add(row.Numbers);
+            }
+            Learned?.Invoke(new LengthLesson(ids.Model, ids.Tenant, ids.Application, outputTokens, (float)ratio, isCensored));
+        }
+    }
+
+    public void LearnPeers(in LengthLesson lesson)
+    {
+        lock (_gate)
+        {
+            for (var at = _keys.Make(new RequestKeys(lesson.Model, lesson.Tenant, lesson.Application)); at is not null; at = at.Parent)
+            {
+                if (lesson.Ratio > 0)
+                {
+                    at.Take(lesson.OutputTokens, lesson.Ratio, lesson.IsCensored);
+                }
+                else
+                {
+                    at.Lengths.Add(lesson.OutputTokens, lesson.IsCensored);
+                }
             }
         }
     }

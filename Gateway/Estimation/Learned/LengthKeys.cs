@@ -30,11 +30,10 @@ internal sealed class LengthKeys(EstimationOptions options)
         id == _everybody.Id ? _everybody : Volatile.Read(ref _young).TryGetValue(id, out var key) || Volatile.Read(ref _old).TryGetValue(id, out key) ? key : null;
 
     /// <summary>The narrowest key of a request, made where it is not known yet.</summary>
-    public LengthKey Make(InferenceRequest request, string model)
-    {
-        var ids = RequestKeys.Of(request, model);
-        return Make(ids.Application, Make(ids.Tenant, Make(ids.Model, _everybody)));
-    }
+    public LengthKey Make(InferenceRequest request, string model) => Make(RequestKeys.Of(request, model));
+
+    /// <summary>The narrowest of three keys, made where it is not known yet.</summary>
+    public LengthKey Make(in RequestKeys ids) => Make(ids.Application, Make(ids.Tenant, Make(ids.Model, _everybody)));
 
     /// <summary>Writes every key, the wider ones first.</summary>
     public void Export(BinaryWriter writer)

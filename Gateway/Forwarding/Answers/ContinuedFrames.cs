@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Gateway.Requests;
 
 namespace Gateway.Forwarding.Answers;
 
@@ -32,7 +33,7 @@ internal sealed class ContinuedFrames
         json.Read();
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
-            var (isId, isCreated, isModel) = (json.ValueTextEquals("id"u8), json.ValueTextEquals("created"u8), json.ValueTextEquals("model"u8));
+            var (isId, isCreated, isModel) = (json.Is("id"u8), json.Is("created"u8), json.Is("model"u8));
             json.Read();
             var start = (int)json.TokenStartIndex;
             json.Skip();
@@ -117,8 +118,8 @@ internal sealed class ContinuedFrames
         json.Read();
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
-            var value = json.ValueTextEquals("id"u8) ? _id : json.ValueTextEquals("created"u8) ? _created : json.ValueTextEquals("model"u8) ? _model : null;
-            var isUsage = json.ValueTextEquals("usage"u8);
+            var value = json.Is("id"u8) ? _id : json.Is("created"u8) ? _created : json.Is("model"u8) ? _model : null;
+            var isUsage = json.Is("usage"u8);
             json.Read();
             if (isUsage && json.TokenType == JsonTokenType.StartObject)
             {
@@ -140,8 +141,8 @@ internal sealed class ContinuedFrames
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
         {
             var (isPrompt, isAnswer, isCached) =
-                (json.ValueTextEquals("prompt_tokens"u8), json.ValueTextEquals("completion_tokens"u8), json.ValueTextEquals("cached_tokens"u8));
-            var isDetail = json.ValueTextEquals("prompt_tokens_details"u8);
+                (json.Is("prompt_tokens"u8), json.Is("completion_tokens"u8), json.Is("cached_tokens"u8));
+            var isDetail = json.Is("prompt_tokens_details"u8);
             json.Read();
             if (isDetail && json.TokenType == JsonTokenType.StartObject)
             {

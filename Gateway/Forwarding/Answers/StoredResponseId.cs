@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Gateway.Requests;
 
 namespace Gateway.Forwarding.Answers;
 
@@ -10,6 +11,11 @@ public static class StoredResponseId
     /// <summary>The top-level <c>id</c>, or <c>response.id</c>; null when there is none.</summary>
     public static string? Find(ReadOnlySpan<byte> json)
     {
+        // A comment or a heartbeat: the reader would throw for it, again and again in a long silence.
+        if (json.IsEmpty)
+        {
+            return null;
+        }
         var reader = new Utf8JsonReader(json);
         try
         {
@@ -19,12 +25,12 @@ public static class StoredResponseId
                 {
                     continue;
                 }
-                if (reader.ValueTextEquals("id"u8) && reader.CurrentDepth <= 2)
+                if (reader.Is("id"u8) && reader.CurrentDepth <= 2)
                 {
                     reader.Read();
                     return reader.TokenType == JsonTokenType.String && reader.ValueSpan.Length <= MaxLength ? reader.GetString() : null;
                 }
-                var isEnvelope = reader.CurrentDepth == 1 && reader.ValueTextEquals("response"u8);
+                var isEnvelope = reader.CurrentDepth == 1 && reader.Is("response"u8);
                 reader.Read();
                 if (!isEnvelope)
                 {

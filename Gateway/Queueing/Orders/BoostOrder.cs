@@ -42,19 +42,20 @@ public sealed class BoostOrder : IQueueOrder, IServiceAccount
         return arrival.TotalSeconds - (BoostSeconds(estimate) - usual);
     }
 
-    public void OnEntered(InferenceRequest request)
+    public void OnEntered(InferenceRequest request, bool isFirst)
     {
     }
 
-    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, TimeSpan waited)
+    public ServedTokens OnTurn(InferenceRequest request, in RequestEstimate estimate, int cachedTokens, TimeSpan waited)
     {
         _meanWaitSeconds += Smoothing * (waited.TotalSeconds - _meanWaitSeconds);
         // Of the logarithm, so that one long answer does not move it.
         var log = Math.Log(Math.Max(1e-3, ServiceTime.Seconds(estimate)));
         _usualLogSeconds = _usualLogSeconds is { } usual ? usual + (Smoothing * (log - usual)) : log;
+        return default;
     }
 
-    public void OnCompleted(InferenceRequest request, in RequestEstimate estimate, int outputTokens)
+    public void Charge(InferenceRequest request, in ServedTokens difference)
     {
     }
 

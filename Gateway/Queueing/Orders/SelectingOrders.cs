@@ -61,23 +61,3 @@ public sealed class PromotedShortestOrder : IQueueOrder, IQueueSelector
         return Selecting.Least(waiting, waiter => waiter.ArrivedAt.TotalSeconds <= promotedBefore ? waiter.Rank - 1e9 : waiter.Rank);
     }
 }
-
-/// <summary>The scan that selecting orders share.</summary>
-internal static class Selecting
-{
-    /// <summary>The waiter of least key; equals go by their sequence.</summary>
-    public static int Least(ReadOnlySpan<Waiter> waiting, Func<Waiter, double> key)
-    {
-        var best = 0;
-        var least = key(waiting[0]);
-        for (var i = 1; i < waiting.Length; i++)
-        {
-            var value = key(waiting[i]);
-            if (value < least || (value == least && waiting[i].Sequence < waiting[best].Sequence))
-            {
-                (best, least) = (i, value);
-            }
-        }
-        return best;
-    }
-}

@@ -77,6 +77,9 @@ public sealed record ScenarioFlood
     /// <summary>How many times its own rate.</summary>
     [Range(2, 1_000)]
     public int Times { get; init; } = 10;
+
+    /// <summary>Whether it does so under the baseline too; false: the baseline's run is what everybody sees without the flood.</summary>
+    public bool InBaseline { get; init; } = true;
 }
 
 /// <summary>The engines of an experiment.</summary>
@@ -124,6 +127,10 @@ public sealed record ScenarioClaim
     [Range(0.01, 1.0)]
     public double? Share { get; init; }
 
+    /// <summary>With <c>within</c>: the largest ratio of the policy's figure to the baseline's.</summary>
+    [Range(0.01, 1_000.0)]
+    public double? Most { get; init; }
+
     /// <summary>The policy's figure over the baseline's in the source, such as 0.48 or 0.61-0.69; null: only the direction is published, or known here.</summary>
     public string? Published { get; init; }
 }
@@ -139,4 +146,7 @@ public enum ClaimDirection
 
     /// <summary>Gains at least a share of what the best policy gains.</summary>
     Recovers,
+
+    /// <summary>Is at most so many times the baseline's.</summary>
+    Within,
 }

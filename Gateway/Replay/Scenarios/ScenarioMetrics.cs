@@ -33,6 +33,12 @@ public static class ScenarioMetrics
         ["batch_e2e_mean"] = run => ClassOf(run, PriorityClass.Batch)?.EndToEnd.Mean,
         ["flooder_ttft_mean"] = run => run.FlooderTimeToFirstToken,
         ["others_ttft_mean"] = run => run.OthersTimeToFirstToken,
+        ["others_ttft_p99"] = run => run.OthersTimeToFirstTokenP99,
+        ["interactive_ttft_mean"] = run => ClassOf(run, PriorityClass.Interactive)?.TimeToFirstToken.Mean,
+        ["batch_e2e_p99"] = run => ClassOf(run, PriorityClass.Batch)?.EndToEnd.P99,
+        ["requeued"] = run => run.Requeued,
+        ["interrupted"] = run => run.Interrupted,
+        ["computed_tokens"] = run => run.ComputedTokens,
     };
 
     /// <summary>What a claim may name.</summary>
@@ -48,6 +54,23 @@ public static class ScenarioMetrics
 
 /// <summary>What one run of a scenario measured.</summary>
 /// <param name="Summary">The figures that every replay has.</param>
-/// <param name="FlooderTimeToFirstToken">Mean over the requests of the client that sent most, in seconds; null without clients.</param>
-/// <param name="OthersTimeToFirstToken">The same over everybody else's.</param>
-internal sealed record ScenarioFigures(RunSummary Summary, double? FlooderTimeToFirstToken, double? OthersTimeToFirstToken);
+internal sealed record ScenarioFigures(RunSummary Summary)
+{
+    /// <summary>Mean over the requests of the client that floods, or that sent most, in seconds; null without clients.</summary>
+    public double? FlooderTimeToFirstToken { get; init; }
+
+    /// <summary>The same over everybody else's.</summary>
+    public double? OthersTimeToFirstToken { get; init; }
+
+    /// <summary>The 99th percentile over everybody else's.</summary>
+    public double? OthersTimeToFirstTokenP99 { get; init; }
+
+    /// <summary>How often a request gave up its place before its first token.</summary>
+    public double Requeued { get; init; }
+
+    /// <summary>How often an answer that had begun was stopped to go on later.</summary>
+    public double Interrupted { get; init; }
+
+    /// <summary>Tokens that the engines computed, those that were computed twice included.</summary>
+    public double ComputedTokens { get; init; }
+}

@@ -77,6 +77,10 @@ public static class ScenarioReader
                 {
                     Add($"{path}.claims[{i}].expect", "needs the share that is recovered, such as share: 0.65, and the experiment's best policy.");
                 }
+                if (experiment.Claims[i] is { Expect: ClaimDirection.Within, Most: null })
+                {
+                    Add($"{path}.claims[{i}].expect", "needs the largest ratio to the baseline, such as most: 1.5.");
+                }
                 if (!ScenarioMetrics.Names.Contains(metric))
                 {
                     Unknown($"{path}.claims[{i}].metric", "metric", metric, ScenarioMetrics.Names);

@@ -43,6 +43,7 @@ public sealed record ScenarioResult
     {
         ClaimDirection.Lower => policy < baseline,
         ClaimDirection.Higher => policy > baseline,
+        ClaimDirection.Within => policy <= Claim.Most * baseline,
         ClaimDirection.Recovers => RecoveredOf(baseline, policy, Bests[seed]) >= Claim.Share,
         _ => Math.Abs(policy - baseline) <= SameWithin * Math.Abs(baseline),
     };

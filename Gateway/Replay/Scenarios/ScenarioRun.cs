@@ -9,13 +9,15 @@ internal static class ScenarioRun
 {
     /// <param name="experiment">Checked, and its workload is there.</param>
     /// <param name="policy">One of its two.</param>
+    /// <param name="floods">Whether the client that is to flood does.</param>
     /// <param name="seed">Of the workload and of the draws among equals: both policies of a pair have the same.</param>
     /// <param name="part">Which part of a file this seed runs, from 0.</param>
     /// <param name="limit">Requests at most; null: all.</param>
     /// <param name="data">Where data files are.</param>
     /// <param name="cancellationToken">Gives the run up.</param>
     /// <exception cref="TraceException">The workload is a file, and damaged.</exception>
-    public static ScenarioFigures Execute(ScenarioExperiment experiment, string policy, int seed, int part, long? limit, DataFiles data, CancellationToken cancellationToken)
+    public static ScenarioFigures Execute(
+        ScenarioExperiment experiment, string policy, bool floods, int seed, int part, long? limit, DataFiles data, CancellationToken cancellationToken)
     {
         var profile = EngineProfiles.Find(experiment.Fleet.Profile)!;
         var settings = new ReplaySettings
@@ -33,39 +35,49 @@ internal static class ScenarioRun
             Skip = (long)part * (experiment.Requests ?? 0),
             Limit = limit is { } most && experiment.Requests is { } all ? Math.Min(most, all) : limit ?? experiment.Requests,
         });
-        if (experiment.Flood is { } flood)
+        if (floods && experiment.Flood is { } flood)
         {
             trace = new FloodedTrace(trace, flood.Client, flood.Times, seed);
         }
-        var observer = new Observer(new RunStatistics(experiment.Slo.Limits));
-        new Replayer(settings, ReplayPolicy.Parse(policy, out _)!, observer).Run(trace, cancellationToken);
-        return observer.Figures();
+        var observer = new Observer(new RunStatistics(experiment.Slo.Limits), experiment.Flood?.Client);
+        var replayer = new Replayer(settings, ReplayPolicy.Parse(policy, out _)!, observer);
+        replayer.Run(trace, cancellationToken);
+        return observer.Figures() with { Requeued = replayer.Requeued, Interrupted = replayer.Interrupted };
     }
 
-    /// <summary>Adds to the usual figures what the client that sent most got, and what all others got.</summary>
-    private sealed class Observer(RunStatistics statistics) : IRunObserver
+    /// <summary>Adds to the usual figures what the client that floods got, and what all others got.</summary>
+    private sealed class Observer(RunStatistics statistics, string? flooder) : IRunObserver
     {
-        private readonly Dictionary<string, (long Requests, double Seconds)> _clients = new(StringComparer.Ordinal);
+        private readonly Dictionary<string, List<double>> _clients = new(StringComparer.Ordinal);
+        private long _computed;
 
         public ScenarioFigures Figures()
         {
+            var figures = new ScenarioFigures(statistics.Summarize()) { ComputedTokens = _computed };
             if (_clients.Count < 2)
             {
-                return new ScenarioFigures(statistics.Summarize(), null, null);
+                return figures;
             }
             // Equals go by name, so that the order of the dictionary does not matter.
-            var most = _clients.OrderByDescending(client => client.Value.Requests).ThenBy(client => client.Key, StringComparer.Ordinal).First();
-            var (requests, seconds) = (_clients.Values.Sum(row => row.Requests), _clients.Values.Sum(row => row.Seconds));
-            return new ScenarioFigures(
-                statistics.Summarize(), most.Value.Seconds / most.Value.Requests, (seconds - most.Value.Seconds) / (requests - most.Value.Requests));
+            var most = flooder ?? _clients.OrderByDescending(client => client.Value.Count).ThenBy(client => client.Key, StringComparer.Ordinal).First().Key;
+            var others = _clients.Where(client => client.Key != most).SelectMany(client => client.Value).Order().ToArray();
+            return figures with
+            {
+                FlooderTimeToFirstToken = _clients.TryGetValue(most, out var own) ? own.Average() : null,
+                OthersTimeToFirstToken = others.Average(),
+                OthersTimeToFirstTokenP99 = others[(int)Math.Ceiling(0.99 * others.Length) - 1],
+            };
         }
 
         public void OnRequest(in RequestResult result)
         {
             if (result is { Outcome: ReplayOutcome.Completed, ClientId: { } client })
             {
-                var (requests, seconds) = _clients.GetValueOrDefault(client);
-                _clients[client] = (requests + 1, seconds + result.TimeToFirstToken.TotalSeconds);
+                if (!_clients.TryGetValue(client, out var times))
+                {
+                    _clients[client] = times = [];
+                }
+                times.Add(result.TimeToFirstToken.TotalSeconds);
             }
             statistics.OnRequest(result);
         }
@@ -74,6 +86,10 @@ internal static class ScenarioRun
 
         public void OnQueue(in QueueSample sample) => statistics.OnQueue(sample);
 
-        public void OnEnd(TimeSpan duration, long decisions, IReadOnlyList<EngineTotals> engines) => statistics.OnEnd(duration, decisions, engines);
+        public void OnEnd(TimeSpan duration, long decisions, IReadOnlyList<EngineTotals> engines)
+        {
+            _computed = engines.Sum(engine => engine.ProcessedTokens);
+            statistics.OnEnd(duration, decisions, engines);
+        }
     }
 }

@@ -49,7 +49,7 @@ public sealed class ScenarioSuite(IReadOnlyList<ScenarioFile> files, DataFiles d
 
     private void Execute(Pair pair, string policy, int index, CancellationToken cancellationToken)
     {
-        pair.Figures[index] = ScenarioRun.Execute(pair.Experiment, policy, pair.Seed, pair.Part, isQuick ? QuickRequests : null, data, cancellationToken);
+        pair.Figures[index] = ScenarioRun.Execute(pair.Experiment, policy, index > 0 || pair.Experiment.Flood is not { InBaseline: false }, pair.Seed, pair.Part, isQuick ? QuickRequests : null, data, cancellationToken);
         Interlocked.Increment(ref _finished);
     }
 

@@ -26,6 +26,7 @@ internal sealed class ServiceMeter
     private long _countedAt;
     private long _prefilledTokens;
     private long _pendingTokens;
+    private GatewayLoad _peers;
 
     /// <param name="speed">Believed speed relative to <see cref="ServiceRates.Initial"/>, above 0.</param>
     /// <param name="time">The clock.</param>
@@ -43,7 +44,7 @@ internal sealed class ServiceMeter
 
     public void OnSent(LoadReservation reservation)
     {
-        var course = new ServiceCourse { SentAt = Count(), AheadTokens = _pendingTokens };
+        var course = new ServiceCourse { SentAt = Count(), AheadTokens = _pendingTokens + _peers.QueuedPrefillTokens };
         if (reservation.Load.TellsFirstToken)
         {
             _pendingTokens += reservation.Load.UncachedTokens;
@@ -81,6 +82,13 @@ internal sealed class ServiceMeter
         {
             _decoding -= reservation.Load.Sequences;
         }
+    }
+
+    /// <summary>Other gateways' answers share the steps, too.</summary>
+    public void OnPeers(GatewayLoad peers)
+    {
+        Count();
+        _peers = peers;
     }
 
     /// <summary>An answer came whole: its lesson.</summary>
@@ -140,7 +148,7 @@ internal sealed class ServiceMeter
     private long Count()
     {
         var now = _time.GetTimestamp();
-        _sequenceSeconds += _decoding * Seconds(_countedAt, now);
+        _sequenceSeconds += (_decoding + _peers.Sequences) * Seconds(_countedAt, now);
         _countedAt = now;
         return now;
     }

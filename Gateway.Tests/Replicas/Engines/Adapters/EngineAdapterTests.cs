@@ -272,6 +272,7 @@ public sealed class EngineAdapterTests
     [InlineData("not json")]
     [InlineData("[]")]
     [InlineData("""{"data":{}}""")]
+    [InlineData("""{"data":[{"id":"\ud800"},{"i\ud800":"m"}],"d\ud800ata":1,"object":"\udc00","version":"\ud800","models":[{"name":"\ud800"}],"model_path":"\ud800","served_model_name":"\ud800"}""")]
     [InlineData("""{"data":[17,null,{"id":5},{"id":""}],"default_generation_settings":[],"total_slots":"x","models":"none","loads":3,"kvCacheStats":1}""")]
     public async Task EveryEngine_AnsweringNonsense_TellsNothingAndThrowsNothing(string nonsense)
     {

@@ -36,11 +36,12 @@ internal static class AgentSessionReader
             }
 
             lastTime = time;
-            var blocks = BlockChain.Of(Expanded(row), salt);
+            var inputTokens = row.RequiredCount(1, "input_tokens");
+            var blocks = BlockChain.Of(Expanded(row, inputTokens), salt);
             yield return new TraceRequest
             {
                 Arrival = starts.Current,
-                InputTokens = row.RequiredCount(1, "input_tokens"),
+                InputTokens = inputTokens,
                 OutputTokens = row.RequiredCount(0, "output_tokens"),
                 SessionId = id,
                 Think = isFirst ? null : Span(row.Number("think_ms") ?? 0, row.Spot),
@@ -55,7 +56,8 @@ internal static class AgentSessionReader
         ? TimeSpan.FromMilliseconds(milliseconds)
         : throw spot.Wrong("the pause is out of range. Allowed: 0 to 1e12 ms.");
 
-    private static ulong[] Expanded(JsonRow row)
+    // Ids beyond the prompt's end are dropped: nothing stands under them, and a few letters could ask for millions.
+    private static ulong[] Expanded(JsonRow row, int inputTokens)
     {
         if (row.Find("hash_ranges") is not { } ranges)
         {
@@ -75,7 +77,7 @@ internal static class AgentSessionReader
                 break;
             }
 
-            for (var i = 0; i < count; i++)
+            for (var i = 0; i < count && ids.Count < (inputTokens + RecordedBlockTokens - 1) / RecordedBlockTokens; i++)
             {
                 ids.Add(first + (ulong)i);
             }

@@ -21,7 +21,7 @@ internal static class FormatDetector
         }
 
         using var document = JsonRow.Parse(line, lines.Spot);
-        return OfObject(document.RootElement);
+        return OfObject(document.RootElement, lines.Spot);
     }
 
     public static TraceException Unknown(string file) => new TraceSpot(file, 1).Wrong(
@@ -36,9 +36,9 @@ internal static class FormatDetector
             : null;
     }
 
-    private static TraceFormat? OfObject(JsonElement row)
+    private static TraceFormat? OfObject(JsonElement row, TraceSpot spot)
     {
-        bool Has(string name) => row.TryGetProperty(name, out _);
+        bool Has(string name) => JsonRow.Member(row, name, spot) is not null;
         return Has("hash_ranges") || Has("t_ms") ? TraceFormat.Sessions
             : Has("timestamp_ms") ? TraceFormat.Jsonl
             : Has("time") && Has("outcome") ? TraceFormat.AccessLog

@@ -39,11 +39,25 @@ internal readonly struct JsonRow(JsonElement row, TraceSpot spot)
         return document;
     }
 
+    /// <summary>A member; null: it is not there. Names are unread until they are compared, so half a surrogate pair in one of them shows only here.</summary>
+    /// <exception cref="TraceException">A name is not valid UTF-8.</exception>
+    public static JsonElement? Member(JsonElement owner, string name, TraceSpot spot)
+    {
+        try
+        {
+            return owner.TryGetProperty(name, out var value) ? value : null;
+        }
+        catch (InvalidOperationException)
+        {
+            throw spot.Wrong("a name is not valid UTF-8.");
+        }
+    }
+
     public JsonElement? Find(params ReadOnlySpan<string> names)
     {
         foreach (var name in names)
         {
-            if (row.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null)
+            if (Member(row, name, spot) is { ValueKind: not JsonValueKind.Null } value)
             {
                 return value;
             }

@@ -50,7 +50,7 @@ internal static class PromptReader
 
         foreach (var name in (ReadOnlySpan<string>)["role", "content", "tool_calls"])
         {
-            if (message.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null)
+            if (JsonRow.Member(message, name, spot) is { ValueKind: not JsonValueKind.Null } value)
             {
                 text.Append(value.ValueKind == JsonValueKind.String ? JsonRow.StringOf(value, spot) : value.GetRawText()).Append('\n');
             }

@@ -1,0 +1,70 @@
+using Gateway.Coordination;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.Coordination;
+
+/// <summary>Against a real redis-server, where one is installed.</summary>
+public sealed class RedisStateTests : SharedStateContract
+{
+    [Fact]
+    public async Task Post_AfterAnEntrysLease_ShowsItNoMore()
+    {
+        await WithTwoAsync(async (a, b) =>
+        {
+            await a.PostAsync("x", [1], TimeSpan.FromMilliseconds(5), default);
+            // By Redis' own clock; b's lease is as short, so that it sees no entry that is older.
+            IReadOnlyList<BoardEntry> seen = [default];
+            await Until.HoldsAsync(() => (seen = b.PostAsync("x", [2], TimeSpan.FromMilliseconds(5), default).AsTask().GetAwaiter().GetResult()).Count == 0, "the entry expired");
+
+            Assert.Empty(seen);
+        });
+    }
+
+    [Fact]
+    public async Task Tell_OfAWholeBatch_ArrivesAsItWas()
+    {
+        await WithTwoAsync(async (a, b) =>
+        {
+            var batch = new byte[256 << 10];
+            new Random(7).NextBytes(batch);
+            await a.TellAsync(batch, null, default);
+
+            Assert.Equal(batch, Assert.Single((await b.TellAsync([], null, default)).Batches));
+        });
+    }
+
+    [Fact]
+    public async Task Post_WhileNobodyListens_FailsWithinItsTimeoutAndWorksOnceRedisIsThere()
+    {
+        if (await RedisServer.TryStartAsync() is not { } redis)
+        {
+            return;
+        }
+        await using var _ = redis;
+        await redis.KillAsync();
+        await using var state = new RedisState(new RedisOptions { Servers = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(1) }, null, "a", TimeProvider.System);
+
+        await Assert.ThrowsAnyAsync<Exception>(() => Post(state, "x", 1).AsTask().ComesAsync("a failure"));
+        await redis.StartAsync();
+        var works = false;
+        while (!works)
+        {
+            works = await Post(state, "x", 1).AsTask().ContinueWith(posted => posted.IsCompletedSuccessfully, TaskScheduler.Default).ComesAsync("an answer");
+        }
+
+        Assert.Empty(await Post(state, "x", 2));
+    }
+
+    protected override async Task WithTwoAsync(Func<ISharedState, ISharedState, Task> test)
+    {
+        if (await RedisServer.TryStartAsync() is not { } redis)
+        {
+            return;
+        }
+        await using var _ = redis;
+        var options = new RedisOptions { Servers = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(10) };
+        await using var a = new RedisState(options, null, "a", TimeProvider.System);
+        await using var b = new RedisState(options, null, "b", TimeProvider.System);
+        await test(a, b);
+    }
+}

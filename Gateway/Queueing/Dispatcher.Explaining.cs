@@ -1,0 +1,42 @@
+using Gateway.Estimation;
+using Gateway.Requests;
+
+namespace Gateway.Queueing;
+
+/// <content>What would be decided, without deciding it.</content>
+public sealed partial class Dispatcher
+{
+    /// <summary>What would be decided about a request now, and why; nothing is placed.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="estimate">What it is expected to cost.</param>
+    public Explanation Explain(InferenceRequest request, in RequestEstimate estimate)
+    {
+        var waiter = new Waiter(this, request, estimate, Constraints.None, static _ => { });
+        lock (_gate)
+        {
+            var plan = _plan();
+            waiter.ArrivedAt = Now();
+            waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
+            var candidates = _placer.Explain(request, estimate, plan);
+            var best = Explanation.BestOf(candidates);
+            var hasTurn = !_waiting.HasTurns && best is { } index && candidates[index].HasRoom;
+            var hold = hasTurn ? HoldReason.None : HoldLocked(waiter);
+            var ahead = _waiting.CountAhead(waiter, plan.Order);
+            return new Explanation
+            {
+                Refusal = RefusalLocked(waiter, plan),
+                Hold = hold,
+                Ahead = ahead,
+                Rank = waiter.Rank,
+                WaitSeconds = hold == HoldReason.None ? 0 : _drain.SecondsPerTurn is > 0 and var perTurn ? (ahead + 1) * perTurn : null,
+                Candidates = candidates,
+                Best = best,
+            };
+        }
+    }
+
+    private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
+        _isClosed ? AdmissionOutcome.RejectedShuttingDown
+        : _lateness.IsTooLate(waiter, plan, Now()) ? AdmissionOutcome.DeadlineExceeded
+        : NoPlaceLocked(waiter, plan);
+}

@@ -1,0 +1,40 @@
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Queueing;
+
+/// <content>What requests are charged, and places that they give up.</content>
+public sealed partial class Dispatcher
+{
+    /// <summary>More is known of what a request that had its turn here was served: orders that keep account charge the difference.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="charged">What it has been charged so far.</param>
+    /// <param name="served">What it was served; nothing where the turn was in vain.</param>
+    public void Settle(InferenceRequest request, in ServedTokens charged, in ServedTokens served)
+    {
+        if (charged == served || _plan().Order is not IServiceAccount account)
+        {
+            return;
+        }
+        lock (_gate)
+        {
+            account.Charge(request, served - charged);
+        }
+    }
+
+    // Nobody who waits fits: the most urgent of them may take somebody's place.
+    private Seat[]? PreemptLocked(DispatchPlan plan) =>
+        plan.Queue.Preempt != PreemptMode.Off && !_isClosed && _waiting.MostUrgent(plan.Order, Now()) is { } urgent
+            ? _seats.Ask(urgent, _overtaking.KeptFrom(urgent), plan, Now())
+            : null;
+
+    private Seat? SeatLocked(Waiter waiter, LoadReservation reservation, DispatchPlan plan)
+    {
+        if (plan.Queue.Preempt == PreemptMode.Off)
+        {
+            return null;
+        }
+        _waiting.Number(waiter);
+        return _seats.Take(waiter, reservation, plan.Queue, Now() - waiter.ArrivedAt, isFavoured: _waiting.HasMoreUrgent(waiter));
+    }
+}

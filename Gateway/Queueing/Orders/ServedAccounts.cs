@@ -1,0 +1,54 @@
+using Gateway.Estimation;
+using Gateway.Requests;
+
+namespace Gateway.Queueing.Orders;
+
+/// <summary>How much each client, and each flow of one, was served so far, in tokens per unit of the client's weight. Guarded by the dispatcher's lock.</summary>
+/// <remarks>arXiv 2401.00588: a prompt token counts 1, an output token 2. Only what had to be computed of the prompt counts; the expected answer is charged at the
+/// turn, what streams beyond it as it comes, and at the end it is settled.</remarks>
+internal sealed class ServedAccounts
+{
+    private const double PromptWeight = 1;
+    private const double OutputWeight = 2;
+
+    private readonly ServiceCounters _clients = new();
+
+    // Flows by their own keys; under a client's key, the counter at the last turn of any of its flows.
+    private readonly ServiceCounters _flows = new();
+
+    /// <summary>What a client was served per unit of weight.</summary>
+    public double OfClient(InferenceRequest request) => _clients.Of(request.TenantKey);
+
+    /// <summary>What the client that was served most was, over all that were charged.</summary>
+    public double Most { get; private set; }
+
+    /// <summary>What the request's flow was served.</summary>
+    public double OfFlow(InferenceRequest request) => _flows.Of(FlowOf(request));
+
+    /// <summary>Lifts who was served less than <paramref name="least"/>, so that idling saves nothing up.</summary>
+    public void Lift(InferenceRequest request, double least)
+    {
+        _clients.Lift(request.TenantKey, least);
+        _flows.Lift(FlowOf(request), _flows.Of(request.TenantKey));
+    }
+
+    /// <summary>Charges a turn in advance.</summary>
+    public ServedTokens OnTurn(InferenceRequest request, in RequestEstimate estimate, int cachedTokens)
+    {
+        _flows.Lift(request.TenantKey, OfFlow(request));
+        var expected = new ServedTokens(Math.Max(0, estimate.PromptTokens - cachedTokens), estimate.OutputTokens);
+        Charge(request, expected);
+        return expected;
+    }
+
+    public void Charge(InferenceRequest request, in ServedTokens difference)
+    {
+        var tokens = (PromptWeight * difference.UncachedPromptTokens) + (OutputWeight * difference.OutputTokens);
+        _clients.Charge(request.TenantKey, tokens / request.TenantWeight);
+        Most = Math.Max(Most, OfClient(request));
+        _flows.Charge(FlowOf(request), tokens);
+    }
+
+    // What names no flow is one of its own.
+    private static ulong FlowOf(InferenceRequest request) => request.FlowKey != 0 || request.TenantKey == 0 ? request.FlowKey : ~request.TenantKey;
+}
