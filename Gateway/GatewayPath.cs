@@ -3,6 +3,7 @@ using Gateway.Api;
 using Gateway.Configuration;
 using Gateway.Dashboard;
 using Gateway.Forwarding;
+using Gateway.Forwarding.Answers;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;
@@ -207,6 +208,10 @@ public sealed class GatewayPath(
             if (exchange.Answer.ReportedUsage is { PromptTokens: { } promptTokens, CachedTokens: { } cachedTokens })
             {
                 model.Prefixes.OnReported(exchange.Reservation.Replica.Slot, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
+            }
+            if (exchange.Answer is { Finish: FinishKind.ToolCalls } or { ToolName: not null })
+            {
+                model.Prefixes.OnToolCall(departure.Request.SessionKey, exchange.Answer.ToolName is { } tool ? core.Hasher.Key(tool) : 0);
             }
         }
         // What cannot be passed on, such as a header that HTTP forbids, is told like any answer that is none.

@@ -63,7 +63,7 @@ public class EnvironmentOverridesTests
     [InlineData("GATEWAY__MODELS__X__NAME", "x", "models[x]: no such item: a number from 0 to 1 is expected.")]
     [InlineData("GATEWAY__MODELS", "x", "models: names a list. Go on with a number, as in GATEWAY__MODELS__0.")]
     [InlineData("GATEWAY__QUEUE__MAXWAITING", "0", "queue.maxWaiting: 0 is too small. Allowed: 1 to 1000000.")]
-    [InlineData("GATEWAY__QUEUE__ORDER", "lifo", "queue.order: no order is called \"lifo\". Known: fcfs, sjf, boost, wspt, edf, larry, ssjf, ltr, vtc, dlpm, mlfq.")]
+    [InlineData("GATEWAY__QUEUE__ORDER", "lifo", "queue.order: no order is called \"lifo\". Known: fcfs, sjf, boost, wspt, lamps, edf, larry, ssjf, ltr, vtc, dlpm, mlfq.")]
     [InlineData("GATEWAY__LISTEN", "https://x", "listen[0]: https needs a certificate. Name its files in listen.tls, or listen on http and end TLS in front of the gateway.")]
     public void Load_OfAMistakenOverride_NamesTheVariable(string name, string value, string expected)
     {

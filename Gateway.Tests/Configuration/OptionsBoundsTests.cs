@@ -184,6 +184,7 @@ public class OptionsBoundsTests
         routing.scorers = []
         routing.prefix = (section)
         routing.sessionTtl = 10m [1s .. 7d]
+        routing.toolReturnShare = 0.99 [0 .. 0.999]
         routing.favouriteWait = 10s [0 .. 10m]
         routing.slowStart = 30s [0 .. 1h]
         routing.overloadSeconds = 2s [0 .. 1h]
@@ -201,6 +202,7 @@ public class OptionsBoundsTests
         queue.boostPerSecond = (none) [0.001 .. 100]
         queue.oldestFirstAfter = 20s [1ms .. 1d]
         queue.overtakingLimit = 1s [0 .. 1d]
+        queue.siblingWait = 2s [0 .. 10m]
         queue.admission = past_future
         queue.windowRequests = 64 [1 .. 100000]
         queue.maxWaiting = 1000 [1 .. 1000000]

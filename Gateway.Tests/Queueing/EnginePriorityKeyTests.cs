@@ -75,7 +75,7 @@ public sealed class EnginePriorityKeyTests
 
             var entry = world.Enter(Default);
 
-            Assert.Equal((name, name is "fcfs" or "sjf" or "boost" or "wspt" or "edf"), (name, entry.Result?.EnginePriority is not null));
+            Assert.Equal((name, name is "fcfs" or "sjf" or "boost" or "wspt" or "lamps" or "edf"), (name, entry.Result?.EnginePriority is not null));
         }
     }
 

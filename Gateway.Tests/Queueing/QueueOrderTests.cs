@@ -20,6 +20,8 @@ public sealed class QueueOrderTests : IDisposable
     [InlineData("sjf", "B C A")]
     // A's level 19 divides its 0.3885 s by 20: 0.0194.
     [InlineData("wspt", "A B C")]
+    // In token-seconds, decoding and prefill: 13,500 + 44.25, 135 + 0.4425 and 864 + 0.4425.
+    [InlineData("lamps", "B C A")]
     // Due at 30 s (batch), at 1 + 5 s (default) and at 2 + 3 s (its own limit).
     [InlineData("edf", "C B A")]
     // 0 - 12.97, 1 - 24.31 and 2 - 18.36.

@@ -194,7 +194,7 @@ public sealed class RouterTests
     {
         Assert.Equal(
             [
-                "least_delay", "least_work", "least_tokens", "least_requests", "round_robin", "random", "power_of_two",
+                "least_delay", "least_work", "sticky", "least_tokens", "least_requests", "round_robin", "random", "power_of_two",
                 "lmetric", "sal", "freeness", "cache_aware", "least_load", "dynamo", "llm_d", "preble", "chwbl",
             ],
             RoutingPolicies.Names);

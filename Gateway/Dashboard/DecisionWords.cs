@@ -26,6 +26,7 @@ internal static class DecisionWords
         HoldReason.Turn => "others were before it",
         HoldReason.Recovery => "no replica took work",
         HoldReason.Favourite => "the replica with its prompt cached was full, and waiting for it was cheaper",
+        HoldReason.Sibling => "the beginning of its prompt was being computed for another, and is computed once",
         _ => "room was kept for one that was overtaken long enough",
     };
 

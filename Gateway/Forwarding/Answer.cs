@@ -59,6 +59,9 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     /// <summary>The id of a response that the engine may have stored; null: none.</summary>
     public string? ResponseId { get; private set; }
 
+    /// <summary>The name of the first tool that it calls; null: none, or none that could be found.</summary>
+    public byte[]? ToolName { get; private set; }
+
     /// <summary>Output tokens as best known.</summary>
     public int OutputTokens => Usage.OutputTokens ?? CountedTokens;
 
@@ -109,6 +112,15 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
         if (route.Kind == ApiKind.Responses && ResponseId is null)
         {
             ResponseId = StoredResponseId.Find(json);
+        }
+    }
+
+    /// <summary>Keeps the name of the first tool that is called.</summary>
+    public void NoteTool(in AnswerFacts facts, ReadOnlySpan<byte> json)
+    {
+        if (ToolName is null && facts.ToolName is { } name)
+        {
+            ToolName = json[name].ToArray();
         }
     }
 

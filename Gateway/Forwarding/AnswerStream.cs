@@ -218,6 +218,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
     {
         answer.Take(facts, reservation);
         answer.NoteResponseId(rules.Route, payload);
+        answer.NoteTool(facts, payload);
         Sent?.Take(payload, facts);
         if (facts.IsTerminal && !EndsWithSentinel)
         {

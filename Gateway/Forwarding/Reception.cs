@@ -118,6 +118,7 @@ internal sealed class Reception(
         answer.Teach(reservation);
         reservation.Dispose();
         answer.NoteResponseId(Request.Route, read.Bytes);
+        answer.NoteTool(facts, read.Bytes);
         var bytes = PlainAnswer.Rename(read.Bytes, facts, PublicModel());
         response.Content = new PassedContent(new MemoryStream(bytes, writable: false), bytes.Length, response.Content);
         body.Dispose();

@@ -69,6 +69,9 @@ public enum HoldReason
 
     /// <summary>There was room, but it is kept for one that was overtaken long enough.</summary>
     Drain,
+
+    /// <summary>There was room, but the beginning of its prompt is being computed for another: sent now, it would be computed twice.</summary>
+    Sibling,
 }
 
 /// <summary>The end of a wait for a turn.</summary>

@@ -22,7 +22,9 @@ public sealed partial class Dispatcher
             }
             _placer.Look(plan);
             (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(null), 0);
-            var mayWait = FavouriteLines.MayWait(plan) && !_waiting.IsFullFor(request, plan.Queue);
+            var mayStand = !_waiting.IsFullFor(request, plan.Queue);
+            var mayWait = FavouriteLines.MayWait(plan) && mayStand;
+            _placer.SiblingPatience = mayStand ? SiblingLines.PatienceOf(request, constraints, heldSince: null, now, plan.Queue) : TimeSpan.Zero;
             return _placer.TryPlace(request, estimate, constraints, plan, mayWait) is { } placed
                 ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan)
                 : null;

@@ -23,6 +23,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
     private readonly FavouriteLines _favourites;
+    private readonly SiblingLines _siblings;
     private readonly DrainRate _drain;
     private readonly Lateness _lateness;
     private readonly Overtaking _overtaking;
@@ -48,6 +49,7 @@ public sealed partial class Dispatcher : IDisposable
         _time = time;
         _placer = new Placer(pool, prefixes, router, time);
         _favourites = new FavouriteLines(_placer, _waiting, time, OnPatienceOver);
+        _siblings = new SiblingLines(_waiting, time, OnPatienceOver);
         _drain = new DrainRate(time);
         _lateness = new Lateness(pool, prefixes, _waiting, _drain);
         _overtaking = new Overtaking(_placer);
@@ -110,7 +112,7 @@ public sealed partial class Dispatcher : IDisposable
             Waiter? next;
             lock (_gate)
             {
-                next = _waiting.Any() ?? _favourites.Any();
+                next = _waiting.Any() ?? _favourites.Any() ?? _siblings.Any();
             }
             if (next is null)
             {
@@ -165,7 +167,7 @@ public sealed partial class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, outcome);
         }
-        waiter.HeldFor = waiter.Favourite is not null ? HoldReason.Favourite : HoldLocked(waiter);
+        waiter.HeldFor = waiter.IsAside ? waiter.HeldFor : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request, isFirst: !_waiting.HasTurns);
         if (waiter.Constraints.GaveUp is { } place)
@@ -199,6 +201,7 @@ public sealed partial class Dispatcher : IDisposable
         lock (_gate)
         {
             _favourites.GiveUp(waiter);
+            _siblings.GiveUp(waiter);
         }
         Pump();
     }
@@ -248,6 +251,7 @@ public sealed partial class Dispatcher : IDisposable
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
         _placer.Look(plan);
+        _siblings.Release();
         foreach (var pinned in _waiting.Pinned)
         {
             if (TryPlaceLocked(pinned, plan) is { } there)
@@ -277,7 +281,7 @@ public sealed partial class Dispatcher : IDisposable
                 result = placed;
                 return head;
             }
-            if (head.Favourite is not null)
+            if (head.IsAside)
             {
                 continue;
             }
@@ -313,7 +317,10 @@ public sealed partial class Dispatcher : IDisposable
     {
         (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
         // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
-        var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && !_waiting.IsFullFor(waiter.Request, plan.Queue);
+        var mayStand = !_waiting.IsFullFor(waiter.Request, plan.Queue);
+        var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && mayStand;
+        var maySitOut = mayStand && waiter is { IsAside: false, OvertakenAt: null };
+        _placer.SiblingPatience = maySitOut ? SiblingLines.PatienceOf(waiter.Request, waiter.Constraints, waiter.HeldSince, Now(), plan.Queue) : TimeSpan.Zero;
         if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
@@ -321,6 +328,10 @@ public sealed partial class Dispatcher : IDisposable
             if (_placer.Favourite is { } favourite)
             {
                 _favourites.Stand(waiter, favourite, TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, _placer.FavouriteSavesSeconds)));
+            }
+            else if (_placer.Leader is { } leader && !_siblings.TryStand(waiter, leader, _placer.SiblingPatience, Now()))
+            {
+                return TryPlaceLocked(waiter, plan);
             }
             return null;
         }
@@ -338,6 +349,7 @@ public sealed partial class Dispatcher : IDisposable
         waiter.IsDecided = true;
         waiter.Expiry?.Dispose();
         _favourites.Leave(waiter);
+        _siblings.Leave(waiter);
         var waited = _time.GetElapsedTime(waiter.EnteredAt);
         _lateness.OnDecided(waiter, waited, result.Reservation is not null);
         return result with { Waited = waited, HeldFor = waiter.HeldFor };

@@ -22,7 +22,7 @@ public sealed record QueueOptions
     [Range(0.001, 100.0)]
     public double? BoostPerSecond { get; init; }
 
-    /// <summary>Longest wait under the orders <c>sjf</c>, <c>wspt</c> and <c>mlfq</c>, and of one client's requests under <c>dlpm</c>, before the oldest goes first; the
+    /// <summary>Longest wait under the orders <c>sjf</c>, <c>wspt</c>, <c>lamps</c> and <c>mlfq</c>, and of one client's requests under <c>dlpm</c>, before the oldest goes first; the
     /// span between two promotions; after it a request keeps the place that it gets.</summary>
     [Range(typeof(TimeSpan), "00:00:00.001", "1.00:00:00")]
     public TimeSpan OldestFirstAfter { get; init; } = TimeSpan.FromSeconds(20);
@@ -30,6 +30,10 @@ public sealed record QueueOptions
     /// <summary>How long smaller requests may pass one whose turn it is and that fits nowhere; then one replica's room is kept for it. Zero: nobody passes.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan OvertakingLimit { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Longest wait for another request that computes the same beginning of a prompt at the same replica, instead of computing it twice. Zero: nobody waits for it.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
+    public TimeSpan SiblingWait { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Name of the rule by which a replica takes one more request: <c>past_future</c> by KV room, <c>window</c> by a number, <c>none</c> at once.</summary>
     public string Admission { get; init; } = "past_future";

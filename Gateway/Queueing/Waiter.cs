@@ -55,7 +55,16 @@ public sealed class Waiter
     internal Action<AdmissionResult> Decided { get; }
 
     /// <summary>Only one replica can answer, or one that is full is worth waiting for: the request waits for that one, and nobody waits behind it.</summary>
-    internal bool IsPinned => Constraints.PinnedSlot is not null || Favourite is not null;
+    internal bool IsPinned => Constraints.PinnedSlot is not null || IsAside;
+
+    /// <summary>It waits by choice, beside the queue.</summary>
+    internal bool IsAside => Favourite is not null || Leader is not null;
+
+    /// <summary>The request in flight whose prompt begins like its own, while it waits for that one's first token; null: it does not.</summary>
+    internal LoadReservation? Leader { get; set; }
+
+    /// <summary>When it first waited for a leader; null: it has not.</summary>
+    internal TimeSpan? HeldSince { get; set; }
 
     /// <summary>The full replica that holds its prompt's beginning and that it waits for; null: it does not, not yet, or no longer.</summary>
     internal Replica? Favourite { get; set; }

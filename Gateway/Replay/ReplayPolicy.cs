@@ -52,8 +52,8 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
 
     /// <summary>Reads one policy.</summary>
     /// <param name="text">A preset, or up to five parts with slashes between; missing parts are <c>fcfs</c>, <c>none</c>, <c>none</c>, <c>off</c>.
-    /// A colon and a number may follow the names <c>boost</c>, <c>window</c>, <c>past_future</c> and <c>continue</c>, one of tokens a fairness; one and an estimator's name <c>learned</c>.
-    /// Before the order may stand a fairness, after it a rescue, as in <c>vtc+sjf+promotion</c>.
+    /// A colon and a number may follow the names <c>sticky</c>, <c>boost</c>, <c>window</c>, <c>past_future</c> and <c>continue</c>, one of tokens a fairness; one and an estimator's name <c>learned</c>.
+    /// Before the order may stand a fairness, after it a rescue, as in <c>vtc+sjf+promotion</c>; after the admission how long siblings wait for each other, as in <c>past_future+siblings:0</c>.
     /// At the end, <c>@3</c> stands for three gateways that share what they know; <c>@3:1000</c> for an exchange each 1000 ms, <c>@3:alone</c> for none.</param>
     /// <param name="problem">What is wrong and what is known; null when nothing.</param>
     /// <returns>Null when there is a problem.</returns>
@@ -64,25 +64,28 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             return ParseSeveral(text, text[..at], text[(at + 1)..], out problem);
         }
         var parts = Presets.GetValueOrDefault(text, text).Split('/');
-        var routing = parts[0];
+        var (routing, ttl) = Divided(parts[0]);
         var (lengths, estimator) = Divided(Part(parts, 3, "none"));
         var queue = QueueWords.Of(Part(parts, 1, "fcfs"));
         var (order, gamma) = Divided(queue.Order);
         var (preempt, limit) = Divided(Part(parts, 4, "off"));
-        var (admission, amount) = Divided(Part(parts, 2, "none"));
+        var holding = AdmissionWords.Of(Part(parts, 2, "none"));
+        var (admission, amount) = Divided(holding.Admission);
         problem = parts.Length > 5 ? $"'{text}' has more than the five parts routing/order/admission/lengths/preempt."
             : parts.Length > 1 && Presets.ContainsKey(routing) ? $"'{text}': the preset {routing} takes no further parts."
             : Unknown("routing", routing, RoutingPolicies.Names, Presets.Keys) ?? queue.Problem ?? Unknown("order", order, QueueOrders.Names)
             ?? Unknown("admission", admission, AdmissionRules.Names) ?? Unknown("lengths", lengths, LengthNames)
             ?? (estimator is null ? null : lengths == "learned" ? Unknown("estimator", estimator, OutputLengthEstimators.Names) : $"'{lengths}:{estimator}': only learned takes an estimator's name.")
             ?? Unknown("preempt", preempt, EnumWords.All(typeof(PreemptMode)).Select(word => word.Key))
-            ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount) ?? WrongNumber(preempt, limit);
+            ?? WrongNumber(routing, ttl) ?? WrongNumber(order, gamma) ?? WrongNumber(admission, amount) ?? WrongNumber(preempt, limit) ?? holding.Problem;
         return problem is not null ? null : new ReplayPolicy(text, routing, order, admission, (LengthKnowledge)Array.IndexOf(LengthNames, lengths))
         {
             BoostPerSecond = order == "boost" ? Number(gamma) : null,
             WindowRequests = admission == "window" ? (int?)Number(amount) : null,
             CapacityShare = admission == "past_future" ? Number(amount) : null,
             Estimator = estimator,
+            SessionTtl = Number(ttl) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            SiblingWait = holding.Wait,
             Fairness = queue.Fairness,
             QuantumTokens = queue.QuantumTokens,
             Rescue = queue.Rescue,
@@ -114,7 +117,13 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
     public GatewayOptions Options(ModelOptions model, int seed) => Defaults with
     {
         Models = [model],
-        Routing = Defaults.Routing with { Policy = Routing, Seed = seed },
+        Routing = Defaults.Routing with
+        {
+            Policy = Routing,
+            Seed = seed,
+            SessionTtl = SessionTtl ?? Defaults.Routing.SessionTtl,
+            ToolReturnShare = SessionTtl is null ? Defaults.Routing.ToolReturnShare : 0,
+        },
         Queue = Defaults.Queue with
         {
             Order = Order,
@@ -127,6 +136,7 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             CapacityShare = CapacityShare ?? Defaults.Queue.CapacityShare,
             Admission = Admission,
             RefuseLate = RefusesLate,
+            SiblingWait = SiblingWait ?? Defaults.Queue.SiblingWait,
             WindowRequests = WindowRequests ?? Defaults.Queue.WindowRequests,
             // A replay measures waiting; it does not cut it off.
             MaxWaiting = int.MaxValue,
@@ -152,13 +162,14 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
     private static string? WrongNumber(string name, string? number) => (name, Number(number)) switch
     {
         (_, _) when number is null => null,
-        ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) or ("continue", >= 0 and <= 1) => null,
+        ("sticky", >= 0 and <= 86_400) or ("boost", >= 0.001 and <= 100) or ("past_future", >= 0.05 and <= 2) or ("continue", >= 0 and <= 1) => null,
         ("window", >= 1 and <= 100_000 and var requests) when requests == Math.Floor(requests) => null,
+        ("sticky", _) => $"'{name}:{number}': a session keeps its replica for a number of seconds from 0 to 86400, such as sticky:30.",
         ("boost", _) => $"'{name}:{number}': γ is a number per second from 0.001 to 100, such as boost:0.05.",
         ("past_future", _) => $"'{name}:{number}': the share of the KV room is a number from 0.05 to 2, such as past_future:0.95.",
         ("window", _) => $"'{name}:{number}': the window is a whole number of requests from 1 to 100000, such as window:36.",
         ("continue", _) => $"'{name}:{number}': the share of an answer's expected length is a number from 0 to 1, such as continue:0.8.",
-        _ => $"'{name}:{number}': {name} takes no number; boost, window, past_future and continue do.",
+        _ => $"'{name}:{number}': {name} takes no number; sticky, boost, window, past_future and continue do.",
     };
 
     private static double? Number(string? text) =>

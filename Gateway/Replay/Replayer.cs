@@ -303,6 +303,8 @@ public sealed partial class Replayer
         {
             flight.Gateway.Pool.Prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
         }
+        // Traces do not tell why an answer ended: a session's is taken for a call, where it names none of a tool unknown.
+        flight.Gateway.Pool.Prefixes.OnToolCall(flight.Request.SessionKey, _factory.ToolOf(row));
         flight.Request.Body.Sketch?.Return();
         flight.Gateway.Pool.Dispatcher.Settle(flight.Request, flight.Charged, new ServedTokens(row.InputTokens - flight.CachedTokens, row.OutputTokens));
         End(new RequestResult

@@ -52,6 +52,9 @@ internal sealed class RequestFactory(string model, PrefixHasher hasher, LengthKn
         Deadline = settings.Deadline,
     };
 
+    /// <summary>The key of the tool that the answer calls; 0: unknown.</summary>
+    public ulong ToolOf(TraceRequest row) => row.Tool is { } tool ? hasher.Key(Encoding.UTF8.GetBytes(tool)) : 0;
+
     /// <summary>What the engine runs.</summary>
     /// <param name="row">The request.</param>
     /// <param name="generatedTokens">Tokens of the answer that it already has: they are part of the prompt.</param>

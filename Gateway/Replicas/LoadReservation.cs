@@ -57,6 +57,12 @@ public sealed class LoadReservation : IDisposable
 
     internal bool IsReturned { get; set; }
 
+    /// <summary>Its first token came.</summary>
+    internal bool IsPromptComputed { get; set; }
+
+    /// <summary>Somebody wants to hear of its first token.</summary>
+    internal bool IsAwaited { get; set; }
+
 #pragma warning disable CA1051, SA1401 // Written in place by the replica, under its lock.
     internal ServiceCourse Course;
 #pragma warning restore CA1051, SA1401
@@ -78,6 +84,10 @@ public sealed class LoadReservation : IDisposable
 
     /// <summary>The answer came whole: the replica learns how fast it is. Before the room is returned; afterwards it says nothing.</summary>
     public void OnAnswered(in ServedAnswer answer) => Replica.Learn(this, answer);
+
+    /// <summary>Asks that <see cref="Replica.RoomReturned"/> be raised at the first token.</summary>
+    /// <returns>False: it came already, or the room was returned.</returns>
+    internal bool TryAwaitPrompt() => Replica.TryAwaitPrompt(this);
 
     /// <summary>Returns the room. Further calls do nothing.</summary>
     public void Dispose() => Replica.Return(this);

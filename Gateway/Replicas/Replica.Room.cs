@@ -63,7 +63,7 @@ public sealed partial class Replica
     {
         lock (_gate)
         {
-            var removed = 0;
+            var (removed, joining) = (0, _ledger.JoiningPrefillTokens);
             foreach (var reservation in leaving)
             {
                 if (!reservation.IsReturned)
@@ -81,6 +81,8 @@ public sealed partial class Replica
                     _ledger.Add(reservation);
                 }
             }
+            // Nobody left: what joins the next step is what it was.
+            _ledger.JoiningPrefillTokens = joining;
             return hasRoom && removed > 0;
         }
     }

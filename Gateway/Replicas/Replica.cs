@@ -222,6 +222,7 @@ public sealed partial class Replica
     internal void Advance(LoadReservation reservation, long generatedTokens, double remainingTokens, bool prefillDone)
     {
         var shrank = false;
+        var isAwaited = false;
         lock (_gate)
         {
             if (reservation.IsReturned)
@@ -233,13 +234,22 @@ public sealed partial class Replica
             {
                 _meter.OnFirstToken(reservation);
                 _ledger.EndPrefill(reservation);
+                (isAwaited, reservation.IsAwaited, reservation.IsPromptComputed) = (reservation.IsAwaited, false, true);
             }
             Interlocked.Increment(ref _roomVersion);
             shrank = _ledger.Grow(reservation, generatedTokens, remainingTokens);
         }
-        if (shrank)
+        if (shrank || isAwaited)
         {
             OnRoomReturned();
+        }
+    }
+
+    internal bool TryAwaitPrompt(LoadReservation reservation)
+    {
+        lock (_gate)
+        {
+            return reservation.IsAwaited = !reservation.IsReturned && !reservation.IsPromptComputed;
         }
     }
 

@@ -49,7 +49,7 @@ internal sealed class TokenLedger
     public long QueuedPrefillTokens { get; private set; }
 
     /// <summary>Of them, those sent since the replica was last heard of.</summary>
-    public long JoiningPrefillTokens { get; private set; }
+    public long JoiningPrefillTokens { get; set; }
 
     /// <summary>Expected output tokens still to come.</summary>
     public double OutstandingTokens { get; private set; }

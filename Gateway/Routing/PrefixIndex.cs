@@ -17,6 +17,7 @@ public sealed class PrefixIndex
     private readonly HolderTable _blocks;
     private readonly HolderTable _sessions;
     private readonly CacheBelief _belief = new();
+    private readonly SessionReturns _returns = new();
     private int[] _reach = [];
     private ulong _unnamed;
     private long _version;
@@ -76,7 +77,7 @@ public sealed class PrefixIndex
             {
                 return;
             }
-            var notBefore = now - Ticks(options.SessionTtl);
+            var notBefore = SessionNotBeforeLocked(request.SessionKey, options, now);
             foreach (ref var candidate in candidates)
             {
                 candidate.HoldsSession = _sessions.UsedAt(request.SessionKey, candidate.Replica.Slot) >= notBefore;
@@ -169,6 +170,21 @@ public sealed class PrefixIndex
         }
     }
 
+    /// <summary>Notes that a session's answer called a tool: the session keeps its replica for as long as such calls usually take.</summary>
+    /// <param name="session">The session; 0: none.</param>
+    /// <param name="tool">Keyed hash of the tool's name; 0: unknown.</param>
+    public void OnToolCall(ulong session, ulong tool)
+    {
+        if (session == 0)
+        {
+            return;
+        }
+        lock (_gate)
+        {
+            _returns.OnCall(session, tool, _time.GetElapsedTime(0, _time.GetTimestamp()));
+        }
+    }
+
     /// <summary>Notes that a replica holds what a key names, such as a stored response.</summary>
     public void RecordSession(ulong key, int slot)
     {
@@ -196,6 +212,12 @@ public sealed class PrefixIndex
             _belief.Forget(slot);
         }
     }
+
+    // A session that is expected back is kept, one that is overdue is not, however long ago it was used.
+    private long SessionNotBeforeLocked(ulong session, RoutingOptions options, long now) =>
+        options.ToolReturnShare > 0 && _returns.ExpectedBy(session, options.ToolReturnShare) is { } expected
+            ? _time.GetElapsedTime(0, now) <= expected ? long.MinValue : long.MaxValue
+            : now - Ticks(options.SessionTtl);
 
     private void MatchBlocksLocked(InferenceRequest request, int promptTokens, long notBefore, Span<Candidate> candidates)
     {
@@ -259,6 +281,7 @@ public sealed class PrefixIndex
             _version++;
             if (use.Session != 0)
             {
+                _returns.OnRequest(use.Session, _time.GetElapsedTime(0, now));
                 _sessions.Set(use.Session, slot, now);
             }
             return use.BlockTokens > 0 || use.OtherTokens > 0 ? _time.GetElapsedTime(BookBlocksLocked(use, slot, capacityTokens, now), now) : TimeSpan.Zero;

@@ -18,6 +18,10 @@ public sealed record RoutingOptions
     [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
     public TimeSpan SessionTtl { get; init; } = TimeSpan.FromMinutes(10);
 
+    /// <summary>A session whose last answer called a tool keeps its replica until this share of that tool's calls would be back, as learned. Zero: for <see cref="SessionTtl"/>, like the others.</summary>
+    [Range(0.0, 0.999)]
+    public double ToolReturnShare { get; init; } = 0.99;
+
     /// <summary>Longest wait for a full replica that holds the prompt's beginning, never longer than going there saves. Zero: nobody waits for it. Policy <c>least_delay</c> only.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan FavouriteWait { get; init; } = TimeSpan.FromSeconds(10);

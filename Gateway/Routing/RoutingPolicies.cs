@@ -12,6 +12,7 @@ public static class RoutingPolicies
     {
         ["least_delay"] = (options, _) => [new AddedDelayScorer(), new SessionScorer(options.OverloadSeconds, onlyWithoutHits: true)],
         ["least_work"] = (options, _) => Affine(options, new OutstandingWorkScorer()),
+        ["sticky"] = (options, _) => [new OutstandingWorkScorer(), new SessionScorer(options.OverloadSeconds)],
         ["least_tokens"] = (_, _) => [new LeastTokensScorer()],
         ["least_requests"] = (_, _) => [new LeastRequestsScorer()],
         ["round_robin"] = (_, _) => [new RoundRobinScorer()],

@@ -238,6 +238,7 @@ public sealed class GatewayMeters : IDisposable
         HoldReason.Recovery => "recovery",
         HoldReason.Favourite => "favourite",
         HoldReason.Drain => "drain",
+        HoldReason.Sibling => "sibling",
         _ => MetricNames.Overflow,
     };
 

@@ -13,7 +13,7 @@ internal static class FeatureNumbers
     public const int TextBytes = 0;
 
     /// <summary>The text's length, and those beside it whose place in their key's own range tells more than a straight line can.</summary>
-    public static ReadOnlySpan<int> Stepped => [TextBytes, 1, 13, 14];
+    public static readonly int[] Stepped = [TextBytes, 1, 13, 14];
 
     /// <param name="body">The request.</param>
     /// <param name="numbers">Where they go, <see cref="Count"/> long.</param>

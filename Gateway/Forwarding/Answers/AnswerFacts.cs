@@ -75,6 +75,9 @@ public struct AnswerFacts
     /// <summary>Whether there is content that is no text of the answer: reasoning, a tool call, a refusal, sound.</summary>
     public bool HasOtherContent { get; internal set; }
 
+    /// <summary>The name of the first tool that is called here, without its quotes, escapes as written; null: none.</summary>
+    public Range? ToolName { get; internal set; }
+
     /// <summary>Tokens this event carries at a guess: one per choice with content. Running usage, where reported, is better.</summary>
     public int TokenGuess { get; internal set; }
 

@@ -78,8 +78,15 @@ internal ref partial struct AnswerPass
                 continue;
             }
 
+            if (NameIs("tool_calls"u8))
+            {
+                _json.Read();
+                ReadToolCalls();
+                continue;
+            }
+
             var isAnswer = NameIs("content"u8) || NameIs("text"u8);
-            var isOther = NameIs("reasoning_content"u8) || NameIs("reasoning"u8) || NameIs("thinking"u8) || NameIs("partial_json"u8) || NameIs("refusal"u8) || NameIs("tool_calls"u8)
+            var isOther = NameIs("reasoning_content"u8) || NameIs("reasoning"u8) || NameIs("thinking"u8) || NameIs("partial_json"u8) || NameIs("refusal"u8)
                 || NameIs("function_call"u8) || NameIs("audio"u8);
             _json.Read();
             if (isAnswer && _json.TokenType == JsonTokenType.String)
@@ -133,9 +140,11 @@ internal ref partial struct AnswerPass
         while (NextMember())
         {
             var isType = NameIs("type"u8);
+            var isName = NameIs("name"u8);
             var isText = NameIs("text"u8) || NameIs("thinking"u8);
             _json.Read();
             _hasDeltaText |= (isType && TextIs("tool_use"u8)) || (isText && HasText);
+            _facts.ToolName ??= isName && HasText ? StringText() : null;
             Skip();
         }
     }

@@ -30,6 +30,11 @@ internal ref partial struct AnswerPass
                 _facts.ModelValue = StringValue();
                 Skip();
                 break;
+            case 4 when NameIs("item"u8):
+                _json.Read();
+                _hasWorth |= _json.TokenType != JsonTokenType.Null;
+                ReadNamed();
+                break;
             case 5 when NameIs("usage"u8):
                 _json.Read();
                 ReadUsage();

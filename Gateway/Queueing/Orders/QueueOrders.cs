@@ -9,6 +9,7 @@ public static class QueueOrders
         ["sjf"] = options => new ShortestFirstOrder(options.OldestFirstAfter),
         ["boost"] = options => new BoostOrder(options.BoostPerSecond),
         ["wspt"] = options => new WeightedShortestOrder(options.OldestFirstAfter),
+        ["lamps"] = options => new MemoryTimeOrder(options.OldestFirstAfter),
         ["edf"] = _ => new DeadlineOrder(),
         ["larry"] = _ => new LarryOrder(),
         ["ssjf"] = _ => new SsjfOrder(),

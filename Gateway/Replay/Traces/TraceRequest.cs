@@ -32,6 +32,9 @@ public sealed record TraceRequest
     /// <summary>Prompt tokens per block of <see cref="Blocks"/>; 0 without blocks. The last block of a recorded prompt may be partly filled.</summary>
     public int BlockTokens { get; init; }
 
+    /// <summary>The tool that the answer calls; null: none, or the source does not tell.</summary>
+    public string? Tool { get; init; }
+
     /// <summary>The prompt's text, for workloads that have one; kept in memory only while the request lives.</summary>
     public string? Prompt { get; init; }
 

@@ -5,7 +5,7 @@ namespace Gateway.Replay.Traces.Generators;
 
 /// <summary>
 /// Conversations: a system prompt that many share, then turns whose prompt is everything said before and the next question. A turn starts a pause after the
-/// last answer; its <see cref="TraceRequest.Arrival"/> is its session's start.
+/// last answer, that of the tool that the answer called where there are tools; its <see cref="TraceRequest.Arrival"/> is its session's start.
 /// </summary>
 internal sealed class SessionWorkload : IWorkload
 {
@@ -17,6 +17,7 @@ internal sealed class SessionWorkload : IWorkload
     private readonly TokenLengths _questions;
     private readonly TokenLengths _outputs;
     private readonly TimeSpan _think;
+    private readonly ToolPauses _tools;
     private readonly Tenants _tenants;
     private readonly int _mostTokens;
 
@@ -31,6 +32,7 @@ internal sealed class SessionWorkload : IWorkload
         _outputs = words.Lengths("output", "classes");
         _think = words.Span("think", TimeSpan.FromSeconds(5));
         _mostTokens = words.Count("context", 131_072, 1, 10_000_000);
+        _tools = new ToolPauses(words);
         _tenants = new Tenants(words);
     }
 
@@ -60,6 +62,7 @@ internal sealed class SessionWorkload : IWorkload
         var client = _tenants.Draw(streams.Clients);
         var turns = _turns.Draw(streams.Turns).Tokens;
         var input = _systemTokens;
+        TimeSpan? pause = null;
         for (var turn = 0; turn < turns; turn++)
         {
             input += _questions.Draw(streams.Inputs).Tokens;
@@ -69,6 +72,7 @@ internal sealed class SessionWorkload : IWorkload
                 yield break;
             }
 
+            var called = _tools.Draw(streams.Tools);
             yield return new TraceRequest
             {
                 Arrival = TimeSpan.Zero,
@@ -77,10 +81,12 @@ internal sealed class SessionWorkload : IWorkload
                 LengthClass = lengthClass,
                 ClientId = client,
                 SessionId = name,
-                Think = turn == 0 ? null : _think,
+                Think = pause,
+                Tool = called?.Name,
                 Blocks = PrefixBlocks.Of(system, _systemTokens, Hashing.Chain(6, session), input),
                 BlockTokens = PrefixBlocks.BlockTokens,
             };
+            pause = called?.Pause ?? _think;
             input += output;
         }
     }
@@ -96,5 +102,7 @@ internal sealed class SessionWorkload : IWorkload
         public Random Systems { get; } = Chance.Stream(seed, "systems");
 
         public Random Clients { get; } = Chance.Stream(seed, "clients");
+
+        public Random Tools { get; } = Chance.Stream(seed, "tools");
     }
 }

@@ -58,6 +58,8 @@ internal sealed class WorkloadSpec
             : throw new TraceException(string.Create(CultureInfo.InvariantCulture, $"{Name}: {key}={text} is not allowed. Allowed: a whole number from {least} to {most}."));
     }
 
+    public string Text(string key, string usual) => Find(key) ?? usual;
+
     public TokenLengths Lengths(string key, string usual) => TokenLengths.Parse(Find(key) ?? usual, $"{Name}: {key}");
 
     /// <summary>A span with its unit, such as 5s or 500ms, at most an hour.</summary>
