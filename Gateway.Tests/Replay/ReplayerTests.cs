@@ -97,17 +97,18 @@ public sealed class ReplayerTests
     }
 
     [Theory]
-    [InlineData("least_delay/boost/window:4/mean", false, false)]
-    [InlineData("least_delay/boost/window:4/mean/before_first_byte", true, false)]
-    [InlineData("least_delay/vtc+boost/window:4/mean/continue:0.8", true, true)]
-    public void Run_WithPreemption_EndsEveryRequestOnceAndWhole(string policy, bool preempts, bool interrupts)
+    [InlineData("least_delay/boost/window:4/mean", 6, false, false)]
+    [InlineData("least_delay/boost/window:4/mean/before_first_byte", 15, true, false)]
+    [InlineData("least_delay/vtc+boost/window:4/mean/continue:0.8", 6, true, true)]
+    public void Run_WithPreemption_EndsEveryRequestOnceAndWhole(string policy, int rate, bool preempts, bool interrupts)
     {
+        var trace = $"w9:rate={rate},requests=600";
         var results = new Results();
         var replayer = new Replayer(Fleet(), ReplayPolicy.Parse(policy, out _)!, results);
 
-        replayer.Run(TraceSource.Open("w9:rate=2,requests=600", new TraceSettings { Seed = 5 }), CancellationToken.None);
+        replayer.Run(TraceSource.Open(trace, new TraceSettings { Seed = 5 }), CancellationToken.None);
 
-        var rows = TraceSource.Open("w9:rate=2,requests=600", new TraceSettings { Seed = 5 }).Read().ToArray();
+        var rows = TraceSource.Open(trace, new TraceSettings { Seed = 5 }).Read().ToArray();
         Assert.Equal(rows.Length, results.Requests.Count(result => result.Outcome == ReplayOutcome.Completed));
         Assert.Equal(rows.Sum(row => (long)row.OutputTokens), results.Requests.Sum(result => (long)result.OutputTokens));
         Assert.Equal((preempts, interrupts), (replayer.Requeued + replayer.Interrupted > 0, replayer.Interrupted > 0));

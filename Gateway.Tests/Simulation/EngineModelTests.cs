@@ -175,6 +175,35 @@ public class EngineModelTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Prefix_OfAPromptOfTheSameStep_IsComputedAndHeldOnce()
+    {
+        var model = new EngineModel(Small);
+        model.Submit(new EngineRequest { PromptTokens = 9, OutputTokens = 2, BlockHashes = new ulong[] { 1, 2 } });
+        var second = model.Submit(new EngineRequest { PromptTokens = 11, OutputTokens = 2, BlockHashes = new ulong[] { 1, 2 } });
+
+        var tokens = NextStep(model);
+
+        // The first computes nine in three blocks; the second finds two of them and computes three in one of its own.
+        Assert.Equal(new EngineToken(second, 1, false, 8), tokens[1]);
+        Assert.Equal((9 + 3, 3 + 1), (model.Counters.StepTokens, model.Counters.UsedBlocks));
+    }
+
+    [Fact]
+    public void Prefix_OfAChunkOfTheSameStep_ReachesToItsEnd()
+    {
+        var model = new EngineModel(Small with { KvBlocks = 100 });
+        var request = new EngineRequest { PromptTokens = 24, OutputTokens = 1, BlockHashes = new ulong[] { 1, 2, 3, 4, 5, 6 } };
+        var (first, second) = (model.Submit(request), model.Submit(request));
+
+        var (chunk, rest) = (NextStep(model), NextStep(model));
+
+        // Sixteen tokens, then eight and the last block of the other, which must compute a token.
+        Assert.Empty(chunk);
+        Assert.Equal([new EngineToken(first, 1, true, 0), new EngineToken(second, 1, true, 20)], rest);
+        Assert.Equal(16 + 8 + 4, model.Counters.StepTokens);
+    }
+
+    [Fact]
     public void Prefix_OfTheWholePrompt_LeavesAtLeastOneTokenToCompute()
     {
         var model = new EngineModel(Small);

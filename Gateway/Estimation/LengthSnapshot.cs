@@ -10,7 +10,7 @@ public static class LengthSnapshot
     public const int MaxBytes = 32 << 20;
 
     private const uint Mark = 0x4E4C5747;
-    private const int Version = 2;
+    private const int Version = 3;
 
     /// <param name="estimator">Whose memory it is.</param>
     /// <param name="hashKey">Of the hashes that were learned from: without it they mean nothing.</param>

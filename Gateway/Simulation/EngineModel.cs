@@ -6,7 +6,8 @@ namespace Gateway.Simulation;
 /// </summary>
 /// <remarks>
 /// The scheduler is that of vLLM V1: running requests first, in the order of admission; waiting ones only in a step that preempted nobody, and never past a
-/// head that does not fit. A waiting urgent request does not preempt, and eviction of cached blocks ignores priority, as there.
+/// head that does not fit. A waiting urgent request does not preempt, eviction of cached blocks ignores priority, and a block is found from the moment it is
+/// scheduled: two prompts of one step share their beginning (its <c>allocate_slots</c>; each layer writes before it reads), as there.
 /// </remarks>
 public sealed class EngineModel
 {
@@ -188,6 +189,12 @@ public sealed class EngineModel
             }
         }
 
+        // Only now: whoever lost its room in this step computes nothing.
+        for (var index = 0; index < _runningCount; index++)
+        {
+            _kv.NameFullBlocks(_running[index]);
+        }
+
         return nobodyPreempted;
     }
 
@@ -236,6 +243,7 @@ public sealed class EngineModel
             _kv.SharePrefix(sequence, hits);
             _kv.Take(sequence, _kv.Missing(sequence, end));
             sequence.Scheduled = tokens;
+            _kv.NameFullBlocks(sequence);
             budget -= tokens;
             sequence.IsRunning = true;
             _running[_runningCount++] = sequence;
@@ -296,7 +304,6 @@ public sealed class EngineModel
         }
 
         sequence.Scheduled = 0;
-        _kv.NameFullBlocks(sequence);
         if (sequence.Computed < sequence.Known)
         {
             return false;

@@ -61,11 +61,11 @@ internal sealed class KvCache(EngineProfile profile)
         sequence.Computed = blocks * _blockTokens;
     }
 
-    /// <summary>Makes the full blocks of a sequence findable.</summary>
+    /// <summary>Makes the blocks of a sequence findable that are full once the step is computed for which it is scheduled.</summary>
     public void NameFullBlocks(Sequence sequence)
     {
         var hashes = sequence.Request.BlockHashes.Span;
-        for (var full = Math.Min(sequence.Computed / _blockTokens, hashes.Length); sequence.NamedBlocks < full; sequence.NamedBlocks++)
+        for (var full = Math.Min((sequence.Computed + sequence.Scheduled) / _blockTokens, hashes.Length); sequence.NamedBlocks < full; sequence.NamedBlocks++)
         {
             _pool.Name(sequence.Blocks[sequence.NamedBlocks], hashes[sequence.NamedBlocks]);
         }

@@ -45,6 +45,23 @@ public sealed class LearnedLengthsTests(ITestOutputHelper output)
         Assert.True(Median(lengths, Request("name one fact about birds")) * 3 < Median(lengths, Request("write an essay about birds")));
     }
 
+    [Theory]
+    [InlineData(100)]
+    [InlineData(350)]
+    [InlineData(1_000)]
+    [InlineData(4_000)]
+    public void Predict_WhereAllAnswersWereAlike_ExpectsThatLengthAndNoMore(int tokens)
+    {
+        var lengths = Create("ensemble");
+        for (var i = 0; i < 1_000; i++)
+        {
+            Learn(lengths, Request("go on"), tokens);
+        }
+
+        // Four of a thousand are the prior's, which knows of longer ones.
+        Assert.InRange(lengths.Predict(Request("go on"), "m").ExpectedTokens(0, 32_768) / tokens, 0.98, 1.03);
+    }
+
     [Fact]
     public void Predict_OfAPromptLikeEarlierOnes_GoesByTheirAnswers()
     {

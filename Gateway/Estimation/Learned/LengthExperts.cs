@@ -22,8 +22,9 @@ internal static class LengthExperts
     public const int Hint = 3;
     public const int Count = 4;
 
-    /// <summary>The length that stands for "as foreseen" where ratios are tallied: in the middle of the bins.</summary>
-    public const int Unit = 256;
+    /// <summary>The length that stands for "as foreseen" where ratios are tallied: far from both ends of the bins, and in the middle of one, so that answers which come as
+    /// foreseen are believed to come as foreseen and not half a bin longer.</summary>
+    public const int Unit = 279;
 }
 
 /// <summary>The running median of the key.</summary>
