@@ -208,7 +208,7 @@ public class OptionsBoundsTests
         queue.boostPerSecond = (none) [0.001 .. 100]
         queue.oldestFirstAfter = 20s [1ms .. 1d]
         queue.overtakingLimit = 1s [0 .. 1d]
-        queue.siblingWait = 2s [0 .. 10m]
+        queue.siblingWait = 0 [0 .. 10m]
         queue.admission = past_future
         queue.windowRequests = 64 [1 .. 100000]
         queue.maxWaiting = 1000 [1 .. 1000000]

@@ -9,10 +9,12 @@ public sealed class SiblingTests
 {
     private static readonly ulong[] Shared = Blocks(1, 200);
 
+    private static readonly QueueOptions Patient = new() { SiblingWait = TimeSpan.FromSeconds(2) };
+
     [Fact]
     public void Enter_WithABeginningThatIsComputedNow_WaitsForItsFirstTokenWhileOthersPass()
     {
-        using var world = new CorePool(1, slots: null);
+        using var world = new CorePool(1, slots: null, queue: Patient);
         var leader = Enter(world, Shared);
 
         var sibling = Enter(world, [.. Shared, 9_001]);
@@ -28,7 +30,7 @@ public sealed class SiblingTests
     [Fact]
     public void Enter_AsLateAsTheFirstToken_DoesNotWait()
     {
-        using var world = new CorePool(1, slots: null);
+        using var world = new CorePool(1, slots: null, queue: Patient);
         Enter(world, Shared).Result!.Value.Reservation!.OnFirstToken();
 
         var late = Enter(world, Shared);
@@ -71,7 +73,7 @@ public sealed class SiblingTests
     [Fact]
     public void Enter_BehindALeaderThatEndsWithoutAToken_HasTheNextOneLead()
     {
-        using var world = new CorePool(1, slots: null);
+        using var world = new CorePool(1, slots: null, queue: Patient);
         var leader = Enter(world, Shared);
         CorePool.Entry[] siblings = [Enter(world, Shared), Enter(world, Shared), Enter(world, Shared)];
 
@@ -86,7 +88,7 @@ public sealed class SiblingTests
     [Fact]
     public void Cancel_OfASibling_LeavesTheOthersInTheirLine()
     {
-        using var world = new CorePool(1, slots: null);
+        using var world = new CorePool(1, slots: null, queue: Patient);
         var leader = Enter(world, Shared);
         CorePool.Entry[] siblings = [Enter(world, Shared), Enter(world, Shared)];
 
@@ -101,7 +103,7 @@ public sealed class SiblingTests
     [Fact]
     public void Dispose_WithSiblingsThatWait_TellsThemOnce()
     {
-        var world = new CorePool(1, slots: null);
+        var world = new CorePool(1, slots: null, queue: Patient);
         Enter(world, Shared);
         CorePool.Entry[] siblings = [Enter(world, Shared), Enter(world, Shared)];
 
@@ -113,7 +115,7 @@ public sealed class SiblingTests
     [Fact]
     public void Enter_WhereTheQueueIsFull_RefusesNobodyForThoseWhoWaitByChoice()
     {
-        using var world = new CorePool(1, slots: null, queue: new QueueOptions { MaxWaiting = 1 });
+        using var world = new CorePool(1, slots: null, queue: Patient with { MaxWaiting = 1 });
         Enter(world, Shared);
         var waits = Enter(world, Shared);
 
@@ -125,7 +127,7 @@ public sealed class SiblingTests
     [Fact]
     public void Enter_WithLittleInCommon_IsSentAtOnce()
     {
-        using var world = new CorePool(1, slots: null);
+        using var world = new CorePool(1, slots: null, queue: Patient);
         Enter(world, Shared);
 
         Assert.Equal(AdmissionOutcome.Admitted, Enter(world, [.. Shared[..4], .. Blocks(7_001, 100)]).Outcome);
@@ -134,7 +136,7 @@ public sealed class SiblingTests
     [Fact]
     public void Enter_BoundToATime_IsSentAtOnce()
     {
-        using var world = new CorePool(1, slots: null);
+        using var world = new CorePool(1, slots: null, queue: Patient);
         Enter(world, Shared);
 
         var entry = world.Enter(CorePool.Request(blocks: Shared, promptTokens: 2_000, deadline: TimeSpan.FromMinutes(1)), CorePool.Cost(2_000));
@@ -145,7 +147,7 @@ public sealed class SiblingTests
     [Fact]
     public void Enter_AfterAFailureElsewhere_IsSentAtOnce()
     {
-        using var world = new CorePool(2, slots: null);
+        using var world = new CorePool(2, slots: null, queue: Patient);
         var leader = Enter(world, Shared);
         var failed = world.Pool.ReplicaList.Single(replica => replica.Id != leader.Replica);
 

@@ -5,18 +5,16 @@ using Gateway.Simulation;
 
 namespace Gateway.Tests.Replay;
 
-/// <summary>Equal prompts that come together, counted by hand: an H100 computes up to 8,192 tokens in a step, and finds a block of 16 only when a step has ended.</summary>
+/// <summary>Equal prompts that come together, counted by hand: an H100 computes up to 8,192 tokens in a step, and finds a block of 16 once it is scheduled.</summary>
 public sealed class SiblingReplayTests
 {
     private static readonly TraceSettings Seeded = new() { Seed = 1 };
 
     [Theory]
-    // One step takes 2,048 + 2,048 + 2,048 + 2,048 tokens: all four prompts of 2,000 and 48 of their own.
-    [InlineData("siblings:rate=1,cv=0,burst=4,window=0s,shared=2000,own=48,output=4,requests=4", 0, 0)]
-    // The first is computed, and three find 125 blocks.
+    // One step takes 2,048 and three times 48 tokens: 125 blocks are found by the three that come behind the first.
+    [InlineData("siblings:rate=1,cv=0,burst=4,window=0s,shared=2000,own=48,output=4,requests=4", 0, 3 * 2_000)]
     [InlineData("siblings:rate=1,cv=0,burst=4,window=0s,shared=2000,own=48,output=4,requests=4", 2, 3 * 2_000)]
-    // The step is full with four of eight; the next four come when that has ended.
-    [InlineData("siblings:rate=1,cv=0,burst=8,window=0s,shared=2000,own=48,output=4,requests=8", 0, 4 * 2_000)]
+    [InlineData("siblings:rate=1,cv=0,burst=8,window=0s,shared=2000,own=48,output=4,requests=8", 0, 7 * 2_000)]
     [InlineData("siblings:rate=1,cv=0,burst=8,window=0s,shared=2000,own=48,output=4,requests=8", 2, 7 * 2_000)]
     public void Run_OfOneBurst_ComputesSharedTokensAsOftenAsCounted(string workload, int waitSeconds, int cached)
     {

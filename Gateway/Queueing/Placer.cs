@@ -6,14 +6,10 @@ using Gateway.Routing;
 namespace Gateway.Queueing;
 
 /// <summary>The one step of choosing and reserving: looks at the replicas, lets the router choose among those with room, and takes the room. Guarded by its dispatcher's lock.</summary>
-internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, TimeProvider time)
+internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router router, TimeProvider time)
 {
-    // So many times the expected time to the first token: longer, and something is amiss there that waiting does not mend.
-    private const double LongestOverExpected = 2;
-
     private readonly PlacementMemory _memory = new(time);
     private readonly RefusalMemory _refusals = new();
-    private readonly ComputingPrompts _computing = new();
     private Candidate[] _candidates = new Candidate[16];
     private Replica[] _replicas = new Replica[16];
     private double[] _costs = new double[32];
@@ -23,12 +19,6 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
 
     /// <summary>The full replica that the last request had better wait for, although it found room elsewhere: it holds the beginning of its prompt. Null: none.</summary>
     public Replica? Favourite { get; private set; }
-
-    /// <summary>The request in flight that the last one had better wait for, although it found room: it computes the beginning of its prompt. Null: none.</summary>
-    public LoadReservation? Leader { get; private set; }
-
-    /// <summary>How long the request that is asked for may wait for a leader; zero or less: not at all. Where one is found: for that one.</summary>
-    public TimeSpan SiblingPatience { get; set; }
 
     /// <summary>Seconds that going there saves everybody, were there room: to wait longer than that costs more.</summary>
     public double FavouriteSavesSeconds { get; private set; }
@@ -322,39 +312,6 @@ internal sealed class Placer(Pool pool, PrefixIndex prefixes, Router router, Tim
             best = Math.Min(best, cost);
         }
         return Math.Max(0, best - costs[count]);
-    }
-
-    // Sent now, both would share the engine's next steps, and everybody there would stand still while the same is computed again. Waiting costs a step: the engine
-    // would not begin with this one before the other's prompt is done, either. SGLang holds back such requests by itself.
-    private LoadReservation? FindLeader(in Candidate candidate, in LoadProfile load)
-    {
-        ref readonly var replica = ref candidate.Replica;
-        if (replica.Report.Engine == EngineKind.SgLang || _computing.LeaderOf(replica.Slot, load) is not { } leader)
-        {
-            return null;
-        }
-        // Both sides grow with how slow the replica is.
-        var rates = PlacementRates.Of(replica, usualScale: 1);
-        var twice = rates.PrefillSeconds(leader.SharedTokens, replica.RunningSequences) * (1 + replica.RunningSequences);
-        var left = time.GetElapsedTime(time.GetTimestamp(), leader.GiveUpAt);
-        if (left <= TimeSpan.Zero || twice <= rates.StepSeconds(replica.RunningSequences + 1, replica.HeldTokens))
-        {
-            return null;
-        }
-        SiblingPatience = left < SiblingPatience ? left : SiblingPatience;
-        return leader.Reservation;
-    }
-
-    private void NoteComputing(LoadReservation reservation, in Candidate candidate, InferenceRequest request, in RequestEstimate estimate, QueueOptions queue)
-    {
-        if (queue.SiblingWait <= TimeSpan.Zero || request.Prefix.Blocks.Length == 0)
-        {
-            return;
-        }
-        var perBlock = (double)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes);
-        var seconds = candidate.Replica.Rates.TimeToFirstToken(candidate.Replica.QueuedPrefillTokens, reservation.Load.UncachedTokens);
-        var giveUpAt = time.GetTimestamp() + (long)(LongestOverExpected * seconds * time.TimestampFrequency);
-        _computing.Note(reservation, (int)Math.Round(candidate.PrefixHitTokens / Math.Max(perBlock, double.Epsilon)), giveUpAt);
     }
 
     private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)

@@ -37,7 +37,7 @@ public sealed record QueueOptions
 
     /// <summary>Longest wait for another request that computes the same beginning of a prompt at the same replica, instead of computing it twice. Zero: nobody waits for it.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
-    public TimeSpan SiblingWait { get; init; } = TimeSpan.FromSeconds(2);
+    public TimeSpan SiblingWait { get; init; } = TimeSpan.Zero;
 
     /// <summary>Name of the rule by which a replica takes one more request: <c>past_future</c> by KV room, <c>window</c> by a number, <c>none</c> at once.</summary>
     public string Admission { get; init; } = "past_future";

@@ -1,0 +1,54 @@
+using Gateway.Estimation;
+using Gateway.Replicas;
+using Gateway.Requests;
+using Gateway.Routing;
+
+namespace Gateway.Queueing;
+
+/// <content>Requests that had better wait for another that computes the beginning of their prompt.</content>
+internal sealed partial class Placer
+{
+    // So many times the expected time to the first token: longer, and something is amiss there that waiting does not mend.
+    private const double LongestOverExpected = 2;
+
+    private readonly ComputingPrompts _computing = new();
+
+    /// <summary>The request in flight that the last one had better wait for, although it found room: it computes the beginning of its prompt. Null: none.</summary>
+    public LoadReservation? Leader { get; private set; }
+
+    /// <summary>How long the request that is asked for may wait for a leader; zero or less: not at all. Where one is found: for that one.</summary>
+    public TimeSpan SiblingPatience { get; set; }
+
+    // Sent now to an engine that shares only what is finished, both would be computed in its next steps, and everybody there would stand still for the same twice.
+    // Waiting costs a step. SGLang holds back such requests by itself.
+    private LoadReservation? FindLeader(in Candidate candidate, in LoadProfile load)
+    {
+        ref readonly var replica = ref candidate.Replica;
+        if (replica.Report.Engine == EngineKind.SgLang || _computing.LeaderOf(replica.Slot, load) is not { } leader)
+        {
+            return null;
+        }
+        // Both sides grow with how slow the replica is.
+        var rates = PlacementRates.Of(replica, usualScale: 1);
+        var twice = rates.PrefillSeconds(leader.SharedTokens, replica.RunningSequences) * (1 + replica.RunningSequences);
+        var left = time.GetElapsedTime(time.GetTimestamp(), leader.GiveUpAt);
+        if (left <= TimeSpan.Zero || twice <= rates.StepSeconds(replica.RunningSequences + 1, replica.HeldTokens))
+        {
+            return null;
+        }
+        SiblingPatience = left < SiblingPatience ? left : SiblingPatience;
+        return leader.Reservation;
+    }
+
+    private void NoteComputing(LoadReservation reservation, in Candidate candidate, InferenceRequest request, in RequestEstimate estimate, QueueOptions queue)
+    {
+        if (queue.SiblingWait <= TimeSpan.Zero || request.Prefix.Blocks.Length == 0)
+        {
+            return;
+        }
+        var perBlock = (double)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes);
+        var seconds = candidate.Replica.Rates.TimeToFirstToken(candidate.Replica.QueuedPrefillTokens, reservation.Load.UncachedTokens);
+        var giveUpAt = time.GetTimestamp() + (long)(LongestOverExpected * seconds * time.TimestampFrequency);
+        _computing.Note(reservation, (int)Math.Round(candidate.PrefixHitTokens / Math.Max(perBlock, double.Epsilon)), giveUpAt);
+    }
+}
