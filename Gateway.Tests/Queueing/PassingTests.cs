@@ -91,14 +91,11 @@ public sealed class PassingTests
         reservation.Dispose();
     }
 
-    private static long Allocated(Action action)
+    private static long Allocated(Action action) => Allocations.Least(() =>
     {
-        action();
-        var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < Rounds; i++)
         {
             action();
         }
-        return GC.GetAllocatedBytesForCurrentThread() - before;
-    }
+    });
 }

@@ -1,6 +1,7 @@
 using Gateway.Queueing;
 using Gateway.Requests;
 using Gateway.Telemetry;
+using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Telemetry;
 
@@ -12,14 +13,16 @@ public sealed class GatewayMetersTests : IDisposable
     public async Task OnTokenGap_OnceTheModelWasSeen_DoesNotAllocate()
     {
         const int gaps = 10_000;
-        RecordGaps(gaps);
-        var before = GC.GetAllocatedBytesForCurrentThread();
+        var runs = 0;
 
-        RecordGaps(gaps);
-        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        var allocated = Allocations.Least(() =>
+        {
+            RecordGaps(gaps);
+            runs++;
+        });
 
         Assert.Equal(0, allocated);
-        Assert.Contains($"gateway_inter_token_latency_seconds_count{{model=\"llama\"}} {2 * gaps}\n", await _world.ScrapeAsync(), StringComparison.Ordinal);
+        Assert.Contains($"gateway_inter_token_latency_seconds_count{{model=\"llama\"}} {runs * gaps}\n", await _world.ScrapeAsync(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -93,18 +96,19 @@ public sealed class GatewayMetersTests : IDisposable
     public async Task OnChunkGap_WithTheTagsOfAnAttempt_DoesNotAllocateAndNamesTheReplica()
     {
         var tags = _world.Meters.GenAiTagsOf(ApiKind.ChatCompletions, TelemetryWorld.Model, _world.Pool.Find("a"))!;
-        _world.Meters.OnChunkGap(tags, 0.02);
-        var before = GC.GetAllocatedBytesForCurrentThread();
+        var gaps = 0;
 
-        for (var i = 0; i < 1_000; i++)
+        var allocated = Allocations.Least(() =>
         {
-            _world.Meters.OnChunkGap(tags, 0.02);
-        }
-        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            for (var i = 0; i < 1_000; i++, gaps++)
+            {
+                _world.Meters.OnChunkGap(tags, 0.02);
+            }
+        });
 
         Assert.Equal(0, allocated);
         Assert.Contains(
-            "gen_ai_client_operation_time_per_output_chunk_seconds_count{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"unknown\",gen_ai_request_model=\"llama\",server_address=\"a.test\",server_port=\"8000\"} 1001\n",
+            $"gen_ai_client_operation_time_per_output_chunk_seconds_count{{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"unknown\",gen_ai_request_model=\"llama\",server_address=\"a.test\",server_port=\"8000\"}} {gaps}\n",
             await _world.ScrapeAsync(), StringComparison.Ordinal);
     }
 
