@@ -6,8 +6,8 @@ namespace Gateway.Dashboard;
 /// <summary>One request's turn, as the status page shows it. No text of a request.</summary>
 public sealed record Decision
 {
-    /// <summary>1 for the first of the process; one more each.</summary>
-    public long Number { get; init; }
+    /// <summary>1 for the first of the process; one more each. Given when it is added.</summary>
+    public long Number { get; internal set; }
 
     public required DateTimeOffset At { get; init; }
 
@@ -38,8 +38,8 @@ public sealed record Decision
 
     public int PrefixHitTokens { get; init; }
 
-    /// <summary>The cheapest places when it came, at most <see cref="RecentDecisions.MaxPlaces"/>; empty: they were not asked for.</summary>
-    public IReadOnlyList<DecisionPlace> Places { get; init; } = [];
+    /// <summary>The cheapest places when it came, at most <see cref="RecentDecisions.MaxPlaces"/>; empty: they were not asked for. Given when it is added.</summary>
+    public IReadOnlyList<DecisionPlace> Places { get; internal set; } = [];
 }
 
 /// <summary>A replica as a place for a request, with its cost in seconds.</summary>
@@ -78,15 +78,15 @@ public sealed class RecentDecisions(TimeProvider time)
     /// <summary>Somebody begins to look, or ends.</summary>
     public void Watch(bool begins) => Interlocked.Add(ref _readers, begins ? 1 : -1);
 
-    /// <param name="decision">Its number is given here.</param>
+    /// <param name="decision">Added once; its number and its places are given here.</param>
     /// <param name="before">How things stood when it came; null: nobody asked.</param>
     public void Add(Decision decision, Explanation? before)
     {
-        var places = before is null ? [] : PlacesOf(before);
+        decision.Places = before is null ? [] : PlacesOf(before);
         lock (_gate)
         {
-            _ring[_count % Capacity] = decision with { Number = _count + 1, Places = places };
-            _count++;
+            _ring[_count % Capacity] = decision;
+            decision.Number = ++_count;
         }
     }
 
