@@ -111,16 +111,21 @@ public sealed class StatusPageTests : IAsyncDisposable
         await GatewayWorld.UntilAsync(() => _world!.Server.Core.Find("demo")!.Dispatcher.Waiting(Gateway.Requests.PriorityClass.Default) == 2, "two requests wait");
         await using var events = await EventsAsync();
 
-        using var state = JsonDocument.Parse(await events.NextAsync());
+        var state = JsonSerializer.Deserialize<JsonElement>(await events.NextAsync());
+        // A request is counted for its tenant just after it stands in the queue.
+        for (var later = 0; later < 10 && state.GetProperty("tenants").EnumerateArray().Sum(queued => queued.GetProperty("waiting").GetInt32()) < 2; later++)
+        {
+            state = JsonSerializer.Deserialize<JsonElement>(await events.NextAsync());
+        }
 
         gate.SetResult();
         foreach (var answer in await Task.WhenAll(asked))
         {
             answer.Dispose();
         }
-        var tenant = Assert.Single(state.RootElement.GetProperty("tenants").EnumerateArray());
+        var tenant = Assert.Single(state.GetProperty("tenants").EnumerateArray());
         Assert.Equal(("chat", 2), (tenant.GetProperty("tenant").GetString(), tenant.GetProperty("waiting").GetInt32()));
-        Assert.Equal(2, state.RootElement.GetProperty("queue").GetProperty("default").GetInt32());
+        Assert.Equal(2, state.GetProperty("queue").GetProperty("default").GetInt32());
     }
 
     [Fact]
