@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Gateway.Estimation.Learned;
 
 /// <summary>Answers to learn from again: hashed features and lengths of the newest ones, in bounded memory. Used by one thread.</summary>
@@ -68,12 +70,10 @@ internal sealed class ReplayStore
     {
         _place = (_place + GoldenSection) % 1;
         var answer = _answers[(_oldest + (long)(_place * (_newest - _oldest))) & (_answers.Length - 1)];
-        for (var i = 0; i < answer.Length; i++)
-        {
-            var packed = _features[(answer.Start + i) & (_features.Length - 1)];
-            _buckets[i] = packed >> ValueBits;
-            _values[i] = ((packed & ((1 << ValueBits) - 1)) * Step) - Largest;
-        }
+        var start = (int)(answer.Start & (_features.Length - 1));
+        var untilEnd = Math.Min(answer.Length, _features.Length - start);
+        Unpack(_features.AsSpan(start, untilEnd), 0);
+        Unpack(_features.AsSpan(0, answer.Length - untilEnd), untilEnd);
         return new Row
         {
             Buckets = _buckets.AsSpan(0, answer.Length),
@@ -82,6 +82,25 @@ internal sealed class ReplayStore
             LogLength = answer.LogLength,
             Weight = answer.Weight,
         };
+    }
+
+    private void Unpack(ReadOnlySpan<uint> packed, int at)
+    {
+        const uint ValueMask = (1 << ValueBits) - 1;
+        var buckets = _buckets.AsSpan(at, packed.Length);
+        var values = _values.AsSpan(at, packed.Length);
+        var done = 0;
+        for (; done <= packed.Length - Vector<uint>.Count; done += Vector<uint>.Count)
+        {
+            var several = new Vector<uint>(packed[done..]);
+            (several >>> ValueBits).CopyTo(buckets[done..]);
+            ((Vector.ConvertToSingle((several & new Vector<uint>(ValueMask)).As<uint, int>()) * Step) - new Vector<float>(Largest)).CopyTo(values[done..]);
+        }
+        for (; done < packed.Length; done++)
+        {
+            buckets[done] = packed[done] >> ValueBits;
+            values[done] = ((packed[done] & ValueMask) * Step) - Largest;
+        }
     }
 
     // Both grow to their bound by doubling while nothing has been overwritten yet, so that a young gateway is small.
