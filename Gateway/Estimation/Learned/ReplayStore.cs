@@ -14,6 +14,9 @@ internal sealed class ReplayStore
     // Features of all answers: 16 MiB, each with its bucket and its value to 12 bits.
     private const int Room = 1 << 22;
 
+    // Taken piece by piece, so that a young gateway is small and a growing one leaves no outgrown arrays to the collector.
+    private const int ChunkFeatures = 1 << 16;
+
     private const int ValueBits = 32 - FeatureRow.Bits;
     private const float Largest = 1;
     private const float Step = 2 * Largest / (1 << ValueBits);
@@ -23,7 +26,7 @@ internal sealed class ReplayStore
 
     private readonly uint[] _buckets = new uint[MaxFeatures];
     private readonly float[] _values = new float[MaxFeatures];
-    private uint[] _features = new uint[1 << 16];
+    private readonly uint[]?[] _features = new uint[]?[Room / ChunkFeatures];
     private Answer[] _answers = new Answer[256];
     private double _place;
     private long _newest;
@@ -50,16 +53,17 @@ internal sealed class ReplayStore
     public void Add(FeatureRow row, ulong key, float logLength, float weight)
     {
         var length = Math.Min(row.Buckets.Length, MaxFeatures);
-        Grow(length);
+        Grow();
         for (var i = 0; i < length; i++)
         {
             var value = (uint)Math.Clamp((int)MathF.Round((row.Values[i] + Largest) / Step), 0, (1 << ValueBits) - 1);
-            _features[(_end + i) & (_features.Length - 1)] = (row.Buckets[i] << ValueBits) | value;
+            var place = (int)((_end + i) & (Room - 1));
+            (_features[place / ChunkFeatures] ??= new uint[ChunkFeatures])[place % ChunkFeatures] = (row.Buckets[i] << ValueBits) | value;
         }
         _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, key, logLength, weight);
         _newest++;
         _end += length;
-        while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > _features.Length)
+        while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > Room)
         {
             _oldest++;
         }
@@ -70,10 +74,14 @@ internal sealed class ReplayStore
     {
         _place = (_place + GoldenSection) % 1;
         var answer = _answers[(_oldest + (long)(_place * (_newest - _oldest))) & (_answers.Length - 1)];
-        var start = (int)(answer.Start & (_features.Length - 1));
-        var untilEnd = Math.Min(answer.Length, _features.Length - start);
-        Unpack(_features.AsSpan(start, untilEnd), 0);
-        Unpack(_features.AsSpan(0, answer.Length - untilEnd), untilEnd);
+        for (var done = 0; done < answer.Length;)
+        {
+            var place = (int)((answer.Start + done) & (Room - 1));
+            var within = place % ChunkFeatures;
+            var piece = _features[place / ChunkFeatures].AsSpan(within, Math.Min(answer.Length - done, ChunkFeatures - within));
+            Unpack(piece, done);
+            done += piece.Length;
+        }
         return new Row
         {
             Buckets = _buckets.AsSpan(0, answer.Length),
@@ -103,16 +111,12 @@ internal sealed class ReplayStore
         }
     }
 
-    // Both grow to their bound by doubling while nothing has been overwritten yet, so that a young gateway is small.
-    private void Grow(int length)
+    // Grows to its bound by doubling while nothing has been overwritten yet.
+    private void Grow()
     {
         if (_oldest == 0 && _newest == _answers.Length && _answers.Length < MaxAnswers)
         {
             Array.Resize(ref _answers, _answers.Length * 2);
-        }
-        if (_oldest == 0 && _end + length > _features.Length && _features.Length < Room)
-        {
-            Array.Resize(ref _features, _features.Length * 2);
         }
     }
 }
