@@ -237,7 +237,7 @@ public sealed class PrefixIndex
     // Sets how many of the blocks each slot holds. Only those that hold any are asked for what is too old, and then it is counted anew.
     private bool WalkLocked(ReadOnlySpan<ulong> blocks, long notBefore)
     {
-        if (_reach.Length < _blocks.Slots)
+        if (_reach.Length < _blocks.Slots || _holders.Length < _blocks.SlotWords)
         {
             (_reach, _holders, _leavers) = (new int[_blocks.Slots], new ulong[_blocks.SlotWords], new ulong[_blocks.SlotWords]);
         }
