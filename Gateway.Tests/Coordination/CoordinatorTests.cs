@@ -55,9 +55,9 @@ public sealed class CoordinatorTests : IDisposable
         var room = new Looking();
         _pair.View(0, 0).RoomFor(new LoadProfile(10, 10, 10, 1), room, 1);
         Assert.Equal(3, room.Sequences);
-        // The others' prompts and half of what is expected of a peer's answer; what is expected of strangers is for the rule.
-        Assert.InRange(room.Foreign.Tokens, 4_900, 5_100);
+        Assert.InRange(room.Foreign.Tokens, 1_950, 2_050);
         Assert.Equal(1, room.Foreign.Sequences);
+        Assert.Equal([new Course(3_001, 100, 1)], room.Guests);
     }
 
     [Fact]
@@ -242,9 +242,11 @@ public sealed class CoordinatorTests : IDisposable
 
         public int Sequences { get; private set; }
 
+        public Course[] Guests { get; private set; } = [];
+
         public bool Admits(in LoadProfile load, in ReplicaRoom room)
         {
-            (Foreign, Sequences) = (room.Foreign, room.RunningSequences);
+            (Foreign, Sequences, Guests) = (room.Foreign, room.RunningSequences, room.Guests.ToArray());
             return true;
         }
     }
