@@ -162,6 +162,7 @@ public sealed partial class Coordinator : IAsyncDisposable
                         _news.Note(pool.Pool.Name, replica.Id, use);
                     }
                 };
+                pool.Prefixes.ToolCalled = (session, tool) => _news.Note(pool.Pool.Name, session, tool);
             }
         }
         if (_lengths() is ISharedLengths { Learned: null } lengths)
