@@ -115,6 +115,20 @@ public sealed class LifeSignsTests
     }
 
     [Fact]
+    public void Clock_OfAnEngineThatLoadsItsModelAgain_GoesByTheLimitsAlone()
+    {
+        var replica = NewReplica(progress: null);
+        replica.Observe(new EngineReport { Engine = EngineKind.Ollama });
+        Learn(replica);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica, unheardTokens: 16);
+
+        AdvanceBy(300, () => { });
+
+        Assert.False(clock.HasExpired);
+    }
+
+    [Fact]
     public void Clock_WhileTheCounterIsNotRead_TakesNoSilenceForAHang()
     {
         var replica = NewReplica(progress: 5);

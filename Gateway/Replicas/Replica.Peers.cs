@@ -68,7 +68,7 @@ public sealed partial class Replica
         return rule.Admits(load, whole) || (_gateways > 1 && rule.Admits(load, SureRoomLocked(whole, foreign)));
     }
 
-    // As if each gateway had here twice what this one has: else whoever had the replica first would keep it, since it hears of returned room at once and the others later.
+    // As if each gateway had here four times what this one has: else whoever had the replica first would keep it, since it hears of returned room at once and the others later.
     private ReplicaRoom SureRoomLocked(in ReplicaRoom whole, ForeignLoad foreign)
     {
         var parts = _gateways / SureShare;

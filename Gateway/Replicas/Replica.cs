@@ -147,6 +147,11 @@ public sealed partial class Replica
     {
         lock (_gate)
         {
+            // It unloads a model that rests, and is silent for minutes while it loads it again.
+            if (_report.Engine == EngineKind.Ollama)
+            {
+                return false;
+            }
             var countsSteps = _report is { Engine: EngineKind.Vllm, Progress: not null };
             var (queued, sequences) = (_ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens, _ledger.Sequences + _peers.Sequences);
             if (!_signs.IsHung(waited, _meter.Rates, countsSteps, queued, sequences, unheardTokens))
