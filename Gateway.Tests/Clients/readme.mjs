@@ -73,6 +73,7 @@ const needs = (_what) => () => undefined;
 
 async function makesAKey(command) {
   const [key, hash] = (await run()(command)).split('\n');
+  if (!/^gw-[0-9a-f]{48}$/.test(key)) throw new Error(`${key} is no key`);
   if (createHash('sha256').update(key).digest('hex') !== hash.split(' ')[0]) throw new Error(`${hash} is not the hash of the key`);
 }
 

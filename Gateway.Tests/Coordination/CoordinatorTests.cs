@@ -61,6 +61,44 @@ public sealed class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public async Task Exchange_WhenPeersWereDoneAtSeveralReplicas_WakesTheirPoolOnce()
+    {
+        var (here, there) = (_pair.Reserve(1, 0), _pair.Reserve(1, 1));
+        await _pair.ExchangeAsync();
+        var woken = 0;
+        _pair.Cores[0].Models[0].Pool.RoomReturned += () => woken++;
+
+        here.Dispose();
+        there.Dispose();
+        await _pair.ExchangeAsync();
+        await _pair.ExchangeAsync();
+
+        Assert.Equal(1, woken);
+    }
+
+    [Fact]
+    public async Task ExchangeNext_OfLoadsWhileTheRestFails_IsNoRecovery()
+    {
+        using var other = _pair.Reserve(1, 0);
+        await _pair.ExchangeAsync();
+        _pair.State.IsGone = true;
+        await _pair.Coordinators[0].ExchangeAsync(default);
+        _pair.State.IsGone = false;
+        var down = _pair.Coordinators[0].IsUp;
+
+        await _pair.Coordinators[0].ExchangeNextAsync(default);
+        var whole = _pair.Coordinators[0].IsUp;
+        _pair.State.IsGone = true;
+        await _pair.Coordinators[0].ExchangeNextAsync(default);
+        _pair.State.IsGone = false;
+        await _pair.Coordinators[0].ExchangeNextAsync(default);
+
+        Assert.False(down);
+        Assert.True(whole);
+        Assert.False(_pair.Coordinators[0].IsUp);
+    }
+
+    [Fact]
     public async Task Exchange_AfterAGatewayDied_ForgetsItsLoadWithTheLease()
     {
         using var reservation = _pair.Reserve(1, 0);

@@ -9,7 +9,7 @@ public sealed class RedisClusterTests : SharedStateContract
     protected override async Task WithTwoAsync(Func<ISharedState, ISharedState, Task> test)
     {
         var file = Path.Combine(Path.GetTempPath(), $"nodes-{Guid.NewGuid():N}.conf");
-        if (await RedisServer.TryStartAsync($"--cluster-enabled yes --cluster-config-file {file} --cluster-announce-ip 127.0.0.1") is not { } redis)
+        if (await RedisServer.TryStartAsync($"--cluster-enabled yes --cluster-port {RedisServer.FreePort()} --cluster-config-file {file} --cluster-announce-ip 127.0.0.1") is not { } redis)
         {
             return;
         }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Gateway.Access;
 using Gateway.Access.Limits;
 using Gateway.Coordination;
@@ -233,6 +234,55 @@ public sealed class SharedLimitLedgerTests
 
         Assert.Equal(LimitKind.Requests, (await a.ReserveAsync(tenant, Little)).Met);
         Assert.False(unheard.IsCompleted);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Reserve_BesideAnEntryOfLongAgo_IsNotChargedWhatHasGrownAgain(bool isNew)
+    {
+        var (a, b) = (Ledger("a"), Ledger("b"));
+        var tenant = Of(new() { TokensPerMinute = 1_000 });
+        await a.ReserveAsync(tenant, new TokenAmount(100, 100));
+        await b.ReserveAsync(tenant, new TokenAmount(100, 100));
+        await a.ExchangeAsync(default);
+        for (var i = 0; i < 60; i++)
+        {
+            _time.Advance(TimeSpan.FromMinutes(1));
+            Assert.Equal(LimitKind.None, (await a.ReserveAsync(tenant, new TokenAmount(400, 400))).Met);
+        }
+        _time.Advance(TimeSpan.FromMinutes(1));
+        if (!isNew)
+        {
+            _state.Flush();
+            await b.ReserveAsync(tenant, Little);
+        }
+
+        Assert.Equal(LimitKind.None, (await (isNew ? Ledger("c") : a).ReserveAsync(tenant, new TokenAmount(300, 300))).Met);
+    }
+
+    [Theory]
+    [InlineData("{\"levels\":{\"requests\":-1e30}}")]
+    [InlineData("{\"taken\":{\"requests\":-5}}")]
+    [InlineData("{\"running\":2147483647}")]
+    [InlineData("{\"counted\":null}")]
+    [InlineData("{\"counted\":{\"a\":{\"requests\":9000000000000000000}}}")]
+    [InlineData("[1]")]
+    [InlineData("no JSON")]
+    public async Task Reserve_BesideAnEntryThatNoGatewayWrote_LeavesItAside(string entry)
+    {
+        var tenant = Of(new() { RequestsPerMinute = 3, MaxConcurrent = 3 });
+        await _state.Join("strange").PostAsync("limits:" + tenant.KeyText, Encoding.UTF8.GetBytes(entry), TimeSpan.FromHours(1), default);
+        var a = Ledger("a");
+
+        var met = new List<LimitKind>();
+        for (var i = 0; i < 4; i++)
+        {
+            met.Add((await a.ReserveAsync(tenant, Little)).Met);
+        }
+
+        Assert.Equal([LimitKind.None, LimitKind.None, LimitKind.None, LimitKind.Requests], met);
+        Assert.Equal(0, a.Failures);
     }
 
     private static Tenant Of(LimitOptions limits) => new() { Name = "t", Key = 42, Limits = limits };

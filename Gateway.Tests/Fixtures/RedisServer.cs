@@ -14,6 +14,7 @@ internal sealed class RedisServer : IAsyncDisposable
     private readonly string _arguments;
     private readonly bool _isTls;
     private Process? _process;
+    private volatile bool _refusesArguments;
 
     private RedisServer(int port, string arguments, bool isTls) => (Port, _arguments, _isTls) = (port, arguments, isTls);
 
@@ -31,27 +32,42 @@ internal sealed class RedisServer : IAsyncDisposable
             Console.WriteLine("Skipped: no redis-server on PATH.");
             return null;
         }
+        for (var attempt = 0; attempt < 3; attempt++)
+        {
+            var server = new RedisServer(FreePort(), arguments, isTls);
+            await server.StartAsync();
+            if (!server._process!.HasExited)
+            {
+                return server;
+            }
+            await server._process.WaitForExitAsync();
+            await server.DisposeAsync();
+            if (server._refusesArguments)
+            {
+                Console.WriteLine($"Skipped: this redis-server does not take {arguments}");
+                return null;
+            }
+        }
+        throw new InvalidOperationException($"redis-server does not start with {arguments}.");
+    }
+
+    /// <summary>A port of this machine that nobody listened on a moment ago.</summary>
+    public static int FreePort()
+    {
         using var probe = new TcpListener(IPAddress.Loopback, 0);
         probe.Start();
-        var server = new RedisServer(((IPEndPoint)probe.LocalEndpoint).Port, arguments, isTls);
-        probe.Stop();
-        await server.StartAsync();
-        if (!server._process!.HasExited)
-        {
-            return server;
-        }
-        Console.WriteLine($"Skipped: this redis-server does not take {arguments}");
-        await server.DisposeAsync();
-        return null;
+        return ((IPEndPoint)probe.LocalEndpoint).Port;
     }
 
     /// <summary>Starts it again, empty.</summary>
     public async Task StartAsync()
     {
         var port = _isTls ? $"--port 0 --tls-port {Port}" : $"--port {Port}";
-        _process = Process.Start(new ProcessStartInfo(Program!, $"{port} --bind 127.0.0.1 --save \"\" --appendonly no --dir /tmp {_arguments}") { RedirectStandardOutput = true })!;
+        _process = Process.Start(new ProcessStartInfo(Program!, $"{port} --bind 127.0.0.1 --save \"\" --appendonly no --dir /tmp {_arguments}") { RedirectStandardOutput = true, RedirectStandardError = true })!;
         _process.OutputDataReceived += (_, _) => { };
+        _process.ErrorDataReceived += (_, line) => _refusesArguments |= line.Data?.Contains("CONFIG FILE ERROR", StringComparison.Ordinal) == true;
         _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
         await Until.HoldsAsync(() => Ask("PING")[0] == '+' || _process.HasExited, "redis-server answers");
     }
 

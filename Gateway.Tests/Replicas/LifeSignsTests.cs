@@ -15,6 +15,7 @@ public sealed class LifeSignsTests
     public void Clock_OfAReplicaThatIsFrozen_ExpiresWithin15SecondsAndSuspendsIt()
     {
         var replica = NewReplica(progress: 5);
+        Learn(replica);
         using var reservation = Send(replica, 100);
         using var clock = Watch(replica);
 
@@ -55,6 +56,7 @@ public sealed class LifeSignsTests
     public void Clock_WhileALongPromptIsComputed_WaitsForIt()
     {
         var replica = NewReplica(progress: 5);
+        Learn(replica);
         using var reservation = Send(replica, 200_000);
         using var clock = Watch(replica);
 
@@ -70,8 +72,9 @@ public sealed class LifeSignsTests
     public void Clock_OfAPlainAnswerAtAReplicaThatIsFrozen_DoesNotWaitForItsLength()
     {
         var replica = NewReplica(progress: 5);
+        Learn(replica);
         using var reservation = Send(replica, 100);
-        using var clock = Watch(replica, unheardTokens: 4_000);
+        using var clock = Watch(replica, isStream: false);
 
         AdvanceBy(15, () => replica.Observe(ReportOf(5)));
 
@@ -80,38 +83,45 @@ public sealed class LifeSignsTests
     }
 
     [Fact]
-    public void Clock_OfAPlainAnswerWhereNoStepsAreCounted_WaitsAsLongAsItMayTake()
+    public void Clock_OfAPlainAnswerWhereNoStepsAreCounted_GoesByTheLimitsAlone()
     {
         var replica = NewReplica(progress: null);
         Learn(replica);
         using var reservation = Send(replica, 100);
-        using var clock = Watch(replica, unheardTokens: 500);
+        using var clock = Watch(replica, isStream: false);
 
-        // Ten seconds of tokens at the learned pace, and eight times that for what nobody foresees.
-        AdvanceBy(80, () => { });
-        var before = clock.FoundHung;
-        AdvanceBy(20, () => { });
+        AdvanceBy(3_600, () => { });
 
-        Assert.False(before);
+        Assert.False(clock.HasExpired);
+    }
+
+    [Fact]
+    public void Clock_OfAStreamWhereNoStepsAreCounted_GoesByTheLearnedPace()
+    {
+        var replica = NewReplica(progress: null);
+        Learn(replica);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica);
+
+        AdvanceBy(15, () => { });
+
         Assert.True(clock.FoundHung);
     }
 
     [Fact]
-    public void Clock_OfAPlainAnswerWhileOthersAreAnswered_LeavesTheReplicaInRotation()
+    public void Clock_WhileTheSpeedIsAGuess_WaitsAMinuteAtLeast()
     {
-        var replica = NewReplica(progress: null);
-        Learn(replica);
+        var replica = NewReplica(progress: 5);
+        AnswerPlainly(replica, 100);
         using var reservation = Send(replica, 100);
-        using var clock = Watch(replica, unheardTokens: 500);
+        using var clock = Watch(replica);
 
-        for (var i = 0; i < 40; i++)
-        {
-            AdvanceBy(60, () => { });
-            replica.OnSign();
-        }
+        AdvanceBy(58, () => replica.Observe(ReportOf(5)));
+        var before = clock.FoundHung;
+        AdvanceBy(7, () => replica.Observe(ReportOf(5)));
 
-        Assert.False(clock.HasExpired);
-        Assert.Equal(ReplicaHealth.Up, replica.Health);
+        Assert.False(before);
+        Assert.True(clock.FoundHung);
     }
 
     [Fact]
@@ -121,7 +131,7 @@ public sealed class LifeSignsTests
         replica.Observe(new EngineReport { Engine = EngineKind.Ollama });
         Learn(replica);
         using var reservation = Send(replica, 100);
-        using var clock = Watch(replica, unheardTokens: 16);
+        using var clock = Watch(replica);
 
         AdvanceBy(300, () => { });
 
@@ -132,6 +142,7 @@ public sealed class LifeSignsTests
     public void Clock_WhileTheCounterIsNotRead_TakesNoSilenceForAHang()
     {
         var replica = NewReplica(progress: 5);
+        Learn(replica);
         using var reservation = Send(replica, 100);
         using var clock = Watch(replica);
 
@@ -159,8 +170,8 @@ public sealed class LifeSignsTests
 
     private EngineReport ReportOf(long? progress) => new() { Engine = EngineKind.Vllm, Progress = progress, LoadReadAt = _time.GetTimestamp() };
 
-    private AttemptClock Watch(Replica replica, int unheardTokens = 0) =>
-        new(Long, Long, Long, _time, CancellationToken.None) { IsInVain = waited => replica.IsHung(waited, unheardTokens) };
+    private AttemptClock Watch(Replica replica, bool isStream = true) =>
+        new(Long, Long, Long, _time, CancellationToken.None) { IsInVain = waited => replica.IsHung(waited, isStream) };
 
     // Sixteen answers of a hundred tokens, 20 ms each.
     private void Learn(Replica replica)
@@ -168,9 +179,21 @@ public sealed class LifeSignsTests
         for (var i = 0; i < 16; i++)
         {
             using var reservation = Send(replica, 100);
+            _time.Advance(TimeSpan.FromMilliseconds(50));
             reservation.OnFirstToken();
             _time.Advance(TimeSpan.FromSeconds(2));
             reservation.OnAnswered(new ServedAnswer(101, 100, 0, _time.GetTimestamp()));
+        }
+    }
+
+    // What is heard of them comes at once, with their end.
+    private void AnswerPlainly(Replica replica, int answers)
+    {
+        for (var i = 0; i < answers; i++)
+        {
+            using var reservation = Send(replica, 100);
+            _time.Advance(TimeSpan.FromSeconds(3));
+            reservation.OnAnswered(new ServedAnswer(4, 100, 0, _time.GetTimestamp()));
         }
     }
 

@@ -40,20 +40,19 @@ public sealed class PeersTests
     }
 
     [Fact]
-    public void ObservePeers_WhenTheyEnd_WakesThoseWhoWait()
+    public void ObservePeers_WhenTheyEnd_SaysSoOnceAndHasRoom()
     {
         var replica = Up(new() { KvTokens = 400 });
         replica.ObservePeers(new GatewayLoad(2, 2, 300, 0, 100), [new Course(200, 50, 2)], gateways: 2);
         using var own = replica.TryReserve(Small, 1);
         var before = replica.TryReserve(Small, 1);
-        var (woken, version) = (0, replica.RoomVersion);
-        replica.RoomReturned += () => woken++;
+        var version = replica.RoomVersion;
 
-        replica.ObservePeers(default, [], gateways: 1);
-        replica.ObservePeers(default, [], gateways: 1);
+        var changed = replica.ObservePeers(default, [], gateways: 1);
+        var again = replica.ObservePeers(default, [], gateways: 1);
 
         Assert.Null(before);
-        Assert.Equal(1, woken);
+        Assert.True(changed && !again);
         Assert.NotEqual(version, replica.RoomVersion);
         Assert.NotNull(replica.TryReserve(Small, 1));
     }

@@ -60,13 +60,13 @@ public sealed partial class Coordinator : IAsyncDisposable
 
     /// <summary>What is due after an interval's next fifth: loads, and every fifth time everything.</summary>
     public Task ExchangeNextAsync(CancellationToken cancellationToken) =>
-        _rounds++ % LoadsPerExchange == 0 ? ExchangeAsync(cancellationToken) : TryAsync(pools => ShareLoadsAsync(pools, cancellationToken), cancellationToken);
+        _rounds++ % LoadsPerExchange == 0 ? ExchangeAsync(cancellationToken) : TryAsync(pools => ShareLoadsAsync(pools, cancellationToken), isWhole: false, cancellationToken);
 
     /// <summary>One exchange of everything. What fails is counted, and changes nothing but that peers who were not heard of for a lease are forgotten.</summary>
     public Task ExchangeAsync(CancellationToken cancellationToken) => TryAsync(
         pools => Task.WhenAll(
             ShareLoadsAsync(pools, cancellationToken), ShareNewsAsync(pools, cancellationToken), _limits?.ExchangeAsync(cancellationToken) ?? Task.CompletedTask),
-        cancellationToken);
+        isWhole: true, cancellationToken);
 
     private async Task ShareLoadsAsync(IReadOnlyList<SharedPool> pools, CancellationToken cancellationToken) =>
         LoadEntry.Apply(await _shared.PostAsync(LoadBoard, LoadEntry.Write(pools), _options.Lease, cancellationToken), pools);
@@ -81,15 +81,19 @@ public sealed partial class Coordinator : IAsyncDisposable
         _lastNews = page.Last;
     }
 
-    private async Task TryAsync(Func<IReadOnlyList<SharedPool>, Task> share, CancellationToken cancellationToken)
+    private async Task TryAsync(Func<IReadOnlyList<SharedPool>, Task> share, bool isWhole, CancellationToken cancellationToken)
     {
         var pools = _pools();
         Listen(pools);
         try
         {
             await share(pools);
-            _heardAt = _time.GetTimestamp();
-            Note(State.Up);
+            // A part that works, while another does not, is no recovery.
+            if (isWhole)
+            {
+                _heardAt = _time.GetTimestamp();
+                Note(State.Up);
+            }
         }
         catch (Exception failed) when (!cancellationToken.IsCancellationRequested)
         {

@@ -14,6 +14,10 @@ internal static class LoadEntry
     // More replicas than this have no place in a pool, nor pools in a gateway.
     private const int Most = 65_536;
 
+    // Of anything in one entry: what is more was not written by a gateway.
+    private const int MostSequences = 1 << 20;
+    private const long MostTokens = 1L << 40;
+
     /// <summary>This gateway's own entry: never empty, and without what it knows of others.</summary>
     public static byte[] Write(IReadOnlyList<SharedPool> pools)
     {
@@ -75,11 +79,16 @@ internal static class LoadEntry
         }
         foreach (var (pool, _) in pools)
         {
+            var changed = false;
             foreach (var replica in pool.ReplicaList)
             {
                 var (sum, courses) = loads.GetValueOrDefault((pool.Name, replica.Id), (default, []));
                 Array.Sort(courses, static (one, other) => one.Steps.CompareTo(other.Steps));
-                replica.ObservePeers(sum, courses, 1 + gateways.GetValueOrDefault(pool.Name));
+                changed |= replica.ObservePeers(sum, courses, 1 + gateways.GetValueOrDefault(pool.Name));
+            }
+            if (changed)
+            {
+                pool.TellRoomReturned();
             }
         }
     }
@@ -111,15 +120,16 @@ internal static class LoadEntry
     }
 
     private static GatewayLoad ReadLoad(BinaryReader reader) => new(
-        Math.Max(0, reader.ReadInt32()), Math.Max(0, reader.ReadInt32()), Math.Max(0, reader.ReadInt64()), Math.Max(0, reader.ReadInt64()),
-        reader.ReadDouble() is >= 0 and < long.MaxValue and var outstanding ? outstanding : 0);
+        Math.Clamp(reader.ReadInt32(), 0, MostSequences), Math.Clamp(reader.ReadInt32(), 0, MostSequences),
+        Math.Clamp(reader.ReadInt64(), 0, MostTokens), Math.Clamp(reader.ReadInt64(), 0, MostTokens),
+        reader.ReadDouble() is >= 0 and <= MostTokens and var outstanding ? outstanding : 0);
 
     private static Course[] ReadCourses(BinaryReader reader)
     {
         var courses = new Course[reader.ReadByte()];
         for (var i = 0; i < courses.Length; i++)
         {
-            courses[i] = new Course(Tokens(reader.ReadSingle()), Tokens(reader.ReadSingle()), Math.Max(0, reader.ReadInt32()));
+            courses[i] = new Course(Tokens(reader.ReadSingle()), Tokens(reader.ReadSingle()), Math.Clamp(reader.ReadInt32(), 0, MostSequences));
         }
         return courses;
     }

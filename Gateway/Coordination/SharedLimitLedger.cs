@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using Gateway.Access;
 using Gateway.Access.Limits;
 
@@ -20,7 +19,8 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
     private const int MostAsking = 256;
 
     private readonly ConcurrentDictionary<string, Tenant> _changed = new(StringComparer.Ordinal);
-    private readonly Lock _sending = new();
+    // One for all that would wait for each other, were there one for all tenants.
+    private readonly Lock[] _sending = [.. Enumerable.Range(0, 16).Select(_ => new Lock())];
     private int _asking;
     private long _failures;
     private volatile bool _isDeaf;
@@ -120,10 +120,10 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
     // Sent in the order in which it was read: an older entry never takes a newer one's place.
     private (long Asked, Task<IReadOnlyList<BoardEntry>> Answer) Ask(Tenant tenant, CancellationToken cancellationToken)
     {
-        lock (_sending)
+        lock (_sending[tenant.Key % (ulong)_sending.Length])
         {
             var use = own.UseOf(tenant);
-            var board = "limits:" + tenant.Key.ToString("x16", CultureInfo.InvariantCulture);
+            var board = "limits:" + tenant.KeyText;
             return (use.Sequence, shared.PostAsync(board, use.Write(), EntryLife, cancellationToken).AsTask());
         }
     }

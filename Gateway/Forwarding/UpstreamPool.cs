@@ -9,9 +9,6 @@ namespace Gateway.Forwarding;
 /// <summary>How requests reach one pool's engines: connections, key, retry pipeline and budget. Thread-safe.</summary>
 public sealed class UpstreamPool
 {
-    // Longer answers than this share of them are not reckoned with where the client sets no limit.
-    private const double LongAnswer = 0.99;
-
     private readonly TimeProvider _time;
     private readonly CancellationToken _shutdown;
     private readonly Func<string, string?> _environment;
@@ -93,24 +90,8 @@ public sealed class UpstreamPool
             request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
             left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, clientGone, _shutdown)
         {
-            IsInVain = replica is null ? null : WatchOf(replica, departure),
+            IsInVain = replica is null || !(request.Body.IsStreaming || request.Route.TakesSteps) ? null : waited => replica.IsHung(waited, request.Body.IsStreaming),
         };
-    }
-
-    private static Func<TimeSpan, bool>? WatchOf(Replica replica, Departure departure)
-    {
-        var body = departure.Request.Body;
-        if (body.IsStreaming)
-        {
-            return waited => replica.IsHung(waited);
-        }
-        if (!departure.Request.Route.TakesSteps)
-        {
-            return null;
-        }
-        var output = departure.Estimate.Output;
-        var unheard = body.MaxOutputTokens is null ? output.Quantile(LongAnswer) : output.LimitTokens;
-        return waited => replica.IsHung(waited, unheard);
     }
 
     private static ResiliencePipeline<AttemptResult> Pipeline(Func<ResilienceOptions> options, TimeProvider time) =>

@@ -9,6 +9,9 @@ internal sealed class LifeSigns(TimeProvider time)
     // Pauses of a collector, a network or a scheduler are shorter.
     private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(10);
 
+    // As long as the speed is a guess: a step of a CPU may take longer than one of a GPU by a hundred times.
+    private static readonly TimeSpan LeastPatienceByGuess = TimeSpan.FromSeconds(60);
+
     // Predictions are off by less than this in all but a few of a thousand answers.
     private const double Doubt = 8;
 
@@ -37,19 +40,15 @@ internal sealed class LifeSigns(TimeProvider time)
     /// <param name="countsSteps">Whether the engine counts each step, so that its silence is telling before its speed is learned.</param>
     /// <param name="queuedPrefillTokens">Prompt tokens that it still has to compute.</param>
     /// <param name="sequences">Answers in its steps.</param>
-    /// <param name="unheardTokens">Output tokens after which the first part is due: 0 of a stream, all that are likely of a plain answer.</param>
-    public bool IsHung(TimeSpan waited, ServiceRates rates, bool countsSteps, long queuedPrefillTokens, int sequences, int unheardTokens)
+    public bool IsHung(TimeSpan waited, ServiceRates rates, bool countsSteps, long queuedPrefillTokens, int sequences)
     {
-        if (waited < LeastPatience || !(rates.IsLearned || countsSteps))
+        if (waited < LeastPatience || !(rates.IsPrefillLearned || countsSteps))
         {
             return false;
         }
         var expected = rates.TimeToFirstToken(queuedPrefillTokens, 0) + rates.StepSeconds(sequences) + rates.StepDelaySeconds;
-        if (!countsSteps)
-        {
-            expected += rates.DecodeSeconds(unheardTokens, sequences);
-        }
-        var patience = LeastPatience + TimeSpan.FromSeconds(Math.Min(Doubt * expected, TimeSpan.FromDays(1).TotalSeconds));
+        var least = rates.IsPrefillLearned ? LeastPatience : LeastPatienceByGuess;
+        var patience = least + TimeSpan.FromSeconds(Math.Min(Doubt * expected, TimeSpan.FromDays(1).TotalSeconds));
         var silence = time.GetElapsedTime(Volatile.Read(ref _lastAt));
         // A counter that nobody read says nothing: it has to stand still from the first reading to the last.
         var unread = countsSteps ? time.GetElapsedTime(_countedAt) : TimeSpan.Zero;

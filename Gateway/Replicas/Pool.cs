@@ -125,7 +125,7 @@ public sealed class Pool
                     leaving.Add(kept);
                 }
                 next[i] = new Replica(place.Options, place.Address, place.Id, TakeSlotLocked(), faults, _time);
-                next[i].RoomReturned += OnRoomReturned;
+                next[i].RoomReturned += TellRoomReturned;
             }
             leaving.AddRange(current.Values);
             Volatile.Write(ref _replicas, next);
@@ -146,10 +146,11 @@ public sealed class Pool
                 _slotTaken[replica.Slot] = false;
             }
         }
-        RoomReturned?.Invoke();
+        TellRoomReturned();
     }
 
-    private void OnRoomReturned() => RoomReturned?.Invoke();
+    /// <summary>Raises <see cref="RoomReturned"/> once for several replicas whose room changed together.</summary>
+    internal void TellRoomReturned() => RoomReturned?.Invoke();
 
     private int TakeSlotLocked()
     {

@@ -32,22 +32,23 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Takes over what the other gateways have in flight here, in the place of what was known of them.</summary>
+    /// <summary>Takes over what the other gateways have in flight here, in the place of what was known of them. Whether it changed: nobody is told of room that may have returned.</summary>
     /// <param name="peers">The sum of their own ledgers.</param>
     /// <param name="courses">Their courses, the first to end first. Kept.</param>
     /// <param name="gateways">How many share the replica, this one included; at least 1.</param>
-    internal void ObservePeers(GatewayLoad peers, Course[] courses, int gateways)
+    internal bool ObservePeers(GatewayLoad peers, Course[] courses, int gateways)
     {
         lock (_gate)
         {
             if (_peers == peers && _gateways == gateways && _guests.AsSpan().SequenceEqual(courses))
             {
-                return;
+                return false;
             }
             (_peers, _guests, _gateways) = (peers, courses, gateways);
             _meter.OnPeers(peers);
         }
-        OnRoomReturned();
+        Interlocked.Increment(ref _roomVersion);
+        return true;
     }
 
     private bool AdmitsLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare)

@@ -146,19 +146,19 @@ public sealed partial class Replica
 
     /// <summary>Whether an answer that has waited so long for its next part waits in vain: then the replica gets no work, until one request tries it again.</summary>
     /// <param name="waited">Since its last part, or since it was sent.</param>
-    /// <param name="unheardTokens">Output tokens after which its next part is due: 0 of a stream, all that are likely of a plain answer.</param>
-    public bool IsHung(TimeSpan waited, int unheardTokens = 0)
+    /// <param name="isStream">Whether its parts are heard as they come. Of a plain answer nothing is heard until its end: only an engine that counts its steps can be judged.</param>
+    public bool IsHung(TimeSpan waited, bool isStream)
     {
         lock (_gate)
         {
-            // It unloads a model that rests, and is silent for minutes while it loads it again.
-            if (_report.Engine == EngineKind.Ollama)
+            var countsSteps = _report is { Engine: EngineKind.Vllm, Progress: not null };
+            // Ollama, and servers that nobody knows, unload a model that rests, and are silent for minutes while they load it again.
+            if (!countsSteps && (!isStream || _report.Engine is EngineKind.Ollama or EngineKind.OpenAi or EngineKind.Auto))
             {
                 return false;
             }
-            var countsSteps = _report is { Engine: EngineKind.Vllm, Progress: not null };
             var (queued, sequences) = (_ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens, _ledger.Sequences + _peers.Sequences);
-            if (!_signs.IsHung(waited, _meter.Rates, countsSteps, queued, sequences, unheardTokens))
+            if (!_signs.IsHung(waited, _meter.Rates, countsSteps, queued, sequences))
             {
                 return false;
             }

@@ -68,6 +68,6 @@ public sealed record ApiRoute(ApiKind Kind, string Path, ApiFamily Family, bool 
     /// <summary>Whether the body is <c>multipart/form-data</c> instead of JSON.</summary>
     public bool IsMultipart => Kind is ApiKind.Transcriptions or ApiKind.Translations;
 
-    /// <summary>Whether the model computes the answer from the prompt's tokens alone, so that an engine at work on it makes steps.</summary>
-    public bool TakesSteps => Generates ? !IsMultipart : Kind is ApiKind.Embeddings or ApiKind.Rerank or ApiKind.Score or ApiKind.Classify;
+    /// <summary>Whether an engine at work on the answer makes step after step, from its prompt's first part to its last token.</summary>
+    public bool TakesSteps => Generates && !IsMultipart;
 }

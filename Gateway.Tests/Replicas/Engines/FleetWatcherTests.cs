@@ -41,8 +41,9 @@ public sealed class FleetWatcherTests : IAsyncLifetime
         await _time.AdvanceUntilAsync(_engine.AskedAsync("/metrics", 5), Step, "five readings of the load");
         await _time.AdvanceUntilAsync(_engine.AskedAsync("/health", 3), Step, "three probes");
 
+        // Time that runs ahead of an answer may have made one probe look late.
+        await _time.AdvanceUntilAsync(UpAsync(_pool.ReplicaList[0]), Step, "the replica serves");
         Assert.Equal([ReplicaHealth.Unknown], before);
-        Assert.True(_pool.CanServe);
         Assert.DoesNotContain(_log.Lines, line => line.Level == LogLevel.Error);
     }
 

@@ -47,12 +47,18 @@ public readonly record struct BucketLevels(double? Requests, double? Tokens, dou
 /// <param name="Use">As it said.</param>
 public readonly record struct PeerUse(string Gateway, TimeSpan Age, bool IsAlive, LimitUse Use)
 {
+    private const int MostRunning = 1_000_000;
+    private const long Most = 1_000_000_000_000_000;
+
+    // At the smallest limit, one a minute, time pays it off before a TimeSpan ends.
+    private const long MostDebt = 1_000_000_000;
+
     /// <summary>Null: not written by this version.</summary>
     public static PeerUse? Read(string gateway, TimeSpan age, bool isAlive, byte[] content)
     {
         try
         {
-            return JsonSerializer.Deserialize(content, LimitUseJson.Default.LimitUse) is { Counted: not null, Running: >= 0, ReservedTokens: >= 0, SpentTokens: >= 0 } use
+            return JsonSerializer.Deserialize(content, LimitUseJson.Default.LimitUse) is { Counted: not null } use && IsSane(use)
                 ? new PeerUse(gateway, age, isAlive, use)
                 : null;
         }
@@ -61,6 +67,13 @@ public readonly record struct PeerUse(string Gateway, TimeSpan Age, bool IsAlive
             return null;
         }
     }
+
+    private static bool IsSane(LimitUse use) =>
+        use is { Running: >= 0 and <= MostRunning, ReservedTokens: >= 0 and <= Most, SpentTokens: >= 0 and <= Most }
+        && IsSane(use.Taken) && use.Counted.Values.All(IsSane)
+        && new[] { use.Levels.Requests, use.Levels.Tokens, use.Levels.InputTokens, use.Levels.OutputTokens }.All(level => level is null or (>= -MostDebt and <= Most));
+
+    private static bool IsSane(TakenSums taken) => taken is { Requests: >= 0 and <= Most, InputTokens: >= 0 and <= Most, OutputTokens: >= 0 and <= Most };
 }
 
 /// <summary>What the others had said when this gateway asked.</summary>

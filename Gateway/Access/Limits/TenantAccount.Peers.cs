@@ -3,7 +3,10 @@ namespace Gateway.Access.Limits;
 /// <content>What other gateways use of the same limits.</content>
 public sealed partial class TenantAccount
 {
-    private readonly Dictionary<string, LimitUse> _known = new(StringComparer.Ordinal);
+    // Whoever has said nothing for so long has full buckets: nobody needs to be told that they were counted.
+    private static readonly TimeSpan Refilled = TimeSpan.FromMinutes(2);
+
+    private readonly Dictionary<string, PeerUse> _known = new(StringComparer.Ordinal);
     private TakenSums _taken;
     private LimitUse _peers = new();
     private long _sequence;
@@ -23,7 +26,7 @@ public sealed partial class TenantAccount
                 SpentTokens = _spentToday,
                 Day = _day.DayNumber,
                 Levels = new BucketLevels(_requests.KnownLevel, _tokens.KnownLevel, _input.KnownLevel, _output.KnownLevel),
-                Counted = _known.ToDictionary(peer => peer.Key, peer => peer.Value.Taken, StringComparer.Ordinal),
+                Counted = _known.Where(peer => peer.Value.Age <= Refilled).ToDictionary(peer => peer.Key, peer => peer.Value.Use.Taken, StringComparer.Ordinal),
             };
         }
     }
@@ -68,9 +71,9 @@ public sealed partial class TenantAccount
         RefillLocked(limits);
         foreach (var peer in report.Peers)
         {
-            if (_known.TryGetValue(peer.Gateway, out var before) && peer.Use.Sequence > before.Sequence)
+            if (_known.TryGetValue(peer.Gateway, out var before) && peer.Use.Sequence > before.Use.Sequence)
             {
-                TakePeersLocked(limits, before.Taken, peer.Use.Taken);
+                TakePeersLocked(limits, before.Use.Taken, peer.Use.Taken);
             }
         }
         foreach (var peer in report.Peers)
@@ -92,9 +95,9 @@ public sealed partial class TenantAccount
         var (running, reserved, spent) = (0, 0L, 0L);
         foreach (var peer in peers)
         {
-            if (!_known.TryGetValue(peer.Gateway, out var before) || peer.Use.Sequence > before.Sequence)
+            if (!_known.TryGetValue(peer.Gateway, out var before) || peer.Use.Sequence >= before.Use.Sequence)
             {
-                _known[peer.Gateway] = peer.Use;
+                _known[peer.Gateway] = peer;
             }
             running += peer.IsAlive ? peer.Use.Running : 0;
             reserved += peer.IsAlive ? peer.Use.ReservedTokens : 0;
@@ -128,6 +131,10 @@ public sealed partial class TenantAccount
                 return;
             }
             level = Grown(level, newcomer.Age, perMinute);
+            if (level >= perMinute)
+            {
+                return;
+            }
             foreach (var peer in report.Peers)
             {
                 if (peer.Gateway != newcomer.Gateway && levelOf(peer.Use.Levels) is { } its)
@@ -140,11 +147,9 @@ public sealed partial class TenantAccount
         }
     }
 
-    // Where nothing was counted yet: what was taken since its start, less what has grown again; its level lacks at least that.
+    // However long ago it was counted, and where it never was: what was taken since, less what has grown again; its level lacks at least that.
     private static double Uncounted(string gateway, TakenSums taken, double level, in PeerUse by, long perMinute, Func<TakenSums, long> takenOf) =>
-        by.Use.Counted.TryGetValue(gateway, out var counted)
-            ? takenOf(taken) - takenOf(counted)
-            : Math.Min(takenOf(taken), perMinute - level);
+        Math.Min(takenOf(taken) - takenOf(by.Use.Counted.GetValueOrDefault(gateway)), perMinute - level);
 
     private static double Grown(double level, TimeSpan age, long perMinute) => Math.Min(perMinute, level + (age.TotalMinutes * perMinute));
 }
