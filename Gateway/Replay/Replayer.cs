@@ -280,6 +280,7 @@ public sealed partial class Replayer
 
     private void Advance(Flight flight, in EngineToken token, TimeSpan now)
     {
+        flight.Reservation!.Replica.OnSign();
         flight.GeneratedTokens = flight.EarlierTokens + token.Generated;
         if (token.Generated <= 1)
         {

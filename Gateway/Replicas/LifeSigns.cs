@@ -16,14 +16,15 @@ internal sealed class LifeSigns(TimeProvider time)
     private long? _progress;
 
     /// <summary>A part of an answer came.</summary>
-    public void Note() => Volatile.Write(ref _lastAt, time.GetTimestamp());
+    /// <param name="now">The clock's timestamp.</param>
+    public void Note(long now) => Volatile.Write(ref _lastAt, now);
 
     /// <summary>The engine told how far it is.</summary>
     public void Observe(long? progress)
     {
         if (progress is not null && progress != _progress)
         {
-            Note();
+            Note(time.GetTimestamp());
         }
         _progress = progress;
     }

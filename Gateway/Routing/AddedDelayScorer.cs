@@ -34,7 +34,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var own = rates.PrefillSeconds(joined + Math.Max(1, prompt - candidate.PrefixHitTokens), batch) - rates.PrefillSeconds(joined, batch);
         var anew = (own * (1 + (Displacement * query.Traffic.HitShare))) + (joined > 0 ? 0 : rates.MixSeconds(batch));
         var aftermath = rates.Aftermath(batch);
-        var prefill = (rates.PrefillSeconds(replica.QueuedPrefillTokens, batch) * (1 + batch)) + (anew * (1 + (aftermath * batch)));
+        var current = Math.Max(0, rates.PrefillSeconds(replica.QueuedPrefillTokens - joined, batch) - candidate.StepElapsedSeconds);
+        var backlog = current + rates.PrefillSeconds(joined, batch);
+        var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)));
 
         var context = prompt + (output / 2);
         var step = rates.StepSeconds(batch + query.Estimate.Sequences, replica.HeldTokens + context);

@@ -19,7 +19,7 @@ public sealed record ServiceRates
     /// <summary>Seconds that each sequence adds to a decode step.</summary>
     public double StepSecondsPerSequence { get; init; } = 0.2e-3;
 
-    /// <summary>Time of a decode step over that of <see cref="Initial"/> at the same batch: one number for how slow the replica is. Unlike a line's coefficients it is well known where batches are alike.</summary>
+    /// <summary>Time of a step, prompts beside it included, over what <see cref="Initial"/> would take for the same: one number for how slow the replica is, the same for equal engines whatever their share of prompts.</summary>
     public double StepScale { get; init; } = 1;
 
     /// <summary>Seconds by which other requests' prefill lengthens a decode step lately; what a lone sequence would not feel.</summary>
