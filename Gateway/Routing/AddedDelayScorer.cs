@@ -34,8 +34,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var own = rates.PrefillSeconds(joined + Math.Max(1, prompt - candidate.PrefixHitTokens), batch) - rates.PrefillSeconds(joined, batch);
         var anew = (own * (1 + (Displacement * query.Traffic.HitShare))) + (joined > 0 ? 0 : rates.MixSeconds(batch));
         var aftermath = rates.Aftermath(batch);
-        var current = Math.Max(0, rates.PrefillSeconds(replica.QueuedPrefillTokens - joined, batch) - candidate.StepElapsedSeconds);
-        var backlog = current + rates.PrefillSeconds(joined, batch);
+        var computing = replica.QueuedPrefillTokens - joined;
+        var left = Math.Max(0, 1 - (candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing)));
+        var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(joined, batch);
         var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)));
 
         var context = prompt + (output / 2);

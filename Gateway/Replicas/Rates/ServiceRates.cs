@@ -40,6 +40,9 @@ public sealed record ServiceRates
     /// <summary>Seconds of a decode step that so many sequences share: the time per token of each of them.</summary>
     public double StepSeconds(double batch) => StepBaseSeconds + (StepSecondsPerSequence * Math.Max(1, batch));
 
+    /// <summary>Seconds of a step that also computes so many prompt tokens.</summary>
+    public double StepSeconds(double batch, double prefillTokens) => StepSeconds(batch) + (PrefillSecondsPerToken * prefillTokens);
+
     /// <summary>Engine time per output token when so many sequences share each step.</summary>
     public double DecodeSecondsPerToken(double batch) => StepSeconds(batch) / Math.Max(1, batch);
 
