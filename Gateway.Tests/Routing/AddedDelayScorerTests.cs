@@ -65,7 +65,7 @@ public sealed class AddedDelayScorerTests
     {
         var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 500, JoiningPrefillTokens = joining, ReservedTokens = 8_300, OutstandingTokens = 300 };
 
-        var less = CostOf(new Candidate { Replica = replica }) - CostOf(new Candidate { Replica = replica, PrefillingSeconds = elapsed });
+        var less = CostOf(new Candidate { Replica = replica }) - CostOf(new Candidate { Replica = replica, StepElapsedSeconds = elapsed });
 
         Assert.Equal(saved * (1 + 4), less, 9);
     }

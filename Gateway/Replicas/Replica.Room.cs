@@ -99,8 +99,7 @@ public sealed partial class Replica
             }
             _faults.OnSent();
             var reservation = new LoadReservation(this, load);
-            var isFirst = _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens == 0;
-            _steps.OnSent(load.UncachedTokens, isFirst, isIdle: _ledger.Requests + _peers.Requests == 0, _time.GetTimestamp());
+            _steps.OnSent(load.UncachedTokens, isIdle: _ledger.Requests + _peers.Requests == 0, _time.GetTimestamp());
             _ledger.Add(reservation);
             _meter.OnSent(reservation);
             Interlocked.Increment(ref _roomVersion);
@@ -132,7 +131,7 @@ public sealed partial class Replica
         SlotLimit = SlotLimitLocked(),
         QueuedPrefillTokens = _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens,
         JoiningPrefillTokens = _steps.JoiningTokens,
-        PrefillingSince = _steps.PrefillingSince,
+        StepBeganAt = _steps.BeganAt,
         OutstandingTokens = _ledger.OutstandingTokens + _peers.OutstandingTokens,
         Peers = _peers,
         Weight = _options.Weight,

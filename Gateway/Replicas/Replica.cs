@@ -237,10 +237,6 @@ public sealed partial class Replica
             }
             var now = _time.GetTimestamp();
             _progressAt = now;
-            if (prefillDone && !reservation.IsPromptComputed)
-            {
-                _steps.OnPrefilled(now);
-            }
             _steps.OnHeard(now);
             if (prefillDone)
             {

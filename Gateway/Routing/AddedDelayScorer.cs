@@ -35,7 +35,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var anew = (own * (1 + (Displacement * query.Traffic.HitShare))) + (joined > 0 ? 0 : rates.MixSeconds(batch));
         var aftermath = rates.Aftermath(batch);
         var computing = replica.QueuedPrefillTokens - joined;
-        var left = Math.Max(0, 1 - (candidate.PrefillingSeconds / replica.Rates.ComputingSeconds(batch, computing)));
+        var left = Math.Max(0, 1 - (candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing)));
         var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(joined, batch);
         var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)));
 

@@ -27,8 +27,8 @@ public struct Candidate
     /// <summary>Prompt tokens believed to be in its prefix cache, at most the prompt.</summary>
     public int PrefixHitTokens;
 
-    /// <summary>For how long the prompts that do not join its next step are being computed, in seconds.</summary>
-    public double PrefillingSeconds;
+    /// <summary>Seconds since its step in progress began, as far as can be heard.</summary>
+    public double StepElapsedSeconds;
 
     /// <summary>Whether it answered the session's last request.</summary>
     public bool HoldsSession;

@@ -7,9 +7,6 @@ public sealed record ServiceRates
     /// <summary>The measured RTX 4090 with an 8B model (LLMServingSim tables): what is believed of an engine that has answered nothing yet.</summary>
     public static readonly ServiceRates Initial = new();
 
-    // What a step takes of prompts at most: vLLM's default, larger on large GPUs.
-    private const int ChunkTokens = 2_048;
-
     /// <summary>Seconds from sending to the first token of a prompt that is wholly cached, with nothing ahead.</summary>
     public double FirstTokenSeconds { get; init; } = 0.025;
 
@@ -43,9 +40,8 @@ public sealed record ServiceRates
     /// <summary>Seconds of a decode step that so many sequences share: the time per token of each of them.</summary>
     public double StepSeconds(double batch) => StepBaseSeconds + (StepSecondsPerSequence * Math.Max(1, batch));
 
-    /// <summary>Seconds of the steps that compute so many prompt tokens beside a batch that decodes, at least one step.</summary>
-    public double ComputingSeconds(double batch, double tokens) =>
-        (PrefillSecondsPerToken * tokens) + (StepSeconds(batch) * Math.Max(1, Math.Ceiling(tokens / ChunkTokens)));
+    /// <summary>Seconds of a step that also computes so many prompt tokens.</summary>
+    public double StepSeconds(double batch, double prefillTokens) => StepSeconds(batch) + (PrefillSecondsPerToken * prefillTokens);
 
     /// <summary>Engine time per output token when so many sequences share each step.</summary>
     public double DecodeSecondsPerToken(double batch) => StepSeconds(batch) / Math.Max(1, batch);
