@@ -58,9 +58,11 @@ public sealed class AddedDelayScorerTests
     // A step for four answers and 500 prompt tokens takes 16.8 ms and 44.25 ms: 348.8 tokens at the full price are ahead at its beginning.
     [InlineData(0, 0, 0)]
     [InlineData(0, 0.06105 / 4, 348.8 / 4 * Prefill)]
-    [InlineData(0, 7, 348.8 * Prefill)]
-    // 100 of them join the next one: no time that has passed computes those.
-    [InlineData(100, 7, 248.8 * Prefill)]
+    // It lasts four times as long as expected: it is believed to go on for as long again. Twice that, and it costs more than at its beginning.
+    [InlineData(0, 0.06105 * 4, 0)]
+    [InlineData(0, 0.06105 * 8, -348.8 * Prefill)]
+    // 100 of them join the next one: no time that has passed computes those. The 400 take 52.2 ms.
+    [InlineData(100, 0.0522 / 2, 248.8 / 2 * Prefill)]
     public void Score_WhileAStepGoesOn_CountsWhatIsLeftOfIt(int joining, double elapsed, double saved)
     {
         var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 500, JoiningPrefillTokens = joining, ReservedTokens = 8_300, OutstandingTokens = 300 };
