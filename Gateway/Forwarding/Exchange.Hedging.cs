@@ -22,10 +22,6 @@ public sealed partial class Exchange
     /// <summary>Runs an attempt, and a second one elsewhere where the first is slow against its own prediction. The one that begins first stays.</summary>
     private async ValueTask<AttemptResult> HedgedAsync(Attempt first, CancellationToken cancellationToken)
     {
-        if (!MayHedge)
-        {
-            return await RunAsync(first, cancellationToken);
-        }
         _upstream.Hedges.OnRequest();
         var running = RunAsync(first, cancellationToken);
         if (PatienceWith(first.Reservation) is not { } patience || !await first.Clock.IsPendingAfterAsync(running, patience) || !_upstream.Hedges.TryTake()
@@ -84,7 +80,7 @@ public sealed partial class Exchange
             return null;
         }
         _tried.Add(reservation.Replica);
-        var clock = _upstream.Clock(Request, _departure.Options, cancellationToken, reservation.Replica);
+        var clock = _upstream.Clock(_departure, cancellationToken, reservation.Replica);
         return new Attempt(reservation, NewAnswer(), clock, admission.EnginePriority, admission.PrefixHitTokens);
     }
 
