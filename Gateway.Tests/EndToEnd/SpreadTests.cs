@@ -13,7 +13,9 @@ public class SpreadTests
     [Fact]
     public async Task TwoReplicas_GivenOneHugeAndManySmallPrompts_ShareTokensRatherThanRequests()
     {
-        await using var world = await GatewayWorld.StartAsync(2, (engine, _) => engine with { Faults = Silent });
+        // Believed to be slow: otherwise the huge prompt would be taken for half computed while the small ones are placed.
+        await using var world = await GatewayWorld.StartAsync(2, (engine, _) => engine with { Faults = Silent }, options => GatewayWorld.WithModel(
+            options, model => model with { Replicas = [.. model.Replicas.Select(replica => replica with { Weight = 0.01 })] }));
         using var leave = new CancellationTokenSource();
 
         var sent = new List<Task>();

@@ -97,14 +97,17 @@ public sealed class ReplayerTests
     }
 
     [Theory]
-    [InlineData("least_delay/boost/window:4/mean", 6, false, false)]
-    [InlineData("least_delay/boost/window:4/mean/before_first_byte", 15, true, false)]
-    [InlineData("least_delay/vtc+boost/window:4/mean/continue:0.8", 6, true, true)]
-    public void Run_WithPreemption_EndsEveryRequestOnceAndWhole(string policy, int rate, bool preempts, bool interrupts)
+    [InlineData("least_delay/boost/window:4/mean", 6, 0, false, false)]
+    [InlineData("least_delay/boost/window:4/mean/before_first_byte", 15, 0, true, false)]
+    [InlineData("least_delay/boost/window:4/mean/before_first_byte", 15, 50, true, false)]
+    [InlineData("least_delay/vtc+boost/window:4/mean/continue:0.8", 6, 0, true, true)]
+    [InlineData("least_delay/vtc+boost/window:4/mean/continue:0.8", 6, 50, true, true)]
+    public void Run_WithPreemption_EndsEveryRequestOnceAndWhole(string policy, int rate, int hopMilliseconds, bool preempts, bool interrupts)
     {
         var trace = $"w9:rate={rate},requests=600";
         var results = new Results();
-        var replayer = new Replayer(Fleet(), ReplayPolicy.Parse(policy, out _)!, results);
+        var fleet = Fleet() with { HopTime = TimeSpan.FromMilliseconds(hopMilliseconds) };
+        var replayer = new Replayer(fleet, ReplayPolicy.Parse(policy, out _)!, results);
 
         replayer.Run(TraceSource.Open(trace, new TraceSettings { Seed = 5 }), CancellationToken.None);
 
@@ -113,6 +116,20 @@ public sealed class ReplayerTests
         Assert.Equal(rows.Sum(row => (long)row.OutputTokens), results.Requests.Sum(result => (long)result.OutputTokens));
         Assert.Equal((preempts, interrupts), (replayer.Requeued + replayer.Interrupted > 0, replayer.Interrupted > 0));
         Assert.All(replayer.Engines, engine => Assert.Equal((0, 0, 0L), (engine.Model.Counters.Running, engine.View!.Snapshot().RunningRequests, engine.View.Snapshot().ReservedTokens)));
+    }
+
+    [Fact]
+    public void Run_WhereRequestsTravel_AddsTheirWayAndNoMoreThanAStepToTheFirstToken()
+    {
+        var (near, far) = (new Results(), new Results());
+        var policy = ReplayPolicy.Parse("round_robin", out _)!;
+
+        // One at a time: the engine is idle when the next one comes.
+        new Replayer(Fleet(), policy, near).Run(TraceSource.Open("w1:rate=0.05,requests=50", new TraceSettings()), CancellationToken.None);
+        new Replayer(Fleet() with { HopTime = TimeSpan.FromMilliseconds(50) }, policy, far).Run(TraceSource.Open("w1:rate=0.05,requests=50", new TraceSettings()), CancellationToken.None);
+
+        var later = near.Requests.OrderBy(result => result.Arrival).Zip(far.Requests.OrderBy(result => result.Arrival), (one, other) => other.TimeToFirstToken - one.TimeToFirstToken);
+        Assert.All(later, seconds => Assert.InRange(seconds.TotalSeconds, 0.0499, 0.08));
     }
 
     [Fact]

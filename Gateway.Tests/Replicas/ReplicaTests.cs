@@ -115,6 +115,7 @@ public sealed class ReplicaTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [InlineData("part")]
     [InlineData("first token")]
     [InlineData("progress")]
     [InlineData("end")]
@@ -122,15 +123,19 @@ public sealed class ReplicaTests(ITestOutputHelper output)
     {
         var replica = Up(new());
         using var one = replica.TryReserve(Small, 1);
+        _time.Advance(TimeSpan.FromMilliseconds(1));
         using var other = replica.TryReserve(Small, 1);
-        var before = replica.Snapshot().JoiningPrefillTokens;
+        var before = replica.Snapshot();
 
-        _ = sign switch { "first token" => Do(one!.OnFirstToken), "progress" => Do(() => one!.OnProgress(16, 5)), _ => Do(one!.Dispose) };
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        _ = sign switch { "part" => Do(replica.OnSign), "first token" => Do(one!.OnFirstToken), "progress" => Do(() => one!.OnProgress(16, 5)), _ => Do(one!.Dispose) };
         var after = replica.Snapshot();
+        _time.Advance(TimeSpan.FromMilliseconds(1));
         using var next = replica.TryReserve(Small, 1);
 
-        Assert.Equal((80L, 0L, 40L), (before, after.JoiningPrefillTokens, after.QueuedPrefillTokens));
-        Assert.Equal(40, replica.Snapshot().JoiningPrefillTokens);
+        // The first one began at once, since nothing else was there.
+        Assert.Equal((40L, 0L, 40L), (before.JoiningPrefillTokens, after.JoiningPrefillTokens, replica.Snapshot().JoiningPrefillTokens));
+        Assert.Equal(TimeSpan.FromMilliseconds(2), _time.GetElapsedTime(before.StepBeganAt, after.StepBeganAt));
 
         static bool Do(Action act)
         {

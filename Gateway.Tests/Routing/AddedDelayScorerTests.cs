@@ -46,10 +46,30 @@ public sealed class AddedDelayScorerTests
         var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 500, ReservedTokens = 8_300, OutstandingTokens = 300 };
         var ofACachedPrompt = CostOf(new Candidate { Replica = replica, PrefixHitTokens = 999 });
         var cached = ((0.4 * Prefill) + (4 * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step))));
+        // What joins is a step of its own after the one in progress: cheap tokens of both.
+        var twoSteps = 0.6 * (252 - Math.Min(joining, 252) - Math.Min(500 - joining, 252)) * Prefill * (1 + 4);
 
-        var own = CostOf(new Candidate { Replica = replica with { JoiningPrefillTokens = joining } }) - (ofACachedPrompt - cached);
+        var own = CostOf(new Candidate { Replica = replica with { JoiningPrefillTokens = joining } }) - (ofACachedPrompt - cached) - twoSteps;
 
         Assert.Equal(((tokens * Prefill) + (mixed * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step)))), own, 9);
+    }
+
+    [Theory]
+    // A step for four answers and 500 prompt tokens takes 16.8 ms and 44.25 ms: 348.8 tokens at the full price are ahead at its beginning.
+    [InlineData(0, 0, 0)]
+    [InlineData(0, 0.06105 / 4, 348.8 / 4 * Prefill)]
+    // It lasts four times as long as expected: it is believed to go on for as long again. Twice that, and it costs more than at its beginning.
+    [InlineData(0, 0.06105 * 4, 0)]
+    [InlineData(0, 0.06105 * 8, -348.8 * Prefill)]
+    // 100 of them join the next one: no time that has passed computes those. The 400 take 52.2 ms.
+    [InlineData(100, 0.0522 / 2, 248.8 / 2 * Prefill)]
+    public void Score_WhileAStepGoesOn_CountsWhatIsLeftOfIt(int joining, double elapsed, double saved)
+    {
+        var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 500, JoiningPrefillTokens = joining, ReservedTokens = 8_300, OutstandingTokens = 300 };
+
+        var less = CostOf(new Candidate { Replica = replica }) - CostOf(new Candidate { Replica = replica, StepElapsedSeconds = elapsed });
+
+        Assert.Equal(saved * (1 + 4), less, 9);
     }
 
     [Fact]

@@ -25,6 +25,7 @@ public static class ReplayVerb
     private static readonly Option<int> Replicas = new("--replicas") { Description = "Simulated engines.", DefaultValueFactory = _ => 4 };
     private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
     private static readonly Option<string?> Speeds = new("--speeds") { Description = "Speed of each engine relative to the profile, with commas between." };
+    private static readonly Option<double> HopMs = new("--hop-ms") { Description = "Milliseconds that a request takes from the gateway to its engine, 0 to 1000: any but 0 misses the step that begins when room returns, as real ones do." };
     private static readonly Option<double> Rate = new("--rate") { Description = "Makes the same requests come so many times as fast.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string> Arrivals = new("--arrivals") { Description = "When requests come where the trace does not say: poisson:rate=R, gamma:rate=R,cv=C or uniform:rate=R.", DefaultValueFactory = _ => "poisson:rate=1" };
     private static readonly Option<long?> Limit = new("--limit") { Description = "Requests at most." };
@@ -44,7 +45,7 @@ public static class ReplayVerb
     {
         var command = new Command("replay", "Run a workload through the gateway's own core in front of simulated engines, under one policy or several.")
         {
-            Trace, Policies, Replicas, Profile, Speeds, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Scenarios, Matrix, Only, Quick, Json, Report,
+            Trace, Policies, Replicas, Profile, Speeds, HopMs, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Scenarios, Matrix, Only, Quick, Json, Report,
         };
         foreach (var option in LiveOptions.All)
         {
@@ -140,6 +141,7 @@ public static class ReplayVerb
             Replicas = Within(arguments.GetValue(Replicas), 1, 4_096, "--replicas"),
             Speeds = SpeedsOf(arguments.GetValue(Speeds)),
             Seed = arguments.GetValue(Seed),
+            HopTime = HopOf(arguments.GetValue(HopMs)),
         };
         var trace = new TraceSettings
         {
@@ -165,6 +167,9 @@ public static class ReplayVerb
 
     private static ReplayPolicy PolicyOf(string text) =>
         ReplayPolicy.Parse(text, out var problem) ?? throw new TraceException("--policies: " + problem);
+
+    private static TimeSpan HopOf(double milliseconds) =>
+        milliseconds is >= 0 and <= 1_000 ? TimeSpan.FromMilliseconds(milliseconds) : throw Wrong("--hop-ms", milliseconds.ToString(CultureInfo.InvariantCulture), "a time from 0 to 1000");
 
     private static IReadOnlyList<double> SpeedsOf(string? text) =>
         text is null ? [] : [.. text.Split(',').Select(word => Number(word, "--speeds") is > 0 and <= 1_000 and var speed ? speed : throw Wrong("--speeds", word, "a number above 0"))];

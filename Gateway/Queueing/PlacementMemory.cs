@@ -31,6 +31,7 @@ internal sealed class PlacementMemory(TimeProvider time)
     {
         ref var slot = ref Of(candidate.Replica.Slot);
         candidate.Coldness = ColdnessOf(ref slot, candidate.Replica, slowStart, now);
+        candidate.StepElapsedSeconds = Math.Max(0, time.GetElapsedTime(candidate.Replica.StepBeganAt, now).TotalSeconds);
         candidate.LastChosen = slot.LastChosen;
         candidate.WaitingForIt = slot.WaitingForIt;
         candidate.RecentPrefillTokens = Faded(slot, now);

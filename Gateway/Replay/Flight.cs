@@ -27,6 +27,9 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
     /// <summary>As a second policy sees it; null: there is none.</summary>
     public ShadowedRequest? Shadowed { get; set; }
 
+    /// <summary>Whether it had its turn once.</summary>
+    public bool WasAdmitted { get; set; }
+
     public TimeSpan AdmittedAt { get; set; }
 
     public TimeSpan FirstTokenAt { get; set; }
@@ -50,6 +53,9 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
 
     /// <summary>How often it was sent to an engine: what an engine still has for it from before says nothing.</summary>
     public int Sent { get; set; }
+
+    /// <summary>Whether it was sent and has not come to its engine.</summary>
+    public bool IsOnItsWay { get; set; }
 
     /// <summary>Whether it gave up its place and waits for another.</summary>
     public bool IsAway { get; set; }

@@ -23,6 +23,9 @@ public sealed record ReplaySettings
     /// <summary>Deadline of every request, from its arrival to the end of its answer; null: none.</summary>
     public TimeSpan? Deadline { get; init; }
 
+    /// <summary>From the gateway's decision to the engine. A real request misses the step that begins in the moment in which room returns; one that takes no time does not.</summary>
+    public TimeSpan HopTime { get; init; }
+
     /// <summary>Time between two readings of the engines' own metrics.</summary>
     public TimeSpan ScrapeInterval { get; init; } = TimeSpan.FromSeconds(1);
 

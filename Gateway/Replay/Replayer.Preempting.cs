@@ -35,7 +35,11 @@ public sealed partial class Replayer
         }
         flight.IsAway = true;
         flight.EarlierTokens = flight.GeneratedTokens;
-        _engines[flight.Gateway.EngineOf(flight.Reservation!)].Cancel(flight);
+        if (!flight.IsOnItsWay)
+        {
+            _engines[flight.Gateway.EngineOf(flight.Reservation!)].Cancel(flight);
+        }
+        flight.IsOnItsWay = false;
         flight.Reservation!.Replica.OnAbandoned();
         flight.Reservation.Dispose();
         var place = flight.Seat!;

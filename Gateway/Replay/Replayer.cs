@@ -99,6 +99,7 @@ public sealed partial class Replayer
             {
                 Start(_sessions.TakeDue(), now);
             }
+            EndHops(now);
             foreach (var engine in _engines)
             {
                 engine.Kick(now);
@@ -134,7 +135,7 @@ public sealed partial class Replayer
     /// <summary>The next moment at which anything happens; null: everything has ended.</summary>
     private TimeSpan? Next(TimeSpan? arrival)
     {
-        var next = Earlier(arrival, _sessions.NextDue);
+        var next = Earlier(Earlier(arrival, _sessions.NextDue), NextHop);
         foreach (var engine in _engines)
         {
             next = Earlier(next, engine.StepEnd);
@@ -244,8 +245,9 @@ public sealed partial class Replayer
         }
         flight.Gateway.Pool.OnDecided(flight.Estimate, result);
         flight.Reservation = reservation;
-        if (flight.Sent == 0)
+        if (!flight.WasAdmitted)
         {
+            flight.WasAdmitted = true;
             _decisions++;
             flight.AdmittedAt = _time.Now;
         }
@@ -255,7 +257,7 @@ public sealed partial class Replayer
         flight.PrefixHitAge = result.PrefixHitAge;
         var engine = _engines[flight.Gateway.EngineOf(reservation)];
         flight.ReplicaIndex = engine.Index;
-        engine.Submit(flight, _factory.EngineRequest(row, flight.EarlierTokens));
+        Send(flight, engine);
         flight.Seat?.OnAsked(() => GiveUp(flight));
     }
 
@@ -270,7 +272,7 @@ public sealed partial class Replayer
             foreach (var (flight, token, sent) in engine.EndStep())
             {
                 // One that ended may have let in another, which took the place of this one.
-                if (flight.Sent == sent && !flight.IsAway)
+                if (flight.Sent == sent && flight is { IsAway: false, IsOnItsWay: false })
                 {
                     Advance(flight, token, now);
                 }
@@ -280,6 +282,7 @@ public sealed partial class Replayer
 
     private void Advance(Flight flight, in EngineToken token, TimeSpan now)
     {
+        flight.Reservation!.Replica.OnSign();
         flight.GeneratedTokens = flight.EarlierTokens + token.Generated;
         if (token.Generated <= 1)
         {

@@ -20,7 +20,8 @@ internal sealed class LifeSigns(TimeProvider time)
     private long _countedAt;
 
     /// <summary>A part of an answer came, or a whole one.</summary>
-    public void Note() => Volatile.Write(ref _lastAt, time.GetTimestamp());
+    /// <param name="now">The clock's timestamp.</param>
+    public void Note(long now) => Volatile.Write(ref _lastAt, now);
 
     /// <summary>The engine told how far it is.</summary>
     /// <param name="progress">Its counter; null: it has none.</param>
@@ -29,7 +30,7 @@ internal sealed class LifeSigns(TimeProvider time)
     {
         if (progress is not null && progress != _progress)
         {
-            Note();
+            Note(time.GetTimestamp());
         }
         (_progress, _countedAt) = (progress, readAt);
     }

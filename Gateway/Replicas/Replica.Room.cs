@@ -63,7 +63,7 @@ public sealed partial class Replica
     {
         lock (_gate)
         {
-            var (removed, joining) = (0, _ledger.JoiningPrefillTokens);
+            var removed = 0;
             foreach (var reservation in leaving)
             {
                 if (!reservation.IsReturned)
@@ -81,8 +81,6 @@ public sealed partial class Replica
                     _ledger.Add(reservation);
                 }
             }
-            // Nobody left: what joins the next step is what it was.
-            _ledger.JoiningPrefillTokens = joining;
             return hasRoom && removed > 0;
         }
     }
@@ -101,6 +99,7 @@ public sealed partial class Replica
             }
             _faults.OnSent();
             var reservation = new LoadReservation(this, load);
+            _steps.OnSent(load.UncachedTokens, isIdle: _ledger.Requests + _peers.Requests == 0, _time.GetTimestamp());
             _ledger.Add(reservation);
             _meter.OnSent(reservation);
             Interlocked.Increment(ref _roomVersion);
@@ -131,7 +130,8 @@ public sealed partial class Replica
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
         QueuedPrefillTokens = _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens,
-        JoiningPrefillTokens = _ledger.JoiningPrefillTokens,
+        JoiningPrefillTokens = _steps.JoiningTokens,
+        StepBeganAt = _steps.BeganAt,
         OutstandingTokens = _ledger.OutstandingTokens + _peers.OutstandingTokens,
         Peers = _peers,
         Weight = _options.Weight,

@@ -14,6 +14,7 @@ public sealed partial class Replica
     private ReplicaHealth _probed = ReplicaHealth.Unknown;
     private bool _isDraining;
     private readonly TokenLedger _ledger = new();
+    private readonly StepWatch _steps = new();
     private readonly ForeignLoadWatch _foreign = new();
     private readonly LearnedCapacity _learned = new();
     private readonly ShareSteering _steering = new();
@@ -142,7 +143,12 @@ public sealed partial class Replica
     }
 
     /// <summary>A part of an answer came, or a whole one: the engine works. Cheap: called for every part.</summary>
-    public void OnSign() => _signs.Note();
+    public void OnSign()
+    {
+        var now = _time.GetTimestamp();
+        _signs.Note(now);
+        _steps.OnHeard(now);
+    }
 
     /// <summary>Whether an answer that has waited so long for its next part waits in vain: then the replica gets no work, until one request tries it again.</summary>
     /// <param name="waited">Since its last part, or since it was sent.</param>
@@ -240,7 +246,9 @@ public sealed partial class Replica
             {
                 return;
             }
-            _progressAt = _time.GetTimestamp();
+            var now = _time.GetTimestamp();
+            _progressAt = now;
+            _steps.OnHeard(now);
             if (prefillDone)
             {
                 _meter.OnFirstToken(reservation);
@@ -286,6 +294,7 @@ public sealed partial class Replica
             reservation.IsReturned = true;
             _meter.OnReturned(reservation);
             _ledger.Remove(reservation);
+            _steps.OnHeard(_time.GetTimestamp());
             reservation.Holder?.Add(-reservation.HeldShare);
         }
         OnRoomReturned();

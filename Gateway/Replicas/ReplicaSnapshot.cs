@@ -33,6 +33,9 @@ public readonly record struct ReplicaSnapshot
     /// <summary>Of them, those sent since the replica was last heard of: the step in progress does not compute them, the next one does.</summary>
     public long JoiningPrefillTokens { get; init; }
 
+    /// <summary>Timestamp since which the step in progress goes on: when the replica was last heard of, or began to work; 0: never.</summary>
+    public long StepBeganAt { get; init; }
+
     /// <summary>Expected output tokens still to come.</summary>
     public double OutstandingTokens { get; init; }
 

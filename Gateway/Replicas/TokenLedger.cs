@@ -75,9 +75,6 @@ internal sealed class TokenLedger
     /// <summary>Prompt tokens sent and not yet computed.</summary>
     public long QueuedPrefillTokens { get; private set; }
 
-    /// <summary>Of them, those sent since the replica was last heard of.</summary>
-    public long JoiningPrefillTokens { get; set; }
-
     /// <summary>Expected output tokens still to come.</summary>
     public double OutstandingTokens { get; private set; }
 
@@ -130,7 +127,6 @@ internal sealed class TokenLedger
         Sequences += reservation.Load.Sequences;
         _reservedTokens += reservation.ReservedTokens;
         QueuedPrefillTokens += reservation.QueuedPrefillTokens;
-        JoiningPrefillTokens += reservation.QueuedPrefillTokens;
         OutstandingTokens += reservation.OutstandingTokens;
         Put(Requests++, reservation, Course.Of(reservation));
         Sum(_courses[Requests - 1], 1);
@@ -148,7 +144,6 @@ internal sealed class TokenLedger
     /// <returns>Whether its room shrank.</returns>
     public bool Grow(LoadReservation reservation, long generatedTokens, double remainingTokens)
     {
-        JoiningPrefillTokens = 0;
         OutstandingTokens += remainingTokens - reservation.OutstandingTokens;
         reservation.OutstandingTokens = remainingTokens;
         if (generatedTokens <= 0)
@@ -173,7 +168,6 @@ internal sealed class TokenLedger
             Put(index, _inFlight[index + 1], _courses[index + 1]);
         }
         _inFlight[Requests] = null!;
-        JoiningPrefillTokens = 0;
         _blocks.Remove(reservation, _refresh);
         Sequences -= reservation.Load.Sequences;
         _reservedTokens -= reservation.ReservedTokens;

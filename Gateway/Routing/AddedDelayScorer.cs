@@ -11,6 +11,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
     /// <summary>How often a displaced token costs its prefill again, at a hit share of one: when it is computed again, and for what it displaces then.</summary>
     private const double Displacement = 2;
 
+    /// <summary>A step that outlives its expectation goes on for this share of the time that it took: an engine that falls silent looks ever busier, not idle.</summary>
+    private const double Overdue = 0.25;
+
     public string Name => "added_delay";
 
     public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
@@ -34,7 +37,11 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var own = rates.PrefillSeconds(joined + Math.Max(1, prompt - candidate.PrefixHitTokens), batch) - rates.PrefillSeconds(joined, batch);
         var anew = (own * (1 + (Displacement * query.Traffic.HitShare))) + (joined > 0 ? 0 : rates.MixSeconds(batch));
         var aftermath = rates.Aftermath(batch);
-        var prefill = (rates.PrefillSeconds(replica.QueuedPrefillTokens, batch) * (1 + batch)) + (anew * (1 + (aftermath * batch)));
+        var computing = replica.QueuedPrefillTokens - joined;
+        var passed = candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing);
+        var left = Math.Max(1 - passed, Overdue * passed);
+        var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(joined, batch);
+        var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)));
 
         var context = prompt + (output / 2);
         var step = rates.StepSeconds(batch + query.Estimate.Sequences, replica.HeldTokens + context);

@@ -27,6 +27,9 @@ public struct Candidate
     /// <summary>Prompt tokens believed to be in its prefix cache, at most the prompt.</summary>
     public int PrefixHitTokens;
 
+    /// <summary>Seconds since its step in progress began, as far as can be heard.</summary>
+    public double StepElapsedSeconds;
+
     /// <summary>Whether it answered the session's last request.</summary>
     public bool HoldsSession;
 

@@ -56,6 +56,15 @@ public sealed class MatrixTests
     }
 
     [Fact]
+    public void Execute_OfAWorkloadThatTheFleetHoldsAtOnce_CountsTheTimeThatAllTook()
+    {
+        // Forty answers of 1,000 tokens, of which 28 count, in front of two H100 with room for twice as many: they end within a moment, and no step takes less than 7 ms.
+        var cell = Execute(Good.Replace("poisson:rate=1,requests=400,input=200,output=50\"", "w6:rate=8,groups=2,prompts=20\", profile: h100-llama-8b", StringComparison.Ordinal))[0];
+
+        Assert.InRange(cell.CapacityPerSecond, 1, 28 / (1_000 * 0.007));
+    }
+
+    [Fact]
     public void Losses_OfACell_AreBaselinesBetterOnMeanAndTail()
     {
         var slow = new MatrixRow("default", MadeUpRuns.Draw(1, 3_000, slowness: 2));

@@ -67,6 +67,29 @@ public sealed class ServiceMeterTests
     }
 
     [Fact]
+    public void OnAnswered_OfEqualEnginesOneWithMorePrompts_LearnsTheSamePace()
+    {
+        var scales = new[] { 0, 400, 2_000 }.Select(prefilled =>
+        {
+            var replica = NewReplica(weight: 1);
+            for (var i = 0; i < 50; i++)
+            {
+                using var answer = replica.TryReserve(new LoadProfile(1, 1, 100, 1), 1)!;
+                answer.OnFirstToken();
+                using var beside = replica.TryReserve(new LoadProfile(prefilled, prefilled, 1, 1), 1)!;
+                _time.Advance(TimeSpan.FromSeconds(0.5 * ServiceRates.Initial.PrefillSecondsPerToken * prefilled));
+                beside.OnFirstToken();
+                beside.Dispose();
+                _time.Advance(TimeSpan.FromSeconds(0.5 * 50 * ServiceRates.Initial.StepSeconds(1)));
+                answer.OnAnswered(new ServedAnswer(51, 1, 0, _time.GetTimestamp()));
+            }
+            return replica.Snapshot().Rates.StepScale;
+        });
+
+        Assert.All(scales, scale => Assert.InRange(scale, 0.49, 0.51));
+    }
+
+    [Fact]
     public void OnAnswered_WhereTheEngineItselfQueues_LearnsNothingFromTheWait()
     {
         _replica.Observe(new EngineReport { ReadAt = 1, WaitingRequests = 3 });

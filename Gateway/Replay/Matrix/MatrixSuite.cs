@@ -84,7 +84,8 @@ public sealed class MatrixSuite(MatrixFile file, IReadOnlyList<MatrixSource> sou
         public IEnumerable<TraceRequest> Read() => rows.Select(row => row with { Arrival = (row.Arrival - rows[0].Arrival) / factor });
     }
 
-    /// <summary>How fast a saturated fleet finishes: without the ramp at the start and the emptying at the end.</summary>
+    /// <summary>How fast a saturated fleet finishes: without the ramp at the start and the emptying at the end. Where the ramp is longer than the rest the fleet
+    /// has room for all at once and was never saturated: then they end together, and it is the time that they all took which counts.</summary>
     private sealed class Endings : IRunObserver
     {
         private const double RampShare = 0.1;
@@ -96,7 +97,7 @@ public sealed class MatrixSuite(MatrixFile file, IReadOnlyList<MatrixSource> sou
         {
             _ends.Sort();
             var (first, last) = ((int)(RampShare * _ends.Count), (int)((1 - EmptyingShare) * (_ends.Count - 1)));
-            var seconds = last > first ? (_ends[last] - _ends[first]).TotalSeconds : 0;
+            var seconds = last > first ? Math.Max((_ends[last] - _ends[first]).TotalSeconds, _ends[first].TotalSeconds) : 0;
             return seconds > 0 ? (last - first) / seconds : throw new TraceException("The workload is too short to find a capacity by.");
         }
 

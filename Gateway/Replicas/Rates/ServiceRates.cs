@@ -19,7 +19,7 @@ public sealed record ServiceRates
     /// <summary>Seconds that each sequence adds to a decode step.</summary>
     public double StepSecondsPerSequence { get; init; } = 0.2e-3;
 
-    /// <summary>Time of a decode step over that of <see cref="Initial"/> at the same batch: one number for how slow the replica is. Unlike a line's coefficients it is well known where batches are alike.</summary>
+    /// <summary>Time of a step, prompts beside it included, over what <see cref="Initial"/> would take for the same: one number for how slow the replica is, the same for equal engines whatever their share of prompts.</summary>
     public double StepScale { get; init; } = 1;
 
     /// <summary>Seconds by which other requests' prefill lengthens a decode step lately; what a lone sequence would not feel.</summary>
@@ -42,6 +42,9 @@ public sealed record ServiceRates
 
     /// <summary>Seconds of a decode step that so many sequences share: the time per token of each of them.</summary>
     public double StepSeconds(double batch) => StepBaseSeconds + (StepSecondsPerSequence * Math.Max(1, batch));
+
+    /// <summary>Seconds of a step that also computes so many prompt tokens.</summary>
+    public double StepSeconds(double batch, double prefillTokens) => StepSeconds(batch) + (PrefillSecondsPerToken * prefillTokens);
 
     /// <summary>Engine time per output token when so many sequences share each step.</summary>
     public double DecodeSecondsPerToken(double batch) => StepSeconds(batch) / Math.Max(1, batch);
