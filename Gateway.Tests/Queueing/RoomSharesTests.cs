@@ -48,6 +48,21 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Enter_OfABacklogBesideOneServedAsMuch_LeavesFreeWhatThatOneHeld()
+    {
+        using var world = World(headroom: 0.5);
+        var busy = Enumerable.Range(0, 4).Select(_ => Enter(world, Light)).ToList();
+        var flood = Enumerable.Range(0, 16).Select(_ => Enter(world, Flooder)).ToList();
+
+        // Both were served about as much; what tells them apart is how much each wants.
+        busy.ForEach(entry => entry.Done());
+        var again = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
+
+        Assert.All(again, entry => Assert.True(IsIn(entry)));
+        Assert.InRange(flood.Count(IsIn), 5, 7);
+    }
+
+    [Fact]
     public void Enter_WithoutHeadroom_FillsTheRoom()
     {
         using var world = World(headroom: 0);

@@ -17,7 +17,7 @@ public sealed record QueueOptions
 
     /// <summary>Under a fairness: the largest share of each replica's room that a client beyond its share leaves free for what the others held lately. 0: none.</summary>
     [Range(0.0, 0.9)]
-    public double FairnessHeadroom { get; init; } = 0.5;
+    public double FairnessHeadroom { get; init; } = 0.3;
 
     /// <summary>What keeps requests from being passed for ever: the order's own guard, or promotion.</summary>
     public RescueMode Rescue { get; init; } = RescueMode.Own;
