@@ -66,6 +66,9 @@ internal sealed class TokenLedger
     /// <summary>The courses, the first to end first.</summary>
     public ReadOnlySpan<Course> Courses => _courses.AsSpan(0, Requests);
 
+    /// <summary>Which steps those in flight are meant to share.</summary>
+    public StepLimits StepLimits { get; } = new();
+
     /// <summary>Prompt blocks held.</summary>
     public int Blocks => _blocks.Count;
 
@@ -101,6 +104,7 @@ internal sealed class TokenLedger
         }
         _blocks.Add(reservation, _refresh);
         Sequences += reservation.Load.Sequences;
+        StepLimits.Add(reservation.Load.StepLimitSeconds);
         _reservedTokens += reservation.ReservedTokens;
         QueuedPrefillTokens += reservation.QueuedPrefillTokens;
         JoiningPrefillTokens += reservation.QueuedPrefillTokens;
@@ -149,6 +153,7 @@ internal sealed class TokenLedger
         JoiningPrefillTokens = 0;
         _blocks.Remove(reservation, _refresh);
         Sequences -= reservation.Load.Sequences;
+        StepLimits.Remove(reservation.Load.StepLimitSeconds);
         _reservedTokens -= reservation.ReservedTokens;
         QueuedPrefillTokens -= reservation.QueuedPrefillTokens;
         OutstandingTokens = Math.Max(0, OutstandingTokens - reservation.OutstandingTokens);
