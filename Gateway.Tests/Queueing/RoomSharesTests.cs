@@ -63,6 +63,25 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Explain_OfAClientBeyondItsShare_NamesTheHeadroom()
+    {
+        using var world = World(headroom: 0.5);
+        for (var i = 0; i < 10; i++)
+        {
+            Enter(world, Flooder).Done();
+        }
+        var light = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
+        var flood = Enumerable.Range(0, 7).Select(_ => Enter(world, Flooder)).ToList();
+        light.ForEach(entry => entry.Done());
+
+        Assert.All(flood, entry => Assert.True(IsIn(entry)));
+        Assert.Equal(HoldReason.Headroom, HoldOf(Flooder));
+        Assert.Equal(HoldReason.None, HoldOf(Light));
+
+        HoldReason HoldOf(ulong tenant) => world.Dispatcher.Explain(CorePool.Request() with { TenantKey = tenant }, CorePool.Cost()).Hold;
+    }
+
+    [Fact]
     public void Enter_WithoutHeadroom_FillsTheRoom()
     {
         using var world = World(headroom: 0);
