@@ -88,11 +88,21 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
 
     private bool IsGuarded => listen.Ops is not null || door.AsksForOpsKey;
 
-    private Endpoint Ops(string[] methods, RequestDelegate handle, bool isMetrics = false) => new(methods, http =>
-        door.OpsProblem(http, isMetrics) is { } problem ? RefuseAsync(http, problem) : handle(http));
+    private Endpoint Ops(string[] methods, RequestDelegate handle, bool isMetrics = false) => new(methods, http => CountedAsync(http, "ops",
+        door.OpsProblem(http, isMetrics) is { } problem ? RefuseAsync(http, problem) : handle(http)));
 
-    private Endpoint Models(Func<HttpContext, Caller, Task> handle) => new(Get, http =>
-        door.Identify(http.Request.Headers, out var problem) is { } caller ? handle(http, caller) : RefuseAsync(http, problem!));
+    private Endpoint Models(Func<HttpContext, Caller, Task> handle) => new(Get, http => CountedAsync(http, "/v1/models",
+        door.Identify(http.Request.Headers, out var problem) is { } caller ? handle(http, caller) : RefuseAsync(http, problem!)));
+
+    // Whoever tries keys there is to be seen.
+    private async Task CountedAsync(HttpContext http, string route, Task answer)
+    {
+        await answer;
+        if (http.Response.StatusCode is StatusCodes.Status401Unauthorized or StatusCodes.Status403Forbidden)
+        {
+            server.OnTurnedAway(route, http.Response.StatusCode, http.Response.Headers["x-gateway-reason"]);
+        }
+    }
 
     private static Task RefuseAsync(HttpContext http, ApiProblem problem) =>
         ApiError.WriteAsync(http, ApiFamily.OpenAi, problem, HeaderFacts.RequestId(http.Request.Headers));

@@ -160,6 +160,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
         NoteReload(applied: true);
     }
 
+    /// <summary>Counts somebody who was turned away where no model is asked.</summary>
+    internal void OnTurnedAway(string route, int status, string? code) => _meters.OnTurnedAway(route, status, code);
+
     /// <summary>Counts a reload; one that was refused changed nothing.</summary>
     public void NoteReload(bool applied)
     {

@@ -43,7 +43,7 @@ internal sealed class GatewaySharing : IAsyncDisposable
     {
         var id = Convert.ToHexString(RandomNumberGenerator.GetBytes(8)).ToLower(CultureInfo.InvariantCulture);
         var redis = new RedisState(options, options.PasswordEnv is { } name ? environment(name) : null, id, time);
-        var limits = new SharedLimitLedger(tenants.Ledger, redis, options, time);
+        var limits = new SharedLimitLedger(tenants.Ledger, id, redis, options, time);
         tenants.ShareLimits(limits);
         var coordinator = new Coordinator(redis, options, () => core.SharedPools, () => core.Lengths, limits, time, log);
         coordinator.Start();

@@ -291,6 +291,7 @@ public class OptionsBoundsTests
         redis.servers = []
         redis.passwordEnv = (none)
         redis.tls = false
+        redis.caFile = (none)
         redis.keyPrefix = gateway
         redis.secretEnv = (none)
         redis.interval = 100ms [10ms .. 1m]

@@ -55,9 +55,9 @@ public sealed class CoordinatorTests : IDisposable
         var room = new Looking();
         _pair.View(0, 0).RoomFor(new LoadProfile(10, 10, 10, 1), room, 1);
         Assert.Equal(3, room.Sequences);
-        // The others' prompts and half of what is expected of a peer's answer; what is expected of strangers is for the rule.
-        Assert.InRange(room.Foreign.Tokens, 4_900, 5_100);
+        Assert.InRange(room.Foreign.Tokens, 1_950, 2_050);
         Assert.Equal(1, room.Foreign.Sequences);
+        Assert.Equal([new Course(3_001, 100, 1)], room.Guests);
     }
 
     [Fact]
@@ -122,6 +122,29 @@ public sealed class CoordinatorTests : IDisposable
         Assert.Equal((false, true), (candidates[0].HoldsSession, candidates[1].HoldsSession));
         Assert.Equal(_pair.View(1, 0).Slot, _pair.Cores[1].Models[0].Prefixes.SessionSlot(77));
         Assert.Equal(_pair.Cores[0].Models[0].Prefixes.Blocks, _pair.Cores[1].Models[0].Prefixes.Blocks);
+    }
+
+    [Fact]
+    public async Task Exchange_OfToolCalls_TeachesOthersWhenSessionsComeBack()
+    {
+        var options = new RoutingOptions { SessionTtl = TimeSpan.FromSeconds(5), ToolReturnShare = 0.9 };
+        for (var i = 0; i < 8; i++)
+        {
+            // Called at one gateway, back at the other after half a minute.
+            _pair.Cores[0].Models[0].Prefixes.OnToolCall(session: 100 + (ulong)i, tool: 3);
+            await _pair.ExchangeAsync();
+            _pair.Time.Advance(TimeSpan.FromSeconds(30));
+            _pair.Cores[1].Models[0].Prefixes.Record(SharingPair.Request([], session: 100 + (ulong)i), SharingPair.Cost, _pair.View(1, 0).Slot, null, options);
+            await _pair.ExchangeAsync();
+        }
+        _pair.Cores[0].Models[0].Prefixes.RecordSession(9, _pair.View(0, 1).Slot);
+        _pair.Cores[0].Models[0].Prefixes.OnToolCall(session: 9, tool: 3);
+        await _pair.ExchangeAsync();
+
+        // Longer than sessions are kept that call none.
+        _pair.Time.Advance(TimeSpan.FromSeconds(25));
+
+        Assert.All([0, 1], gateway => Assert.True(Match(gateway, SharingPair.Request([], session: 9), options)[1].HoldsSession));
     }
 
     [Fact]
@@ -227,10 +250,10 @@ public sealed class CoordinatorTests : IDisposable
         return requests >= 0 && sequences >= 0 && reserved >= 0 && prefill >= 0 && outstanding >= 0 && now.WithoutPeers().ReservedTokens >= 0;
     }
 
-    private Candidate[] Match(int gateway, InferenceRequest request)
+    private Candidate[] Match(int gateway, InferenceRequest request, RoutingOptions? options = null)
     {
         var candidates = new[] { new Candidate { Replica = _pair.View(gateway, 0).Snapshot() }, new Candidate { Replica = _pair.View(gateway, 1).Snapshot() } };
-        _pair.Cores[gateway].Models[0].Prefixes.Match(request, 100, new RoutingOptions(), candidates);
+        _pair.Cores[gateway].Models[0].Prefixes.Match(request, 100, options ?? new RoutingOptions(), candidates);
         return candidates;
     }
 
@@ -242,9 +265,11 @@ public sealed class CoordinatorTests : IDisposable
 
         public int Sequences { get; private set; }
 
+        public Course[] Guests { get; private set; } = [];
+
         public bool Admits(in LoadProfile load, in ReplicaRoom room)
         {
-            (Foreign, Sequences) = (room.Foreign, room.RunningSequences);
+            (Foreign, Sequences, Guests) = (room.Foreign, room.RunningSequences, room.Guests.ToArray());
             return true;
         }
     }

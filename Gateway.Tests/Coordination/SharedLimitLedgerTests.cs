@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gateway.Access;
 using Gateway.Access.Limits;
 using Gateway.Coordination;
@@ -123,7 +124,7 @@ public sealed class SharedLimitLedgerTests
     public async Task Reserve_OfAStateThatHangs_DecidesAtTheDeadline()
     {
         var tenant = Of(new() { RequestsPerMinute = 3 });
-        var ledger = new SharedLimitLedger(new LimitLedger(_time), new Hanging(), _options, _time);
+        var ledger = new SharedLimitLedger(new LimitLedger(_time), "a", new Hanging(), _options, _time);
 
         var asked = ledger.ReserveAsync(tenant, Little).AsTask();
         Assert.False(asked.IsCompleted);
@@ -136,7 +137,7 @@ public sealed class SharedLimitLedgerTests
     [Fact]
     public async Task Reserve_OfATenantWithoutLimits_AsksNobody()
     {
-        var ledger = new SharedLimitLedger(new LimitLedger(_time), new Hanging(), _options, _time);
+        var ledger = new SharedLimitLedger(new LimitLedger(_time), "a", new Hanging(), _options, _time);
 
         var asked = ledger.ReserveAsync(Of(new()), Little);
 
@@ -179,9 +180,94 @@ public sealed class SharedLimitLedgerTests
         Assert.Equal(LimitKind.None, (await ledgers[0].ReserveAsync(Of(new() { MaxConcurrent = 1 }), Little)).Met);
     }
 
+    [Fact]
+    public async Task Reserve_WhileAnswersOvertakeEachOther_NeverLetsMoreInThanAMinutesRequests()
+    {
+        for (var seed = 1; seed <= 300; seed++)
+        {
+            var chance = new Random(seed);
+            var (state, most) = (new MemoryState(_time), chance.Next(1, 8));
+            var late = Enumerable.Range(0, 4).Select(i => new Late(state.Join(i.ToString(CultureInfo.InvariantCulture)))).ToArray();
+            var ledgers = late.Select((access, i) => new SharedLimitLedger(new LimitLedger(_time), i.ToString(CultureInfo.InvariantCulture), access, _options, _time)).ToArray();
+            var tenant = Of(new() { RequestsPerMinute = most });
+            var (asked, exchanges) = (new List<Task<LimitVerdict>>(), new List<Task>());
+            for (var i = 0; i < 60; i++)
+            {
+                var (at, what) = (chance.Next(4), chance.Next(4));
+                if (what == 0)
+                {
+                    asked.Add(ledgers[at].ReserveAsync(tenant, Little).AsTask());
+                }
+                else if (what == 1)
+                {
+                    exchanges.Add(ledgers[at].ExchangeAsync(default));
+                }
+                else
+                {
+                    late[at].AnswerOne(chance);
+                }
+            }
+            while (late.Any(access => access.AnswerOne(chance)))
+            {
+            }
+            await Task.WhenAll(exchanges);
+            var verdicts = await Task.WhenAll(asked);
+
+            Assert.True(verdicts.Count(verdict => verdict.Met == LimitKind.None) <= most, $"seed {seed}: more than {most} let in");
+            Assert.Equal(0, ledgers.Sum(ledger => ledger.Failures));
+        }
+    }
+
+    [Fact]
+    public async Task Exchange_WithOneThatCountedAnotherAndOneThatCountedNobody_KnowsTheUseOfBoth()
+    {
+        var (a, b) = (Ledger("a"), Ledger("b"));
+        var tenant = Of(new() { RequestsPerMinute = 3 });
+        var c = new SharedLimitLedger(new LimitLedger(_time), "c", new Late(_state.Join("c")), _options, _time);
+        await a.ReserveAsync(tenant, Little);
+        await b.ReserveAsync(tenant, Little);
+        // Posted, and its answer never came: c has counted nobody.
+        var unheard = c.ReserveAsync(tenant, Little);
+
+        await a.ExchangeAsync(default);
+
+        Assert.Equal(LimitKind.Requests, (await a.ReserveAsync(tenant, Little)).Met);
+        Assert.False(unheard.IsCompleted);
+    }
+
     private static Tenant Of(LimitOptions limits) => new() { Name = "t", Key = 42, Limits = limits };
 
-    private SharedLimitLedger Ledger(string gateway) => new(new LimitLedger(_time), _state.Join(gateway), _options, _time);
+    private SharedLimitLedger Ledger(string gateway) => new(new LimitLedger(_time), gateway, _state.Join(gateway), _options, _time);
+
+    // What is posted is there at once; the answers come when told, in any order.
+    private sealed class Late(ISharedState state) : ISharedState
+    {
+        private readonly List<Action> _answers = [];
+
+        public bool AnswerOne(Random chance)
+        {
+            if (_answers.Count == 0)
+            {
+                return false;
+            }
+            var at = chance.Next(_answers.Count);
+            var answer = _answers[at];
+            _answers.RemoveAt(at);
+            answer();
+            return true;
+        }
+
+        public async ValueTask<IReadOnlyList<BoardEntry>> PostAsync(string board, byte[] entry, TimeSpan lease, CancellationToken cancellationToken)
+        {
+            var others = await state.PostAsync(board, entry, lease, cancellationToken);
+            var answered = new TaskCompletionSource();
+            _answers.Add(answered.SetResult);
+            await answered.Task;
+            return others;
+        }
+
+        public ValueTask<NewsPage> TellAsync(byte[] batch, string? after, CancellationToken cancellationToken) => state.TellAsync(batch, after, cancellationToken);
+    }
 
     private sealed class Hanging : ISharedState
     {

@@ -110,6 +110,15 @@ public partial class KubernetesTests
     }
 
     [Fact]
+    public void NetworkPolicy_AsShipped_LetsRedisBeReached()
+    {
+        var rule = Of("NetworkPolicy").Items("spec", "egress").Single(rule => rule.Find("to") is not null && rule.Canonical().Contains("\"redis\"", StringComparison.Ordinal));
+
+        var servers = Regex.Match(DeployFile.Read("deploy/kubernetes/config.yaml"), @"# redis: \{ servers: \[redis:(\d+)\]");
+        Assert.Equal(servers.Groups[1].Value, rule.Text("ports", "0", "port"));
+    }
+
+    [Fact]
     public void Autoscaler_AsShipped_ReadsMetricsThatTheAdapterMakesOfRecordedOnes()
     {
         var wanted = Of("HorizontalPodAutoscaler").Items("spec", "metrics").Select(metric => metric.Text("external", "metric", "name"));

@@ -38,6 +38,26 @@ public sealed class OpsAccessTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Ops_AskedByStrangers_AreCountedByStatusAndReason()
+    {
+        await StartAsync(options => options with { Access = new() { OpsKeyEnv = ["OPS"], Tenants = [new() { Name = "a", KeyEnv = ["A"] }] } });
+
+        await StatusesAsync(_world!.Server.Urls[0], ["/-/status", "/-/replicas", "/v1/models"]);
+        await StatusesAsync(_world.Server.Urls[0], ["/-/status"], "key-ops");
+        using var foreign = await _world.PostAsync(
+            $"/-/replicas/{_world.Pool.ReplicaList[0].Id}/drain", "", [("Authorization", "Bearer key-ops"), ("Sec-Fetch-Site", "cross-site")]);
+
+        await ErrorAnswer.AssertAsync(foreign, 403, "cross_site");
+        await Until.HoldsAsync(() => Requests("route=\"ops\"").Result == 3, "three are counted");
+        Assert.Equal((2, 1), (await Requests("code=\"401\",model=\"unknown\",route=\"ops\""), await Requests("code=\"403\",model=\"unknown\",route=\"ops\"")));
+        Assert.Equal(1, await Requests("code=\"401\",model=\"unknown\",route=\"/v1/models\""));
+        Assert.Equal(3, await _world.Client.MetricAsync("gateway_refusals_total", "reason=\"invalid_api_key\""));
+        Assert.Equal(1, await _world.Client.MetricAsync("gateway_refusals_total", "reason=\"cross_site\""));
+    }
+
+    private Task<double> Requests(string labels) => _world!.Client.MetricAsync("gateway_requests_total", labels);
+
+    [Fact]
     public async Task Ops_WithAnAddressOfTheirOwn_AreNowhereElse()
     {
         await StartAsync(options => options with { Listen = options.Listen with { Ops = "http://127.0.0.1:0" } });

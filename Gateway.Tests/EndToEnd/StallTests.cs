@@ -59,6 +59,50 @@ public sealed class StallTests
         await world.AtRestAsync();
     }
 
+    [Fact]
+    public async Task PlainAnswer_OfAReplicaThatHangs_IsGivenByAnother()
+    {
+        await using var world = await StartAsync(engines: 2);
+        for (var i = 0; i < 16 && await world.Client.MetricAsync(Retries, "reason=\"hung\"") == 0; i++)
+        {
+            (world.Engines[i % 2].Faults, world.Engines[(i + 1) % 2].Faults) = (new EngineFaults { StallAfterTokens = 0 }, EngineFaults.None);
+            var reply = await world.AskAsync(Chat.Body("answer with 12 tokens", maxTokens: 4_000)).ComesAsync("the answer");
+            Assert.Equal((200, ChatEnd.Done), (reply.Status, reply.End));
+        }
+
+        Assert.Equal(1, await world.Client.MetricAsync(Retries, "reason=\"hung\""));
+        Assert.Contains(world.Pool.ReplicaList, replica => replica.Health == ReplicaHealth.Suspended);
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task PlainAnswer_OfTheOnlyReplicaAndThatHangs_IsATimeout()
+    {
+        await using var world = await StartAsync(engines: 1, new EngineFaults { StallAfterTokens = 0 });
+
+        using var response = await world.PostAsync("/v1/chat/completions", Chat.Body("answer with 12 tokens")).ComesAsync("the refusal");
+
+        await ErrorAnswer.AssertAsync(response, 504, "upstream_timeout");
+        Assert.Equal(ReplicaHealth.Suspended, world.Pool.ReplicaList[0].Health);
+        await world.AtRestAsync();
+    }
+
+    // Each step takes two seconds by the gateway's clock, the answer more than a minute, and nothing is heard of it before its end.
+    [Fact]
+    public async Task PlainAnswer_OfAReplicaThatIsSlow_IsWaitedFor()
+    {
+        await using var world = await StartAsync(engines: 2, speed: 0.04);
+        var time = TimeProvider.System.GetTimestamp();
+
+        var reply = await world.AskAsync(Chat.Body("answer with 40 tokens")).ComesAsync("the answer");
+
+        Assert.Equal((200, ChatEnd.Done), (reply.Status, reply.End));
+        Assert.True(TimeProvider.System.GetElapsedTime(time) * Hurry > TimeSpan.FromSeconds(30), "The engine was too fast to prove anything.");
+        Assert.Equal(0, await world.Client.MetricAsync(Retries));
+        Assert.All(world.Pool.ReplicaList, replica => Assert.Equal(ReplicaHealth.Up, replica.Health));
+        await world.AtRestAsync();
+    }
+
     // Both keep answers waiting for far longer than the ten seconds after which silence may be found, by the gateway's clock.
     [Theory]
     [InlineData(1, 60_000, 0.25)]

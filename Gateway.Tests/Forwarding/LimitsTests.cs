@@ -96,7 +96,8 @@ public sealed class AttemptClockTests
         var request = CorePool.Request(deadline: deadline) with { ArrivedAt = _time.GetTimestamp() };
         _time.Advance(TimeSpan.FromSeconds(30));
 
-        using var clock = upstream.Clock(request, options, CancellationToken.None);
+        using var body = RequestBytes.Begin();
+        using var clock = upstream.Clock(new Departure(request, CorePool.Cost(), body, options), CancellationToken.None);
         _time.Advance(TimeSpan.FromSeconds(Math.Min(60, deadlineSeconds ?? 60) - 30) - TimeSpan.FromTicks(1));
         var before = clock.HasExpired;
         _time.Advance(TimeSpan.FromSeconds(2));

@@ -11,21 +11,59 @@ public sealed class AdmissionRulesTests
         // Longest first: 50 + 100 | 150 + 2 x 50 | 350 + 3 x 10; whichever of them asks.
         Course[] courses = [new(200, 10, 1), new(100, 50, 1), new(50, 100, 1)];
 
-        Assert.All(courses, asks => Assert.Equal(380, PastFutureAdmission.Peak([.. courses.Where(course => course != asks)], asks, shared: 0, sole: -1, moved: 0)));
+        Assert.All(courses, asks => Assert.Equal(380, PastFutureAdmission.Peak([.. courses.Where(course => course != asks)], [], asks, shared: 0, sole: -1, moved: 0)));
     }
 
     [Fact]
     public void Peak_OfAnAnswerInSeveralSequences_GrowsByOneTokenForEach()
     {
         // The longer one ends at 50 + 100 alone; the other at 150 + (1 + 4) x 20.
-        Assert.Equal(250, PastFutureAdmission.Peak([new Course(100, 20, 4)], new Course(50, 100, 1), shared: 0, sole: -1, moved: 0));
+        Assert.Equal(250, PastFutureAdmission.Peak([new Course(100, 20, 4)], [], new Course(50, 100, 1), shared: 0, sole: -1, moved: 0));
     }
 
     [Fact]
     public void Peak_WithSharedTokens_CountsThemToTheEndOfTheLast()
     {
         // 40 are shared already, 30 of the first become so: 70 + 50 + 100 | 70 + 150 - 30 + 2 x 50 = 290.
-        Assert.Equal(290, PastFutureAdmission.Peak([new Course(100, 50, 1)], new Course(50, 100, 1), shared: 70, sole: 0, moved: 30));
+        Assert.Equal(290, PastFutureAdmission.Peak([new Course(100, 50, 1)], [], new Course(50, 100, 1), shared: 70, sole: 0, moved: 30));
+    }
+
+    [Fact]
+    public void Peak_OfOwnAndOthersCourses_IsThatOfAllTogether()
+    {
+        var chance = new Random(11);
+        for (var round = 0; round < 500; round++)
+        {
+            var all = Enumerable.Range(0, chance.Next(2, 40)).Select(_ => new Course(chance.Next(1, 500), chance.Next(1, 300), chance.Next(1, 4))).OrderBy(course => course.Steps).ToArray();
+            var isOwn = all.Select(_ => chance.Next(2) == 0).ToArray();
+            var asks = new Course(chance.Next(1, 500), chance.Next(1, 300), 1);
+
+            var together = PastFutureAdmission.Peak(all, [], asks, shared: 0, sole: -1, moved: 0);
+            var apart = PastFutureAdmission.Peak([.. all.Where((_, i) => isOwn[i])], [.. all.Where((_, i) => !isOwn[i])], asks, shared: 0, sole: -1, moved: 0);
+
+            Assert.Equal(together, apart, 6);
+        }
+    }
+
+    [Fact]
+    public void Outline_OfManyCourses_KeepsWhatTheyHoldNowAndAtTheirEnds()
+    {
+        var chance = new Random(12);
+        for (var count = 0; count < 100; count++)
+        {
+            var courses = Enumerable.Range(0, count).Select(_ => new Course(chance.Next(1, 500), chance.Next(1, 300), chance.Next(1, 4))).OrderBy(course => course.Steps).ToArray();
+
+            var outline = Course.Outline(courses, shared: count > 0 ? 70 : 0, most: 16);
+
+            Assert.InRange(outline.Length, Math.Min(count, 8), Math.Min(count, 16));
+            Assert.Equal(courses.Sum(course => course.HeldTokens) + (count > 0 ? 70 : 0), outline.Sum(course => course.HeldTokens), 6);
+            Assert.Equal(courses.Sum(course => course.Steps * course.Sequences), outline.Sum(course => course.Steps * course.Sequences), 6);
+            Assert.Equal(outline.OrderBy(course => course.Steps), outline);
+            // At the few that all look alike the highest sum is nearly that of all.
+            var asks = new Course(100, 150, 1);
+            var (exact, rough) = (PastFutureAdmission.Peak(courses, [], asks, 0, -1, 0), PastFutureAdmission.Peak(outline, [], asks, count > 0 ? -70 : 0, -1, 0));
+            Assert.InRange(rough, 0.9 * exact, 1.1 * exact);
+        }
     }
 
     [Theory]

@@ -1,5 +1,6 @@
 using Gateway.Forwarding;
 using Gateway.Replicas;
+using Gateway.Replicas.Rates;
 using Gateway.Tests.Fakes;
 
 namespace Gateway.Tests.Replicas;
@@ -66,6 +67,85 @@ public sealed class LifeSignsTests
     }
 
     [Fact]
+    public void Clock_OfAPlainAnswerAtAReplicaThatIsFrozen_DoesNotWaitForItsLength()
+    {
+        var replica = NewReplica(progress: 5);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica, unheardTokens: 4_000);
+
+        AdvanceBy(15, () => replica.Observe(ReportOf(5)));
+
+        Assert.True(clock.FoundHung);
+        Assert.Equal(ReplicaHealth.Suspended, replica.Health);
+    }
+
+    [Fact]
+    public void Clock_OfAPlainAnswerWhereNoStepsAreCounted_WaitsAsLongAsItMayTake()
+    {
+        var replica = NewReplica(progress: null);
+        Learn(replica);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica, unheardTokens: 500);
+
+        // Ten seconds of tokens at the learned pace, and eight times that for what nobody foresees.
+        AdvanceBy(80, () => { });
+        var before = clock.FoundHung;
+        AdvanceBy(20, () => { });
+
+        Assert.False(before);
+        Assert.True(clock.FoundHung);
+    }
+
+    [Fact]
+    public void Clock_OfAPlainAnswerWhileOthersAreAnswered_LeavesTheReplicaInRotation()
+    {
+        var replica = NewReplica(progress: null);
+        Learn(replica);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica, unheardTokens: 500);
+
+        for (var i = 0; i < 40; i++)
+        {
+            AdvanceBy(60, () => { });
+            replica.OnSign();
+        }
+
+        Assert.False(clock.HasExpired);
+        Assert.Equal(ReplicaHealth.Up, replica.Health);
+    }
+
+    [Fact]
+    public void Clock_OfAnEngineThatLoadsItsModelAgain_GoesByTheLimitsAlone()
+    {
+        var replica = NewReplica(progress: null);
+        replica.Observe(new EngineReport { Engine = EngineKind.Ollama });
+        Learn(replica);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica, unheardTokens: 16);
+
+        AdvanceBy(300, () => { });
+
+        Assert.False(clock.HasExpired);
+    }
+
+    [Fact]
+    public void Clock_WhileTheCounterIsNotRead_TakesNoSilenceForAHang()
+    {
+        var replica = NewReplica(progress: 5);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica);
+
+        // Read once a minute: what it said is old.
+        AdvanceBy(59, () => { });
+        var unread = clock.FoundHung;
+        replica.Observe(ReportOf(5));
+        AdvanceBy(3, () => { });
+
+        Assert.False(unread);
+        Assert.True(clock.FoundHung);
+    }
+
+    [Fact]
     public void Clock_OfAReplicaOfWhichNothingIsKnown_GoesByTheLimitsAlone()
     {
         var replica = NewReplica(progress: null);
@@ -77,9 +157,22 @@ public sealed class LifeSignsTests
         Assert.False(clock.HasExpired);
     }
 
-    private static EngineReport ReportOf(long? progress) => new() { Engine = EngineKind.Vllm, Progress = progress };
+    private EngineReport ReportOf(long? progress) => new() { Engine = EngineKind.Vllm, Progress = progress, LoadReadAt = _time.GetTimestamp() };
 
-    private AttemptClock Watch(Replica replica) => new(Long, Long, Long, _time, CancellationToken.None) { IsInVain = replica.IsHung };
+    private AttemptClock Watch(Replica replica, int unheardTokens = 0) =>
+        new(Long, Long, Long, _time, CancellationToken.None) { IsInVain = waited => replica.IsHung(waited, unheardTokens) };
+
+    // Sixteen answers of a hundred tokens, 20 ms each.
+    private void Learn(Replica replica)
+    {
+        for (var i = 0; i < 16; i++)
+        {
+            using var reservation = Send(replica, 100);
+            reservation.OnFirstToken();
+            _time.Advance(TimeSpan.FromSeconds(2));
+            reservation.OnAnswered(new ServedAnswer(101, 100, 0, _time.GetTimestamp()));
+        }
+    }
 
     private static LoadReservation Send(Replica replica, int promptTokens) => replica.TryReserve(new LoadProfile(promptTokens, promptTokens, 10, 1), 1)!;
 

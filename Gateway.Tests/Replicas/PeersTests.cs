@@ -10,40 +10,47 @@ public sealed class PeersTests
     private readonly ManualTime _time = new();
 
     [Fact]
-    public void TryReserve_WhereOthersHaveTheRoom_GivesOneAndThenUpToTheEvenShare()
+    public void TryReserve_BesideAnswersOfOthers_GivesTheRoomThatIsFreeWhenTheyEnd()
     {
-        var replica = Up(new() { KvTokens = 1_200 });
-        replica.ObservePeers(new GatewayLoad(6, 6, 1_150, 0, 100), gateways: 3);
+        var (early, late) = (Up(new() { KvTokens = 1_200 }), Up(new() { KvTokens = 1_200 }));
+        early.ObservePeers(new GatewayLoad(1, 1, 801, 0, 1), [new Course(800, 1, 1)], gateways: 2);
+        late.ObservePeers(new GatewayLoad(1, 1, 900, 0, 100), [new Course(800, 100, 1)], gateways: 2);
 
-        var given = Enumerable.Range(0, 5).Select(_ => replica.TryReserve(Small, 1)).TakeWhile(reservation => reservation is not null).Count();
-
-        // A third of 1,200 holds two of 150, and the peak of three that end at once is above it.
-        Assert.Equal(2, given);
+        // Each is 101 tokens and grows by 50: the other's 800 are gone by then, or they are 850.
+        Assert.Equal((3, 2), (Filled(early), Filled(late)));
     }
 
     [Fact]
-    public void TryReserve_WhereOthersHaveTheSlots_GivesUpToTheEvenShare()
+    public void TryReserve_WhereOthersHaveTheRoom_GivesEverybodyAQuarterOfTheEvenShare()
     {
-        var replica = Up(new() { Slots = 8 });
-        replica.ObservePeers(new GatewayLoad(8, 8, 0, 0, 0), gateways: 2);
+        var replica = Up(new() { KvTokens = 4_800 });
+        replica.ObservePeers(new GatewayLoad(30, 30, 4_800, 0, 100), [new Course(4_700, 4, 30)], gateways: 2);
 
-        var given = Enumerable.Range(0, 8).Select(_ => replica.TryReserve(Small, 1)).TakeWhile(reservation => reservation is not null).Count();
+        // 600 tokens hold three of 151.
+        Assert.Equal(3, Filled(replica));
+    }
 
-        Assert.Equal(4, given);
+    [Fact]
+    public void TryReserve_WhereOthersHaveTheSlots_GivesEverybodyAQuarterOfTheEvenShare()
+    {
+        var replica = Up(new() { Slots = 24 });
+        replica.ObservePeers(new GatewayLoad(24, 24, 0, 0, 0), [], gateways: 2);
+
+        Assert.Equal(3, Filled(replica));
     }
 
     [Fact]
     public void ObservePeers_WhenTheyEnd_WakesThoseWhoWait()
     {
         var replica = Up(new() { KvTokens = 400 });
-        replica.ObservePeers(new GatewayLoad(2, 2, 300, 0, 100), gateways: 2);
+        replica.ObservePeers(new GatewayLoad(2, 2, 300, 0, 100), [new Course(200, 50, 2)], gateways: 2);
         using var own = replica.TryReserve(Small, 1);
         var before = replica.TryReserve(Small, 1);
         var (woken, version) = (0, replica.RoomVersion);
         replica.RoomReturned += () => woken++;
 
-        replica.ObservePeers(default, gateways: 1);
-        replica.ObservePeers(default, gateways: 1);
+        replica.ObservePeers(default, [], gateways: 1);
+        replica.ObservePeers(default, [], gateways: 1);
 
         Assert.Null(before);
         Assert.Equal(1, woken);
@@ -55,7 +62,7 @@ public sealed class PeersTests
     public void ObservePeers_OfAnswersThatShareTheSteps_TeachesTheStepAtTheBatchOfAll()
     {
         var (alone, shared) = (Up(new()), Up(new()));
-        shared.ObservePeers(new GatewayLoad(31, 31, 3_100, 0, 0), gateways: 2);
+        shared.ObservePeers(new GatewayLoad(31, 31, 3_100, 0, 0), [], gateways: 2);
 
         foreach (var replica in new[] { alone, shared })
         {
@@ -71,6 +78,9 @@ public sealed class PeersTests
 
         Assert.True(shared.Snapshot().Rates.StepScale < 0.9 * alone.Snapshot().Rates.StepScale);
     }
+
+    private static int Filled(Replica replica) =>
+        Enumerable.Range(0, 20).Select(_ => replica.TryReserve(Small, 1)).TakeWhile(reservation => reservation is not null).Count();
 
     private Replica Up(ReplicaOptions options)
     {

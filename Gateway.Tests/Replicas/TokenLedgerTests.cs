@@ -221,7 +221,7 @@ public sealed class TokenLedgerTests(ITestOutputHelper output)
     {
         var overlap = ledger.Overlap(asked);
         var own = new Course(asked.PromptTokens + 1 - overlap.Tokens, Course.RemainingOf(asked) / asked.Sequences, asked.Sequences);
-        return PastFutureAdmission.Peak(ledger.Courses, own, ledger.SharedTokens + overlap.MovedTokens, overlap.Sole?.Index ?? -1, overlap.MovedTokens);
+        return PastFutureAdmission.Peak(ledger.Courses, [], own, ledger.SharedTokens + overlap.MovedTokens, overlap.Sole?.Index ?? -1, overlap.MovedTokens);
     }
 
     private static double Union(IReadOnlyCollection<LoadReservation> running) =>

@@ -35,6 +35,11 @@ internal static partial class RedisRules
             report.Add("redis.keyPrefix", "has up to 64 letters, digits and any of . _ : { } -");
         }
 
+        if (redis is { CaFile: not null, Tls: false })
+        {
+            report.Add("redis.caFile", "says whom to trust with TLS, and tls is off. Write tls: true, or take it away.");
+        }
+
         CheckVariable(redis.PasswordEnv, "redis.passwordEnv");
         CheckVariable(redis.SecretEnv, "redis.secretEnv");
         if (redis.Lease < ExchangesPerLease * redis.Interval)

@@ -1,5 +1,6 @@
 using Gateway.Access;
 using Gateway.Api;
+using Gateway.Coordination;
 
 namespace Gateway.Configuration;
 
@@ -17,6 +18,10 @@ public static class ReferencedFiles
         if (options.Listen.Tls is { } tls)
         {
             ReadCertificates(tls, problems);
+        }
+        if (options.Redis?.CaFile is { } authority && Read(authority, "redis.caFile", problems) is { } pem && RedisAuthority.Read(pem) is null)
+        {
+            problems.Add(new ConfigurationProblem(SourceSpot.Of(authority), "redis.caFile", "the file holds no certificate in PEM form.", null));
         }
         for (var i = 0; i < options.Models.Count; i++)
         {

@@ -8,6 +8,9 @@ namespace Gateway.Coordination;
 /// <summary>The one loop by which a gateway tells the others what it has in flight and where, and hears the same of them. No request waits for it.</summary>
 public sealed partial class Coordinator : IAsyncDisposable
 {
+    /// <summary>How often loads are exchanged from one exchange of everything to the next: room that two gateways see at once is given out twice.</summary>
+    public const int LoadsPerExchange = 5;
+
     private const string LoadBoard = "load";
 
     private readonly ISharedState _shared;
@@ -26,6 +29,7 @@ public sealed partial class Coordinator : IAsyncDisposable
     private long _heardAt;
     private volatile State _state;
     private long _failures;
+    private int _rounds;
 
     /// <param name="shared">This gateway's access.</param>
     /// <param name="options">Intervals and bounds.</param>
@@ -54,24 +58,36 @@ public sealed partial class Coordinator : IAsyncDisposable
     /// <summary>Begins the loop.</summary>
     public void Start() => _loop = ExchangeFromTimeToTimeAsync();
 
-    /// <summary>One exchange. What fails is counted, and changes nothing but that peers who were not heard of for a lease are forgotten.</summary>
-    public async Task ExchangeAsync(CancellationToken cancellationToken)
+    /// <summary>What is due after an interval's next fifth: loads, and every fifth time everything.</summary>
+    public Task ExchangeNextAsync(CancellationToken cancellationToken) =>
+        _rounds++ % LoadsPerExchange == 0 ? ExchangeAsync(cancellationToken) : TryAsync(pools => ShareLoadsAsync(pools, cancellationToken), cancellationToken);
+
+    /// <summary>One exchange of everything. What fails is counted, and changes nothing but that peers who were not heard of for a lease are forgotten.</summary>
+    public Task ExchangeAsync(CancellationToken cancellationToken) => TryAsync(
+        pools => Task.WhenAll(
+            ShareLoadsAsync(pools, cancellationToken), ShareNewsAsync(pools, cancellationToken), _limits?.ExchangeAsync(cancellationToken) ?? Task.CompletedTask),
+        cancellationToken);
+
+    private async Task ShareLoadsAsync(IReadOnlyList<SharedPool> pools, CancellationToken cancellationToken) =>
+        LoadEntry.Apply(await _shared.PostAsync(LoadBoard, LoadEntry.Write(pools), _options.Lease, cancellationToken), pools);
+
+    private async Task ShareNewsAsync(IReadOnlyList<SharedPool> pools, CancellationToken cancellationToken)
+    {
+        var page = await _shared.TellAsync(_news.Take(), _lastNews, cancellationToken);
+        foreach (var batch in page.Batches)
+        {
+            News.Apply(batch, pools, _lengths() as ISharedLengths);
+        }
+        _lastNews = page.Last;
+    }
+
+    private async Task TryAsync(Func<IReadOnlyList<SharedPool>, Task> share, CancellationToken cancellationToken)
     {
         var pools = _pools();
         Listen(pools);
         try
         {
-            var posting = _shared.PostAsync(LoadBoard, LoadEntry.Write(pools), _options.Lease, cancellationToken).AsTask();
-            var telling = _shared.TellAsync(_news.Take(), _lastNews, cancellationToken).AsTask();
-            var limits = _limits?.ExchangeAsync(cancellationToken) ?? Task.CompletedTask;
-            await Task.WhenAll(posting, telling, limits);
-            LoadEntry.Apply(await posting, pools);
-            var page = await telling;
-            foreach (var batch in page.Batches)
-            {
-                News.Apply(batch, pools, _lengths() as ISharedLengths);
-            }
-            _lastNews = page.Last;
+            await share(pools);
             _heardAt = _time.GetTimestamp();
             Note(State.Up);
         }
@@ -113,12 +129,12 @@ public sealed partial class Coordinator : IAsyncDisposable
 
     private async Task ExchangeFromTimeToTimeAsync()
     {
-        using var timer = new PeriodicTimer(_options.Interval, _time);
+        using var timer = new PeriodicTimer(_options.Interval / LoadsPerExchange, _time);
         try
         {
             do
             {
-                await ExchangeAsync(_stop.Token);
+                await ExchangeNextAsync(_stop.Token);
             }
             while (await timer.WaitForNextTickAsync(_stop.Token));
         }
@@ -146,6 +162,7 @@ public sealed partial class Coordinator : IAsyncDisposable
                         _news.Note(pool.Pool.Name, replica.Id, use);
                     }
                 };
+                pool.Prefixes.ToolCalled = (session, tool) => _news.Note(pool.Pool.Name, session, tool);
             }
         }
         if (_lengths() is ISharedLengths { Learned: null } lengths)

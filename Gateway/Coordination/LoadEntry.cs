@@ -6,7 +6,10 @@ namespace Gateway.Coordination;
 /// <summary>What a gateway has in flight at its replicas, as an entry on the board of loads; and what the others' entries make together.</summary>
 internal static class LoadEntry
 {
-    private const byte Version = 1;
+    private const byte Version = 2;
+
+    // Of a replica's answers: their ends are guesses, and more of them would be no better known.
+    private const int MostCourses = 16;
 
     // More replicas than this have no place in a pool, nor pools in a gateway.
     private const int Most = 65_536;
@@ -19,14 +22,14 @@ internal static class LoadEntry
         writer.Write(Version);
         foreach (var (pool, _) in pools)
         {
-            var loads = pool.ReplicaList.Select(replica => (replica.Id, Load: replica.Own)).Where(replica => replica.Load != default).ToArray();
+            var loads = pool.ReplicaList.Select(replica => (replica.Id, Load: replica.Own, Courses: replica.OwnCourses(MostCourses))).Where(replica => replica.Load != default).ToArray();
             if (loads.Length == 0)
             {
                 continue;
             }
             writer.Write(pool.Name);
             writer.Write(loads.Length);
-            foreach (var (id, load) in loads)
+            foreach (var (id, load, courses) in loads)
             {
                 writer.Write(id);
                 writer.Write(load.Requests);
@@ -34,6 +37,13 @@ internal static class LoadEntry
                 writer.Write(load.ReservedTokens);
                 writer.Write(load.QueuedPrefillTokens);
                 writer.Write(load.OutstandingTokens);
+                writer.Write((byte)courses.Length);
+                foreach (var course in courses)
+                {
+                    writer.Write((float)course.HeldTokens);
+                    writer.Write((float)course.Steps);
+                    writer.Write(course.Sequences);
+                }
             }
         }
         writer.Flush();
@@ -45,7 +55,7 @@ internal static class LoadEntry
     /// <param name="pools">This gateway's.</param>
     public static void Apply(IReadOnlyList<BoardEntry> entries, IReadOnlyList<SharedPool> pools)
     {
-        var loads = new Dictionary<(string Pool, string Replica), GatewayLoad>();
+        var loads = new Dictionary<(string Pool, string Replica), (GatewayLoad Sum, Course[] Courses)>();
         var gateways = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var entry in entries)
         {
@@ -53,9 +63,10 @@ internal static class LoadEntry
             {
                 continue;
             }
-            foreach (var (at, load) in read)
+            foreach (var (at, load, courses) in read)
             {
-                loads[at] = loads.GetValueOrDefault(at) + load;
+                var (sum, others) = loads.GetValueOrDefault(at, (default, []));
+                loads[at] = (sum + load, [.. others, .. courses]);
             }
             foreach (var pool in read.Select(replica => replica.At.Pool).Distinct())
             {
@@ -66,17 +77,19 @@ internal static class LoadEntry
         {
             foreach (var replica in pool.ReplicaList)
             {
-                replica.ObservePeers(loads.GetValueOrDefault((pool.Name, replica.Id)), 1 + gateways.GetValueOrDefault(pool.Name));
+                var (sum, courses) = loads.GetValueOrDefault((pool.Name, replica.Id), (default, []));
+                Array.Sort(courses, static (one, other) => one.Steps.CompareTo(other.Steps));
+                replica.ObservePeers(sum, courses, 1 + gateways.GetValueOrDefault(pool.Name));
             }
         }
     }
 
-    private static List<((string Pool, string Replica) At, GatewayLoad Load)>? Read(byte[] content)
+    private static List<((string Pool, string Replica) At, GatewayLoad Load, Course[] Courses)>? Read(byte[] content)
     {
         try
         {
             using var reader = new BinaryReader(new MemoryStream(content), Encoding.UTF8);
-            var loads = new List<((string, string), GatewayLoad)>();
+            var loads = new List<((string, string), GatewayLoad, Course[])>();
             if (reader.ReadByte() != Version)
             {
                 return null;
@@ -86,7 +99,7 @@ internal static class LoadEntry
                 var pool = reader.ReadString();
                 for (var left = reader.ReadInt32(); left > 0 && loads.Count < Most; left--)
                 {
-                    loads.Add(((pool, reader.ReadString()), ReadLoad(reader)));
+                    loads.Add(((pool, reader.ReadString()), ReadLoad(reader), ReadCourses(reader)));
                 }
             }
             return loads;
@@ -100,4 +113,16 @@ internal static class LoadEntry
     private static GatewayLoad ReadLoad(BinaryReader reader) => new(
         Math.Max(0, reader.ReadInt32()), Math.Max(0, reader.ReadInt32()), Math.Max(0, reader.ReadInt64()), Math.Max(0, reader.ReadInt64()),
         reader.ReadDouble() is >= 0 and < long.MaxValue and var outstanding ? outstanding : 0);
+
+    private static Course[] ReadCourses(BinaryReader reader)
+    {
+        var courses = new Course[reader.ReadByte()];
+        for (var i = 0; i < courses.Length; i++)
+        {
+            courses[i] = new Course(Tokens(reader.ReadSingle()), Tokens(reader.ReadSingle()), Math.Max(0, reader.ReadInt32()));
+        }
+        return courses;
+    }
+
+    private static float Tokens(float read) => read is >= 0 and < int.MaxValue ? read : 0;
 }

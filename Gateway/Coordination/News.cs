@@ -5,7 +5,7 @@ using Gateway.Routing;
 
 namespace Gateway.Coordination;
 
-/// <summary>What happened here and others may want to know: placements and lengths of answers, gathered between two exchanges. Bounded; thread-safe.</summary>
+/// <summary>What happened here and others may want to know: placements, tool calls and lengths of answers, gathered between two exchanges. Bounded; thread-safe.</summary>
 /// <param name="hintBlocks">Blocks of a prompt that are told.</param>
 internal sealed class News(int hintBlocks) : IDisposable
 {
@@ -17,6 +17,7 @@ internal sealed class News(int hintBlocks) : IDisposable
 
     private const byte Placement = 1;
     private const byte Lesson = 2;
+    private const byte Call = 3;
 
     private readonly Lock _gate = new();
     private readonly MemoryStream _bytes = new();
@@ -41,6 +42,23 @@ internal sealed class News(int hintBlocks) : IDisposable
             writer.Write((int)Math.Min(int.MaxValue, use.OtherTokens + ((long)use.BlockTokens * (use.Blocks.Length - blocks.Length))));
             writer.Write(blocks.Length);
             writer.Write(MemoryMarshal.AsBytes(blocks.Span));
+        }
+    }
+
+    /// <summary>Notes that a session's answer called a tool.</summary>
+    public void Note(string pool, ulong session, ulong tool)
+    {
+        lock (_gate)
+        {
+            if (_bytes.Length >= MostBytes)
+            {
+                return;
+            }
+            using var writer = Writer();
+            writer.Write(Call);
+            writer.Write(pool);
+            writer.Write(session);
+            writer.Write(tool);
         }
     }
 
@@ -90,6 +108,11 @@ internal sealed class News(int hintBlocks) : IDisposable
                 {
                     case Placement:
                         ApplyPlacement(reader, pools);
+                        break;
+                    case Call:
+                        var called = reader.ReadString();
+                        var (session, tool) = (reader.ReadUInt64(), reader.ReadUInt64());
+                        pools.FirstOrDefault(known => known.Pool.Name == called)?.Prefixes.OnPeersToolCall(session, tool);
                         break;
                     case Lesson:
                         var lesson = ReadLesson(reader);

@@ -15,13 +15,16 @@ public sealed record RedisOptions
     /// <summary>Whether to speak TLS.</summary>
     public bool Tls { get; init; }
 
+    /// <summary>A PEM file with the authorities that may have signed the servers' certificates; null: the system's.</summary>
+    public string? CaFile { get; init; }
+
     /// <summary>The beginning of every key: gateways with the same one share.</summary>
     public string KeyPrefix { get; init; } = "gateway";
 
     /// <summary>The environment variable with the secret by which prompts are hashed: the same in every gateway. Null: the password serves.</summary>
     public string? SecretEnv { get; init; }
 
-    /// <summary>Time between two exchanges.</summary>
+    /// <summary>Time between two exchanges; loads are exchanged five times as often.</summary>
     [Range(typeof(TimeSpan), "00:00:00.01", "00:01:00")]
     public TimeSpan Interval { get; init; } = TimeSpan.FromMilliseconds(100);
 

@@ -133,6 +133,11 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
             Ssl = options.Tls,
             ClientName = "gateway",
         };
+        if (options is { Tls: true, CaFile: { } path })
+        {
+            var authority = RedisAuthority.Read(File.ReadAllText(path));
+            settings.CertificateValidation += (_, certificate, chain, errors) => authority?.Trusts(certificate, chain, errors) == true;
+        }
         foreach (var endpoint in options.Servers)
         {
             var colon = endpoint.LastIndexOf(':');

@@ -7,10 +7,11 @@ namespace Gateway.Coordination;
 
 /// <summary>The accounts of several gateways: each keeps its own, posts what it takes before it decides, and counts what the others posted. Thread-safe.</summary>
 /// <param name="own">This gateway's accounts.</param>
+/// <param name="gateway">This gateway, as the others name it.</param>
 /// <param name="shared">Its access to the others'.</param>
 /// <param name="options">How long a request may wait for a check, and how long a place counts that is not heard of.</param>
 /// <param name="time">The clock.</param>
-public sealed class SharedLimitLedger(LimitLedger own, ISharedState shared, RedisOptions options, TimeProvider time) : ILimitLedger
+public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedState shared, RedisOptions options, TimeProvider time) : ILimitLedger
 {
     // Budgets are by the day of UTC.
     private static readonly TimeSpan EntryLife = TimeSpan.FromHours(25);
@@ -19,6 +20,7 @@ public sealed class SharedLimitLedger(LimitLedger own, ISharedState shared, Redi
     private const int MostAsking = 256;
 
     private readonly ConcurrentDictionary<string, Tenant> _changed = new(StringComparer.Ordinal);
+    private readonly Lock _sending = new();
     private int _asking;
     private long _failures;
     private volatile bool _isDeaf;
@@ -45,14 +47,7 @@ public sealed class SharedLimitLedger(LimitLedger own, ISharedState shared, Redi
             if (Interlocked.Increment(ref _asking) <= MostAsking)
             {
                 using var deadline = new CancellationTokenSource(options.LimitDeadline, time);
-                var others = await PostAsync(tenant, deadline.Token);
-                var areNew = own.AnyNew(tenant, others);
-                verdict = own.ReserveAgain(tenant, expected, others);
-                if (areNew)
-                {
-                    // Told at once, or a third gateway would not know that this one's levels are those of all.
-                    await PostAsync(tenant, deadline.Token);
-                }
+                verdict = own.ReserveAgain(tenant, expected, await PostAsync(tenant, deadline.Token));
             }
             return verdict;
         }
@@ -102,8 +97,7 @@ public sealed class SharedLimitLedger(LimitLedger own, ISharedState shared, Redi
         _changed.TryRemove(tenant.Name, out _);
         try
         {
-            var others = await PostAsync(tenant, cancellationToken);
-            own.CountPeers(tenant, others);
+            own.CountPeers(tenant, await PostAsync(tenant, cancellationToken));
         }
         catch
         {
@@ -116,10 +110,21 @@ public sealed class SharedLimitLedger(LimitLedger own, ISharedState shared, Redi
         }
     }
 
-    private async ValueTask<IReadOnlyList<PeerUse>> PostAsync(Tenant tenant, CancellationToken cancellationToken)
+    private async ValueTask<PeerReport> PostAsync(Tenant tenant, CancellationToken cancellationToken)
     {
-        var board = "limits:" + tenant.Key.ToString("x16", CultureInfo.InvariantCulture);
-        var entries = await shared.PostAsync(board, own.UseOf(tenant).Write(), EntryLife, cancellationToken);
-        return [.. entries.Select(entry => PeerUse.Read(entry.Gateway, entry.Age, entry.Age <= options.Lease, entry.Content)).OfType<PeerUse>()];
+        var (asked, answer) = Ask(tenant, cancellationToken);
+        var entries = await answer;
+        return new PeerReport(gateway, asked, [.. entries.Select(entry => PeerUse.Read(entry.Gateway, entry.Age, entry.Age <= options.Lease, entry.Content)).OfType<PeerUse>()]);
+    }
+
+    // Sent in the order in which it was read: an older entry never takes a newer one's place.
+    private (long Asked, Task<IReadOnlyList<BoardEntry>> Answer) Ask(Tenant tenant, CancellationToken cancellationToken)
+    {
+        lock (_sending)
+        {
+            var use = own.UseOf(tenant);
+            var board = "limits:" + tenant.Key.ToString("x16", CultureInfo.InvariantCulture);
+            return (use.Sequence, shared.PostAsync(board, use.Write(), EntryLife, cancellationToken).AsTask());
+        }
     }
 }

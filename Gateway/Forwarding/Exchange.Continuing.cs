@@ -122,7 +122,7 @@ public sealed partial class Exchange
     {
         _tried.Add(Reservation.Replica);
         _clock?.Dispose();
-        _clock = _upstream.Clock(Request, _departure.Options, clientGone, Reservation.Replica);
+        _clock = _upstream.Clock(_departure, clientGone, Reservation.Replica);
         HttpResponseMessage? response = null;
         AttemptFailure? failure;
         try

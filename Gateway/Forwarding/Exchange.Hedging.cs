@@ -84,7 +84,7 @@ public sealed partial class Exchange
             return null;
         }
         _tried.Add(reservation.Replica);
-        var clock = _upstream.Clock(Request, _departure.Options, cancellationToken, reservation.Replica);
+        var clock = _upstream.Clock(_departure, cancellationToken, reservation.Replica);
         return new Attempt(reservation, NewAnswer(), clock, admission.EnginePriority, admission.PrefixHitTokens);
     }
 

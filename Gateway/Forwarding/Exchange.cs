@@ -196,7 +196,7 @@ public sealed partial class Exchange : HttpMessageInvoker
         _tried.Add(Reservation.Replica);
         Answer = NewAnswer();
         _clock?.Dispose();
-        var clock = _clock = _upstream.Clock(Request, _departure.Options, cancellationToken, Reservation.Replica);
+        var clock = _clock = _upstream.Clock(_departure, cancellationToken, Reservation.Replica);
         _seat?.OnAsked(clock.CancelSoon);
         SentAt ??= _time.GetTimestamp();
         var result = Begun(await HedgedAsync(new Attempt(Reservation, Answer, clock, _enginePriority, PrefixHitTokens), cancellationToken));

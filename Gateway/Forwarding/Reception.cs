@@ -112,6 +112,10 @@ internal sealed class Reception(
             response.Dispose();
             return (null, BrokenOf(read.Bytes, facts, (int)response.StatusCode));
         }
+        if (Request.Route.TakesSteps)
+        {
+            reservation.Replica.OnSign();
+        }
         answer.Take(facts, null);
         answer.NoteWhole();
         // The engine is done: whoever asks next, this client among them, must not find it still busy with this answer.

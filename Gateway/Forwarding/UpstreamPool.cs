@@ -9,6 +9,9 @@ namespace Gateway.Forwarding;
 /// <summary>How requests reach one pool's engines: connections, key, retry pipeline and budget. Thread-safe.</summary>
 public sealed class UpstreamPool
 {
+    // Longer answers than this share of them are not reckoned with where the client sets no limit.
+    private const double LongAnswer = 0.99;
+
     private readonly TimeProvider _time;
     private readonly CancellationToken _shutdown;
     private readonly Func<string, string?> _environment;
@@ -76,13 +79,13 @@ public sealed class UpstreamPool
         RemovesTrustedOnly: terms.RemovesTrustedFields,
         CacheSalt: terms.CacheSalt);
 
-    /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer's first byte comes with its last: only the total binds it.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="options">The limits.</param>
+    /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer's first byte comes with its last: only the total binds it, and signs of life.</summary>
+    /// <param name="departure">What is sent.</param>
     /// <param name="clientGone">Cancels as well.</param>
     /// <param name="replica">Where the attempt goes; null: it is not watched for signs of life.</param>
-    internal AttemptClock Clock(InferenceRequest request, ResilienceOptions options, CancellationToken clientGone, Replica? replica = null)
+    internal AttemptClock Clock(Departure departure, CancellationToken clientGone, Replica? replica = null)
     {
+        var (request, options) = (departure.Request, departure.Options);
         var most = request.Deadline is { } deadline && deadline < options.TotalTimeout ? deadline : options.TotalTimeout;
         var left = request.ArrivedAt is { } arrivedAt ? most - _time.GetElapsedTime(arrivedAt) : most;
         return new AttemptClock(
@@ -90,9 +93,24 @@ public sealed class UpstreamPool
             request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
             left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, clientGone, _shutdown)
         {
-            // A plain answer tells nothing while it is made.
-            IsInVain = replica is not null && request.Body.IsStreaming ? replica.IsHung : null,
+            IsInVain = replica is null ? null : WatchOf(replica, departure),
         };
+    }
+
+    private static Func<TimeSpan, bool>? WatchOf(Replica replica, Departure departure)
+    {
+        var body = departure.Request.Body;
+        if (body.IsStreaming)
+        {
+            return waited => replica.IsHung(waited);
+        }
+        if (!departure.Request.Route.TakesSteps)
+        {
+            return null;
+        }
+        var output = departure.Estimate.Output;
+        var unheard = body.MaxOutputTokens is null ? output.Quantile(LongAnswer) : output.LimitTokens;
+        return waited => replica.IsHung(waited, unheard);
     }
 
     private static ResiliencePipeline<AttemptResult> Pipeline(Func<ResilienceOptions> options, TimeProvider time) =>

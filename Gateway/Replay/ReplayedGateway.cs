@@ -43,7 +43,7 @@ internal sealed class ReplayedGateway : IDisposable
     public int EngineOf(LoadReservation reservation) => _engineOf[reservation.Replica.Slot];
 
     /// <summary>Tells and hears; in memory that is done at once.</summary>
-    public void Exchange(CancellationToken cancellationToken) => _coordinator?.ExchangeAsync(cancellationToken).GetAwaiter().GetResult();
+    public void Exchange(CancellationToken cancellationToken) => _coordinator?.ExchangeNextAsync(cancellationToken).GetAwaiter().GetResult();
 
     public void Dispose() => Core.Dispose();
 }

@@ -47,7 +47,7 @@ public sealed partial class Replayer
         _settings = settings;
         _observer = observer;
         var shared = policy.Gateways > 1 && policy.ExchangeInterval is not null ? new MemoryState(_time) : null;
-        _exchangeInterval = shared is null ? null : policy.ExchangeInterval / policy.Gateways;
+        _exchangeInterval = shared is null ? null : policy.ExchangeInterval / (Coordinator.LoadsPerExchange * policy.Gateways);
         _nextExchange = _exchangeInterval;
         _spread = new Random(settings.Seed);
         _gateways = [.. Enumerable.Range(0, policy.Gateways).Select(i => new ReplayedGateway(

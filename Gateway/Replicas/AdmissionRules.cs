@@ -26,6 +26,9 @@ public readonly ref struct ReplicaRoom
     /// <summary>What is in flight there.</summary>
     internal TokenLedger InFlight { get; init; }
 
+    /// <summary>What other gateways have in flight there, as they told; the first to end first.</summary>
+    internal ReadOnlySpan<Course> Guests { get; init; }
+
     /// <summary>Whether the sequences of a request may run too.</summary>
     public bool HasSlots(in LoadProfile load) => SlotLimit is not { } slots || RunningSequences + load.Sequences <= slots * (1 - load.Headroom);
 }
@@ -81,56 +84,74 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
         }
         var remaining = Course.RemainingOf(load);
         var share = room.CapacityShare + (steersShare ? room.ShareCorrection : 0) - load.Headroom;
-        // Of the others' answers nothing is known but their number: half of what this one is expected to take is still to come for each.
+        // Of foreign answers nothing is known but their number: half of what this one is expected to take is still to come for each.
         var limit = (share * capacity) - room.Foreign.Tokens - (room.Foreign.Sequences * remaining / load.Sequences / 2);
         var (inFlight, prompt) = (room.InFlight, load.PromptTokens + 1);
+        var guests = room.Guests;
+        var (guestsNow, guestsAtEnd) = SumOf(guests);
         // Most calls end at one of the next two: looking up the blocks and walking the courses is for those between.
-        if (inFlight.AtEndTokens + prompt + remaining <= limit)
+        if (inFlight.AtEndTokens + guestsAtEnd + prompt + remaining <= limit)
         {
             return true;
         }
         var mayOverlap = inFlight.MayOverlap(load);
         var least = mayOverlap ? Math.Max(0, prompt - ((double)load.Blocks.Length * load.BlockTokens)) : prompt;
-        if (inFlight.HeldTokens > limit || inFlight.PeakWithin(remaining / load.Sequences) + least > limit + RoundingTokens)
+        if (inFlight.HeldTokens + guestsNow > limit || inFlight.PeakWithin(remaining / load.Sequences) + least > limit + RoundingTokens)
         {
             return false;
         }
         var overlap = mayOverlap ? inFlight.Overlap(load) : default;
         var own = new Course(Math.Max(0, prompt - overlap.Tokens), remaining / load.Sequences, load.Sequences);
-        return inFlight.AtEndTokens + own.HeldTokens + remaining <= limit
-            || (inFlight.HeldTokens + own.HeldTokens <= limit && Peak(inFlight, own, overlap, limit) <= limit);
+        return inFlight.AtEndTokens + guestsAtEnd + own.HeldTokens + remaining <= limit
+            || (inFlight.HeldTokens + guestsNow + own.HeldTokens <= limit
+                && Peak(inFlight.Courses, guests, own, inFlight.SharedTokens + overlap.MovedTokens, overlap.Sole?.Index ?? -1, overlap.MovedTokens, limit) <= limit);
     }
 
-    private static double Peak(TokenLedger inFlight, in Course added, in PromptOverlap overlap, double limit) =>
-        Peak(inFlight.Courses, added, inFlight.SharedTokens + overlap.MovedTokens, overlap.Sole?.Index ?? -1, overlap.MovedTokens, limit);
+    private static (double Now, double AtEnd) SumOf(ReadOnlySpan<Course> courses)
+    {
+        double held = 0, coming = 0;
+        foreach (ref readonly var course in courses)
+        {
+            held += course.HeldTokens;
+            coming += course.Steps * course.Sequences;
+        }
+        return (held, held + coming);
+    }
 
     /// <summary>The highest sum to come of what answers hold, in tokens.</summary>
     /// <param name="courses">Those in flight, the first to end first.</param>
+    /// <param name="guests">Those of other gateways, likewise.</param>
     /// <param name="added">The one that asks.</param>
     /// <param name="shared">Tokens that several hold together.</param>
     /// <param name="sole">Index of the course that shares with the added one what it held alone; -1: none.</param>
     /// <param name="moved">How much that is.</param>
     /// <param name="enough">What is beyond this need not be known exactly: the first sum above it is returned.</param>
-    internal static double Peak(ReadOnlySpan<Course> courses, in Course added, double shared, int sole, double moved, double enough = double.PositiveInfinity)
+    internal static double Peak(
+        ReadOnlySpan<Course> courses, ReadOnlySpan<Course> guests, in Course added, double shared, int sole, double moved, double enough = double.PositiveInfinity)
     {
         double peak = 0, held = shared;
-        var sequences = 0;
-        var isAdded = false;
-        for (var i = courses.Length - 1; i >= -1 && peak <= enough; i--)
+        var (sequences, isAdded) = (0, false);
+        var (own, guest) = (courses.Length - 1, guests.Length - 1);
+        while (peak <= enough && (own >= 0 || guest >= 0 || !isAdded))
         {
-            if (!isAdded && (i < 0 || courses[i].Steps <= added.Steps))
+            var steps = Math.Max(own >= 0 ? courses[own].Steps : -1, guest >= 0 ? guests[guest].Steps : -1);
+            if (!isAdded && steps <= added.Steps)
             {
-                isAdded = true;
+                (isAdded, steps) = (true, added.Steps);
                 held += added.HeldTokens;
                 sequences += added.Sequences;
-                peak = Math.Max(peak, held + (sequences * added.Steps));
             }
-            if (i >= 0)
+            else if (own >= 0 && courses[own].Steps >= steps)
             {
-                held += courses[i].HeldTokens - (i == sole ? moved : 0);
-                sequences += courses[i].Sequences;
-                peak = Math.Max(peak, held + (sequences * courses[i].Steps));
+                held += courses[own].HeldTokens - (own == sole ? moved : 0);
+                sequences += courses[own--].Sequences;
             }
+            else
+            {
+                held += guests[guest].HeldTokens;
+                sequences += guests[guest--].Sequences;
+            }
+            peak = Math.Max(peak, held + (sequences * steps));
         }
         return peak;
     }

@@ -8,6 +8,9 @@ public sealed record EngineReport
     /// <summary>When it was read, as a timestamp of the <see cref="TimeProvider"/>.</summary>
     public long ReadAt { get; init; }
 
+    /// <summary>When load and <see cref="Progress"/> were read: at other times than what the engine is.</summary>
+    public long LoadReadAt { get; init; }
+
     /// <summary>The detected or configured engine; <see cref="EngineKind.Auto"/> while unknown.</summary>
     public EngineKind Engine { get; init; }
 

@@ -3,7 +3,7 @@ using Gateway.Replicas.Rates;
 namespace Gateway.Replicas;
 
 /// <summary>When a replica last showed that it works, and how long silence is no wonder. Its time may be written by any thread; the rest is guarded by its replica's lock.</summary>
-/// <remarks>Busy is not dead: any token of any answer and any step that the engine counts is a sign, and queued prompts lengthen the patience.</remarks>
+/// <remarks>Busy is not dead: any token of any answer and any step that the engine counts is a sign, and what the engine has to compute unheard lengthens the patience.</remarks>
 internal sealed class LifeSigns(TimeProvider time)
 {
     // Pauses of a collector, a network or a scheduler are shorter.
@@ -14,18 +14,21 @@ internal sealed class LifeSigns(TimeProvider time)
 
     private long _lastAt = time.GetTimestamp();
     private long? _progress;
+    private long _countedAt;
 
-    /// <summary>A part of an answer came.</summary>
+    /// <summary>A part of an answer came, or a whole one.</summary>
     public void Note() => Volatile.Write(ref _lastAt, time.GetTimestamp());
 
     /// <summary>The engine told how far it is.</summary>
-    public void Observe(long? progress)
+    /// <param name="progress">Its counter; null: it has none.</param>
+    /// <param name="readAt">When that was read.</param>
+    public void Observe(long? progress, long readAt)
     {
         if (progress is not null && progress != _progress)
         {
             Note();
         }
-        _progress = progress;
+        (_progress, _countedAt) = (progress, readAt);
     }
 
     /// <summary>Whether an answer that has waited so long waits in vain; false where nothing is known to judge by.</summary>
@@ -34,14 +37,22 @@ internal sealed class LifeSigns(TimeProvider time)
     /// <param name="countsSteps">Whether the engine counts each step, so that its silence is telling before its speed is learned.</param>
     /// <param name="queuedPrefillTokens">Prompt tokens that it still has to compute.</param>
     /// <param name="sequences">Answers in its steps.</param>
-    public bool IsHung(TimeSpan waited, ServiceRates rates, bool countsSteps, long queuedPrefillTokens, int sequences)
+    /// <param name="unheardTokens">Output tokens after which the first part is due: 0 of a stream, all that are likely of a plain answer.</param>
+    public bool IsHung(TimeSpan waited, ServiceRates rates, bool countsSteps, long queuedPrefillTokens, int sequences, int unheardTokens)
     {
         if (waited < LeastPatience || !(rates.IsLearned || countsSteps))
         {
             return false;
         }
         var expected = rates.TimeToFirstToken(queuedPrefillTokens, 0) + rates.StepSeconds(sequences) + rates.StepDelaySeconds;
+        if (!countsSteps)
+        {
+            expected += rates.DecodeSeconds(unheardTokens, sequences);
+        }
         var patience = LeastPatience + TimeSpan.FromSeconds(Math.Min(Doubt * expected, TimeSpan.FromDays(1).TotalSeconds));
-        return waited >= patience && time.GetElapsedTime(Volatile.Read(ref _lastAt)) >= patience;
+        var silence = time.GetElapsedTime(Volatile.Read(ref _lastAt));
+        // A counter that nobody read says nothing: it has to stand still from the first reading to the last.
+        var unread = countsSteps ? time.GetElapsedTime(_countedAt) : TimeSpan.Zero;
+        return (waited < silence ? waited : silence) - unread >= patience;
     }
 }

@@ -3,7 +3,11 @@ namespace Gateway.Replicas;
 /// <content>What other gateways have in the engine, as they say themselves.</content>
 public sealed partial class Replica
 {
+    // Of an even share that a gateway may always fill: so much that nobody starves, so little that among equals it is never needed.
+    private const double SureShare = 0.25;
+
     private GatewayLoad _peers;
+    private Course[] _guests = [];
     private int _gateways = 1;
 
     /// <summary>What this gateway has in flight here.</summary>
@@ -18,18 +22,29 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Takes over what the other gateways have in flight here, in the place of what was known of them.</summary>
-    /// <param name="peers">The sum of their own ledgers.</param>
-    /// <param name="gateways">How many share the replica, this one included; at least 1.</param>
-    public void ObservePeers(GatewayLoad peers, int gateways)
+    /// <summary>The courses of what this gateway has in flight here, the first to end first; neighbours are put together where there are too many.</summary>
+    /// <param name="most">How many at most, above 1.</param>
+    internal Course[] OwnCourses(int most)
     {
         lock (_gate)
         {
-            if (_peers == peers && _gateways == gateways)
+            return Course.Outline(_ledger.Courses, _ledger.SharedTokens, most);
+        }
+    }
+
+    /// <summary>Takes over what the other gateways have in flight here, in the place of what was known of them.</summary>
+    /// <param name="peers">The sum of their own ledgers.</param>
+    /// <param name="courses">Their courses, the first to end first. Kept.</param>
+    /// <param name="gateways">How many share the replica, this one included; at least 1.</param>
+    internal void ObservePeers(GatewayLoad peers, Course[] courses, int gateways)
+    {
+        lock (_gate)
+        {
+            if (_peers == peers && _gateways == gateways && _guests.AsSpan().SequenceEqual(courses))
             {
                 return;
             }
-            (_peers, _gateways) = (peers, gateways);
+            (_peers, _guests, _gateways) = (peers, courses, gateways);
             _meter.OnPeers(peers);
         }
         OnRoomReturned();
@@ -46,23 +61,27 @@ public sealed partial class Replica
             CapacityTokens = CapacityLocked(),
             CapacityShare = capacityShare,
             ShareCorrection = _steering.Correction,
-            // Of peers' answers only sums are known: with ends spread evenly half of what is expected is there when they hold most.
-            Foreign = foreign with { Tokens = foreign.Tokens + _peers.HeldTokens + (long)(_peers.OutstandingTokens / 2) },
+            Foreign = foreign,
             InFlight = _ledger,
+            Guests = _guests,
         };
-        return rule.Admits(load, whole) || (_gateways > 1 && rule.Admits(load, EvenShareLocked(whole, foreign)));
+        return rule.Admits(load, whole) || (_gateways > 1 && rule.Admits(load, SureRoomLocked(whole, foreign)));
     }
 
-    // As if each gateway had here what this one has: else whoever had the replica first would keep it, since it hears of returned room at once and the others later.
-    private ReplicaRoom EvenShareLocked(in ReplicaRoom whole, ForeignLoad foreign) => new()
+    // As if each gateway had here four times what this one has: else whoever had the replica first would keep it, since it hears of returned room at once and the others later.
+    private ReplicaRoom SureRoomLocked(in ReplicaRoom whole, ForeignLoad foreign)
     {
-        RunningRequests = _ledger.Requests * _gateways,
-        RunningSequences = (_ledger.Sequences * _gateways) + foreign.Sequences,
-        SlotLimit = whole.SlotLimit,
-        CapacityTokens = whole.CapacityTokens / _gateways,
-        CapacityShare = whole.CapacityShare,
-        ShareCorrection = whole.ShareCorrection,
-        Foreign = new ForeignLoad(foreign.Tokens / _gateways, foreign.Sequences / _gateways),
-        InFlight = _ledger,
-    };
+        var parts = _gateways / SureShare;
+        return new()
+        {
+            RunningRequests = (int)(_ledger.Requests * parts),
+            RunningSequences = (int)(_ledger.Sequences * parts) + foreign.Sequences,
+            SlotLimit = whole.SlotLimit,
+            CapacityTokens = (long?)(whole.CapacityTokens / parts),
+            CapacityShare = whole.CapacityShare,
+            ShareCorrection = whole.ShareCorrection,
+            Foreign = new ForeignLoad((long)(foreign.Tokens / parts), (int)(foreign.Sequences / parts)),
+            InFlight = _ledger,
+        };
+    }
 }

@@ -83,7 +83,7 @@ public sealed partial class Replica
             }
             var before = RoomLocked();
             _report = report;
-            _signs.Observe(report.Progress);
+            _signs.Observe(report.Progress, report.LoadReadAt);
             // What peers have there is known from them: only what is beyond both is foreign.
             var (held, sequences) = (_ledger.HeldTokens + _peers.HeldTokens, _ledger.Sequences + _peers.Sequences);
             _learned.Observe(report, held, sequences, _wasFull);
@@ -137,17 +137,24 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>A part of an answer came: the engine works. Cheap: called for every one.</summary>
+    /// <summary>A part of an answer came, or a whole one: the engine works. Cheap: called for every part.</summary>
     public void OnSign() => _signs.Note();
 
     /// <summary>Whether an answer that has waited so long for its next part waits in vain: then the replica gets no work, until one request tries it again.</summary>
     /// <param name="waited">Since its last part, or since it was sent.</param>
-    public bool IsHung(TimeSpan waited)
+    /// <param name="unheardTokens">Output tokens after which its next part is due: 0 of a stream, all that are likely of a plain answer.</param>
+    public bool IsHung(TimeSpan waited, int unheardTokens = 0)
     {
         lock (_gate)
         {
+            // It unloads a model that rests, and is silent for minutes while it loads it again.
+            if (_report.Engine == EngineKind.Ollama)
+            {
+                return false;
+            }
             var countsSteps = _report is { Engine: EngineKind.Vllm, Progress: not null };
-            if (!_signs.IsHung(waited, _meter.Rates, countsSteps, _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens, _ledger.Sequences + _peers.Sequences))
+            var (queued, sequences) = (_ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens, _ledger.Sequences + _peers.Sequences);
+            if (!_signs.IsHung(waited, _meter.Rates, countsSteps, queued, sequences, unheardTokens))
             {
                 return false;
             }

@@ -20,6 +20,33 @@ internal record struct Course(double HeldTokens, double Steps, int Sequences)
         var remaining = Math.Max(LeastRemainingTokens, Math.Max(load.OutputTokens - generated, LeastRemainingShare * generated));
         return new Course(Math.Max(0, load.PromptTokens + generated + 1 - reservation.SharedTokens), remaining / load.Sequences, load.Sequences);
     }
+
+    /// <summary>Courses in few: what they hold now and at their ends is the same, neighbours end together.</summary>
+    /// <param name="courses">The first to end first.</param>
+    /// <param name="shared">Tokens that several of them hold together, until the last one ends.</param>
+    /// <param name="most">How many at most, above 1.</param>
+    public static Course[] Outline(ReadOnlySpan<Course> courses, double shared, int most)
+    {
+        var each = Math.Max(1, (courses.Length + most - 1) / most);
+        var outline = new Course[(courses.Length + each - 1) / each];
+        for (var i = 0; i < outline.Length; i++)
+        {
+            double held = 0, coming = 0;
+            var sequences = 0;
+            foreach (ref readonly var course in courses[(i * each)..Math.Min(courses.Length, (i + 1) * each)])
+            {
+                held += course.HeldTokens;
+                coming += course.Steps * course.Sequences;
+                sequences += course.Sequences;
+            }
+            outline[i] = new Course(held, coming / sequences, sequences);
+        }
+        if (outline.Length > 0)
+        {
+            outline[^1].HeldTokens += shared;
+        }
+        return outline;
+    }
 }
 
 /// <summary>What is in flight at one replica: sums, and every answer's course in the order of its end. Guarded by its replica's lock.</summary>

@@ -67,4 +67,7 @@ public sealed record ApiRoute(ApiKind Kind, string Path, ApiFamily Family, bool 
 
     /// <summary>Whether the body is <c>multipart/form-data</c> instead of JSON.</summary>
     public bool IsMultipart => Kind is ApiKind.Transcriptions or ApiKind.Translations;
+
+    /// <summary>Whether the model computes the answer from the prompt's tokens alone, so that an engine at work on it makes steps.</summary>
+    public bool TakesSteps => Generates ? !IsMultipart : Kind is ApiKind.Embeddings or ApiKind.Rerank or ApiKind.Score or ApiKind.Classify;
 }

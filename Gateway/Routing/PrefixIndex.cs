@@ -34,6 +34,9 @@ public sealed class PrefixIndex
     /// <summary>Hears what was recorded here and is not known from others: the replica's slot and its use. Called under a lock: quick, and calls nothing back. Null: nobody listens.</summary>
     public Action<int, PrefixUse>? Recorded { get; set; }
 
+    /// <summary>Hears of each session whose answer called a tool, unless that is known from others: the session and the tool, as for <see cref="OnToolCall"/>. Null: nobody listens.</summary>
+    public Action<ulong, ulong>? ToolCalled { get; set; }
+
     /// <summary>Blocks remembered; one that three replicas hold counts three times.</summary>
     public int Blocks
     {
@@ -175,10 +178,16 @@ public sealed class PrefixIndex
     /// <param name="tool">Keyed hash of the tool's name; 0: unknown.</param>
     public void OnToolCall(ulong session, ulong tool)
     {
-        if (session == 0)
+        if (session != 0)
         {
-            return;
+            ToolCalled?.Invoke(session, tool);
+            OnPeersToolCall(session, tool);
         }
+    }
+
+    /// <summary>The same of a session whose answer went through another gateway.</summary>
+    public void OnPeersToolCall(ulong session, ulong tool)
+    {
         lock (_gate)
         {
             _returns.OnCall(session, tool, _time.GetElapsedTime(0, _time.GetTimestamp()));

@@ -40,7 +40,7 @@ public sealed class GatewayMeters : IDisposable
     private static readonly string[] AccessReasons =
     [
         "rate_limit_exceeded", "concurrency_limit_exceeded", "insufficient_quota", "invalid_api_key", "model_not_allowed", "media_not_allowed",
-        "gateway_overloaded", PriorityClamped,
+        "loopback_only", "cross_site", "gateway_overloaded", PriorityClamped,
     ];
 
     private readonly Meter _meter;
@@ -190,6 +190,16 @@ public sealed class GatewayMeters : IDisposable
 
     /// <summary>A request was held for a named reason, and the hold is over.</summary>
     public void OnHold(string model, string reason, TimeSpan held) => _hold.Record(held.TotalSeconds, ModelTag(model), ReasonTag(reason));
+
+    /// <summary>Somebody was turned away at a path that serves no model.</summary>
+    /// <param name="route">Which kind of path: one of a few words.</param>
+    /// <param name="status">The answer's status.</param>
+    /// <param name="code">The error's code.</param>
+    public void OnTurnedAway(string route, int status, string? code)
+    {
+        Requests.Add(1, ModelTag(null), new(MetricNames.Route, route), CodeTag(status));
+        OnRefusal(null, code);
+    }
 
     /// <summary>A changed configuration was read.</summary>
     public void OnConfigReload(ConfigReloadOutcome outcome) => _configReloads.Add(1, OutcomeTag(outcome));

@@ -75,7 +75,7 @@ public static class MetricNames
     private static readonly double[] Tokens = [.. Enumerable.Range(0, 21).Select(power => (double)(1 << power))];
 
     public static readonly MetricDefinition Requests = new("gateway.requests", "{request}", MetricKind.Counter, [Model, Route, Code],
-        "Requests that ended, by HTTP status; 499 when the client left first.");
+        "Requests that ended, by HTTP status; 499 when the client left first. Of the pages of operators (route ops) and of /v1/models only those that were turned away.");
 
     public static readonly MetricDefinition RequestDuration = new("gateway.request.duration", "s", MetricKind.Histogram, [Model, Route],
         "Arrival of a request to the end of its answer.", DurationSeconds);

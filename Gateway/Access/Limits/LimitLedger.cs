@@ -24,15 +24,12 @@ public sealed class LimitLedger(TimeProvider time) : ILimitLedger
     }
 
     /// <summary>Decides once more about a request that was let in a moment ago, now that others' use is known.</summary>
-    public LimitVerdict ReserveAgain(Tenant tenant, TokenAmount expected, IReadOnlyList<PeerUse> peers) => AccountOf(tenant).ReserveAgain(tenant.Limits, expected, peers);
+    public LimitVerdict ReserveAgain(Tenant tenant, TokenAmount expected, in PeerReport report) => AccountOf(tenant).ReserveAgain(tenant.Limits, expected, report);
 
     /// <summary>Counts what other gateways have taken.</summary>
-    public void CountPeers(Tenant tenant, IReadOnlyList<PeerUse> peers) => AccountOf(tenant).CountPeers(tenant.Limits, peers);
+    public void CountPeers(Tenant tenant, in PeerReport report) => AccountOf(tenant).CountPeers(tenant.Limits, report);
 
-    /// <summary>Whether there is one among them whose use was never counted.</summary>
-    public bool AnyNew(Tenant tenant, IReadOnlyList<PeerUse> peers) => AccountOf(tenant).AnyNew(peers);
-
-    /// <summary>What this gateway has taken.</summary>
+    /// <summary>What this gateway has taken, to be said to the others now.</summary>
     public LimitUse UseOf(Tenant tenant) => AccountOf(tenant).Use(tenant.Limits);
 
     /// <summary>Forgets what others hold now: they are not heard of any more.</summary>

@@ -1,17 +1,16 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Gateway.Access.Limits;
 
 /// <summary>What a gateway has taken of a tenant's limits since it started, and holds now: sums, so that a lost message is mended by the next.</summary>
-[StructLayout(LayoutKind.Sequential)]
-public readonly record struct LimitUse
+public sealed record LimitUse
 {
-    public long Requests { get; init; }
+    /// <summary>Grows with everything this gateway says about the tenant: of two that came in the wrong order the higher one is true.</summary>
+    public long Sequence { get; init; }
 
-    public long InputTokens { get; init; }
-
-    public long OutputTokens { get; init; }
+    /// <summary>What it has taken.</summary>
+    public TakenSums Taken { get; init; }
 
     /// <summary>Tokens reserved by requests that have not ended.</summary>
     public long ReservedTokens { get; init; }
@@ -25,21 +24,21 @@ public readonly record struct LimitUse
     /// <summary>Requests that hold a place.</summary>
     public int Running { get; init; }
 
-    /// <summary>Gateways whose use it has counted: where there is none, the levels tell its own use alone.</summary>
-    public int Counted { get; init; }
+    /// <summary>How full it believes the buckets to be, after all that it has taken and counted.</summary>
+    public BucketLevels Levels { get; init; }
 
-    /// <summary>How full it believes the buckets to be.</summary>
-    public double RequestsLevel { get; init; }
+    /// <summary>How much of each other gateway's takings these levels have counted, by its name.</summary>
+    public IReadOnlyDictionary<string, TakenSums> Counted { get; init; } = new Dictionary<string, TakenSums>();
 
-    public double TokensLevel { get; init; }
-
-    public double InputLevel { get; init; }
-
-    public double OutputLevel { get; init; }
-
-    /// <summary>As bytes of one machine's order: gateways that share run on alike machines.</summary>
-    public byte[] Write() => MemoryMarshal.AsBytes(new ReadOnlySpan<LimitUse>(in this)).ToArray();
+    /// <summary>As JSON.</summary>
+    public byte[] Write() => JsonSerializer.SerializeToUtf8Bytes(this, LimitUseJson.Default.LimitUse);
 }
+
+/// <summary>Sums of what was taken: requests, and tokens in and out.</summary>
+public readonly record struct TakenSums(long Requests, long InputTokens, long OutputTokens);
+
+/// <summary>How full the buckets of a tenant are. Null: nothing limits this.</summary>
+public readonly record struct BucketLevels(double? Requests, double? Tokens, double? InputTokens, double? OutputTokens);
 
 /// <summary>What another gateway has taken of a tenant's limits.</summary>
 /// <param name="Gateway">Which.</param>
@@ -49,9 +48,27 @@ public readonly record struct LimitUse
 public readonly record struct PeerUse(string Gateway, TimeSpan Age, bool IsAlive, LimitUse Use)
 {
     /// <summary>Null: not written by this version.</summary>
-    public static PeerUse? Read(string gateway, TimeSpan age, bool isAlive, byte[] content) =>
-        content.Length == Unsafe.SizeOf<LimitUse>() && MemoryMarshal.Read<LimitUse>(content) is var use && use is { Running: >= 0, ReservedTokens: >= 0, SpentTokens: >= 0 }
-            && !double.IsNaN(use.RequestsLevel + use.TokensLevel + use.InputLevel + use.OutputLevel)
-            ? new PeerUse(gateway, age, isAlive, use)
-            : null;
+    public static PeerUse? Read(string gateway, TimeSpan age, bool isAlive, byte[] content)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(content, LimitUseJson.Default.LimitUse) is { Counted: not null, Running: >= 0, ReservedTokens: >= 0, SpentTokens: >= 0 } use
+                ? new PeerUse(gateway, age, isAlive, use)
+                : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 }
+
+/// <summary>What the others had said when this gateway asked.</summary>
+/// <param name="Gateway">This gateway, as the others name it.</param>
+/// <param name="Asked">The <see cref="LimitUse.Sequence"/> of what it said itself when it asked.</param>
+/// <param name="Peers">All that were heard.</param>
+public readonly record struct PeerReport(string Gateway, long Asked, IReadOnlyList<PeerUse> Peers);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault)]
+[JsonSerializable(typeof(LimitUse))]
+internal sealed partial class LimitUseJson : JsonSerializerContext;

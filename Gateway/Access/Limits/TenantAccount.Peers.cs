@@ -3,31 +3,32 @@ namespace Gateway.Access.Limits;
 /// <content>What other gateways use of the same limits.</content>
 public sealed partial class TenantAccount
 {
-    private Dictionary<string, LimitUse> _known = new(StringComparer.Ordinal);
-    private LimitUse _taken;
-    private LimitUse _peers;
+    private readonly Dictionary<string, LimitUse> _known = new(StringComparer.Ordinal);
+    private TakenSums _taken;
+    private LimitUse _peers = new();
+    private long _sequence;
+    private long _heard;
 
     internal LimitUse Use(LimitOptions limits)
     {
         lock (_gate)
         {
             RefillLocked(limits);
-            return _taken with
+            return new LimitUse
             {
+                Sequence = ++_sequence,
+                Taken = _taken,
                 Running = _running,
                 ReservedTokens = _reserved,
                 SpentTokens = _spentToday,
                 Day = _day.DayNumber,
-                Counted = _known.Count,
-                RequestsLevel = _requests.KnownLevel,
-                TokensLevel = _tokens.KnownLevel,
-                InputLevel = _input.KnownLevel,
-                OutputLevel = _output.KnownLevel,
+                Levels = new BucketLevels(_requests.KnownLevel, _tokens.KnownLevel, _input.KnownLevel, _output.KnownLevel),
+                Counted = _known.ToDictionary(peer => peer.Key, peer => peer.Value.Taken, StringComparer.Ordinal),
             };
         }
     }
 
-    internal LimitVerdict ReserveAgain(LimitOptions limits, TokenAmount expected, IReadOnlyList<PeerUse> peers)
+    internal LimitVerdict ReserveAgain(LimitOptions limits, TokenAmount expected, in PeerReport report)
     {
         lock (_gate)
         {
@@ -35,24 +36,16 @@ public sealed partial class TenantAccount
             _reserved -= expected.Total;
             TakeRequestsLocked(-1);
             TakeLocked(new TokenAmount(-expected.Input, -expected.Output));
-            CountPeersLocked(limits, peers);
+            CountPeersLocked(limits, report);
             return ReserveLocked(limits, expected);
         }
     }
 
-    internal void CountPeers(LimitOptions limits, IReadOnlyList<PeerUse> peers)
+    internal void CountPeers(LimitOptions limits, in PeerReport report)
     {
         lock (_gate)
         {
-            CountPeersLocked(limits, peers);
-        }
-    }
-
-    internal bool AnyNew(IReadOnlyList<PeerUse> peers)
-    {
-        lock (_gate)
-        {
-            return peers.Any(peer => !_known.ContainsKey(peer.Gateway));
+            CountPeersLocked(limits, report);
         }
     }
 
@@ -64,39 +57,54 @@ public sealed partial class TenantAccount
         }
     }
 
-    private void CountPeersLocked(LimitOptions limits, IReadOnlyList<PeerUse> peers)
+    private void CountPeersLocked(LimitOptions limits, in PeerReport report)
     {
+        // Answers may overtake each other; what was asked later has seen more.
+        if (report.Asked < _heard)
+        {
+            return;
+        }
+        _heard = report.Asked;
         RefillLocked(limits);
-        var (known, running, reserved, spent) = (new Dictionary<string, LimitUse>(peers.Count, StringComparer.Ordinal), 0, 0L, 0L);
+        foreach (var peer in report.Peers)
+        {
+            if (_known.TryGetValue(peer.Gateway, out var before) && peer.Use.Sequence > before.Sequence)
+            {
+                TakePeersLocked(limits, before.Taken, peer.Use.Taken);
+            }
+        }
+        foreach (var peer in report.Peers)
+        {
+            if (!_known.ContainsKey(peer.Gateway))
+            {
+                LowerLocked(limits, peer, report);
+            }
+        }
+        KeepLocked(report.Peers);
+    }
+
+    private void KeepLocked(IReadOnlyList<PeerUse> peers)
+    {
+        foreach (var gone in _known.Keys.Except(peers.Select(peer => peer.Gateway), StringComparer.Ordinal).ToArray())
+        {
+            _known.Remove(gone);
+        }
+        var (running, reserved, spent) = (0, 0L, 0L);
         foreach (var peer in peers)
         {
+            if (!_known.TryGetValue(peer.Gateway, out var before) || peer.Use.Sequence > before.Sequence)
+            {
+                _known[peer.Gateway] = peer.Use;
+            }
             running += peer.IsAlive ? peer.Use.Running : 0;
             reserved += peer.IsAlive ? peer.Use.ReservedTokens : 0;
             spent += peer.Use.Day == _day.DayNumber ? peer.Use.SpentTokens : 0;
-            if (_known.TryGetValue(peer.Gateway, out var before))
-            {
-                TakePeersLocked(limits, before, peer.Use);
-            }
-            else if (peer.Use.Counted == 0)
-            {
-                LowerLocked(limits, peer, isOwnUse: true);
-            }
-            known[peer.Gateway] = peer.Use;
         }
-        // Last, since what was just taken may be in these levels already.
-        foreach (var peer in peers)
-        {
-            if (peer.Use.Counted > 0 && !_known.ContainsKey(peer.Gateway))
-            {
-                LowerLocked(limits, peer, isOwnUse: false);
-            }
-        }
-        _known = known;
         _peers = new LimitUse { Running = running, ReservedTokens = reserved, SpentTokens = spent };
     }
 
     // Of one that was not heard of for long no more than a minute's worth: the rest has grown again.
-    private void TakePeersLocked(LimitOptions limits, in LimitUse before, in LimitUse now)
+    private void TakePeersLocked(LimitOptions limits, TakenSums before, TakenSums now)
     {
         var (input, output) = (now.InputTokens - before.InputTokens, now.OutputTokens - before.OutputTokens);
         _requests.Take(Math.Min(now.Requests - before.Requests, limits.RequestsPerMinute ?? 0));
@@ -105,30 +113,38 @@ public sealed partial class TenantAccount
         _output.Take(Math.Min(output, limits.OutputTokensPerMinute ?? 0));
     }
 
-    // What it took before it was first heard of: all that its buckets lack where it has counted nobody yet; else its buckets are everybody's, and the lower level is right.
-    private void LowerLocked(LimitOptions limits, in PeerUse peer, bool isOwnUse)
+    // A newcomer's levels, less what everybody has taken that it has not counted, are the levels of all: what it took before it was first heard of is in them.
+    private void LowerLocked(LimitOptions limits, PeerUse newcomer, PeerReport report)
     {
-        var minutes = peer.Age.TotalMinutes;
-        Lower(ref _requests, peer.Use.RequestsLevel, limits.RequestsPerMinute);
-        Lower(ref _tokens, peer.Use.TokensLevel, limits.TokensPerMinute);
-        Lower(ref _input, peer.Use.InputLevel, limits.InputTokensPerMinute);
-        Lower(ref _output, peer.Use.OutputLevel, limits.OutputTokensPerMinute);
+        Lower(ref _requests, limits.RequestsPerMinute, static levels => levels.Requests, static taken => taken.Requests);
+        Lower(ref _tokens, limits.TokensPerMinute, static levels => levels.Tokens, static taken => taken.InputTokens + taken.OutputTokens);
+        Lower(ref _input, limits.InputTokensPerMinute, static levels => levels.InputTokens, static taken => taken.InputTokens);
+        Lower(ref _output, limits.OutputTokensPerMinute, static levels => levels.OutputTokens, static taken => taken.OutputTokens);
 
-        void Lower(ref TokenBucket bucket, double level, long? limit)
+        void Lower(ref TokenBucket bucket, long? limit, Func<BucketLevels, double?> levelOf, Func<TakenSums, long> takenOf)
         {
-            if (limit is not { } perMinute)
+            if (limit is not { } perMinute || levelOf(newcomer.Use.Levels) is not { } level)
             {
                 return;
             }
-            var now = level + (minutes * perMinute);
-            if (isOwnUse)
+            level = Grown(level, newcomer.Age, perMinute);
+            foreach (var peer in report.Peers)
             {
-                bucket.Take(Math.Max(0, perMinute - now));
+                if (peer.Gateway != newcomer.Gateway && levelOf(peer.Use.Levels) is { } its)
+                {
+                    level -= Uncounted(peer.Gateway, peer.Use.Taken, Grown(its, peer.Age, perMinute), newcomer, perMinute, takenOf);
+                }
             }
-            else
-            {
-                bucket.LowerTo(now);
-            }
+            level -= Uncounted(report.Gateway, _taken, bucket.Level, newcomer, perMinute, takenOf);
+            bucket.LowerTo(level);
         }
     }
+
+    // Where nothing was counted yet: what was taken since its start, less what has grown again; its level lacks at least that.
+    private static double Uncounted(string gateway, TakenSums taken, double level, in PeerUse by, long perMinute, Func<TakenSums, long> takenOf) =>
+        by.Use.Counted.TryGetValue(gateway, out var counted)
+            ? takenOf(taken) - takenOf(counted)
+            : Math.Min(takenOf(taken), perMinute - level);
+
+    private static double Grown(double level, TimeSpan age, long perMinute) => Math.Min(perMinute, level + (age.TotalMinutes * perMinute));
 }

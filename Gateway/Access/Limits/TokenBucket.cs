@@ -10,8 +10,8 @@ internal struct TokenBucket
     /// <summary>What is there; below 0 after more was used than had been expected.</summary>
     public readonly double Level => _level;
 
-    /// <summary>The same, and more than any limit where nothing is limited.</summary>
-    public readonly double KnownLevel => _isKnown ? _level : double.PositiveInfinity;
+    /// <summary>The same; null: nothing is limited.</summary>
+    public readonly double? KnownLevel => _isKnown ? _level : null;
 
     /// <summary>Brings the level up to now. The first time it is full.</summary>
     public void Refill(long perMinute, TimeProvider time)

@@ -50,7 +50,7 @@ internal sealed class EngineView(TimeProvider time)
             var stands = load is { RunningRequests: > 0, Progress: not null } && load.Progress == _load.Progress;
             _loadReadAt = time.GetTimestamp();
             _stillSince = stands ? _stillSince ?? _loadReadAt : null;
-            _load = load with { KvCapacityTokens = load.KvCapacityTokens ?? _load.KvCapacityTokens, Slots = load.Slots ?? _load.Slots };
+            _load = load with { LoadReadAt = _loadReadAt, KvCapacityTokens = load.KvCapacityTokens ?? _load.KvCapacityTokens, Slots = load.Slots ?? _load.Slots };
             return MergeLocked();
         }
     }
