@@ -29,7 +29,7 @@ public sealed class GatewayCore : IDisposable
         Ratio = new PromptTokenRatio();
         Fleet = new Fleet();
         Estimator = new RequestEstimator(Ratio, () => Volatile.Read(ref _lengths));
-        Learner = new CompletionLearner(Fleet, Ratio, () => Volatile.Read(ref _lengths));
+        Learner = new CompletionLearner(Fleet, Ratio, () => Volatile.Read(ref _lengths), time);
         Apply(options);
     }
 

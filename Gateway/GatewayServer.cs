@@ -224,6 +224,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
         // Faults of engines and departures of clients are judged, counted and told by the path itself.
         builder.Logging.AddFilter("Yarp", LogLevel.None);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
+        // Has nothing to say at the level above, but whoever may say something gets a span and a scope for each request.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
         // A start that fails is told by whoever starts, in one line.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         return builder;

@@ -27,6 +27,9 @@ internal sealed class RequestTrace : IAttemptObserver
 
     private RequestTrace(Activity server, ApiRoute route, TimeProvider time) => (_server, _route, _time, _name) = (server, route, time, route.Path);
 
+    /// <summary>The trace.</summary>
+    public ActivityTraceId Id => _server.TraceId;
+
     /// <summary>Begins the request's span, within the client's trace where it names one, and makes it the current one.</summary>
     /// <returns>Null where nobody listens.</returns>
     public static RequestTrace? Start(HttpRequest request, ApiRoute route, string requestId, TimeProvider time)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Gateway.Access;
 using Gateway.Access.Limits;
 using Gateway.Api;
@@ -121,6 +120,7 @@ internal sealed class Visit : IDisposable
             Request = _request,
             Route = Route,
             RequestId = RequestId,
+            TraceId = Trace?.Id ?? HeaderFacts.TraceId(Http.Request.Headers),
             Model = _model,
             ReplicaId = _exchange?.Reservation.Replica.Id,
             Tenant = TenantAs(tenants),
@@ -163,7 +163,7 @@ internal sealed class Visit : IDisposable
     public string? TenantAs(TenantNaming naming) => (naming, _caller.Tenant) switch
     {
         (TenantNaming.Name, { } tenant) => tenant.Name,
-        (TenantNaming.Hash, { } tenant) => tenant.Key.ToString("x16", CultureInfo.InvariantCulture),
+        (TenantNaming.Hash, { } tenant) => tenant.KeyText,
         _ => null,
     };
 

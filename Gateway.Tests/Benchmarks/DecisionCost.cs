@@ -43,7 +43,13 @@ internal static class DecisionCost
                 {
                     var world = new PrefixIndexBenchmarks { Replicas = replicas, Blocks = blocks };
                     world.Prepare();
-                    return (null, () => { world.Match(); world.Record(); }, 1);
+                    return (null, () => world.FindAndNote(), 1);
+                });
+                Measure(pattern, string.Create(CultureInfo.InvariantCulture, $"memory looked at for them alone, {replicas} replicas, {blocks:N0} blocks"), () =>
+                {
+                    var world = new PrefixIndexBenchmarks { Replicas = replicas, Blocks = blocks };
+                    world.Prepare();
+                    return (null, () => world.LookOnly(), 1);
                 });
             }
         }

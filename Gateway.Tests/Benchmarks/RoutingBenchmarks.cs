@@ -1,5 +1,7 @@
+using System.Numerics;
 using BenchmarkDotNet.Attributes;
 using Gateway.Estimation;
+using Gateway.Estimation.Learned;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Gateway.Routing;
@@ -66,11 +68,19 @@ public class PrefixIndexBenchmarks
     private const int SystemBlocks = 32;
     private const int PromptBlocks = 192;
 
+    // As many in a small index as in a large one, each noted where it is held already: both stay what they are, and do the same.
+    private const int MostAsked = 400;
+
+    // As large as a holding.
+    private const int EntryWords = 5;
+
     private readonly RoutingOptions _options = new();
     private PrefixIndex? _index;
     private Candidate[] _candidates = [];
-    private InferenceRequest[] _requests = [];
+    private (InferenceRequest Request, int Slot)[] _chats = [];
     private RequestEstimate _estimate;
+    private ulong[] _entries = [];
+    private int[] _places = [];
     private int _turn;
 
     [Params(100_000, 10_000_000)]
@@ -86,35 +96,57 @@ public class PrefixIndexBenchmarks
         _candidates = [.. Enumerable.Range(0, Replicas).Select(slot => new Candidate { Replica = new ReplicaSnapshot { Id = $"r{slot}", Slot = slot, Report = EngineReport.Empty } })];
         _estimate = new RequestEstimate(PromptBlocks * 64, 1_000, new OutputLengthEstimate(null, 0, 200), 1);
         var chats = Math.Max(1, (Blocks - (SystemBlocks * Replicas)) / (PromptBlocks - SystemBlocks));
-        var kept = new List<InferenceRequest>();
+        var asked = new List<(InferenceRequest, int)>();
         for (var chat = 0; chat < chats; chat++)
         {
             var request = Chat(chat);
             _index.Record(request, _estimate, chat % Replicas, null, _options);
-            if (chat % Math.Max(1, chats / 1_000) == 0)
+            if (chat % Math.Max(1, chats / MostAsked) == 0 && asked.Count < MostAsked)
             {
-                kept.Add(request);
+                asked.Add((request, chat % Replicas));
             }
         }
-        _requests = [.. kept];
+        _chats = [.. asked];
+        // Where an entry lies is as irregular as where its place does.
+        var capacity = BitOperations.RoundUpToPowerOf2((uint)Blocks);
+        _entries = new ulong[EntryWords * capacity];
+        Array.Fill(_entries, 1UL);
+        _places = new int[3 * (capacity / 2)];
+        for (var place = 0; place < _places.Length; place++)
+        {
+            _places[place] = EntryWords * (int)(Hash.Mix((ulong)place) % capacity);
+        }
     }
 
     [Benchmark]
-    public int Match()
+    public int FindAndNote()
     {
-        _index!.Match(_requests[_turn++ % _requests.Length], _estimate.PromptTokens, _options, _candidates);
-        return _candidates[0].PrefixHitTokens;
+        var (request, slot) = _chats[_turn++ % _chats.Length];
+        _index!.Match(request, _estimate.PromptTokens, _options, _candidates);
+        _index.Record(request, _estimate, slot, null, _options);
+        return _candidates[slot].PrefixHitTokens;
     }
 
-    [Benchmark]
-    public void Record() => _index!.Record(_requests[_turn++ % _requests.Length], _estimate, _turn % Replicas, null, _options);
+    /// <summary>What memory alone takes: for each block of the chat one place of a table as large as the index's, and the entry that it names.</summary>
+    [Benchmark(Baseline = true)]
+    public ulong LookOnly()
+    {
+        var (request, _) = _chats[_turn++ % _chats.Length];
+        var sum = 0UL;
+        foreach (var block in request.Prefix.Blocks.AsSpan(SystemBlocks))
+        {
+            sum += _entries[_places[(int)(((block >> 32) * (uint)_places.Length) >> 32)]];
+        }
+        return sum;
+    }
 
     private static InferenceRequest Chat(int chat)
     {
         var blocks = new ulong[PromptBlocks];
         for (var block = 0; block < PromptBlocks; block++)
         {
-            blocks[block] = ((ulong)(block < SystemBlocks ? 0 : chat + 1) << 20 | (uint)block) * 0x9E3779B97F4A7C15UL;
+            // As irregular as the hashes of prompts are: regular keys lie regularly, closer together or further apart than theirs.
+            blocks[block] = Hash.Mix((ulong)(block < SystemBlocks ? 0 : chat + 1) << 20 | (uint)block);
         }
         return new InferenceRequest
         {

@@ -117,6 +117,28 @@ public sealed partial class TraceTests : IAsyncLifetime
             Assert.Equal(($"00-{TraceId}-{ClientSpan}-01", "rojo=1"), (call.Header("traceparent").Single(), call.Header("tracestate").Single())));
     }
 
+    [Fact]
+    public async Task Chat_WithoutAnEndpoint_StandsInTheAccessLogUnderTheClientsTrace()
+    {
+        var log = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        var world = await GatewayWorld.BeforeAsync([_first, _second], options => options with { Telemetry = options.Telemetry with { AccessLog = log } });
+        try
+        {
+            await using (world)
+            {
+                using var response = await world.PostAsync(
+                    "/v1/chat/completions", Chat.Body(Planted, isStreaming: true), [("traceparent", $"00-{TraceId}-{ClientSpan}-01")]);
+                await response.Content.ReadAsStringAsync();
+                await world.DisconnectAsync();
+            }
+            Assert.Contains($"\"trace\":\"{TraceId}\"", await File.ReadAllTextAsync(log), StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(log);
+        }
+    }
+
     // The first answer is a fault, so that there is a second attempt.
     private Task AnswerAsync(ScriptedCall call) => Interlocked.Increment(ref _calls) == 1
         ? call.JsonAsync("""{"error":{"message":"CUDA error"}}""", 500)

@@ -2,6 +2,7 @@ using Gateway.Estimation;
 using Gateway.Learning;
 using Gateway.Replicas;
 using Gateway.Requests;
+using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Learning;
@@ -9,6 +10,7 @@ namespace Gateway.Tests.Learning;
 public sealed class CompletionLearnerTests
 {
     private readonly PromptTokenRatio _ratio = new();
+    private readonly ManualTime _time = new();
     private readonly Recorder _lengths = new();
     private readonly CompletionLearner _learner;
 
@@ -16,7 +18,7 @@ public sealed class CompletionLearnerTests
     {
         var fleet = new Fleet();
         fleet.SetPools([new Pool(new ModelOptions { Name = "m" }, new FaultLimits(3, TimeSpan.FromSeconds(1)), TimeProvider.System)]);
-        _learner = new CompletionLearner(fleet, _ratio, () => _lengths);
+        _learner = new CompletionLearner(fleet, _ratio, () => _lengths, _time);
     }
 
     [Fact]
@@ -61,6 +63,22 @@ public sealed class CompletionLearnerTests
         _learner.OnCompleted(Completed(new BodyFacts { PromptBytes = 400, Choices = 4 }));
 
         Assert.Equal([(20, false)], _lengths.Lessons);
+    }
+
+    [Fact]
+    public void OnCompleted_OfAnswersFasterThanLessonsAreWorth_LearnsTheLengthsOfAShare()
+    {
+        const int answers = 50_000;
+
+        for (var i = 0; i < answers; i++)
+        {
+            _learner.OnCompleted(Completed());
+            _time.Advance(TimeSpan.FromSeconds(5.0 / answers));
+        }
+
+        // All of the first second, whose rate is not known before, and as many as are worth it in each of the other four.
+        const int all = answers / 5;
+        Assert.InRange(_lengths.Lessons.Count, all + (3 * LessonSampler.PerSecond), all + (5 * LessonSampler.PerSecond));
     }
 
     [Fact]

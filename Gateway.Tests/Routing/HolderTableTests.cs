@@ -110,9 +110,10 @@ public sealed class HolderTableTests(ITestOutputHelper output)
 
     private static List<int> HoldersOf(HolderTable table, ulong key, int slots)
     {
-        var reach = new int[Math.Max(slots, table.Slots)];
-        var isAny = table.Advance(key, 0, reach);
-        List<int> holders = [.. Enumerable.Range(0, reach.Length).Where(slot => reach[slot] == 1)];
+        var left = new ulong[table.SlotWords];
+        Array.Fill(left, ulong.MaxValue);
+        var isAny = table.Narrow(key, left);
+        List<int> holders = [.. Enumerable.Range(0, Math.Max(slots, table.Slots)).Where(slot => slot / 64 < left.Length && (left[slot / 64] >> (slot % 64) & 1) == 1)];
         Assert.Equal(isAny, holders.Count > 0);
         return holders;
     }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Globalization;
 using Gateway.Requests;
 
 namespace Gateway.Access;
@@ -9,7 +10,14 @@ public sealed record Tenant
     public required string Name { get; init; }
 
     /// <summary>Keyed hash of the name: what the other rooms know of it. Never 0.</summary>
-    public required ulong Key { get; init; }
+    public required ulong Key
+    {
+        get;
+        init => (field, KeyText) = (value, value.ToString("x16", CultureInfo.InvariantCulture));
+    }
+
+    /// <summary><see cref="Key"/> in sixteen hexadecimal digits.</summary>
+    public string KeyText { get; private init; } = "";
 
     /// <summary>Its share under contention; more than 0.</summary>
     public double Weight { get; init; } = 1;

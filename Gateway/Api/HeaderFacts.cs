@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Gateway.Requests;
@@ -21,6 +22,8 @@ public sealed record HeaderFacts
         "x-session-id", "x-smg-routing-key", "x-claude-code-session-id", "x-session-affinity", "session-id", "session_id",
         "x-dynamo-session-id", "x-aibrix-session-key", "x-litellm-session-id",
     ];
+
+    private static readonly HeaderFacts None = new();
 
     private static readonly string[] KeyHeaders = ["Authorization", "x-api-key", "api-key"];
 
@@ -49,7 +52,7 @@ public sealed record HeaderFacts
     /// <summary>Reads the headers. A header of our own that cannot be parsed is a problem; a peer's is then ignored.</summary>
     public static ApiProblem? Read(IHeaderDictionary headers, PrefixHasher hasher, out HeaderFacts facts)
     {
-        facts = new HeaderFacts { SessionKey = KeyOf(headers, SessionHeaders, hasher), TenantKey = KeyOf(headers, KeyHeaders, hasher) };
+        facts = None;
         if (!TryPriority(headers, out var priority, out var level))
         {
             return OutcomeMap.BadHeader(OwnPriority, "interactive, default, batch or an integer");
@@ -66,7 +69,15 @@ public sealed record HeaderFacts
         {
             TryMilliseconds(headers, TtftAliases[i], out ttft);
         }
-        facts = facts with { Priority = priority, PriorityLevel = level, Deadline = deadline, TimeToFirstTokenSlo = ttft };
+        facts = new HeaderFacts
+        {
+            SessionKey = KeyOf(headers, SessionHeaders, hasher),
+            TenantKey = KeyOf(headers, KeyHeaders, hasher),
+            Priority = priority,
+            PriorityLevel = level,
+            Deadline = deadline,
+            TimeToFirstTokenSlo = ttft,
+        };
         return null;
     }
 
@@ -80,8 +91,12 @@ public sealed record HeaderFacts
                 return values[0]!;
             }
         }
-        return Guid.NewGuid().ToString("N");
+        return RequestIds.Next();
     }
+
+    /// <summary>The trace that the client's <c>traceparent</c> names; the default where it names none.</summary>
+    public static ActivityTraceId TraceId(IHeaderDictionary headers) =>
+        headers.TryGetValue("traceparent", out var client) && ActivityContext.TryParse(client, null, out var context) ? context.TraceId : default;
 
     private static bool IsSafe(string? id) => id is { Length: > 0 and <= 128 }
         && id.AsSpan().IndexOfAnyExcept(SafeCharacters) < 0;

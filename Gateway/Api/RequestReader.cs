@@ -134,6 +134,10 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         {
             return route.IsMultipart ? OutcomeMap.UnsupportedMediaType(wanted) : null;
         }
+        if (type == wanted)
+        {
+            return null;
+        }
         return MediaTypeHeaderValue.TryParse(type, out var media) && IsWanted(media.MediaType.ToString(), wanted)
             ? null
             : OutcomeMap.UnsupportedMediaType(wanted);

@@ -22,10 +22,6 @@ public sealed partial class Exchange
     /// <summary>Runs an attempt, and a second one elsewhere where the first is slow against its own prediction. The one that begins first stays.</summary>
     private async ValueTask<AttemptResult> HedgedAsync(Attempt first, CancellationToken cancellationToken)
     {
-        if (!MayHedge)
-        {
-            return await RunAsync(first, cancellationToken);
-        }
         _upstream.Hedges.OnRequest();
         var running = RunAsync(first, cancellationToken);
         if (PatienceWith(first.Reservation) is not { } patience || !await first.Clock.IsPendingAfterAsync(running, patience) || !_upstream.Hedges.TryTake()

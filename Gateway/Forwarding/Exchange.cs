@@ -110,22 +110,18 @@ public sealed partial class Exchange : HttpMessageInvoker
     public override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         _upstream.Budget.OnRequest();
-        var context = ResilienceContextPool.Shared.Get(cancellationToken);
-        try
+        var result = await AttemptAsync(cancellationToken);
+        if (result.Failure is not null)
         {
-            var result = await _upstream.Retries.ExecuteAsync(static (context, exchange) => exchange.AttemptAsync(context.CancellationToken), context, this);
-            Failure = result.Failure;
-            IsEventStream = result.IsEventStream;
-            if (Failure is null)
-            {
-                Answering?.Invoke(this);
-            }
-            return result.Response ?? new HttpResponseMessage(System.Net.HttpStatusCode.BadGateway);
+            result = await RetryAsync(result, cancellationToken);
         }
-        finally
+        Failure = result.Failure;
+        IsEventStream = result.IsEventStream;
+        if (Failure is null)
         {
-            ResilienceContextPool.Shared.Return(context);
+            Answering?.Invoke(this);
         }
+        return result.Response ?? new HttpResponseMessage(System.Net.HttpStatusCode.BadGateway);
     }
 
     /// <summary>The exchange is over: the replica's health takes its lesson and the room is returned.</summary>
@@ -171,6 +167,28 @@ public sealed partial class Exchange : HttpMessageInvoker
         return _upstream.Budget.TryTake();
     }
 
+    // What succeeds at once, as nearly all does, does not pass through the pipeline: it begins with the attempt that failed.
+    private async ValueTask<AttemptResult> RetryAsync(AttemptResult failed, CancellationToken cancellationToken)
+    {
+        var context = ResilienceContextPool.Shared.Get(cancellationToken);
+        AttemptResult? first = failed;
+        try
+        {
+            return await _upstream.Retries.ExecuteAsync(
+                context =>
+                {
+                    var known = first;
+                    first = null;
+                    return known is { } result ? ValueTask.FromResult(result) : AttemptAsync(context.CancellationToken);
+                },
+                context);
+        }
+        finally
+        {
+            ResilienceContextPool.Shared.Return(context);
+        }
+    }
+
     private async ValueTask<AttemptResult> AttemptAsync(CancellationToken cancellationToken)
     {
         if (_tried.Count > 0 && await MoveAsync(cancellationToken) is { } refused)
@@ -199,7 +217,8 @@ public sealed partial class Exchange : HttpMessageInvoker
         var clock = _clock = _upstream.Clock(_departure, cancellationToken, Reservation.Replica);
         _seat?.OnAsked(clock.CancelSoon);
         SentAt ??= _time.GetTimestamp();
-        var result = Begun(await HedgedAsync(new Attempt(Reservation, Answer, clock, _enginePriority, PrefixHitTokens), cancellationToken));
+        var attempt = new Attempt(Reservation, Answer, clock, _enginePriority, PrefixHitTokens);
+        var result = Begun(MayHedge ? await HedgedAsync(attempt, cancellationToken) : await RunAsync(attempt, cancellationToken));
         if (result.Failure is { } failure)
         {
             Attempts?.OnFailed(failure);

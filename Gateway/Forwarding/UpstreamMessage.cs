@@ -19,7 +19,7 @@ internal static class UpstreamMessage
     public static HttpRequestMessage Create(
         HttpContext http, Departure departure, UpstreamPool upstream, Replica replica, int? priority, Action<ClientBodyFault> broken, ContinuedBody? continued = null)
     {
-        var message = new HttpRequestMessage(new HttpMethod(http.Request.Method), Address(replica, http.Request))
+        var message = new HttpRequestMessage(HttpMethod.Parse(http.Request.Method), Address(replica, http.Request))
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
@@ -41,11 +41,8 @@ internal static class UpstreamMessage
     }
 
     /// <summary>The engine's base address, its path prefix, the client's path and query.</summary>
-    public static Uri Address(Replica replica, HttpRequest request)
-    {
-        var prefix = replica.Address.GetLeftPart(UriPartial.Path).TrimEnd('/');
-        return new Uri(prefix + request.Path.ToUriComponent() + request.QueryString.ToUriComponent(), UriKind.Absolute);
-    }
+    public static Uri Address(Replica replica, HttpRequest request) =>
+        new(replica.AddressPrefix + request.Path.ToUriComponent() + request.QueryString.ToUriComponent(), UriKind.Absolute);
 
     private static HttpContent? Content(HttpContext http, Departure departure, in BodyChanges changes, Action<ClientBodyFault> broken)
     {

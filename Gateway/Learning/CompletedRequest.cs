@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Gateway.Estimation;
 using Gateway.Requests;
 
@@ -34,6 +35,9 @@ public sealed record CompletedRequest
     public required ApiRoute Route { get; init; }
 
     public required string RequestId { get; init; }
+
+    /// <summary>The trace that it belongs to; the default where nobody named one.</summary>
+    public ActivityTraceId TraceId { get; init; }
 
     /// <summary>The pool's name; null where the model is unknown.</summary>
     public string? Model { get; init; }

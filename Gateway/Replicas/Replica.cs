@@ -36,6 +36,7 @@ public sealed partial class Replica
         _meter = new ServiceMeter(options.Weight, time);
         _signs = new LifeSigns(time);
         Address = address;
+        AddressPrefix = address.GetLeftPart(UriPartial.Path).TrimEnd('/');
         Id = id;
         Slot = slot;
     }
@@ -46,6 +47,9 @@ public sealed partial class Replica
     public string Id { get; }
 
     public Uri Address { get; }
+
+    /// <summary>The base address as text, to which a path is added.</summary>
+    public string AddressPrefix { get; }
 
     /// <summary>Index in the pool's sets of holders.</summary>
     public int Slot { get; }

@@ -108,8 +108,19 @@ public static class BodySplicer
 
     private static byte[] Joined(List<byte[]> members, bool isAll)
     {
-        var joined = members.SelectMany(member => member.Append((byte)','));
-        return [.. isAll ? joined.SkipLast(1) : joined];
+        var joined = new byte[members.Sum(static member => member.Length + 1) - (isAll ? 1 : 0)];
+        var end = 0;
+        foreach (var member in members)
+        {
+            member.CopyTo(joined, end);
+            end += member.Length;
+            if (end < joined.Length)
+            {
+                joined[end++] = (byte)',';
+            }
+        }
+
+        return joined;
     }
 
     /// <returns>A whole member to insert into the top-level object; null when an edit inside it was enough.</returns>

@@ -59,7 +59,8 @@ public sealed class HolderTable
     /// <returns>When it was used there before; null: the slot did not hold it.</returns>
     public long? Touch(ulong key, int slot, int tokens, long now)
     {
-        var entry = Find(key, slot, out _);
+        // Most keys have one holder, which the directory names: who has just been looked for is not looked up a second time.
+        var entry = _directory.FirstOf(key, _entries) is not None and var first && _entries[first].Slot == slot ? first : Find(key, slot, out _);
         long? before = null;
         if (entry != None)
         {
@@ -86,9 +87,14 @@ public sealed class HolderTable
         Touch(key, slot, 0, now);
     }
 
-    /// <summary>Raises the reach of every slot that holds a key and whose reach is <paramref name="depth"/> to one more.</summary>
-    /// <returns>Whether there was any.</returns>
-    public bool Advance(ulong key, int depth, Span<int> reach) => _directory.Advance(key, depth, reach, _entries);
+    /// <summary>Leaves of a set of slots those that hold a key.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="slots">One bit per slot, the first in the lowest; <see cref="SlotWords"/> long.</param>
+    /// <returns>Whether any is left.</returns>
+    public bool Narrow(ulong key, Span<ulong> slots) => _directory.Narrow(key, slots, _entries);
+
+    /// <summary>Words of a set of slots.</summary>
+    public int SlotWords => _directory.Words;
 
     /// <summary>A slot that holds a key; null: nobody.</summary>
     public int? AnyHolder(ulong key) => _directory.OtherThan(key, None, _entries);
@@ -116,7 +122,7 @@ public sealed class HolderTable
     public bool Expire(int slot, long notBefore)
     {
         var isAny = false;
-        while (slot < _slots.Length && _slots[slot].Count > 0 && _entries[_slots[slot].Oldest].UsedAt < notBefore)
+        while (slot < _slots.Length && _slots[slot].Count > 0 && _slots[slot].OldestAt < notBefore)
         {
             Remove(_slots[slot].Oldest);
             isAny = true;
@@ -193,7 +199,7 @@ public sealed class HolderTable
         (_entries[entry].Newer, _entries[entry].Older) = (None, slot.Newest);
         if (slot.Count++ == 0)
         {
-            slot.Oldest = entry;
+            (slot.Oldest, slot.OldestAt) = (entry, _entries[entry].UsedAt);
             _busySlots++;
         }
         else
@@ -219,7 +225,7 @@ public sealed class HolderTable
         }
         if (older == None)
         {
-            slot.Oldest = newer;
+            (slot.Oldest, slot.OldestAt) = (newer, newer == None ? 0 : _entries[newer].UsedAt);
         }
         else
         {
@@ -278,6 +284,9 @@ public sealed class HolderTable
         public int Oldest;
         public int Count;
         public long Tokens;
+
+        // Beside the slot, so that asking every slot of a fleet for what is too old looks at no entry.
+        public long OldestAt;
     }
 }
 

@@ -13,6 +13,7 @@ internal sealed class KeyDirectory
     private ulong[] _setKeys = [];
     private int[] _setCounts = [];
     private ulong[] _sets = [];
+    private ulong[] _chain = new ulong[1];
     private int _words = 1;
     private int _usedSets;
     private int _freeSet = None;
@@ -41,7 +42,7 @@ internal sealed class KeyDirectory
         {
             _sets.AsSpan(set * _words, _words).CopyTo(wider.AsSpan(set * words));
         }
-        (_sets, _words) = (wider, words);
+        (_sets, _chain, _words) = (wider, new ulong[words], words);
     }
 
     /// <summary>Takes in a holding that is not known yet.</summary>
@@ -94,27 +95,25 @@ internal sealed class KeyDirectory
         }
     }
 
-    public bool Advance(ulong key, int depth, Span<int> reach, Holding[] entries)
+    /// <summary>Words of a set of slots.</summary>
+    public int Words => _words;
+
+    /// <summary>Leaves of a set of slots those that hold a key.</summary>
+    /// <returns>Whether any is left.</returns>
+    public bool Narrow(ulong key, Span<ulong> slots, Holding[] entries)
     {
-        var isAny = false;
         var found = Find(key, entries, out _);
-        for (var entry = found; entry > None; entry = entries[entry].NextHolder)
+        var holders = found < None ? _sets.AsSpan(SetOf(found) * _words, _words) : SetOfChain(found, entries);
+        var left = 0UL;
+        for (var word = 0; word < holders.Length; word++)
         {
-            isAny |= Raise(entries[entry].Slot, depth, reach);
+            left |= slots[word] &= holders[word];
         }
-        if (found < None)
-        {
-            var set = _sets.AsSpan(SetOf(found) * _words, _words);
-            for (var word = 0; word < set.Length; word++)
-            {
-                for (var left = set[word]; left != 0; left &= left - 1)
-                {
-                    isAny |= Raise((word * SlotsPerWord) + System.Numerics.BitOperations.TrailingZeroCount(left), depth, reach);
-                }
-            }
-        }
-        return isAny;
+        return left != 0;
     }
+
+    /// <summary>The first holding of a key's chain; −1: it has none.</summary>
+    public int FirstOf(ulong key, Holding[] entries) => Math.Max(None, Find(key, entries, out _));
 
     /// <summary>A holder that is not a given slot; null: none.</summary>
     public int? OtherThan(ulong key, int slot, Holding[] entries)
@@ -141,14 +140,15 @@ internal sealed class KeyDirectory
         return null;
     }
 
-    private static bool Raise(int slot, int depth, Span<int> reach)
+    // Valid until the next call.
+    private Span<ulong> SetOfChain(int first, Holding[] entries)
     {
-        if (reach[slot] != depth)
+        Array.Clear(_chain);
+        for (var entry = first; entry > None; entry = entries[entry].NextHolder)
         {
-            return false;
+            _chain[entries[entry].Slot / SlotsPerWord] |= 1UL << (entries[entry].Slot % SlotsPerWord);
         }
-        reach[slot] = depth + 1;
-        return true;
+        return _chain;
     }
 
     // What a bucket says: the first holding of a chain, none, or below that a set.

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Diagnostics;
 using System.Threading.Channels;
 using Gateway.Learning;
 using Microsoft.Extensions.Logging;
@@ -62,7 +61,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
         {
             return;
         }
-        if (!_entries.Writer.TryWrite(new Entry(completed, Activity.Current?.TraceId ?? default, share)))
+        if (!_entries.Writer.TryWrite(new Entry(completed, share)))
         {
             Interlocked.Increment(ref _droppedLines);
         }
@@ -93,7 +92,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
             var lines = 0;
             while (buffer.WrittenCount < FlushBytes && _entries.Reader.TryRead(out var entry))
             {
-                line.Write(buffer, entry.Completed, entry.TraceId, entry.Share);
+                line.Write(buffer, entry.Completed, entry.Share);
                 lines++;
             }
             var isWritten = await TryFlushAsync(buffer.WrittenMemory);
@@ -142,7 +141,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
         return (key ^ (key >> 31)) < share * ulong.MaxValue;
     }
 
-    private readonly record struct Entry(CompletedRequest Completed, ActivityTraceId TraceId, double Share);
+    private readonly record struct Entry(CompletedRequest Completed, double Share);
 
     private static partial class Log
     {

@@ -22,17 +22,16 @@ internal sealed class AccessLogLine : IDisposable
     /// <summary>Appends the line, newline included.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="completed">The request.</param>
-    /// <param name="traceId">Its trace; none where it is the default.</param>
     /// <param name="sample">Share of such requests that is written; below 1 it stands in the line.</param>
-    public void Write(IBufferWriter<byte> output, CompletedRequest completed, ActivityTraceId traceId, double sample = 1)
+    public void Write(IBufferWriter<byte> output, CompletedRequest completed, double sample = 1)
     {
         _json.Reset(output);
         _json.WriteStartObject();
         _json.WriteString("time", completed.ArrivedAt.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
         _json.WriteString("id", completed.RequestId);
-        if (traceId != default)
+        if (completed.TraceId != default)
         {
-            _json.WriteString("trace", traceId.ToHexString());
+            _json.WriteString("trace", completed.TraceId.ToHexString());
         }
         WriteEnding(completed);
         WriteTimes(completed);

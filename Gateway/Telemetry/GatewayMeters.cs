@@ -144,15 +144,12 @@ public sealed class GatewayMeters : IDisposable
         {
             return null;
         }
-        KeyValuePair<string, object?>[] tags =
-        [
-            new(GenAiNames.OperationName, operation),
-            new(GenAiNames.RequestModel, ModelTag(model).Value),
-            new(GenAiNames.ProviderName, GenAiMeters.ProviderOf(replica?.Report.Engine ?? EngineKind.Auto)),
-        ];
+        var name = new KeyValuePair<string, object?>(GenAiNames.OperationName, operation);
+        var asked = new KeyValuePair<string, object?>(GenAiNames.RequestModel, ModelTag(model).Value);
+        var provider = new KeyValuePair<string, object?>(GenAiNames.ProviderName, GenAiMeters.ProviderOf(replica?.Report.Engine ?? EngineKind.Auto));
         return replica is null
-            ? tags
-            : [.. tags, new(GenAiNames.ServerAddress, _servers.Of(replica.Address.Host)), new(GenAiNames.ServerPort, replica.Address.Port)];
+            ? [name, asked, provider]
+            : [name, asked, provider, new(GenAiNames.ServerAddress, _servers.Of(replica.Address.Host)), new(GenAiNames.ServerPort, replica.Address.Port)];
     }
 
     /// <summary>A replica was chosen.</summary>

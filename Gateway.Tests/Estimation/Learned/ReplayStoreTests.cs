@@ -1,5 +1,6 @@
 using Gateway.Estimation;
 using Gateway.Estimation.Learned;
+using Gateway.Requests.Sketching;
 using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Estimation.Learned;
@@ -28,6 +29,38 @@ public sealed class ReplayStoreTests
         }
 
         Assert.All(seen, times => Assert.InRange(times, 17, 23));
+    }
+
+    [Fact]
+    public void Draw_OfAnAnswerAcrossTheEndOfTheRing_GivesBackWhatWasAdded()
+    {
+        var store = new ReplayStore();
+        var keys = new LengthKeys(new EstimationOptions());
+        var rows = new List<FeatureRow>();
+        foreach (var words in (int[])[41, 67, 110])
+        {
+            var request = CorePool.Request();
+            var row = new FeatureRow();
+            row.Fill(
+                request with { Body = request.Body with { Sketch = TextSketch.Of(string.Join(' ', Enumerable.Range(words, words))) } }, keys.Everybody, keys.Everybody);
+            rows.Add(row);
+        }
+        // Several times around.
+        for (var i = 0; i < 60_000; i++)
+        {
+            store.Add(rows[i % rows.Count], key: (ulong)(i % rows.Count), logLength: 3, weight: 1);
+        }
+
+        for (var i = 0; i < 40_000; i++)
+        {
+            var again = store.Draw();
+            var added = rows[(int)again.Key];
+            Assert.True(again.Buckets.SequenceEqual(added.Buckets));
+            for (var at = 0; at < again.Values.Length; at++)
+            {
+                Assert.True(Math.Abs(again.Values[at] - added.Values[at]) < 0.001f);
+            }
+        }
     }
 
     [Fact]

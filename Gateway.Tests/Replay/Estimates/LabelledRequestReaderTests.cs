@@ -112,7 +112,7 @@ public sealed class LabelledRequestReaderTests : IDisposable
         var completed = TelemetryWorld.Completed() with { Tenant = "00000000000000aa" };
         var buffer = new ArrayBufferWriter<byte>();
         using var line = new AccessLogLine();
-        line.Write(buffer, completed, default, sample: 0.5);
+        line.Write(buffer, completed, sample: 0.5);
 
         var row = Single(Encoding.UTF8.GetString(buffer.WrittenSpan));
 

@@ -186,7 +186,7 @@ public sealed class JsonReaderTests : IDisposable
     {
         using var line = new AccessLogLine();
         var written = new ArrayBufferWriter<byte>();
-        line.Write(written, TelemetryWorld.Completed() with { Tenant = "00000000000000aa" }, default, sample: 0.5);
+        line.Write(written, TelemetryWorld.Completed() with { Tenant = "00000000000000aa" }, sample: 0.5);
 
         var row = Assert.Single(TraceReading.All(_reading.Write("access.log", written.WrittenSpan.ToArray())));
 

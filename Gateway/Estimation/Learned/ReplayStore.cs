@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Gateway.Estimation.Learned;
 
 /// <summary>Answers to learn from again: hashed features and lengths of the newest ones, in bounded memory. Used by one thread.</summary>
@@ -12,6 +14,9 @@ internal sealed class ReplayStore
     // Features of all answers: 16 MiB, each with its bucket and its value to 12 bits.
     private const int Room = 1 << 22;
 
+    // Taken piece by piece, so that a young gateway is small and a growing one leaves no outgrown arrays to the collector.
+    private const int ChunkFeatures = 1 << 16;
+
     private const int ValueBits = 32 - FeatureRow.Bits;
     private const float Largest = 1;
     private const float Step = 2 * Largest / (1 << ValueBits);
@@ -21,7 +26,7 @@ internal sealed class ReplayStore
 
     private readonly uint[] _buckets = new uint[MaxFeatures];
     private readonly float[] _values = new float[MaxFeatures];
-    private uint[] _features = new uint[1 << 16];
+    private readonly uint[]?[] _features = new uint[]?[Room / ChunkFeatures];
     private Answer[] _answers = new Answer[256];
     private double _place;
     private long _newest;
@@ -48,16 +53,17 @@ internal sealed class ReplayStore
     public void Add(FeatureRow row, ulong key, float logLength, float weight)
     {
         var length = Math.Min(row.Buckets.Length, MaxFeatures);
-        Grow(length);
+        Grow();
         for (var i = 0; i < length; i++)
         {
             var value = (uint)Math.Clamp((int)MathF.Round((row.Values[i] + Largest) / Step), 0, (1 << ValueBits) - 1);
-            _features[(_end + i) & (_features.Length - 1)] = (row.Buckets[i] << ValueBits) | value;
+            var place = (int)((_end + i) & (Room - 1));
+            (_features[place / ChunkFeatures] ??= new uint[ChunkFeatures])[place % ChunkFeatures] = (row.Buckets[i] << ValueBits) | value;
         }
         _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, key, logLength, weight);
         _newest++;
         _end += length;
-        while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > _features.Length)
+        while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > Room)
         {
             _oldest++;
         }
@@ -68,11 +74,13 @@ internal sealed class ReplayStore
     {
         _place = (_place + GoldenSection) % 1;
         var answer = _answers[(_oldest + (long)(_place * (_newest - _oldest))) & (_answers.Length - 1)];
-        for (var i = 0; i < answer.Length; i++)
+        for (var done = 0; done < answer.Length;)
         {
-            var packed = _features[(answer.Start + i) & (_features.Length - 1)];
-            _buckets[i] = packed >> ValueBits;
-            _values[i] = ((packed & ((1 << ValueBits) - 1)) * Step) - Largest;
+            var place = (int)((answer.Start + done) & (Room - 1));
+            var within = place % ChunkFeatures;
+            var piece = _features[place / ChunkFeatures].AsSpan(within, Math.Min(answer.Length - done, ChunkFeatures - within));
+            Unpack(piece, done);
+            done += piece.Length;
         }
         return new Row
         {
@@ -84,16 +92,31 @@ internal sealed class ReplayStore
         };
     }
 
-    // Both grow to their bound by doubling while nothing has been overwritten yet, so that a young gateway is small.
-    private void Grow(int length)
+    private void Unpack(ReadOnlySpan<uint> packed, int at)
+    {
+        const uint ValueMask = (1 << ValueBits) - 1;
+        var buckets = _buckets.AsSpan(at, packed.Length);
+        var values = _values.AsSpan(at, packed.Length);
+        var done = 0;
+        for (; done <= packed.Length - Vector<uint>.Count; done += Vector<uint>.Count)
+        {
+            var several = new Vector<uint>(packed[done..]);
+            (several >>> ValueBits).CopyTo(buckets[done..]);
+            ((Vector.ConvertToSingle((several & new Vector<uint>(ValueMask)).As<uint, int>()) * Step) - new Vector<float>(Largest)).CopyTo(values[done..]);
+        }
+        for (; done < packed.Length; done++)
+        {
+            buckets[done] = packed[done] >> ValueBits;
+            values[done] = ((packed[done] & ValueMask) * Step) - Largest;
+        }
+    }
+
+    // Grows to its bound by doubling while nothing has been overwritten yet.
+    private void Grow()
     {
         if (_oldest == 0 && _newest == _answers.Length && _answers.Length < MaxAnswers)
         {
             Array.Resize(ref _answers, _answers.Length * 2);
-        }
-        if (_oldest == 0 && _end + length > _features.Length && _features.Length < Room)
-        {
-            Array.Resize(ref _features, _features.Length * 2);
         }
     }
 }

@@ -102,15 +102,19 @@ internal sealed class ServiceMeter
         var uncached = UncachedOf(reservation.Load, answer);
         var before = Rates.TimeToFirstToken(course.AheadTokens, uncached);
         var wait = course.FirstTokenAt is { } first ? Seconds(course.SentAt, first) : (double?)null;
+        var (prefill, decode, delay) = (Rates.Prefill, Rates.Decode, Rates.StepDelaySeconds);
         if (wait is > 0 && !queued)
         {
-            Rates = Rates with { Prefill = Rates.Prefill.With(before, wait.Value) };
+            prefill = prefill.With(before, wait.Value);
             _firstToken.Add(course.AheadTokens + uncached, wait.Value);
         }
         var began = course.FirstTokenAt ?? course.SentAt;
-        LearnStep(reservation, answer.OutputTokens, Seconds(began, answer.LastTokenAt) - (wait is null ? before : 0), Seconds(began, _countedAt));
+        LearnStep(reservation, answer.OutputTokens, Seconds(began, answer.LastTokenAt) - (wait is null ? before : 0), Seconds(began, _countedAt), ref decode, ref delay);
         Rates = Rates with
         {
+            Prefill = prefill,
+            Decode = decode,
+            StepDelaySeconds = delay,
             FirstTokenSeconds = _firstToken.BaseSeconds,
             PrefillSecondsPerToken = _firstToken.SecondsPerUnit,
             StepBaseSeconds = _step.BaseSeconds,
@@ -120,7 +124,7 @@ internal sealed class ServiceMeter
         };
     }
 
-    private void LearnStep(LoadReservation reservation, int outputTokens, double decodeSeconds, double span)
+    private void LearnStep(LoadReservation reservation, int outputTokens, double decodeSeconds, double span, ref RateCalibration calibration, ref double meanDelay)
     {
         var course = reservation.Course;
         var steps = (outputTokens / reservation.Load.Sequences) - 1;
@@ -129,11 +133,11 @@ internal sealed class ServiceMeter
             return;
         }
         var batch = Math.Max(reservation.Load.Sequences, (_sequenceSeconds - course.SequenceSeconds) / span);
-        Rates = Rates with { Decode = Rates.Decode.With(Rates.DecodeSeconds(steps, batch), decodeSeconds) };
+        calibration = calibration.With(Rates.DecodeSeconds(steps, batch), decodeSeconds);
         var step = decodeSeconds / steps;
         var delay = Math.Min((1 - LeastStepShare) * step, _firstToken.SecondsPerUnit * (_prefilledTokens - course.PrefilledTokens) / steps);
         _step.Add(batch, step - delay);
-        Rates = Rates with { StepDelaySeconds = Rates.StepDelaySeconds + (Math.Max(DelayPace, 1.0 / (_step.Count + 1)) * (delay - Rates.StepDelaySeconds)) };
+        meanDelay += Math.Max(DelayPace, 1.0 / (_step.Count + 1)) * (delay - meanDelay);
     }
 
     private void Begin(in LoadProfile load, ref ServiceCourse course)

@@ -15,6 +15,16 @@ internal ref struct WordReader(ReadOnlySpan<byte> text)
     private const uint LongNumber = 0x5BD1E995;
     private const uint Punctuation = 0x1B873593;
 
+    // What a byte is within a word; all but the first take part in one.
+    private const byte Other = 0;
+    private const byte Letter = 1;
+    private const byte Digit = 2;
+    private const byte Capital = 3;
+    private const byte MayBeWide = 4;
+
+    // One look per byte of every prompt.
+    private static readonly byte[] Kinds = MakeKinds();
+
     private readonly ReadOnlySpan<byte> _text = text;
     private int _at;
     private int _words;
@@ -45,14 +55,9 @@ internal ref struct WordReader(ReadOnlySpan<byte> text)
         while (_at < _text.Length)
         {
             var first = _text[_at];
-            if (first >= 0xE2 && IsWide(first))
+            if (Kinds[first] is not Other and var kind)
             {
-                word = TakeWide(first);
-                return true;
-            }
-            if (IsLetter(first))
-            {
-                word = TakeWord();
+                word = kind == MayBeWide && IsWide(_text[_at..]) ? TakeWide(first) : TakeWord();
                 return true;
             }
             Pass(first);
@@ -67,10 +72,25 @@ internal ref struct WordReader(ReadOnlySpan<byte> text)
         return false;
     }
 
-    private static bool IsLetter(byte b) => b >= 0x80 || (uint)((b | 0x20) - 'a') < 26 || (uint)(b - '0') < 10 || b == (byte)'\'';
+    private static byte[] MakeKinds()
+    {
+        var kinds = new byte[256];
+        for (var b = 0; b < kinds.Length; b++)
+        {
+            kinds[b] = b switch
+            {
+                >= '0' and <= '9' => Digit,
+                >= 'A' and <= 'Z' => Capital,
+                >= 0xE2 => MayBeWide,
+                >= 0x80 or '\'' or (>= 'a' and <= 'z') => Letter,
+                _ => Other,
+            };
+        }
+        return kinds;
+    }
 
     // From U+2E80 on: lead bytes E2 BA and above.
-    private readonly bool IsWide(byte first) => first > 0xE2 || (_at + 1 < _text.Length && _text[_at + 1] >= 0xBA);
+    private static bool IsWide(ReadOnlySpan<byte> rest) => rest[0] > 0xE2 || (rest.Length > 1 && rest[1] >= 0xBA);
 
     private void Pass(byte b)
     {
@@ -101,29 +121,37 @@ internal ref struct WordReader(ReadOnlySpan<byte> text)
 
     private Word TakeWord()
     {
-        var (hash, digits, value, start) = (Seed, 0, 0, _at);
-        for (; _at < _text.Length && IsLetter(_text[_at]); _at++)
+        var (hash, digits, value) = (Seed, 0, 0);
+        var text = _text[_at..];
+        var kinds = Kinds;
+        var length = 0;
+        for (; length < text.Length; length++)
         {
-            var b = _text[_at];
-            if (b >= 0xE2 && IsWide(b))
+            var b = text[length];
+            var kind = kinds[b];
+            if (kind != Letter)
             {
-                break;
-            }
-            if ((uint)(b - '0') < 10)
-            {
-                digits++;
-                value = Math.Min(99_999, (value * 10) + (b - '0'));
-            }
-            else if ((uint)(b - 'A') < 26)
-            {
-                _capitals++;
-                b |= 0x20;
+                if (kind == Other || (kind == MayBeWide && IsWide(text[length..])))
+                {
+                    break;
+                }
+                if (kind == Digit)
+                {
+                    digits++;
+                    value = Math.Min(99_999, (value * 10) + (b - '0'));
+                }
+                else if (kind == Capital)
+                {
+                    _capitals++;
+                    b |= 0x20;
+                }
             }
             hash = (hash ^ b) * Prime;
         }
-        _last = _text[_at - 1];
+        _last = text[length - 1];
         _digits += digits;
-        var isNumber = digits == _at - start;
+        _at += length;
+        var isNumber = digits == length;
         return Taken(isNumber && digits > 3 ? LongNumber : hash, isNumber ? value : WordTable.NumberOf(hash));
     }
 

@@ -1,0 +1,26 @@
+using Gateway.Api;
+using Microsoft.AspNetCore.Http;
+
+namespace Gateway.Tests.Api;
+
+public sealed class HeaderFactsTests
+{
+    private const string Trace = "0af7651916cd43dd8448eb211c80319c";
+
+    [Fact]
+    public void RequestId_OfWhoBringsNone_IsAnotherOneEachTime()
+    {
+        // More than are drawn at once.
+        var ids = Enumerable.Range(0, 1_000).Select(_ => HeaderFacts.RequestId(new HeaderDictionary())).ToArray();
+
+        Assert.Equal(ids.Length, ids.Distinct().Count());
+        Assert.All(ids, id => Assert.Matches("^[0-9a-f]{32}$", id));
+    }
+
+    [Theory]
+    [InlineData("00-" + Trace + "-b7ad6b7169203331-01", Trace)]
+    [InlineData("soon", "00000000000000000000000000000000")]
+    [InlineData("", "00000000000000000000000000000000")]
+    public void TraceId_OfWhatTheClientSent_IsItsTrace(string sent, string expected) =>
+        Assert.Equal(expected, HeaderFacts.TraceId(new HeaderDictionary { ["traceparent"] = sent }).ToHexString());
+}
