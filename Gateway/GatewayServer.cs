@@ -43,6 +43,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly TenantKeeper _tenants;
     private readonly GatewaySharing? _sharing;
     private readonly StatusBoard _board;
+    private readonly ClassGoodput _goodput;
     private CertificateKeeper? _certificates;
     private readonly TimeProvider _time;
     private readonly ILogger<GatewayServer> _log;
@@ -72,6 +73,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var scope = new object();
         _meters = new GatewayMeters(scope);
         Calibration = new EstimateCalibration();
+        _goodput = new ClassGoodput(() => Core.Options.Queue.Classes, _time);
         _sharing = options.Redis is { } redis ? GatewaySharing.Start(redis, Core, _tenants, settings.Environment, _time, _log) : null;
         _board = new StatusBoard(_time);
         Feed = new StatusFeed(Core.Fleet, _board, Status, _time, _app.Lifetime.ApplicationStopping);
@@ -232,7 +234,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private void Map(GatewayOptions options)
     {
         var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher, _time);
-        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry), _board.Latencies];
+        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry), _board.Latencies, _goodput];
         if (_accessLog is not null)
         {
             observers.Add(_accessLog);
@@ -263,6 +265,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Uptime = _time.GetUtcNow() - _startedAt,
         QueueDepths = QueueDepths(),
         Calibration = Calibration,
+        Goodput = _goodput,
         Signals = SignalsOf,
         LastReload = Volatile.Read(ref _lastReload),
         DroppedLogLines = _accessLog?.DroppedLines,

@@ -86,7 +86,7 @@ public sealed class ModelPool : IDisposable
     {
         var isPlain = options.Mode == GatewayMode.Plain;
         var routing = isPlain ? options.Routing with { Policy = "least_requests", Scorers = [] } : options.Routing;
-        var queue = isPlain ? options.Queue with { Order = "fcfs", Fairness = FairnessMode.Off, Rescue = RescueMode.Own, Preempt = PreemptMode.Off, Admission = "none", SiblingWait = TimeSpan.Zero, RefuseLate = false, HardTtftSlo = false } : options.Queue;
+        var queue = isPlain ? options.Queue with { Order = "fcfs", Fairness = FairnessMode.Off, Rescue = RescueMode.Own, Preempt = PreemptMode.Off, Admission = "none", SiblingWait = TimeSpan.Zero, RefuseLate = false, HardTtftSlo = false, Classes = new() } : options.Queue;
         // An order that keeps account keeps it over a reload that does not touch the queue.
         var order = _plan is { } before && before.Queue == queue ? before.Order : OrderOf(routing, queue, Prefixes);
         var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing), ShadowOrder = routing.Shadow.IsOn ? OrderOf(routing, QueueOf(routing, queue), Prefixes) : null };

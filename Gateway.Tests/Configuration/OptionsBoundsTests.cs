@@ -29,6 +29,7 @@ public class OptionsBoundsTests
         ("routing.shadow", typeof(ShadowOptions)),
         ("routing.prefix", typeof(PrefixOptions)),
         ("queue", typeof(QueueOptions)),
+        ("queue.classes.interactive", typeof(ClassOptions)),
         ("estimation", typeof(EstimationOptions)),
         ("resilience", typeof(ResilienceOptions)),
         ("resilience.health", typeof(HealthOptions)),
@@ -112,6 +113,7 @@ public class OptionsBoundsTests
         "models[0].discovery" => ($"models:\n  - name: m\n    replicas: [http://a:1]\n    discovery:\n      {line}\n", 5),
         "models[0].replicas[0]" => ($"models:\n  - name: m\n    replicas:\n      - url: http://a:1\n        {line}\n", 5),
         "routing.scorers[0]" => ($"{OneModel}routing:\n  scorers:\n    - name: session\n      {line}\n", 7),
+        "queue.classes.interactive" => ($"{OneModel}queue:\n  classes:\n    interactive:\n      {line}\n", 7),
         "access.tenants[0]" => ($"{OneModel}access:\n  tenants:\n    - name: t\n      {line}\n", 7),
         "access.tenants[0].limits" => ($"{OneModel}access:\n  tenants:\n    - name: t\n      limits:\n        {line}\n", 8),
         _ when path.Split('.') is [var outer, var inner] => ($"{OneModel}{outer}:\n  {inner}:\n    {line}\n", 6),
@@ -203,7 +205,7 @@ public class OptionsBoundsTests
         queue.order = boost
         queue.fairness = off
         queue.fairnessQuantumTokens = 16384 [256 .. 10000000]
-        queue.fairnessHeadroom = 0.5 [0 .. 0.9]
+        queue.fairnessHeadroom = 0.3 [0 .. 0.9]
         queue.rescue = own
         queue.boostPerSecond = (none) [0.001 .. 100]
         queue.oldestFirstAfter = 20s [1ms .. 1d]
@@ -216,11 +218,14 @@ public class OptionsBoundsTests
         queue.maxWait = 30s [1ms .. 1d]
         queue.refuseLate = true
         queue.hardTtftSlo = false
+        queue.classes = (section)
         queue.capacityShare = 0.97 [0.05 .. 1]
         queue.steersCapacityShare = true
         queue.reservedShare = 0.1 [0 .. 0.9]
         queue.preempt = off
         queue.preemptLimit = 0.8 [0 .. 1]
+        queue.classes.interactive.ttftTarget = (none) [1ms .. 1d]
+        queue.classes.interactive.interTokenTarget = (none) [1ms .. 10m]
         estimation.estimator = ensemble
         estimation.initialOutputTokens = 256 [1 .. 1000000]
         estimation.window = 512 [8 .. 100000]

@@ -123,8 +123,8 @@ public sealed class QueueOrderTests : IDisposable
         // Due at 10 - 0.3 s of its own for 500 tokens, and at 8 s where the first token is wanted then.
         var whole = CorePool.Request(deadline: Seconds(10));
 
-        Assert.Equal(9.7, new DeadlineOrder().Rank(whole, CorePool.Cost(0, 500), Seconds(0)), 1e-9);
-        Assert.Equal(8, new DeadlineOrder().Rank(whole with { TimeToFirstTokenSlo = Seconds(8) }, CorePool.Cost(0, 500), Seconds(0)), 1e-9);
+        Assert.Equal(9.7, new DeadlineOrder(new ClassesOptions()).Rank(whole, CorePool.Cost(0, 500), Seconds(0)), 1e-9);
+        Assert.Equal(8, new DeadlineOrder(new ClassesOptions()).Rank(whole with { TimeToFirstTokenSlo = Seconds(8) }, CorePool.Cost(0, 500), Seconds(0)), 1e-9);
     }
 
     [Fact]

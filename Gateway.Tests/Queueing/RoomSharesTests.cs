@@ -48,6 +48,40 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Enter_OfABacklogBesideOneServedAsMuch_LeavesFreeWhatThatOneHeld()
+    {
+        using var world = World(headroom: 0.5);
+        var busy = Enumerable.Range(0, 4).Select(_ => Enter(world, Light)).ToList();
+        var flood = Enumerable.Range(0, 16).Select(_ => Enter(world, Flooder)).ToList();
+
+        // Both were served about as much; what tells them apart is how much each wants.
+        busy.ForEach(entry => entry.Done());
+        var again = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
+
+        Assert.All(again, entry => Assert.True(IsIn(entry)));
+        Assert.InRange(flood.Count(IsIn), 5, 7);
+    }
+
+    [Fact]
+    public void Explain_OfAClientBeyondItsShare_NamesTheHeadroom()
+    {
+        using var world = World(headroom: 0.5);
+        for (var i = 0; i < 10; i++)
+        {
+            Enter(world, Flooder).Done();
+        }
+        var light = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
+        var flood = Enumerable.Range(0, 7).Select(_ => Enter(world, Flooder)).ToList();
+        light.ForEach(entry => entry.Done());
+
+        Assert.All(flood, entry => Assert.True(IsIn(entry)));
+        Assert.Equal(HoldReason.Headroom, HoldOf(Flooder));
+        Assert.Equal(HoldReason.None, HoldOf(Light));
+
+        HoldReason HoldOf(ulong tenant) => world.Dispatcher.Explain(CorePool.Request() with { TenantKey = tenant }, CorePool.Cost()).Hold;
+    }
+
+    [Fact]
     public void Enter_WithoutHeadroom_FillsTheRoom()
     {
         using var world = World(headroom: 0);

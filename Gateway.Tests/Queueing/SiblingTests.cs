@@ -28,6 +28,21 @@ public sealed class SiblingTests
     }
 
     [Fact]
+    public void Explain_WithABeginningThatIsComputedNow_NamesTheSibling()
+    {
+        using var world = new CorePool(1, slots: null, queue: Patient);
+        var leader = Enter(world, Shared);
+
+        var before = HoldOf(Shared);
+        var other = HoldOf(Blocks(5_001, 200));
+        leader.Result!.Value.Reservation!.OnFirstToken();
+
+        Assert.Equal((HoldReason.Sibling, HoldReason.None, HoldReason.None), (before, other, HoldOf(Shared)));
+
+        HoldReason HoldOf(ulong[] blocks) => world.Dispatcher.Explain(CorePool.Request(blocks: blocks, promptTokens: 10 * blocks.Length), CorePool.Cost(10 * blocks.Length)).Hold;
+    }
+
+    [Fact]
     public void Enter_AsLateAsTheFirstToken_DoesNotWait()
     {
         using var world = new CorePool(1, slots: null, queue: Patient);

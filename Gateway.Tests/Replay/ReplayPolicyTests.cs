@@ -33,6 +33,25 @@ public sealed class ReplayPolicyTests
         Assert.Equal((null, null, 1.05), (share.BoostPerSecond, share.WindowRequests, share.CapacityShare));
     }
 
+    [Theory]
+    [InlineData("sal/edf", false)]
+    [InlineData("sal/edf:hard/past_future", true)]
+    public void Parse_HardBehindEdf_MakesFirstTokensADeadline(string text, bool isHard)
+    {
+        var policy = ReplayPolicy.Parse(text, out _)!;
+
+        Assert.Equal(("edf", isHard), (policy.Order, policy.HardTtftSlo));
+        Assert.Equal(isHard, policy.Options(new ModelOptions { Name = "m" }, 1).Queue.HardTtftSlo);
+    }
+
+    [Theory]
+    [InlineData("least_delay", 10)]
+    [InlineData("least_delay:0", 0)]
+    [InlineData("least_delay:2.5/fcfs", 2.5)]
+    [InlineData("least_delay:600", 600)]
+    public void Parse_SecondsBehindLeastDelay_AreTheLongestWaitForAFavourite(string text, double seconds) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), ReplayPolicy.Parse(text, out _)!.Options(new ModelOptions { Name = "m" }, 1).Routing.FavouriteWait);
+
     [Fact]
     public void Parse_WordsAroundTheOrder_AreTaken()
     {
@@ -81,6 +100,12 @@ public sealed class ReplayPolicyTests
     [InlineData("sal/vtc+dlpm+fcfs", "more than fairness+order", "vtc+dlpm+fcfs")]
     [InlineData("sal/fcfs/none/none/always", "No preempt is called 'always'", "before_first_byte")]
     [InlineData("sal/fcfs/none/none/continue:1.5", "'continue:1.5'", "0 to 1")]
+    [InlineData("sal/edf:2", "'edf:2'", "only hard may follow")]
+    [InlineData("sal/boost:hard", "'boost:hard'", "0.001 to 100")]
+    [InlineData("sal/sjf:hard", "'sjf:hard'", "takes no number")]
+    [InlineData("least_delay:601", "'least_delay:601'", "0 to 600")]
+    [InlineData("least_delay:-1", "'least_delay:-1'", "0 to 600")]
+    [InlineData("least_delay:soon", "'least_delay:soon'", "0 to 600")]
     [InlineData("sal/sjf:2", "'sjf:2'", "takes no number")]
     [InlineData("default@1", "'@1'", "2 to 64 gateways")]
     [InlineData("default@2.5", "'@2.5'", "2 to 64 gateways")]

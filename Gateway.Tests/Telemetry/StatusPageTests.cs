@@ -62,7 +62,7 @@ public sealed class StatusPageTests
             {"version":"1.2.3","started":"2026-01-02T03:04:05Z","uptime_seconds":90,"config_reload":{"outcome":"rejected","time":"2026-01-02T03:05:05Z"},
             "access_log_dropped_lines":0,"models":[{"model":"llama","aliases":["small"],"can_serve":true,"context_tokens":8192,
             "queue":{"interactive":0,"batch":4},
-            "desired_replicas":1,"shadow":null,"estimates":{"answers":1,"coverage_ratio":1,"mean_error_tokens":3,"mean_absolute_error_tokens":3},"replicas":[{{{ReplicaJson}}}]}]}
+            "desired_replicas":1,"shadow":null,"goodput":{},"estimates":{"answers":1,"coverage_ratio":1,"mean_error_tokens":3,"mean_absolute_error_tokens":3},"replicas":[{{{ReplicaJson}}}]}]}
             """), json);
     }
 

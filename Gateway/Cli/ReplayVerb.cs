@@ -30,7 +30,7 @@ public static class ReplayVerb
     private static readonly Option<string> Arrivals = new("--arrivals") { Description = "When requests come where the trace does not say: poisson:rate=R, gamma:rate=R,cv=C or uniform:rate=R.", DefaultValueFactory = _ => "poisson:rate=1" };
     private static readonly Option<long?> Limit = new("--limit") { Description = "Requests at most." };
     private static readonly Option<int> Seed = new("--seed") { Description = "Decides every draw.", DefaultValueFactory = _ => 1 };
-    private static readonly Option<string?> Slo = new("--slo") { Description = "Limits that a good answer keeps, such as ttft=1s,tpot=100ms,e2e=30s." };
+    private static readonly Option<string?> Slo = new("--slo") { Description = "Limits that a good answer keeps, such as ttft=1s,tpot=100ms,e2e=30s; of one class interactive.ttft=1s. Orders edf:hard are told them as targets." };
     private static readonly Option<string?> Sweep = new("--sweep") { Description = "Runs at rates FROM to TO (factors, as --rate) in STEPS steps.", HelpName = "FROM:TO:STEPS" };
     private static readonly Option<string?> Measured = new("--measured") { Description = "A run recorded by a real engine: its curves beside the first policy's. With the same file as --trace it shows how faithful the engine model is.", HelpName = "FILE" };
     private static readonly Option<string?> Scenarios = new("--scenarios") { Description = "Instead of a trace: runs the published claims of a scenario file, or of all in a folder.", HelpName = "DIR_OR_FILE" };
@@ -142,6 +142,7 @@ public static class ReplayVerb
             Speeds = SpeedsOf(arguments.GetValue(Speeds)),
             Seed = arguments.GetValue(Seed),
             HopTime = HopOf(arguments.GetValue(HopMs)),
+            Targets = SloWords.Parse(arguments.GetValue(Slo)).Targets,
         };
         var trace = new TraceSettings
         {

@@ -18,7 +18,7 @@ internal sealed class DeadlineCheck(Pool pool, PrefixIndex prefixes)
     /// <returns>What is left of the time from arrival once the least service is taken off; null: no wish binds.</returns>
     public TimeSpan? LatestStart(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan)
     {
-        var slo = plan.Queue.HardTtftSlo ? request.TimeToFirstTokenSlo : null;
+        var slo = plan.Queue.HardTtftOf(request);
         if (request.Deadline is null && slo is null)
         {
             return null;

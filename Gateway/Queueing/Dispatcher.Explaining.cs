@@ -1,5 +1,6 @@
 using Gateway.Estimation;
 using Gateway.Requests;
+using Gateway.Routing;
 
 namespace Gateway.Queueing;
 
@@ -20,7 +21,7 @@ public sealed partial class Dispatcher
             var candidates = _placer.Explain(request, estimate, plan);
             var best = Explanation.BestOf(candidates);
             var hasTurn = !_waiting.HasTurns && best is { } index && candidates[index].HasRoom;
-            var hold = hasTurn ? HoldReason.None : HoldLocked(waiter);
+            var hold = hasTurn ? WouldHoldLocked(waiter, plan, candidates[best!.Value].Candidate) : HoldLocked(waiter);
             var ahead = _waiting.CountAhead(waiter, plan.Order);
             return new Explanation
             {
@@ -33,6 +34,17 @@ public sealed partial class Dispatcher
                 Best = best,
             };
         }
+    }
+
+    private HoldReason WouldHoldLocked(Waiter waiter, DispatchPlan plan, in Candidate best)
+    {
+        _shares.Look(plan);
+        var now = Now();
+        _placer.Headroom = _shares.HeadroomFor(waiter.Request, waiter.Estimate);
+        _placer.SiblingPatience = _waiting.IsFullFor(waiter.Request, plan.Queue)
+            ? TimeSpan.Zero
+            : SiblingLines.PatienceOf(waiter.Request, waiter.Constraints, heldSince: null, now, plan.Queue);
+        return _placer.WouldHold(waiter.Request, waiter.Estimate, plan, best);
     }
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>

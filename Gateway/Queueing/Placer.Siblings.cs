@@ -19,6 +19,26 @@ internal sealed partial class Placer
     /// <summary>How long the request that is asked for may wait for a leader; zero or less: not at all. Where one is found: for that one.</summary>
     public TimeSpan SiblingPatience { get; set; }
 
+    /// <summary>Why a request that has its turn would wait although the replica that is best for it has room; <see cref="HoldReason.None"/>: it would not.</summary>
+    /// <remarks>By <see cref="Headroom"/> and <see cref="SiblingPatience"/>, as a placement would.</remarks>
+    public HoldReason WouldHold(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, in Candidate best)
+    {
+        var load = LoadOf(request, estimate, plan) with { Headroom = Headroom };
+        if (Headroom > 0)
+        {
+            var hasRoom = false;
+            foreach (var replica in pool.Replicas)
+            {
+                hasRoom |= replica.RoomFor(load, plan.Admission, plan.Queue.CapacityShare) == RoomVerdict.Room;
+            }
+            if (!hasRoom)
+            {
+                return HoldReason.Headroom;
+            }
+        }
+        return SiblingPatience > TimeSpan.Zero && FindLeader(best, load) is not null ? HoldReason.Sibling : HoldReason.None;
+    }
+
     // Sent now to an engine that shares only what is finished, both would be computed in its next steps, and everybody there would stand still for the same twice.
     // Waiting costs a step. SGLang holds back such requests by itself.
     private LoadReservation? FindLeader(in Candidate candidate, in LoadProfile load)

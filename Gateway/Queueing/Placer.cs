@@ -49,7 +49,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         {
             return null;
         }
-        var load = LoadOf(request, estimate) with { Headroom = Headroom };
+        var load = LoadOf(request, estimate, plan) with { Headroom = Headroom };
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
         {
@@ -103,11 +103,11 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
 
     /// <summary>Whether a replica has room for a request now.</summary>
     public static RoomVerdict RoomAt(Replica replica, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
-        replica.RoomFor(LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare);
+        replica.RoomFor(LoadOf(request, estimate, plan), plan.Admission, plan.Queue.CapacityShare);
 
     /// <summary>Whether a replica would have room for a request if some others were not there.</summary>
     public static bool RoomWithout(Replica replica, ReadOnlySpan<LoadReservation> others, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
-        replica.HasRoomWithout(others, LoadOf(request, estimate), plan.Admission, plan.Queue.CapacityShare);
+        replica.HasRoomWithout(others, LoadOf(request, estimate, plan), plan.Admission, plan.Queue.CapacityShare);
 
     /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
     /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
@@ -183,7 +183,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     /// <summary>Every replica's cost, its parts and what is expected there, without choosing.</summary>
     public ExplainedCandidate[] Explain(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan)
     {
-        var load = LoadOf(request, estimate);
+        var load = LoadOf(request, estimate, plan);
         var replicas = pool.Replicas;
         Reserve(replicas.Length);
         var count = 0;
@@ -321,10 +321,11 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         return candidate;
     }
 
-    private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate) =>
+    private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
         new(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences)
         {
             TellsFirstToken = request.Body.IsStreaming,
+            StepLimitSeconds = plan.Queue.Classes.Of(request.Priority).InterTokenTarget?.TotalSeconds ?? double.PositiveInfinity,
             Blocks = request.Prefix.Blocks,
             BlockTokens = (int)((long)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes)),
         };

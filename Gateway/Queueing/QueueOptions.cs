@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Gateway.Requests;
 
 namespace Gateway.Queueing;
 
@@ -17,7 +18,7 @@ public sealed record QueueOptions
 
     /// <summary>Under a fairness: the largest share of each replica's room that a client beyond its share leaves free for what the others held lately. 0: none.</summary>
     [Range(0.0, 0.9)]
-    public double FairnessHeadroom { get; init; } = 0.5;
+    public double FairnessHeadroom { get; init; } = 0.3;
 
     /// <summary>What keeps requests from being passed for ever: the order's own guard, or promotion.</summary>
     public RescueMode Rescue { get; init; } = RescueMode.Own;
@@ -63,6 +64,12 @@ public sealed record QueueOptions
 
     /// <summary>Whether a first token that is wanted by a time counts as a deadline too.</summary>
     public bool HardTtftSlo { get; init; }
+
+    /// <summary>Within what time a request's first token must come, from its arrival; null: no time binds.</summary>
+    internal TimeSpan? HardTtftOf(InferenceRequest request) => HardTtftSlo ? Classes.TtftTargetOf(request) : null;
+
+    /// <summary>What the requests of each class are meant to get.</summary>
+    public ClassesOptions Classes { get; init; } = new();
 
     /// <summary>Share of a replica's KV room that is given out; the rest absorbs estimates that were too low.</summary>
     [Range(0.05, 1.0)]

@@ -8,14 +8,18 @@ namespace Gateway.Queueing;
 /// <summary>Under fairness: how much of the pool's room each client holds and asks for, and how much of it one that holds more than its share must leave free for the
 /// others. Guarded by its dispatcher's lock.</summary>
 /// <remarks>
-/// A share is the weighted max-min one: of the room less the headroom everybody gets what they ask for, up to one level per unit of weight. Only who was served about
-/// as much as the most served, and wants twice as much as anybody who was not, is held to it. The headroom is what the others held at their peak of the last minute and a tenth more, less what they hold now: nobody
-/// is kept from their share, and while the others are idle for a minute nobody is held.
+/// A share is the weighted max-min one: of the room less the headroom everybody gets what they ask for, up to one level per unit of weight. Held to it is the one
+/// client that wants half as much again as any other, once it was served about as much as the most served; where no single one does, all that were and want twice as
+/// much as anybody who was not. The headroom is what the others held at their peak of the last minute and a tenth more, less what they hold now: nobody is kept from
+/// their share, and while the others are idle for a minute nobody is held.
 /// </remarks>
 internal sealed class RoomShares(Pool pool, TimeProvider time)
 {
     // Among clients alike one often wants a little more than the others.
     private const double Flood = 2;
+
+    // A flood shows as a backlog, and every second until it does is one in which the others wait: at twice as much it was too late.
+    private const double Dominance = 1.5;
 
     // The next peak may be a little higher than those before.
     private const double Safety = 1.1;
@@ -31,7 +35,8 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     private double _perSequence;
     private double _level = double.PositiveInfinity;
     private double _headroom;
-    private double _mostWanted;
+    private Client? _dominant;
+    private double _mostOfBehind;
 
     /// <summary>Whether a plan keeps any headroom.</summary>
     public static bool AreKept(DispatchPlan plan) => plan.Order is IFairOrder && plan.Queue.FairnessHeadroom > 0;
@@ -48,39 +53,50 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         {
             Measure(plan);
         }
-        var order = (IFairOrder)plan.Order;
-        var (held, others, count) = (0.0, 0.0, 0);
-        _mostWanted = 0;
+        var count = Gather((IFairOrder)plan.Order);
+        var others = 0.0;
+        foreach (var client in _clients.Values)
+        {
+            var floods = _dominant is null ? client.IsAhead && client.WantedPerWeight >= Flood * _mostOfBehind : client == _dominant;
+            var holds = client.Held.Share;
+            if (floods != client.Floods)
+            {
+                // What it holds was, or was not, part of what the others held.
+                _othersPeak.Shift(floods ? -client.Counted : holds);
+                client.Floods = floods;
+            }
+            client.Counted = floods ? 0 : holds;
+            others += client.Counted;
+        }
+        _headroom = Math.Clamp((Safety * _othersPeak.Of(others)) - others, 0, plan.Queue.FairnessHeadroom);
+        _level = LevelOf(_open.AsSpan(0, count), 1 - _headroom);
+    }
+
+    // What everybody wants, who is ahead, and whether one alone wants far more than each other.
+    private int Gather(IFairOrder order)
+    {
+        Client? top = null;
+        var (count, most, second) = (0, 0.0, 0.0);
+        _mostOfBehind = 0;
         foreach (var (key, client) in _clients)
         {
-            var (holds, wants) = (client.Held.Share, client.Held.Share + client.Waiting);
+            var wants = client.Held.Share + client.Waiting;
             if (wants <= 0 && client.WaitingCount == 0)
             {
                 _clients.Remove(key);
                 continue;
             }
-            held += holds;
-            var isAhead = order.IsAhead(key);
-            if (isAhead != client.IsAhead)
-            {
-                // What it holds was, or was not, part of what the others held.
-                _othersPeak.Shift(isAhead ? -holds : holds);
-                client.IsAhead = isAhead;
-            }
-            if (!isAhead)
-            {
-                others += holds;
-                _mostWanted = Math.Max(_mostWanted, wants / client.Weight);
-            }
+            (client.IsAhead, client.WantedPerWeight) = (order.IsAhead(key), wants / client.Weight);
+            (top, most, second) = client.WantedPerWeight > most ? (client, client.WantedPerWeight, most) : (top, most, Math.Max(second, client.WantedPerWeight));
+            _mostOfBehind = client.IsAhead ? _mostOfBehind : Math.Max(_mostOfBehind, client.WantedPerWeight);
             if (count == _open.Length)
             {
                 Array.Resize(ref _open, 2 * count);
             }
             _open[count++] = (wants, client.Weight);
         }
-        _headroom = Math.Clamp((Safety * _othersPeak.Of(others)) - others, 0, plan.Queue.FairnessHeadroom);
-        // Past-Future gives out more than the sum of what the answers will hold, for they do not end together.
-        _level = LevelOf(_open.AsSpan(0, count), Math.Max(1, held) - _headroom);
+        _dominant = count > 1 && top is { } one && (one.IsAhead || one.Floods) && most >= Dominance * second ? top : null;
+        return count;
     }
 
     /// <summary>Share of each replica's room that a request has to leave free; 0: none, its client is within its share. As of the last look.</summary>
@@ -163,7 +179,7 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     }
 
     private bool IsBeyondShare(Client client, double added) =>
-        client.IsAhead && client.Held.Share + added > _level * client.Weight && client.Held.Share + client.Waiting + added > Flood * _mostWanted * client.Weight;
+        client.Floods && client.Held.Share + added > _level * client.Weight;
 
     private double ShareOf(in RequestEstimate estimate) => Math.Max((estimate.PromptTokens + estimate.OutputTokens) * _perToken, estimate.Sequences * _perSequence);
 
@@ -187,7 +203,7 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     private Client Of(InferenceRequest request, DispatchPlan plan)
     {
         ref var client = ref CollectionsMarshal.GetValueRefOrAddDefault(_clients, request.TenantKey, out _);
-        client ??= new Client { IsAhead = ((IFairOrder)plan.Order).IsAhead(request.TenantKey) };
+        client ??= new Client { Floods = ((IFairOrder)plan.Order).IsAhead(request.TenantKey) };
         client.Weight = request.TenantWeight;
         return client;
     }
@@ -197,11 +213,20 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     {
         public HeldRoom Held { get; } = new();
 
+        /// <summary>What it held as one of the others when that was last summed up.</summary>
+        public double Counted { get; set; }
+
         /// <summary>Share of the room that its waiting requests ask for.</summary>
         public double Waiting { get; set; }
 
         /// <summary>Whether it was served about as much as the most served.</summary>
         public bool IsAhead { get; set; }
+
+        /// <summary>What it holds and waits for, per unit of weight.</summary>
+        public double WantedPerWeight { get; set; }
+
+        /// <summary>Whether it has to leave room for the others.</summary>
+        public bool Floods { get; set; }
 
         public int WaitingCount { get; set; }
 

@@ -162,7 +162,7 @@ internal sealed class Seats
     private static bool MayGiveUp(Waiter waiter, QueueOptions queue) =>
         waiter.Constraints is { MayGiveUp: true, PinnedSlot: null }
         && waiter.Request is { Priority: not PriorityClass.Interactive, Body.IsStreaming: true, Deadline: null }
-        && !(queue.HardTtftSlo && waiter.Request.TimeToFirstTokenSlo is not null);
+        && queue.HardTtftOf(waiter.Request) is null;
 
     private static bool IsEligible(Seat seat, QueueOptions queue) => seat.State switch
     {

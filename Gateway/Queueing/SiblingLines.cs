@@ -20,7 +20,7 @@ internal sealed class SiblingLines(ClassQueues waiting, TimeProvider time, Actio
     /// <param name="queue">The limits in force.</param>
     public static TimeSpan PatienceOf(InferenceRequest request, Constraints constraints, TimeSpan? heldSince, TimeSpan now, QueueOptions queue)
     {
-        var isBound = constraints is { PinnedSlot: not null } or { Avoid.Count: > 0 } or { GaveUp: not null } || request.Deadline is not null || (queue.HardTtftSlo && request.TimeToFirstTokenSlo is not null);
+        var isBound = constraints is { PinnedSlot: not null } or { Avoid.Count: > 0 } or { GaveUp: not null } || request.Deadline is not null || queue.HardTtftOf(request) is not null;
         return isBound || request.Prefix.Blocks.Length == 0 ? TimeSpan.Zero : queue.SiblingWait - (now - (heldSince ?? now));
     }
 

@@ -1,3 +1,4 @@
+using Gateway.Queueing;
 using Gateway.Routing;
 using Gateway.Simulation;
 
@@ -34,6 +35,9 @@ public sealed record ReplaySettings
 
     /// <summary>What the engines tell of their KV room.</summary>
     public RoomKnowledge Room { get; init; } = RoomKnowledge.Capacity;
+
+    /// <summary>Targets that policies with <c>edf:hard</c> are told.</summary>
+    public ClassesOptions Targets { get; init; } = new();
 
     /// <summary>A second policy that only says what it would do.</summary>
     public ShadowOptions Shadow { get; init; } = new();

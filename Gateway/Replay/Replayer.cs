@@ -115,7 +115,8 @@ public sealed partial class Replayer
     private static GatewayOptions OptionsOf(ReplaySettings settings, ReplayPolicy policy)
     {
         var options = policy.Options(Fleet(settings), settings.Seed);
-        return options with { Routing = options.Routing with { Shadow = settings.Shadow } };
+        var queue = policy.HardTtftSlo ? options.Queue with { Classes = settings.Targets } : options.Queue;
+        return options with { Queue = queue, Routing = options.Routing with { Shadow = settings.Shadow } };
     }
 
     private static ModelOptions Fleet(ReplaySettings settings) => new()

@@ -18,6 +18,9 @@ public readonly record struct LoadProfile(int PromptTokens, int UncachedTokens, 
     /// <summary>Share of the replica's room that must stay free beside it for others, 0 to 1.</summary>
     public double Headroom { get; init; }
 
+    /// <summary>Longest decode step that it is meant to share; infinite: any.</summary>
+    public double StepLimitSeconds { get => field > 0 ? field : double.PositiveInfinity; init; }
+
     /// <summary>KV room in tokens at the end of the answer.</summary>
     public long Tokens => PromptTokens + (long)Math.Ceiling(OutputTokens);
 

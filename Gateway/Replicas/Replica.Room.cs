@@ -147,6 +147,17 @@ public sealed partial class Replica
         : HasRoomLocked(load, rule, capacityShare) ? RoomVerdict.Room
         : RoomVerdict.Full;
 
+    // Steps differ from answer to answer: with a mean at the limit half of the answers would be beyond it.
+    private const double StepSafety = 1.1;
+
+    // Nothing is held on the word of rates that are not learned yet. The wait for other prompts is in the step as it was lately.
+    private bool StepFitsLocked(in LoadProfile load)
+    {
+        var limit = Math.Min(load.StepLimitSeconds, _ledger.StepLimits.Least);
+        return double.IsPositiveInfinity(limit) || !_meter.Rates.IsLearned
+            || StepSafety * _meter.Rates.DecodeSeconds(1, _ledger.Sequences + _peers.Sequences + load.Sequences) <= limit;
+    }
+
     // An empty replica always admits: a request that is larger than what is believed to be its room would otherwise wait for ever.
     private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare)
     {
@@ -154,7 +165,7 @@ public sealed partial class Replica
         {
             return true;
         }
-        var admits = AdmitsLocked(load, rule, capacityShare);
+        var admits = StepFitsLocked(load) && AdmitsLocked(load, rule, capacityShare);
         _wasFull |= !admits;
         return admits;
     }

@@ -90,6 +90,9 @@ internal sealed class TokenLedger
     /// <summary>The courses, the first to end first.</summary>
     public ReadOnlySpan<Course> Courses => _courses.AsSpan(0, Requests);
 
+    /// <summary>Which steps those in flight are meant to share.</summary>
+    public StepLimits StepLimits { get; } = new();
+
     /// <summary>Prompt blocks held.</summary>
     public int Blocks => _blocks.Count;
 
@@ -125,6 +128,7 @@ internal sealed class TokenLedger
         }
         _blocks.Add(reservation, _refresh);
         Sequences += reservation.Load.Sequences;
+        StepLimits.Add(reservation.Load.StepLimitSeconds);
         _reservedTokens += reservation.ReservedTokens;
         QueuedPrefillTokens += reservation.QueuedPrefillTokens;
         OutstandingTokens += reservation.OutstandingTokens;
@@ -170,6 +174,7 @@ internal sealed class TokenLedger
         _inFlight[Requests] = null!;
         _blocks.Remove(reservation, _refresh);
         Sequences -= reservation.Load.Sequences;
+        StepLimits.Remove(reservation.Load.StepLimitSeconds);
         _reservedTokens -= reservation.ReservedTokens;
         QueuedPrefillTokens -= reservation.QueuedPrefillTokens;
         OutstandingTokens = Math.Max(0, OutstandingTokens - reservation.OutstandingTokens);

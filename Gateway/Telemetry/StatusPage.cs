@@ -2,6 +2,7 @@ using System.Text.Json;
 using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
 using Gateway.Replicas.Rates;
+using Gateway.Requests;
 
 namespace Gateway.Telemetry;
 
@@ -20,6 +21,9 @@ public sealed record StatusFacts
     public IEnumerable<QueueDepth> QueueDepths { get; init; } = [];
 
     public EstimateCalibration? Calibration { get; init; }
+
+    /// <summary>Which requests met their targets; null: nobody counts.</summary>
+    public ClassGoodput? Goodput { get; init; }
 
     /// <summary>What each model foresees; null: nothing does.</summary>
     public Func<string, ModelSignals?>? Signals { get; init; }
@@ -57,7 +61,7 @@ public static class StatusPage
         json.WriteStartArray("models");
         foreach (var pool in fleet.Pools)
         {
-            WritePool(json, pool, [.. depths[pool.Name]], facts.Calibration?.Read(pool.Name), facts.Signals?.Invoke(pool.Name));
+            WritePool(json, pool, [.. depths[pool.Name]], facts);
         }
         json.WriteEndArray();
         json.WriteEndObject();
@@ -82,8 +86,9 @@ public static class StatusPage
         json.WriteEndObject();
     }
 
-    private static void WritePool(Utf8JsonWriter json, Pool pool, QueueDepth[] depths, CalibrationReading? calibration, ModelSignals? signals)
+    private static void WritePool(Utf8JsonWriter json, Pool pool, QueueDepth[] depths, StatusFacts facts)
     {
+        var signals = facts.Signals?.Invoke(pool.Name);
         json.WriteStartObject();
         json.WriteString("model", pool.Name);
         json.WriteStartArray("aliases");
@@ -102,7 +107,8 @@ public static class StatusPage
         json.WriteEndObject();
         json.WriteNumber("desired_replicas", DesiredReplicas.Of(pool, depths.Sum(depth => depth.Waiting), signals?.Demand));
         WriteShadow(json, signals?.Shadow?.Read());
-        WriteCalibration(json, calibration);
+        WriteGoodput(json, pool.Name, facts.Goodput);
+        WriteCalibration(json, facts.Calibration?.Read(pool.Name));
         json.WriteStartArray("replicas");
         foreach (var replica in pool.ReplicaList)
         {
@@ -130,6 +136,23 @@ public static class StatusPage
         json.WriteNumber("refusal_regret", reading.RefusalRegret);
         json.WriteNumber("decisions", reading.Decisions);
         json.WriteNumber("differing_share", Math.Round(reading.DifferingShare, 4));
+        json.WriteEndObject();
+    }
+
+    private static void WriteGoodput(Utf8JsonWriter json, string model, ClassGoodput? goodput)
+    {
+        json.WriteStartObject("goodput");
+        foreach (var priority in Enum.GetValues<PriorityClass>())
+        {
+            if (goodput?.Read(model, priority) is { } reading)
+            {
+                json.WriteStartObject(RequestMeters.PriorityLabel(priority));
+                json.WriteNumber("requests", reading.Requests);
+                json.WriteNumber("good", reading.Good);
+                json.WriteNumber("per_second", Math.Round(reading.PerSecond, 3));
+                json.WriteEndObject();
+            }
+        }
         json.WriteEndObject();
     }
 

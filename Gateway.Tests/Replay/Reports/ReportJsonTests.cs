@@ -162,7 +162,9 @@ public sealed class ReportJsonTests
                     "p90": 0.02,
                     "p99": 0.02,
                     "max": 0.02
-                  }
+                  },
+                  "goodput": 50,
+                  "goodShare": 1
                 }
               ],
               "cdf": {

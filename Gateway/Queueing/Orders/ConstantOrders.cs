@@ -37,13 +37,14 @@ public sealed class WeightedShortestOrder(TimeSpan longestWait) : IQueueOrder, I
 
 /// <summary>Earliest deadline first: the latest moment at which the answer must begin, by the wanted time to first token, by the deadline less the answer's own
 /// time, or by what its class usually gets.</summary>
-public sealed class DeadlineOrder : IQueueOrder
+/// <param name="classes">When first tokens are wanted where requests do not say so.</param>
+public sealed class DeadlineOrder(ClassesOptions classes) : IQueueOrder
 {
     public string Name => "edf";
 
     public double Rank(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrival)
     {
-        var first = request.TimeToFirstTokenSlo?.TotalSeconds ?? double.PositiveInfinity;
+        var first = classes.TtftTargetOf(request)?.TotalSeconds ?? double.PositiveInfinity;
         var whole = request.Deadline?.TotalSeconds - ServiceTime.Seconds(estimate) ?? double.PositiveInfinity;
         var due = Math.Min(first, whole);
         return arrival.TotalSeconds + (double.IsInfinity(due) ? UsualSecondsOf(request.Priority) : due);

@@ -10,7 +10,7 @@ public static class QueueOrders
         ["boost"] = options => new BoostOrder(options.BoostPerSecond),
         ["wspt"] = options => new WeightedShortestOrder(options.OldestFirstAfter),
         ["lamps"] = options => new MemoryTimeOrder(options.OldestFirstAfter),
-        ["edf"] = _ => new DeadlineOrder(),
+        ["edf"] = options => new DeadlineOrder(options.Classes),
         ["larry"] = _ => new LarryOrder(),
         ["ssjf"] = _ => new SsjfOrder(),
         ["ltr"] = _ => new PromotedShortestOrder(),

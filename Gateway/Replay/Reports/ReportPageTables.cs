@@ -56,7 +56,7 @@ internal static class ReportPageTables
             return;
         }
         page.Raw("<div class=\"wide\"><table>\n<thead><tr><th>Priority class</th><th>class</th><th>requests</th>")
-            .Raw("<th>TTFT p50<small>s</small></th><th>TTFT p99<small>s</small></th><th>E2E p50<small>s</small></th><th>E2E p99<small>s</small></th></tr></thead>\n<tbody>\n");
+            .Raw("<th>TTFT p50<small>s</small></th><th>TTFT p99<small>s</small></th><th>E2E p50<small>s</small></th><th>E2E p99<small>s</small></th><th>good<small>%</small></th></tr></thead>\n<tbody>\n");
         foreach (var run in named)
         {
             foreach (var row in run.Summary.Classes)
@@ -68,6 +68,7 @@ internal static class ReportPageTables
                 Plain(page, mark + ReportColumn.Number(row.TimeToFirstToken.P99));
                 Plain(page, ReportColumn.Number(row.EndToEnd.P50));
                 Plain(page, mark + ReportColumn.Number(row.EndToEnd.P99));
+                Plain(page, row.GoodShare is { } good ? ReportColumn.Number(good * 100) : "–");
                 page.Raw("</tr>\n");
             }
         }

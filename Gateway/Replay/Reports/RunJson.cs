@@ -61,6 +61,8 @@ internal static class RunJson
             json.WriteString("priority", PriorityName(row));
             Latency(json, "ttft", row.TimeToFirstToken);
             Latency(json, "e2e", row.EndToEnd);
+            Number(json, "goodput", row.Goodput);
+            Number(json, "goodShare", row.GoodShare);
             json.WriteEndObject();
         }
         json.WriteEndArray();

@@ -18,6 +18,7 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
     private readonly LatencyHistogram _queueWait = new();
     private readonly LatencyHistogram _normalized = new();
     private readonly SortedDictionary<PriorityClass, (LatencyHistogram FirstToken, LatencyHistogram EndToEnd)> _classes = [];
+    private readonly Dictionary<PriorityClass, (long Requests, long Good)> _goodOfClass = [];
     private readonly ClientTally _clients = new(clientWeights);
     private readonly FleetTally _fleet = new();
     private readonly RunTimeline _timeline = new();
@@ -29,7 +30,6 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
     private long _refused;
     private long _tooLarge;
     private long _failed;
-    private long _good;
     private long _inputTokens;
     private long _outputTokens;
     private long _cachedTokens;
@@ -42,6 +42,7 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
     public void OnRequest(in RequestResult result)
     {
         _hasSlo |= result.TimeToFirstTokenSlo is not null;
+        CountForClass(result);
         switch (result.Outcome)
         {
             case ReplayOutcome.Refused:
@@ -86,6 +87,7 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
     public RunSummary Summarize()
     {
         var seconds = (_ended ? _duration : _lastEnd).TotalSeconds;
+        var good = _goodOfClass.Values.Sum(row => row.Good);
         return new RunSummary
         {
             DurationSeconds = seconds,
@@ -101,8 +103,8 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
             RequestsPerSecond = PerSecond(_completed),
             OutputTokensPerSecond = PerSecond(_outputTokens),
             TotalTokensPerSecond = PerSecond(_inputTokens + _outputTokens),
-            Goodput = _hasSlo ? PerSecond(_good) : null,
-            GoodShare = _hasSlo ? Share(_good, _completed + _refused + _tooLarge + _failed) : null,
+            Goodput = _hasSlo ? PerSecond(good) : null,
+            GoodShare = _hasSlo ? Share(good, _completed + _refused + _tooLarge + _failed) : null,
             Preemptions = _fleet.Preemptions,
             EngineSteps = _fleet.Steps,
             KvUsageMean = _fleet.KvUsageMean,
@@ -114,7 +116,11 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
             MaxWaiting = _fleet.MaxWaiting,
             Fairness = _clients.Fairness(),
             Imbalance = _fleet.Imbalance,
-            Classes = [.. _classes.Select(row => new ClassSummary(row.Key, LatencySummary.Of(row.Value.FirstToken), LatencySummary.Of(row.Value.EndToEnd)))],
+            Classes = [.. _classes.Select(row => new ClassSummary(row.Key, LatencySummary.Of(row.Value.FirstToken), LatencySummary.Of(row.Value.EndToEnd))
+            {
+                Goodput = _hasSlo ? PerSecond(_goodOfClass[row.Key].Good) : null,
+                GoodShare = _hasSlo ? Share(_goodOfClass[row.Key].Good, _goodOfClass[row.Key].Requests) : null,
+            })],
             Decisions = _decisions,
             EstimateError = _estimated > 0 ? new EstimateError(_estimated, _absoluteError / _estimated, (double)_covered / _estimated) : null,
             TimeToFirstTokenCdf = _firstToken.Cdf(CdfPoints),
@@ -133,7 +139,6 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
         var firstToken = result.TimeToFirstToken.TotalSeconds;
         var endToEnd = result.EndToEnd.TotalSeconds;
         _completed++;
-        _good += slo.IsMetBy(result) ? 1 : 0;
         _inputTokens += result.InputTokens;
         _outputTokens += result.OutputTokens;
         _cachedTokens += result.CachedTokens;
@@ -154,6 +159,12 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
         var end = result.Arrival + result.EndToEnd;
         _lastEnd = end > _lastEnd ? end : _lastEnd;
         _timeline.AddCompleted(end);
+    }
+
+    private void CountForClass(in RequestResult result)
+    {
+        var (requests, good) = _goodOfClass.GetValueOrDefault(result.Priority);
+        _goodOfClass[result.Priority] = (requests + 1, good + (slo.IsMetBy(result) ? 1 : 0));
     }
 
     private void AddToClass(PriorityClass priority, double firstToken, double endToEnd)

@@ -11,7 +11,14 @@ public readonly record struct LatencySummary(long Count, double Mean, double P50
 }
 
 /// <summary>What one priority class got.</summary>
-public sealed record ClassSummary(PriorityClass Priority, LatencySummary TimeToFirstToken, LatencySummary EndToEnd);
+public sealed record ClassSummary(PriorityClass Priority, LatencySummary TimeToFirstToken, LatencySummary EndToEnd)
+{
+    /// <summary>Requests per second that met all their limits; null without limits.</summary>
+    public double? Goodput { get; init; }
+
+    /// <summary>Share of all requests of the class, refused ones included, that met their limits; null without limits.</summary>
+    public double? GoodShare { get; init; }
+}
 
 /// <summary>How far the expected answer lengths were off.</summary>
 /// <param name="Count">Completed requests that had an estimate.</param>

@@ -27,6 +27,7 @@ internal static class ScenarioRun
             Speeds = experiment.Fleet.Speeds,
             Seed = seed,
             IgnoresPriorities = experiment.IgnorePriorities,
+            Targets = experiment.Slo.Limits.Targets,
         };
         var trace = TraceSource.Open(data.Resolve(experiment.Workload), new TraceSettings
         {

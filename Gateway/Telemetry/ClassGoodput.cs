@@ -1,0 +1,86 @@
+using System.Collections.Concurrent;
+using Gateway.Learning;
+using Gateway.Queueing;
+using Gateway.Requests;
+
+namespace Gateway.Telemetry;
+
+/// <summary>How one class of a model fared against its targets.</summary>
+/// <param name="Requests">Requests with a target, refused and failed ones included, since the start.</param>
+/// <param name="Good">Of them, those that met every target.</param>
+/// <param name="PerSecond">Good ones per second, over the last minute.</param>
+public readonly record struct GoodputReading(long Requests, long Good, double PerSecond);
+
+/// <summary>Counts which requests met the targets of their class, per model. Thread-safe; bounded by the number of models ever configured.</summary>
+/// <param name="classes">The targets in force.</param>
+/// <param name="time">The clock.</param>
+public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time) : ICompletionObserver
+{
+    private static readonly TimeSpan Span = TimeSpan.FromSeconds(6);
+
+    private readonly ConcurrentDictionary<(string Model, PriorityClass Priority), Tally> _tallies = new();
+
+    public void OnCompleted(CompletedRequest completed)
+    {
+        if (completed is not { Model: { } model, Request: { Route.Generates: true } request, Outcome: RequestOutcome.Success or RequestOutcome.Refused or RequestOutcome.Failed })
+        {
+            return;
+        }
+        var targets = classes();
+        var first = targets.TtftTargetOf(request);
+        var between = targets.Of(request.Priority).InterTokenTarget;
+        if (first is not null || between is not null)
+        {
+            _tallies.GetOrAdd((model, request.Priority), _ => new Tally(time)).Add(IsGood(completed, first, between));
+        }
+    }
+
+    /// <summary>Null where no request of that class had a target.</summary>
+    public GoodputReading? Read(string model, PriorityClass priority) => _tallies.TryGetValue((model, priority), out var tally) ? tally.Read() : null;
+
+    private static bool IsGood(CompletedRequest completed, TimeSpan? first, TimeSpan? between) =>
+        completed.Outcome == RequestOutcome.Success
+        && (first is null || completed.TimeToFirstToken <= first)
+        && (between is null || completed.StreamDuration is not { } stream || completed.OutputTokens < 2 || stream / (completed.OutputTokens - 1) <= between);
+
+    private sealed class Tally(TimeProvider time)
+    {
+        private readonly Lock _gate = new();
+        private readonly long _startedAt = time.GetTimestamp();
+        private readonly long[] _recent = new long[10];
+        private long _last;
+        private long _requests;
+        private long _good;
+
+        public void Add(bool isGood)
+        {
+            lock (_gate)
+            {
+                var current = MoveLocked();
+                _requests++;
+                _good += isGood ? 1 : 0;
+                _recent[current] += isGood ? 1 : 0;
+            }
+        }
+
+        public GoodputReading Read()
+        {
+            lock (_gate)
+            {
+                MoveLocked();
+                return new GoodputReading(_requests, _good, _recent.Sum() / (Span.TotalSeconds * _recent.Length));
+            }
+        }
+
+        private long MoveLocked()
+        {
+            var current = time.GetElapsedTime(_startedAt).Ticks / Span.Ticks;
+            for (var past = Math.Max(_last + 1, current - _recent.Length + 1); past <= current; past++)
+            {
+                _recent[past % _recent.Length] = 0;
+            }
+            _last = current;
+            return current % _recent.Length;
+        }
+    }
+}
