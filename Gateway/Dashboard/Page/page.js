@@ -269,6 +269,9 @@ function showDecisions(decisions) {
   while (list.children.length > mostDecisions) list.lastElementChild.remove();
 }
 
+// Policies that draw give those not drawn a cost beyond all others.
+const costOf = (cost) => (cost > 1e100 ? 'not drawn' : cost.toLocaleString('en', { maximumFractionDigits: 3 }));
+
 function decisionRow({ time_ms: time, id, model, priority, tenant, outcome, replica, why, waited_ms: waited, prompt_tokens: prompt, output_tokens: output, places }) {
   const stamp = element('time', '', new Date(time).toLocaleTimeString('en-GB'));
   const what = element('div', 'what', element('b', '', outcome === 'sent' ? `${model} → ${replica}` : `${model}: refused`), element('span', 'tag', priority));
@@ -277,7 +280,7 @@ function decisionRow({ time_ms: time, id, model, priority, tenant, outcome, repl
   const facts = `${count(prompt)} prompt tokens, about ${count(output)} to come${waited > 0 ? `, waited ${rounded(waited / 1000)}` : ''}`;
   const text = element('div', '', what, element('div', '', why), element('div', 'places', facts));
   if (places.length > 0) {
-    text.append(element('div', 'places', `Costs: ${places.map((place) => `${place.replica} ${'cost' in place ? String(place.cost) : rounded(place.cost_seconds)}${place.has_room ? '' : ' (full)'}`).join(' · ')}`));
+    text.append(element('div', 'places', `Costs: ${places.map((place) => `${place.replica} ${'cost' in place ? costOf(place.cost) : rounded(place.cost_seconds)}${place.has_room ? '' : ' (full)'}`).join(' · ')}`));
   }
   return element('li', outcome, stamp, text);
 }
