@@ -166,7 +166,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     /// <summary>Counts a reload that was refused and changed nothing, and keeps its problems for the operators.</summary>
     public void NoteRefusedReload(IReadOnlyList<ConfigurationProblem> problems) => NoteReload(
-        ConfigReloadOutcome.Rejected, [.. problems.Select(problem => $"{problem.Where with { File = Path.GetFileName(problem.Where.File) }}  {problem}")]);
+        ConfigReloadOutcome.Rejected, [.. problems.Select(problem => $"{problem.Where with { File = Path.GetFileName(problem.Where.File) }}  {Told(problem)}")]);
+
+    // How tenants are shown is for telemetry.tenants to say, and these words may name one.
+    private static string Told(ConfigurationProblem problem) =>
+        problem.Path.StartsWith("access", StringComparison.Ordinal) ? $"{problem.Path}: gateway check and the log say what is wrong." : problem.ToString();
 
     private void NoteReload(ConfigReloadOutcome outcome, IReadOnlyList<string> problems)
     {

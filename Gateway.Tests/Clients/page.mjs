@@ -147,6 +147,8 @@ async function refusesAnEdit(opened) {
   check('with its place and its problem', /small\.yaml:\d+:7 +mode: .*plain/.test(await opened.textContent('#problems')));
   check('and without folders', !(await opened.textContent('#problems')).includes(folder));
   await shot(opened, 'rejected');
+  writeFileSync(join(folder, 'small.yaml'), small('').replace('name: nightly', 'name: chat'));
+  await until('of a problem of tenants only the place is told', async () => /small\.yaml:\d+:\d+ +access\.tenants\[1\]\.name: gateway check/.test(await opened.textContent('#problems')));
   writeFileSync(join(folder, 'small.yaml'), small('# mended\n'));
   await until('a good edit ends that', async () => await opened.isHidden('#rejected'));
 }

@@ -92,6 +92,8 @@ public sealed partial class ConfigurationWatcher : IDisposable
     {
         var before = _settings.Current;
         var isApplied = _settings.Apply(loaded);
+        // Before the log: whoever reads there of an edit finds it told everywhere else.
+        _reloaded(loaded.Problems);
         if (isApplied)
         {
             Log.Applied(_log, _path);
@@ -105,8 +107,6 @@ public sealed partial class ConfigurationWatcher : IDisposable
         {
             Log.Refused(_log, Environment.NewLine + ProblemReport.Format(loaded.Problems, "The settings in force were not changed."));
         }
-
-        _reloaded(loaded.Problems);
     }
 
     private static partial class Log
