@@ -352,7 +352,7 @@ public sealed partial class Exchange : HttpMessageInvoker
             case Verdict.WrongModel:
                 // Until a probe finds the model there again.
                 replica.OnAbandoned();
-                replica.OnProbed(ReplicaHealth.WrongModel);
+                replica.OnProbed(ReplicaHealth.WrongModel, "a request was told that it does not know the model");
                 break;
             case Verdict.Busy:
                 replica.OnAbandoned();
