@@ -52,6 +52,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly CancellationTokenSource _drainIsOver = new();
     private readonly ITimer _drain;
     private ConfigReload? _lastReload;
+    private int _cutAnswers;
 
     private GatewayServer(GatewayOptions options, ServerSettings settings)
     {
@@ -61,7 +62,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
         settings.ConfigureLogging?.Invoke(builder.Logging);
         _app = builder.Build();
         _drain = _time.CreateTimer(_ => EndDrain(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _app.Lifetime.ApplicationStopping.Register(() => _drain.Change(options.Listen.DrainTimeout, Timeout.InfiniteTimeSpan));
+        _app.Lifetime.ApplicationStopping.Register(() => BeginDrain(options.Listen.DrainTimeout));
+        _app.Lifetime.ApplicationStopped.Register(NoteStopped);
         _log = _app.Services.GetRequiredService<ILogger<GatewayServer>>();
         var chance = new Random(options.Routing.Seed);
         var snapshot = SnapshotFile.Read(options.Estimation, _log);
@@ -90,6 +92,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         {
             StreamBroken = _meters.OnStreamBroken,
             Hedged = _meters.OnHedged,
+            BudgetSpent = (model, refused) => Log.BudgetSpent(_log, model, refused),
         };
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(
@@ -208,9 +211,25 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _drainIsOver.Dispose();
     }
 
+    private void BeginDrain(TimeSpan drainTimeout)
+    {
+        var running = RunningAnswers;
+        Log.Stopping(_log, running, drainTimeout.TotalSeconds);
+        _drain.Change(drainTimeout, Timeout.InfiniteTimeSpan);
+    }
+
+    private void NoteStopped()
+    {
+        var cut = Volatile.Read(ref _cutAnswers);
+        Log.Stopped(_log, cut);
+    }
+
+    private int RunningAnswers => Core.Fleet.Pools.Sum(pool => pool.ReplicaList.Sum(replica => replica.Snapshot().WithoutPeers().RunningRequests));
+
     // What still runs ends with the API's own words, not with a cut connection; whoever waits is told, too.
     private void EndDrain()
     {
+        Volatile.Write(ref _cutAnswers, RunningAnswers);
         _drainIsOver.Cancel();
         Core.Dispose();
     }
@@ -315,6 +334,15 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private static partial class Log
     {
+        [LoggerMessage(Level = LogLevel.Information, Message = "Stop asked for: {Answers} answers run; they have up to {Seconds:0.#} s.")]
+        public static partial void Stopping(ILogger logger, int answers, double seconds);
+
+        [LoggerMessage(Level = LogLevel.Information, Message = "Stopped; {Answers} answers were cut.")]
+        public static partial void Stopped(ILogger logger, int answers);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "{Model}: the retry budget refused {Refused} retries and continuations; resilience.retryBudgetPerSecond and retryBudgetShare set it.")]
+        public static partial void BudgetSpent(ILogger logger, string model, long refused);
+
         [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Version} listens on {Url}; models: {Models}.")]
         public static partial void Started(ILogger logger, string version, string url, int models);
     }

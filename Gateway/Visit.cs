@@ -122,12 +122,13 @@ internal sealed class Visit : IDisposable
             RequestId = RequestId,
             TraceId = Trace?.Id ?? HeaderFacts.TraceId(Http.Request.Headers),
             Model = _model,
-            ReplicaId = _exchange?.Reservation.Replica.Id,
+            ReplicaId = _exchange?.Answerer.Id,
+            ContinuedFrom = _exchange?.ContinuedFrom?.Id,
             Tenant = TenantAs(tenants),
             IsPriorityLowered = _caller.IsPriorityLowered,
             Estimate = _estimate,
             Outcome = isBroken ? RequestOutcome.Failed : OutcomeMap.OutcomeOf(left ? status : _toldStatus ?? status),
-            ErrorCode = left ? "client_closed_request" : isBroken ? "upstream_stream_broken" : _errorCode,
+            ErrorCode = left ? "client_closed_request" : isBroken ? (answer!.IsCutByStop ? "shutting_down" : "upstream_stream_broken") : _errorCode,
             StatusCode = status,
             ArrivedAt = _arrived,
             Duration = _time.GetElapsedTime(ArrivedAt),
@@ -142,6 +143,7 @@ internal sealed class Visit : IDisposable
             PrefixHitTokens = _exchange?.PrefixHitTokens ?? 0,
             IsCensored = left || answer is { Finish: FinishKind.Length } or { IsComplete: false },
             Retries = _exchange?.Retried.Count ?? 0,
+            Continuations = answer?.Continuations ?? 0,
             MalformedFrames = answer?.MalformedFrames ?? 0,
         };
     }

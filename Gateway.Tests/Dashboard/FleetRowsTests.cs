@@ -54,6 +54,15 @@ public class FleetRowsTests
         Assert.Equal(mark, FleetRows.Of(fleet, null, "").Marks);
     }
 
+    [Fact]
+    public void Rows_OfAReplicaThatGetsNoWork_SayWhy()
+    {
+        var fleet = FleetOf(2, _ => true);
+        fleet.Pools[0].ReplicaList[1].OnProbed(ReplicaHealth.Down, "Connection refused");
+
+        Assert.Equal([null, "Connection refused"], FleetRows.Of(fleet, null, "").Rows.Select(row => row.Reason));
+    }
+
     private static Fleet FleetOf(int replicas, Func<int, bool> up)
     {
         var pool = new Pool(new ModelOptions { Name = "m" }, new FaultLimits(5, TimeSpan.FromSeconds(10)), new SetTime());

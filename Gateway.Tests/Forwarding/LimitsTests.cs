@@ -196,6 +196,21 @@ public sealed class RetryBudgetTests
         Assert.Equal(1_000, taken);
     }
 
+    [Fact]
+    public void TryTake_RefusedAgainAndAgain_IsToldOnceAMinute()
+    {
+        var told = new List<long>();
+        var budget = new RetryBudget(() => (0, 0), _time, told.Add);
+
+        Taken(budget, 5);
+        _time.Advance(TimeSpan.FromSeconds(59));
+        Taken(budget, 2);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Taken(budget, 3);
+
+        Assert.Equal([1, 7], told);
+    }
+
     private RetryBudget New(double share, double perSecond) => new(() => (share, perSecond), _time);
 
     private static int Taken(RetryBudget budget, int times) => Enumerable.Range(0, times).Count(_ => budget.TryTake());

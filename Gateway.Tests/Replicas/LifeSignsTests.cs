@@ -168,6 +168,56 @@ public sealed class LifeSignsTests
         Assert.False(clock.HasExpired);
     }
 
+    // Its speed is a guess yet: by its own silence alone it would have a minute.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Clock_OfAYoungReplicaWhoseProbesAreUnanswered_ExpiresWithItsVerdict(bool isStream)
+    {
+        var replica = NewReplica(progress: 5);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica, isStream);
+        replica.OnProbeEnded(isUnanswered: true);
+        AdvanceBy(20, () => { });
+        var before = clock.HasExpired;
+
+        replica.OnProbed(ReplicaHealth.Down, "no answer");
+        AdvanceBy(2, () => { });
+
+        Assert.False(before);
+        Assert.True(clock.FoundHung);
+    }
+
+    [Fact]
+    public void Clock_OfAReplicaThatGrewSinceAProbeWasUnanswered_DoesNotExpire()
+    {
+        var replica = NewReplica(progress: null);
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica);
+        replica.OnProbeEnded(isUnanswered: true);
+        AdvanceBy(5, replica.OnSign);
+
+        replica.OnProbed(ReplicaHealth.Down, "no answer");
+        AdvanceBy(20, () => { });
+
+        Assert.False(clock.HasExpired);
+    }
+
+    [Fact]
+    public void Clock_OfAReplicaThatMayLoadItsModel_DoesNotExpireByItsProbes()
+    {
+        var replica = NewReplica(progress: null);
+        replica.Observe(new EngineReport { Engine = EngineKind.Ollama, LoadReadAt = _time.GetTimestamp() });
+        using var reservation = Send(replica, 100);
+        using var clock = Watch(replica);
+        replica.OnProbeEnded(isUnanswered: true);
+
+        replica.OnProbed(ReplicaHealth.Down, "no answer");
+        AdvanceBy(60, () => { });
+
+        Assert.False(clock.HasExpired);
+    }
+
     private EngineReport ReportOf(long? progress) => new() { Engine = EngineKind.Vllm, Progress = progress, LoadReadAt = _time.GetTimestamp() };
 
     private AttemptClock Watch(Replica replica, bool isStream = true) =>

@@ -137,6 +137,20 @@ public sealed class RequestMetersTests : IDisposable
         Assert.DoesNotContain("planted-word", page, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("shutting_down", "shutting_down")]
+    [InlineData("upstream_stream_broken", "_OTHER")]
+    [InlineData("planted-word", "_OTHER")]
+    public async Task OnCompleted_AStreamThatWasCut_NamesOnlyTheGatewaysOwnStop(string code, string errorType)
+    {
+        _world.Requests.OnCompleted(TelemetryWorld.Completed() with { Outcome = RequestOutcome.Failed, ErrorCode = code, StatusCode = 200 });
+
+        var page = await _world.ScrapeAsync();
+
+        Assert.Contains($"gen_ai_client_operation_duration_seconds_count{{error_type=\"{errorType}\"", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("planted-word", page, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task OnCompleted_AStatusThatIsNone_IsCountedAsOther()
     {

@@ -13,7 +13,7 @@ internal sealed record FleetRows
     public const int MaxMarks = 4_096;
 
     /// <summary>What is shown in full.</summary>
-    public required IReadOnlyList<(string Model, ReplicaSnapshot Replica)> Rows { get; init; }
+    public required IReadOnlyList<(string Model, ReplicaSnapshot Replica, string? Reason)> Rows { get; init; }
 
     /// <summary>Two characters a replica: its health, and how full it is in ninths.</summary>
     public required string Marks { get; init; }
@@ -35,7 +35,7 @@ internal sealed record FleetRows
     public static FleetRows Of(Fleet fleet, string? model, string find)
     {
         var marks = new StringBuilder();
-        var (first, troubled) = (new List<(string Model, ReplicaSnapshot Replica)>(MaxRows), new List<(string Model, ReplicaSnapshot Replica)>());
+        var (first, troubled) = (new List<(string Model, ReplicaSnapshot Replica, string? Reason)>(MaxRows), new List<(string Model, ReplicaSnapshot Replica, string? Reason)>());
         var (replicas, up, draining, found, running) = (0, 0, 0, 0, 0);
         foreach (var pool in fleet.Pools.Where(pool => model is null || pool.Name == model))
         {
@@ -53,8 +53,9 @@ internal sealed record FleetRows
                 if (now.Id.Contains(find, StringComparison.OrdinalIgnoreCase))
                 {
                     found++;
-                    AddWithin(first, pool.Name, now);
-                    AddWithin(now.AcceptsWork ? null : troubled, pool.Name, now);
+                    var reason = now.AcceptsWork ? null : replica.Standing.Reason;
+                    AddWithin(first, pool.Name, now, reason);
+                    AddWithin(now.AcceptsWork ? null : troubled, pool.Name, now, reason);
                 }
             }
         }
@@ -75,11 +76,11 @@ internal sealed record FleetRows
     public static double? FullnessOf(in ReplicaSnapshot replica) =>
         replica.Report?.KvUsage ?? (replica.CapacityTokens is { } capacity and > 0 ? Math.Min(1, replica.ReservedTokens / (double)capacity) : null);
 
-    private static void AddWithin(List<(string, ReplicaSnapshot)>? rows, string model, in ReplicaSnapshot replica)
+    private static void AddWithin(List<(string, ReplicaSnapshot, string?)>? rows, string model, in ReplicaSnapshot replica, string? reason)
     {
         if (rows?.Count < MaxRows)
         {
-            rows.Add((model, replica));
+            rows.Add((model, replica, reason));
         }
     }
 

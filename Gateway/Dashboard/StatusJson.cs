@@ -103,12 +103,13 @@ internal static class StatusJson
         json.WriteNumber("found", fleet.Found);
         json.WriteString("marks", fleet.Marks);
         json.WriteStartArray("rows");
-        foreach (var (model, replica) in fleet.Rows)
+        foreach (var (model, replica, reason) in fleet.Rows)
         {
             json.WriteStartObject();
             json.WriteString("id", replica.Id);
             json.WriteString("model", model);
             json.WriteString("health", StatusPage.HealthOf(replica.Health));
+            json.WriteString("reason", reason);
             json.WriteNumber("running", replica.RunningRequests);
             WriteNumber(json, "waiting", replica.Report?.WaitingRequests, 0);
             WriteNumber(json, "kv_ratio", FleetRows.FullnessOf(replica), 3);

@@ -53,8 +53,11 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
 
     public int MalformedFrames { get; set; }
 
-    /// <summary>Whether another attempt went on with it after its stream had broken.</summary>
-    public bool IsContinued { get; private set; }
+    /// <summary>Whether it is broken because the gateway stopped, not the engine.</summary>
+    public bool IsCutByStop { get; set; }
+
+    /// <summary>How often another attempt went on with it after its stream had broken or had to wait.</summary>
+    public int Continuations { get; private set; }
 
     /// <summary>The id of a response that the engine may have stored; null: none.</summary>
     public string? ResponseId { get; private set; }
@@ -73,7 +76,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     public void NoteArrival() => (_arrivedAt, _isFirstOfArrival) = (time.GetTimestamp(), true);
 
     /// <summary>Another attempt goes on from here: its reservation knows of no token yet.</summary>
-    public void NoteContinuation() => (IsContinued, _isFirstDue, _earlierTokens, _reportedTokens) = (true, true, CountedTokens, CountedTokens);
+    public void NoteContinuation() => (Continuations, _isFirstDue, _earlierTokens, _reportedTokens) = (Continuations + 1, true, CountedTokens, CountedTokens);
 
     /// <summary>Takes in one event of a stream, or a whole plain answer.</summary>
     public void Take(in AnswerFacts facts, LoadReservation? reservation)
@@ -128,7 +131,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     public void Teach(LoadReservation reservation)
     {
         // Of a continued one nobody knows how long the whole would have taken there.
-        if (OutputTokens > 0 && !IsContinued)
+        if (OutputTokens > 0 && Continuations == 0)
         {
             reservation.OnAnswered(new ServedAnswer(OutputTokens, Usage.PromptTokens, Usage.CachedTokens, LastTokenAt ?? time.GetTimestamp()));
         }

@@ -269,7 +269,8 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
                 clock.FoundHung ? FailureKind.Hung : clock.HasExpired ? FailureKind.Timeout : clock.IsShutDown ? FailureKind.ShuttingDown : FailureKind.BodyIncomplete);
             return;
         }
-        var error = reason == "shutting_down"
+        answer.IsCutByStop = reason == "shutting_down";
+        var error = answer.IsCutByStop
             ? new WireError(503, "server_error", reason, "The gateway shuts down and cannot wait for the rest of this answer. Send the request again.")
             : new WireError(502, "server_error", reason, "The engine's answer broke off here and is incomplete. Send the request again.");
         _output.Append(ErrorBody.WriteStreamEnd(rules.Route, error, rules.RequestId));

@@ -16,6 +16,14 @@ public sealed partial class Exchange
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
 
     private int _continuations;
+    private bool _hasGoneOn;
+    private Replica? _brokeAt;
+
+    /// <summary>Who gave the answer; of a stream that nobody went on with, the replica where it broke.</summary>
+    public Replica Answerer => _brokeAt ?? Reservation.Replica;
+
+    /// <summary>Where the answer broke last before another attempt went on with it; null: it never did.</summary>
+    public Replica? ContinuedFrom { get; private set; }
 
     /// <summary>The stream broke after its first byte: finds a replica that goes on from the text that was sent, this one where there is no other.</summary>
     /// <returns>Null: nobody goes on. The client learns of the break then.</returns>
@@ -25,7 +33,7 @@ public sealed partial class Exchange
         {
             return null;
         }
-        var yields = _seat is { IsAsked: true };
+        var (yields, brokeAt) = (_seat is { IsAsked: true }, Reservation.Replica);
         Judge(yields ? Verdict.Abandoned : Verdict.Fault);
         LeavePlace();
         if (_continuations >= MostContinuations || !CanGoOn(sent, out var beginning, out var rest))
@@ -36,6 +44,15 @@ public sealed partial class Exchange
         _continuations += yields ? 0 : 1;
         var (next, outcome) = await SearchAsync(sent, beginning, rest, yields, cancellationToken);
         _upstream.OnStreamBroken(outcome);
+        if (next is null)
+        {
+            // Where it was tried in vain, or had to wait, is not where it broke.
+            _brokeAt = brokeAt;
+        }
+        else if (!yields)
+        {
+            ContinuedFrom = brokeAt;
+        }
         return next;
     }
 
@@ -64,6 +81,12 @@ public sealed partial class Exchange
         for (var pause = FirstPause; !ends.IsCancellationRequested; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
             var failure = isPlaced ? null : await TryPlaceAsync(estimate, ends);
+            if (failure is null && !isPlaced && !MayGoOn())
+            {
+                Judge(Verdict.Abandoned);
+                LeavePlace();
+                return (null, "no_budget");
+            }
             isPlaced = false;
             if (failure is null)
             {
@@ -108,14 +131,15 @@ public sealed partial class Exchange
         }
         _dispatcher.Settle(Request, admission.Charged, default);
         Admit(admission with { Charged = _charged });
-        if (_upstream.Budget.TryTake())
-        {
-            return null;
-        }
-        Judge(Verdict.Abandoned);
-        LeavePlace();
-        // One of those that are not tried again: the budget is not there to be waited for.
-        return new AttemptFailure(FailureKind.Timeout);
+        return null;
+    }
+
+    // The first attempt to go on is free: there are no more of them than streams ran when an engine died, and each waits for its turn. What comes after it could be a storm.
+    private bool MayGoOn()
+    {
+        var isFirst = !_hasGoneOn;
+        _hasGoneOn = true;
+        return isFirst || _upstream.Budget.TryTake();
     }
 
     private async ValueTask<(Continuation? Next, AttemptFailure? Failure)> AttemptToContinueAsync(ContinuedBody? rest, ContinuedFrames frames, CancellationToken clientGone)

@@ -164,7 +164,8 @@ public sealed partial class Exchange : HttpMessageInvoker
         {
             return false;
         }
-        return _upstream.Budget.TryTake();
+        // What was never sent has cost no engine anything, and its replica is suspended after a few such: the first retry needs no budget where another can take it.
+        return (failure.IsUnsent && _retried.Count == 0 && _upstream.HasOther(_tried)) || _upstream.Budget.TryTake();
     }
 
     // What succeeds at once, as nearly all does, does not pass through the pipeline: it begins with the attempt that failed.
@@ -351,7 +352,7 @@ public sealed partial class Exchange : HttpMessageInvoker
             case Verdict.WrongModel:
                 // Until a probe finds the model there again.
                 replica.OnAbandoned();
-                replica.OnProbed(ReplicaHealth.WrongModel);
+                replica.OnProbed(ReplicaHealth.WrongModel, "a request was told that it does not know the model");
                 break;
             case Verdict.Busy:
                 replica.OnAbandoned();

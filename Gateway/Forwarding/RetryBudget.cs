@@ -3,12 +3,17 @@ namespace Gateway.Forwarding;
 /// <summary>How many attempts beyond the first a pool may still make: a share of its requests, with a floor per second, so that an outage is not answered with a storm. Thread-safe.</summary>
 /// <param name="limits">Attempts that each request earns, and how many are earned per second whatever comes; read anew each time.</param>
 /// <param name="time">The clock.</param>
-public sealed class RetryBudget(Func<(double Share, double PerSecond)> limits, TimeProvider time)
+/// <param name="refused">Hears once a minute at most how many it refused since it last heard; null: nobody does.</param>
+public sealed class RetryBudget(Func<(double Share, double PerSecond)> limits, TimeProvider time, Action<long>? refused = null)
 {
     // Savings of this many seconds of the floor: bursts of failures are served, endless ones are not.
     private const double BurstSeconds = 2;
 
+    private static readonly TimeSpan BetweenWords = TimeSpan.FromMinutes(1);
+
     private readonly Lock _gate = new();
+    private long _refused;
+    private long? _toldAt;
     private double _tokens = limits().PerSecond * BurstSeconds;
     private long _filledAt = time.GetTimestamp();
 
@@ -24,16 +29,37 @@ public sealed class RetryBudget(Func<(double Share, double PerSecond)> limits, T
     /// <summary>Takes a retry, if there is one left.</summary>
     public bool TryTake()
     {
+        long untold;
         lock (_gate)
         {
             FillLocked(0);
-            if (_tokens < 1)
+            if (_tokens >= 1)
             {
-                return false;
+                _tokens--;
+                return true;
             }
-            _tokens--;
-            return true;
+            untold = RefusedLocked();
         }
+        if (untold > 0)
+        {
+            refused?.Invoke(untold);
+        }
+        return false;
+    }
+
+    // What has to be told now; 0: it is too soon.
+    private long RefusedLocked()
+    {
+        _refused++;
+        var now = time.GetTimestamp();
+        if (_toldAt is { } toldAt && time.GetElapsedTime(toldAt, now) < BetweenWords)
+        {
+            return 0;
+        }
+        _toldAt = now;
+        var untold = _refused;
+        _refused = 0;
+        return untold;
     }
 
     private void FillLocked(double earned)

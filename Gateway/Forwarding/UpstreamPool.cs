@@ -31,7 +31,7 @@ public sealed class UpstreamPool
         Pool = pool;
         Handler = handler;
         Tokens = tokens;
-        Budget = new RetryBudget(() => (options().RetryBudgetShare, options().RetryBudgetPerSecond), time);
+        Budget = new RetryBudget(() => (options().RetryBudgetShare, options().RetryBudgetPerSecond), time, refused => OnBudgetSpent(refused));
         Hedges = new RetryBudget(() => (options().Hedge.Share, 0), time);
         OnRetry = reason => retried(pool.Name, reason);
         Retries = Pipeline(options, time);
@@ -55,6 +55,12 @@ public sealed class UpstreamPool
 
     /// <summary>Hears what became of a broken stream.</summary>
     internal Action<string> OnStreamBroken { get; init; } = static _ => { };
+
+    /// <summary>Hears, once a minute at most, how many retries and continuations the budget refused.</summary>
+    internal Action<long> OnBudgetSpent { get; init; } = static _ => { };
+
+    /// <summary>Whether a replica that is not among these gets work.</summary>
+    internal bool HasOther(IReadOnlyList<Replica> tried) => Pool.ReplicaList.Any(replica => replica.Health == ReplicaHealth.Up && !tried.Contains(replica));
 
     internal ResiliencePipeline<AttemptResult> Retries { get; }
 

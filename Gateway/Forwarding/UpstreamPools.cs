@@ -29,11 +29,15 @@ public sealed class UpstreamPools(
     /// <summary>Hears what became of each hedge: model, outcome.</summary>
     public Action<string, string> Hedged { get; init; } = static (_, _) => { };
 
+    /// <summary>Hears, once a minute at most, how many retries and continuations the budget refused: model, number.</summary>
+    public Action<string, long> BudgetSpent { get; init; } = static (_, _) => { };
+
     public void Dispose() => handler.Dispose();
 
     private UpstreamPool Create(Pool pool) => new(pool, handler, options, environment, tokens, retried, time, shutdown)
     {
         OnStreamBroken = outcome => StreamBroken(pool.Name, outcome),
         OnHedged = outcome => Hedged(pool.Name, outcome),
+        OnBudgetSpent = refused => BudgetSpent(pool.Name, refused),
     };
 }

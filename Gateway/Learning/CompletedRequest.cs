@@ -42,7 +42,7 @@ public sealed record CompletedRequest
     /// <summary>The pool's name; null where the model is unknown.</summary>
     public string? Model { get; init; }
 
-    /// <summary>The replica that answered last; null where none was chosen.</summary>
+    /// <summary>The replica that answered last, or where a stream broke that nobody went on with; null where none was chosen.</summary>
     public string? ReplicaId { get; init; }
 
     public RequestEstimate? Estimate { get; init; }
@@ -96,6 +96,12 @@ public sealed record CompletedRequest
     public bool IsCensored { get; init; }
 
     public int Retries { get; init; }
+
+    /// <summary>How often another attempt went on with a stream that had begun.</summary>
+    public int Continuations { get; init; }
+
+    /// <summary>The replica where such a stream broke last; null: none did.</summary>
+    public string? ContinuedFrom { get; init; }
 
     /// <summary>Frames of the stream that were dropped because they were no valid JSON.</summary>
     public int MalformedFrames { get; init; }

@@ -179,7 +179,7 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     }
 
     private bool IsBeyondShare(Client client, double added) =>
-        client.Floods && client.Held.Share + added > _level * client.Weight;
+        client.Floods && client.Held.Share > 0 && client.Held.Share + added > _level * client.Weight;
 
     private double ShareOf(in RequestEstimate estimate) => Math.Max((estimate.PromptTokens + estimate.OutputTokens) * _perToken, estimate.Sequences * _perSequence);
 

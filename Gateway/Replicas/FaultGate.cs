@@ -14,6 +14,12 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
     private long? _backOffFrom;
     private TimeSpan _backOff;
     private bool _mayPause;
+    private DateTimeOffset _suspendedSince;
+    private DateTimeOffset _backingOffSince;
+    private DateTimeOffset _upSince;
+
+    /// <summary>Why it was suspended last, for people; empty: it never was.</summary>
+    public string Why { get; private set; } = "";
 
     /// <summary>Whether there may be a pause. May be read without the lock by one that saw the health under it.</summary>
     public bool MayPause => Volatile.Read(ref _mayPause);
@@ -54,26 +60,43 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
     public void OnSuccess()
     {
         _faultsInARow = 0;
+        _upSince = _openedAt is null ? _upSince : time.GetUtcNow();
         _openedAt = null;
         _isTrying = false;
     }
 
-    public void OnFault()
+    /// <returns>Whether the replica is suspended by it, and was not before.</returns>
+    public bool OnFault()
     {
         _faultsInARow++;
-        if (_isTrying || _faultsInARow >= Limits.FailuresToOpen)
-        {
-            Open();
-        }
+        return (_isTrying || _faultsInARow >= Limits.FailuresToOpen)
+            && Open(_faultsInARow == 1 ? "1 fault" : FormattableString.Invariant($"{_faultsInARow} faults in a row"));
     }
 
     /// <summary>The replica is suspended without further counting.</summary>
-    public void Open()
+    /// <param name="why">For people.</param>
+    /// <returns>Whether it was not suspended before.</returns>
+    public bool Open(string why)
     {
+        var isPausing = _openedAt is { } openedAt && time.GetElapsedTime(openedAt) < Limits.OpenDuration;
+        if (!isPausing)
+        {
+            (Why, _suspendedSince) = (why, time.GetUtcNow());
+        }
         _openedAt = time.GetTimestamp();
         _isTrying = false;
         Volatile.Write(ref _mayPause, true);
+        _upSince = time.GetUtcNow() + Limits.OpenDuration;
+        return !isPausing;
     }
+
+    /// <summary>Why and since when the gate says so; no reason where it lets work in.</summary>
+    public (string? Reason, DateTimeOffset Since) Account(ReplicaHealth verdict) => verdict switch
+    {
+        ReplicaHealth.Suspended => (Why, _suspendedSince),
+        ReplicaHealth.BackingOff => ("asked to back off", _backingOffSince),
+        _ => (null, _upSince),
+    };
 
     public void OnAbandoned() => _isTrying = false;
 
@@ -84,7 +107,12 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
         {
             return;
         }
+        if (_backOffFrom is not { } before || time.GetElapsedTime(before) >= _backOff)
+        {
+            _backingOffSince = time.GetUtcNow();
+        }
         _backOffFrom = time.GetTimestamp();
+        _upSince = time.GetUtcNow() + duration;
         _backOff = duration;
         Volatile.Write(ref _mayPause, true);
     }

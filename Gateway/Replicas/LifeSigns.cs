@@ -23,6 +23,10 @@ internal sealed class LifeSigns(TimeProvider time)
     /// <param name="now">The clock's timestamp.</param>
     public void Note(long now) => Volatile.Write(ref _lastAt, now);
 
+    /// <summary>Whether there was one after a moment.</summary>
+    /// <param name="moment">The clock's timestamp.</param>
+    public bool HasShownSince(long moment) => Volatile.Read(ref _lastAt) > moment;
+
     /// <summary>The engine told how far it is.</summary>
     /// <param name="progress">Its counter; null: it has none.</param>
     /// <param name="readAt">When that was read.</param>

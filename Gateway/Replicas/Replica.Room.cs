@@ -130,6 +130,7 @@ public sealed partial class Replica
         CapacityTokens = CapacityLocked(),
         SlotLimit = SlotLimitLocked(),
         QueuedPrefillTokens = _ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens,
+        UnheardPrefillTokens = _ledger.UnheardPrefillTokens + _peers.QueuedPrefillTokens,
         JoiningPrefillTokens = _steps.JoiningTokens,
         StepBeganAt = _steps.BeganAt,
         OutstandingTokens = _ledger.OutstandingTokens + _peers.OutstandingTokens,
@@ -150,12 +151,14 @@ public sealed partial class Replica
     // Steps differ from answer to answer: with a mean at the limit half of the answers would be beyond it.
     private const double StepSafety = 1.1;
 
-    // Nothing is held on the word of rates that are not learned yet. The wait for other prompts is in the step as it was lately.
+    // Nothing is held on the word of steps that are not learned yet, nor for a target that the replica cannot keep with one sequence alone. The wait for other
+    // prompts is in the step as it was lately. Of several gateways each has its sure share of the sequences, as of the room.
     private bool StepFitsLocked(in LoadProfile load)
     {
-        var limit = Math.Min(load.StepLimitSeconds, _ledger.StepLimits.Least);
-        return double.IsPositiveInfinity(limit) || !_meter.Rates.IsLearned
-            || StepSafety * _meter.Rates.DecodeSeconds(1, _ledger.Sequences + _peers.Sequences + load.Sequences) <= limit;
+        var (limit, rates) = (Math.Min(load.StepLimitSeconds, _ledger.StepLimits.Least), _meter.Rates);
+        return double.IsPositiveInfinity(limit) || !rates.IsDecodeLearned || StepSafety * rates.StepSeconds(1) > limit
+            || StepSafety * rates.DecodeSeconds(1, _ledger.Sequences + _peers.Sequences + load.Sequences) <= limit
+            || (_gateways > 1 && StepSafety * rates.DecodeSeconds(1, (_ledger.Sequences * _gateways / SureShare) + load.Sequences) <= limit);
     }
 
     // An empty replica always admits: a request that is larger than what is believed to be its room would otherwise wait for ever.
@@ -165,7 +168,11 @@ public sealed partial class Replica
         {
             return true;
         }
-        var admits = StepFitsLocked(load) && AdmitsLocked(load, rule, capacityShare);
+        if (!StepFitsLocked(load))
+        {
+            return false;
+        }
+        var admits = AdmitsLocked(load, rule, capacityShare);
         _wasFull |= !admits;
         return admits;
     }

@@ -11,8 +11,6 @@ public sealed partial class Replica
     private readonly ServiceMeter _meter;
     private readonly LifeSigns _signs;
     private EngineReport _report = EngineReport.Empty;
-    private ReplicaHealth _probed = ReplicaHealth.Unknown;
-    private bool _isDraining;
     private readonly TokenLedger _ledger = new();
     private readonly StepWatch _steps = new();
     private readonly ForeignLoadWatch _foreign = new();
@@ -36,6 +34,7 @@ public sealed partial class Replica
         _faults = new FaultGate(faults, time);
         _meter = new ServiceMeter(options.Weight, time);
         _signs = new LifeSigns(time);
+        _probedSince = _drainChangedAt = time.GetUtcNow();
         Address = address;
         AddressPrefix = address.GetLeftPart(UriPartial.Path).TrimEnd('/');
         Id = id;
@@ -103,25 +102,6 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Takes over the verdict of a probe: <see cref="ReplicaHealth.Up"/>, <see cref="ReplicaHealth.Down"/> or <see cref="ReplicaHealth.WrongModel"/>.</summary>
-    public void OnProbed(ReplicaHealth verdict)
-    {
-        bool cameUp;
-        lock (_gate)
-        {
-            cameUp = verdict == ReplicaHealth.Up && _probed != ReplicaHealth.Up;
-            if (_probed != verdict)
-            {
-                _probed = verdict;
-                Interlocked.Increment(ref _roomVersion);
-            }
-        }
-        if (cameUp)
-        {
-            OnRoomReturned();
-        }
-    }
-
     /// <summary>An answer came to its end, or the engine refused for a reason that is the client's: the engine works.</summary>
     public void OnSuccess()
     {
@@ -135,11 +115,13 @@ public sealed partial class Replica
     /// <summary>The engine failed: no connection, a server error, a broken or silent answer.</summary>
     public void OnFault()
     {
+        string? suspendedFor;
         lock (_gate)
         {
-            _faults.OnFault();
+            suspendedFor = _faults.OnFault() ? _faults.Why : null;
             Interlocked.Increment(ref _roomVersion);
         }
+        TellSuspended(suspendedFor);
     }
 
     /// <summary>A part of an answer came, or a whole one: the engine works. Cheap: called for every part.</summary>
@@ -148,29 +130,6 @@ public sealed partial class Replica
         var now = _time.GetTimestamp();
         _signs.Note(now);
         _steps.OnHeard(now);
-    }
-
-    /// <summary>Whether an answer that has waited so long for its next part waits in vain: then the replica gets no work, until one request tries it again.</summary>
-    /// <param name="waited">Since its last part, or since it was sent.</param>
-    /// <param name="isStream">Whether its parts are heard as they come. Of a plain answer nothing is heard until its end: only an engine that counts its steps can be judged.</param>
-    public bool IsHung(TimeSpan waited, bool isStream)
-    {
-        lock (_gate)
-        {
-            var countsSteps = _report is { Engine: EngineKind.Vllm, Progress: not null };
-            // Ollama, and servers that nobody knows, unload a model that rests, and are silent for minutes while they load it again.
-            if (!countsSteps && (!isStream || _report.Engine is EngineKind.Ollama or EngineKind.OpenAi or EngineKind.Auto))
-            {
-                return false;
-            }
-            var (queued, sequences) = (_ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens, _ledger.Sequences + _peers.Sequences);
-            if (!_signs.IsHung(waited, _meter.Rates, countsSteps, queued, sequences))
-            {
-                return false;
-            }
-            _faults.Open();
-            return true;
-        }
     }
 
     /// <summary>The attempt ended without a verdict on the engine: the client left, or the gateway stops.</summary>
@@ -190,16 +149,6 @@ public sealed partial class Replica
             _faults.BackOff(duration);
             Interlocked.Increment(ref _roomVersion);
         }
-    }
-
-    /// <summary>Stops or resumes new work; running answers are not touched.</summary>
-    public void SetDraining(bool isDraining)
-    {
-        lock (_gate)
-        {
-            _isDraining = isDraining;
-        }
-        OnRoomReturned();
     }
 
     /// <summary>Takes over changed settings; load and history stay.</summary>
@@ -305,9 +254,4 @@ public sealed partial class Replica
         Interlocked.Increment(ref _roomVersion);
         RoomReturned?.Invoke();
     }
-
-    private ReplicaHealth HealthLocked() =>
-        _isDraining ? ReplicaHealth.Draining
-        : _probed != ReplicaHealth.Up ? _probed
-        : _faults.Verdict(_ledger.Requests);
 }

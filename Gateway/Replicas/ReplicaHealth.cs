@@ -25,6 +25,12 @@ public enum ReplicaHealth
     Draining,
 }
 
+/// <summary>How a replica stands.</summary>
+/// <param name="Health">Whether it gets new work.</param>
+/// <param name="Reason">Why not, for people: at most 200 characters; null: it gets work, or nobody said why.</param>
+/// <param name="Since">When that began.</param>
+public readonly record struct ReplicaStanding(ReplicaHealth Health, string? Reason, DateTimeOffset Since);
+
 /// <summary>What a replica has for one request.</summary>
 public enum RoomVerdict
 {

@@ -30,6 +30,9 @@ public readonly record struct ReplicaSnapshot
     /// <summary>Prompt tokens sent and not yet computed.</summary>
     public long QueuedPrefillTokens { get; init; }
 
+    /// <summary>Of them, those of which this gateway does not hear when they are computed: of plain answers, and of other gateways.</summary>
+    public long UnheardPrefillTokens { get; init; }
+
     /// <summary>Of them, those sent since the replica was last heard of: the step in progress does not compute them, the next one does.</summary>
     public long JoiningPrefillTokens { get; init; }
 
@@ -49,6 +52,7 @@ public readonly record struct ReplicaSnapshot
         RunningSequences = RunningSequences - Peers.Sequences,
         ReservedTokens = ReservedTokens - Peers.ReservedTokens,
         QueuedPrefillTokens = QueuedPrefillTokens - Peers.QueuedPrefillTokens,
+        UnheardPrefillTokens = UnheardPrefillTokens - Peers.QueuedPrefillTokens,
         OutstandingTokens = Math.Max(0, OutstandingTokens - Peers.OutstandingTokens),
         Peers = default,
     };

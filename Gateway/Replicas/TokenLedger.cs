@@ -75,6 +75,9 @@ internal sealed class TokenLedger
     /// <summary>Prompt tokens sent and not yet computed.</summary>
     public long QueuedPrefillTokens { get; private set; }
 
+    /// <summary>Of them, those of plain answers: nothing tells when they are computed, and they count until the end.</summary>
+    public long UnheardPrefillTokens { get; private set; }
+
     /// <summary>Expected output tokens still to come.</summary>
     public double OutstandingTokens { get; private set; }
 
@@ -130,7 +133,7 @@ internal sealed class TokenLedger
         Sequences += reservation.Load.Sequences;
         StepLimits.Add(reservation.Load.StepLimitSeconds);
         _reservedTokens += reservation.ReservedTokens;
-        QueuedPrefillTokens += reservation.QueuedPrefillTokens;
+        QueuePrefill(reservation, 1);
         OutstandingTokens += reservation.OutstandingTokens;
         Put(Requests++, reservation, Course.Of(reservation));
         Sum(_courses[Requests - 1], 1);
@@ -140,8 +143,14 @@ internal sealed class TokenLedger
     /// <summary>The prompt is computed.</summary>
     public void EndPrefill(LoadReservation reservation)
     {
-        QueuedPrefillTokens -= reservation.QueuedPrefillTokens;
+        QueuePrefill(reservation, -1);
         reservation.QueuedPrefillTokens = 0;
+    }
+
+    private void QueuePrefill(LoadReservation reservation, int sign)
+    {
+        QueuedPrefillTokens += sign * reservation.QueuedPrefillTokens;
+        UnheardPrefillTokens += reservation.Load.TellsFirstToken ? 0 : sign * reservation.QueuedPrefillTokens;
     }
 
     /// <summary>The answer grew.</summary>
@@ -176,7 +185,7 @@ internal sealed class TokenLedger
         Sequences -= reservation.Load.Sequences;
         StepLimits.Remove(reservation.Load.StepLimitSeconds);
         _reservedTokens -= reservation.ReservedTokens;
-        QueuedPrefillTokens -= reservation.QueuedPrefillTokens;
+        QueuePrefill(reservation, -1);
         OutstandingTokens = Math.Max(0, OutstandingTokens - reservation.OutstandingTokens);
         if (Requests == 0)
         {

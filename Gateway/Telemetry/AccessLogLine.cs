@@ -93,6 +93,11 @@ internal sealed class AccessLogLine : IDisposable
         _json.WriteNumber("prefix_hit_tokens", completed.PrefixHitTokens);
         _json.WriteBoolean("censored", completed.IsCensored);
         _json.WriteNumber("retries", completed.Retries);
+        if (completed.Continuations > 0)
+        {
+            _json.WriteNumber("continuations", completed.Continuations);
+            WriteText("continued_from", completed.ContinuedFrom);
+        }
         if (completed.MalformedFrames > 0)
         {
             _json.WriteNumber("malformed_frames", completed.MalformedFrames);

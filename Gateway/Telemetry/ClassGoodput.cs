@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Gateway.Estimation;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;
@@ -6,12 +7,12 @@ using Gateway.Requests;
 namespace Gateway.Telemetry;
 
 /// <summary>How one class of a model fared against its targets.</summary>
-/// <param name="Requests">Requests with a target, refused and failed ones included, since the start.</param>
+/// <param name="Requests">Streams with a target, refused and failed ones included, since the start.</param>
 /// <param name="Good">Of them, those that met every target.</param>
 /// <param name="PerSecond">Good ones per second, over the last minute.</param>
 public readonly record struct GoodputReading(long Requests, long Good, double PerSecond);
 
-/// <summary>Counts which requests met the targets of their class, per model. Thread-safe; bounded by the number of models ever configured.</summary>
+/// <summary>Counts which streams met the targets of their class, per model: a plain answer shows neither its first token nor the next. Thread-safe; bounded by the number of models ever configured.</summary>
 /// <param name="classes">The targets in force.</param>
 /// <param name="time">The clock.</param>
 public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time) : ICompletionObserver
@@ -22,7 +23,7 @@ public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time
 
     public void OnCompleted(CompletedRequest completed)
     {
-        if (completed is not { Model: { } model, Request: { Route.Generates: true } request, Outcome: RequestOutcome.Success or RequestOutcome.Refused or RequestOutcome.Failed })
+        if (completed is not { Model: { } model, Request: { Route.Generates: true, Body.IsStreaming: true } request, Outcome: RequestOutcome.Success or RequestOutcome.Refused or RequestOutcome.Failed })
         {
             return;
         }
@@ -41,7 +42,10 @@ public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time
     private static bool IsGood(CompletedRequest completed, TimeSpan? first, TimeSpan? between) =>
         completed.Outcome == RequestOutcome.Success
         && (first is null || completed.TimeToFirstToken <= first)
-        && (between is null || completed.StreamDuration is not { } stream || completed.OutputTokens < 2 || stream / (completed.OutputTokens - 1) <= between);
+        && (between is null || completed.StreamDuration is not { } stream || TokensOfOne(completed) < 2 || stream / (TokensOfOne(completed) - 1) <= between);
+
+    // Several choices grow side by side.
+    private static int TokensOfOne(CompletedRequest completed) => completed.OutputTokens / RequestEstimator.SequencesOf(completed.Request!.Body);
 
     private sealed class Tally(TimeProvider time)
     {

@@ -25,7 +25,11 @@ internal sealed class GenAiMeters(GatewayMeters meters, Fleet fleet)
         RecordTokens(completed.OutputTokens > 0 ? completed.OutputTokens : completed.Usage?.OutputTokens, "output", tags);
         if (completed.Outcome != RequestOutcome.Success)
         {
-            tags.Add(GenAiNames.ErrorType, completed.StatusCode >= 400 ? GatewayMeters.StatusWord(completed.StatusCode) : GenAiNames.OtherError);
+            // Of what went wrong after the status was out, only what is the gateway's own doing has a word.
+            var word = completed.StatusCode >= 400 ? GatewayMeters.StatusWord(completed.StatusCode)
+                : completed.ErrorCode is { } code && GatewayMeters.IsRefusal(code) ? code
+                : GenAiNames.OtherError;
+            tags.Add(GenAiNames.ErrorType, word);
         }
         meters.OperationDuration.Record(SecondsFrom(beforeSending, completed.Duration), tags);
     }

@@ -135,7 +135,7 @@ public static class MetricNames
         "Attempts repeated on another replica before the first byte, by what had failed.");
 
     public static readonly MetricDefinition StreamsContinued = new("gateway.streams_continued", "{stream}", MetricKind.Counter, [Model, Outcome],
-        "Streams that broke after their first byte, by outcome: continued, restarted (from the beginning, unseen by the client), not_allowed, refused, or failed.");
+        "Streams that broke after their first byte, by outcome: continued, restarted (from the beginning, unseen by the client), not_allowed, refused, no_budget (it broke again, and the retry budget was spent), or failed.");
 
     public static readonly MetricDefinition Hedges = new("gateway.hedges", "{hedge}", MetricKind.Counter, [Model, Outcome],
         "Second attempts beside a first one that was slow to begin, by outcome: won (its answer was taken), lost, or failed (neither answered).");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
@@ -229,7 +230,10 @@ public static class StatusPage
         var now = ofAll.WithoutPeers();
         json.WriteString("id", now.Id);
         json.WriteString("url", replica.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped));
-        json.WriteString("health", HealthOf(now.Health));
+        var standing = replica.Standing;
+        json.WriteString("health", HealthOf(standing.Health));
+        json.WriteString("health_reason", standing.Reason);
+        json.WriteString("health_since", standing.Since.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
         json.WriteNumber("running_requests", now.RunningRequests);
         json.WriteNumber("running_sequences", now.RunningSequences);
         json.WriteNumber("reserved_tokens", now.ReservedTokens);

@@ -96,6 +96,55 @@ public sealed class ReplicaWatcherTests
     }
 
     [Fact]
+    public async Task ProbeAsync_WhenNobodyAnswers_SaysSoAndEndsWhatWaitsThere()
+    {
+        var engine = Pages.Vllm();
+        var watcher = Watch(engine);
+        await watcher.ProbeAsync(default);
+        engine.WithSilence("/health");
+        var before = _replica.IsHung(TimeSpan.FromSeconds(1), isStream: true);
+
+        for (var i = 0; i < Options.Health.Failures; i++)
+        {
+            await ProbeInVainAsync(watcher);
+        }
+
+        Assert.Equal((ReplicaHealth.Down, "no answer to /health within 5 s"), (_replica.Standing.Health, _replica.Standing.Reason));
+        Assert.Equal((false, true), (before, _replica.IsHung(TimeSpan.FromSeconds(1), isStream: true)));
+    }
+
+    [Fact]
+    public async Task ProbeAsync_WhenTheEngineIsGone_SaysSoAndLeavesItsAnswersToTheirConnections()
+    {
+        var engine = Pages.Vllm();
+        var watcher = Watch(engine);
+        await watcher.ProbeAsync(default);
+        engine.IsGone = true;
+
+        for (var i = 0; i < Options.Health.Failures; i++)
+        {
+            await watcher.ProbeAsync(default);
+        }
+
+        Assert.Contains("/health", _replica.Standing.Reason, StringComparison.Ordinal);
+        Assert.False(_replica.IsHung(TimeSpan.FromSeconds(1), isStream: true));
+    }
+
+    [Fact]
+    public async Task Watcher_OfAReplicaThatIsSuspended_WarnsOncePerPause()
+    {
+        await using var watcher = Watch(Pages.Vllm());
+
+        for (var i = 0; i < 8; i++)
+        {
+            _replica.OnFault();
+        }
+
+        var line = Assert.Single(_log.Lines);
+        Assert.Equal((LogLevel.Warning, "replica engine:8000 gets no work for a while (Suspended): 5 faults in a row"), line);
+    }
+
+    [Fact]
     public async Task ProbeAsync_WhenProgressShowsBetweenFailures_CountsThemAnew()
     {
         var engine = Pages.Vllm();

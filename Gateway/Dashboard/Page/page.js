@@ -175,13 +175,13 @@ function newCard(name, { id }) {
     return { value, box: element('span', '', value, element('i', '', label)) };
   };
   const parts = {
-    health: element('span', 'health'), of: element('div', 'of'), fill: element('span', ''), kv: element('div', 'of'),
+    health: element('span', 'health'), why: element('div', 'of'), of: element('div', 'of'), fill: element('span', ''), kv: element('div', 'of'),
     running: figure('running'), waiting: figure('queued there'), speed: figure('tokens/s a stream'), button: element('button', ''),
   };
   parts.button.type = 'button';
   parts.button.addEventListener('click', () => onDrain(parts, id));
   parts.card = element('article', 'card',
-    element('div', 'title', element('b', '', id), parts.health), parts.of, element('div', 'bar', parts.fill), parts.kv,
+    element('div', 'title', element('b', '', id), parts.health), parts.why, parts.of, element('div', 'bar', parts.fill), parts.kv,
     element('div', 'figures', parts.running.box, parts.waiting.box, parts.speed.box), parts.button);
   cards.set(name, parts);
   return parts;
@@ -191,6 +191,8 @@ function updateCard(parts, row, several) {
   parts.card.dataset.health = row.health;
   parts.isDraining = row.health === 'draining';
   setText(parts.health, healthWords[row.health] ?? row.health);
+  parts.why.hidden = row.reason === null || parts.isDraining;
+  setText(parts.why, row.reason ?? '');
   parts.of.hidden = !several;
   setText(parts.of, row.model);
   fillTo(parts.fill, row.kv_ratio ?? 0);

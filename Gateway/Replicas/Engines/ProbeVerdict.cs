@@ -12,11 +12,16 @@ internal sealed partial class ProbeVerdict(Replica replica, ILogger log)
     public bool IsUp => _verdict == ReplicaHealth.Up;
 
     /// <summary>The engine lives, whatever else is wrong with it.</summary>
-    public void TakeLife() => _failuresInARow = 0;
+    public void TakeLife()
+    {
+        _failuresInARow = 0;
+        replica.OnProbeEnded(isUnanswered: false);
+    }
 
     /// <summary>A probe failed. A working replica is given further tries, but not when its key is refused.</summary>
     public void TakeFailure(EngineReading reading, ModelOptions model, int failuresAllowed)
     {
+        replica.OnProbeEnded(reading.Outcome == ReadingOutcome.Slow);
         var isAboutKey = reading.Outcome == ReadingOutcome.Unauthorized;
         if (++_failuresInARow >= failuresAllowed || !IsUp || isAboutKey)
         {
@@ -41,7 +46,7 @@ internal sealed partial class ProbeVerdict(Replica replica, ILogger log)
             }
         }
         (_verdict, _isAboutKey) = (verdict, isAboutKey);
-        replica.OnProbed(verdict);
+        replica.OnProbed(verdict, why);
     }
 
     private static partial class Log

@@ -53,6 +53,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         _view = new EngineView(access.Time);
         _verdict = new ProbeVerdict(replica, log);
         _settings = SettingsOf(model, options);
+        _replica.Suspended += OnSuspended;
     }
 
     /// <summary>Starts watching. Called once.</summary>
@@ -63,6 +64,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
     /// <summary>Ends the watch at once, an open question included.</summary>
     public async ValueTask DisposeAsync()
     {
+        _replica.Suspended -= OnSuspended;
         await _stopping.CancelAsync();
         await _watch;
         _stopping.Dispose();
@@ -249,6 +251,8 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         _verdict.Take(ReplicaHealth.Up, "");
     }
 
+    private void OnSuspended(string why) => Log.Suspended(_log, _replica.Id, why);
+
     private bool IsMoving(long? progressBefore) =>
         (progressBefore is not null && _replica.Report.Progress is { } now && now != progressBefore) || _isMakingProgress(_replica);
 
@@ -257,6 +261,9 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
 
     private static partial class Log
     {
+        [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} gets no work for a while (Suspended): {Why}")]
+        public static partial void Suspended(ILogger log, string replica, string why);
+
         [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} answers under any model name and does not list {Model}; it lists {Models}")]
         public static partial void ModelNotListed(ILogger log, string replica, string model, string models);
 

@@ -40,6 +40,9 @@ public sealed record ServiceRates
     /// <summary>Whether enough first tokens were seen to say when one is late: plain answers do not show theirs.</summary>
     public bool IsPrefillLearned => Prefill.Predictions >= 16;
 
+    /// <summary>Whether enough answers of some length were seen to say how long a step takes.</summary>
+    public bool IsDecodeLearned => Decode.Predictions >= 16;
+
     /// <summary>Seconds of a decode step that so many sequences share: the time per token of each of them.</summary>
     public double StepSeconds(double batch) => StepBaseSeconds + (StepSecondsPerSequence * Math.Max(1, batch));
 

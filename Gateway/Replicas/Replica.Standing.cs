@@ -1,0 +1,138 @@
+namespace Gateway.Replicas;
+
+/// <content>Whether it gets work, why not, and since when.</content>
+public sealed partial class Replica
+{
+    private const int LongestReason = 200;
+
+    private ReplicaHealth _probed = ReplicaHealth.Unknown;
+    private string? _probedWhy;
+    private DateTimeOffset _probedSince;
+    private long? _unansweredSince;
+    private bool _isDraining;
+    private DateTimeOffset _drainChangedAt;
+
+    /// <summary>Raised outside every lock, with the reason, when faults or silence suspend a replica that was not suspended.</summary>
+    public event Action<string>? Suspended;
+
+    /// <summary>Whether new work may be sent now, why not, and since when.</summary>
+    public ReplicaStanding Standing
+    {
+        get
+        {
+            lock (_gate)
+            {
+                var health = HealthLocked();
+                var (reason, since) = health == ReplicaHealth.Draining ? ("draining", _drainChangedAt)
+                    : health == _probed && health != ReplicaHealth.Up ? (_probedWhy, _probedSince)
+                    : _faults.Account(health);
+                return new ReplicaStanding(health, reason, health == ReplicaHealth.Up ? Latest(since, _probedSince, _drainChangedAt) : since);
+            }
+        }
+    }
+
+    /// <summary>Takes over the verdict of a probe: <see cref="ReplicaHealth.Up"/>, <see cref="ReplicaHealth.Down"/> or <see cref="ReplicaHealth.WrongModel"/>.</summary>
+    /// <param name="verdict">The verdict.</param>
+    /// <param name="why">For people, where it is a bad one.</param>
+    public void OnProbed(ReplicaHealth verdict, string? why = null)
+    {
+        bool cameUp;
+        lock (_gate)
+        {
+            cameUp = verdict == ReplicaHealth.Up && _probed != ReplicaHealth.Up;
+            _probedWhy = verdict == ReplicaHealth.Up ? null : why is { Length: > LongestReason } ? why[..LongestReason] : why;
+            if (_probed != verdict)
+            {
+                _probed = verdict;
+                _probedSince = _time.GetUtcNow();
+                Interlocked.Increment(ref _roomVersion);
+            }
+        }
+        if (cameUp)
+        {
+            OnRoomReturned();
+        }
+    }
+
+    /// <summary>A probe came to its end.</summary>
+    /// <param name="isUnanswered">Whether nothing came within its time; a refusal is an answer.</param>
+    public void OnProbeEnded(bool isUnanswered)
+    {
+        lock (_gate)
+        {
+            _unansweredSince = isUnanswered ? _unansweredSince ?? _time.GetTimestamp() : null;
+        }
+    }
+
+    /// <summary>Whether an answer that has waited so long for its next part waits in vain: then the replica gets no work, until one request tries it again.</summary>
+    /// <param name="waited">Since its last part, or since it was sent.</param>
+    /// <param name="isStream">Whether its parts are heard as they come. Of a plain answer nothing is heard until its end: only an engine that counts its steps can be judged.</param>
+    public bool IsHung(TimeSpan waited, bool isStream)
+    {
+        string? suspendedFor;
+        lock (_gate)
+        {
+            if (HasFallenSilentLocked(isStream))
+            {
+                return true;
+            }
+            var countsSteps = _report is { Engine: EngineKind.Vllm, Progress: not null };
+            // Ollama, and servers that nobody knows, unload a model that rests, and are silent for minutes while they load it again.
+            if (!countsSteps && (!isStream || MayLoadForMinutesLocked))
+            {
+                return false;
+            }
+            var (queued, sequences) = (_ledger.QueuedPrefillTokens + _peers.QueuedPrefillTokens, _ledger.Sequences + _peers.Sequences);
+            if (!_signs.IsHung(waited, _meter.Rates, countsSteps, queued, sequences))
+            {
+                return false;
+            }
+            suspendedFor = _faults.Open(FormattableString.Invariant($"hung: silent for {waited.TotalSeconds:0} s")) ? _faults.Why : null;
+        }
+        TellSuspended(suspendedFor);
+        return true;
+    }
+
+    /// <summary>Stops or resumes new work; running answers are not touched.</summary>
+    public void SetDraining(bool isDraining)
+    {
+        lock (_gate)
+        {
+            if (_isDraining != isDraining)
+            {
+                (_isDraining, _drainChangedAt) = (isDraining, _time.GetUtcNow());
+            }
+        }
+        OnRoomReturned();
+    }
+
+    private bool MayLoadForMinutesLocked => _report.Engine is EngineKind.Ollama or EngineKind.OpenAi or EngineKind.Auto;
+
+    // Down because nobody answers the probes, and nothing of any answer came since the first of them was given up: how fast the engine is does not matter then.
+    private bool HasFallenSilentLocked(bool isStream) =>
+        _probed == ReplicaHealth.Down && _unansweredSince is { } since && !_signs.HasShownSince(since)
+        && (isStream || _report.Engine == EngineKind.Vllm) && !MayLoadForMinutesLocked;
+
+    private void TellSuspended(string? reason)
+    {
+        if (reason is not null)
+        {
+            Suspended?.Invoke(reason);
+        }
+    }
+
+    private ReplicaHealth HealthLocked() =>
+        _isDraining ? ReplicaHealth.Draining
+        : _probed != ReplicaHealth.Up ? _probed
+        : _faults.Verdict(_ledger.Requests);
+
+    private static DateTimeOffset Latest(params ReadOnlySpan<DateTimeOffset> moments)
+    {
+        var latest = moments[0];
+        foreach (var moment in moments)
+        {
+            latest = moment > latest ? moment : latest;
+        }
+        return latest;
+    }
+}
