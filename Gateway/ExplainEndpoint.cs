@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Gateway.Access;
 using Gateway.Api;
-using Gateway.Configuration;
 using Gateway.Queueing;
 using Gateway.Requests;
 using Microsoft.AspNetCore.Http;
@@ -55,6 +54,7 @@ public static class ExplainEndpoint
     {
         var estimate = core.Estimate(request, model.Pool);
         var explanation = model.Dispatcher.Explain(request, estimate);
+        var settings = core.Options.InForce();
         json.WriteStartObject();
         json.WriteString("model", model.Pool.Name);
         json.WriteString("priority", Word(request.Priority));
@@ -70,14 +70,16 @@ public static class ExplainEndpoint
         {
             json.WriteNumber(Word(priority), model.Dispatcher.Waiting(priority));
         }
-        json.WriteString("order", core.Options.Mode == GatewayMode.Plain ? "fcfs" : core.Options.Queue.Order);
+        json.WriteString("order", settings.Queue.Order);
+        json.WriteString("admission", settings.Queue.Admission);
         json.WriteNumber("rank_seconds", Seconds(explanation.Rank));
         json.WriteNumber("ahead", explanation.Ahead);
         json.WriteEndObject();
+        json.WriteString("policy", settings.Routing.PolicyName);
         json.WriteStartArray("candidates");
         foreach (var candidate in explanation.Candidates)
         {
-            WriteCandidate(json, candidate);
+            WriteCandidate(json, candidate, explanation.CostsAreSeconds);
         }
         json.WriteEndArray();
         WriteDecision(json, explanation);
@@ -118,7 +120,7 @@ public static class ExplainEndpoint
         _ => "It is refused.",
     };
 
-    private static void WriteCandidate(Utf8JsonWriter json, ExplainedCandidate explained)
+    private static void WriteCandidate(Utf8JsonWriter json, ExplainedCandidate explained, bool costsAreSeconds)
     {
         var candidate = explained.Candidate;
         json.WriteStartObject();
@@ -127,9 +129,9 @@ public static class ExplainEndpoint
         json.WriteBoolean("has_room", explained.HasRoom);
         if (double.IsFinite(explained.CostSeconds))
         {
-            json.WriteNumber("cost_seconds", Seconds(explained.CostSeconds));
+            json.WriteNumber(costsAreSeconds ? "cost_seconds" : "cost", Seconds(explained.CostSeconds));
         }
-        json.WriteStartObject("parts_seconds");
+        json.WriteStartObject(costsAreSeconds ? "parts_seconds" : "parts");
         foreach (var (scorer, seconds) in explained.Parts)
         {
             json.WriteNumber(scorer, Seconds(seconds));

@@ -7,6 +7,7 @@ using Gateway.Configuration;
 using Gateway.Dashboard;
 using Gateway.Forwarding;
 using Gateway.Learning;
+using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Replicas.Engines;
 using Gateway.Replicas.Engines.Discovery;
@@ -160,18 +161,24 @@ public sealed partial class GatewayServer : IAsyncDisposable
             model.Pool.SetReplicas([]);
             model.Dispose();
         }
-        NoteReload(applied: true);
+        NoteReload(ConfigReloadOutcome.Applied, []);
     }
 
     /// <summary>Counts somebody who was turned away where no model is asked.</summary>
     internal void OnTurnedAway(string route, int status, string? code) => _meters.OnTurnedAway(route, status, code);
 
-    /// <summary>Counts a reload; one that was refused changed nothing.</summary>
-    public void NoteReload(bool applied)
+    /// <summary>Counts a reload that was refused and changed nothing, and keeps its problems for the operators.</summary>
+    public void NoteRefusedReload(IReadOnlyList<ConfigurationProblem> problems) => NoteReload(
+        ConfigReloadOutcome.Rejected, [.. problems.Select(problem => $"{problem.Where with { File = Path.GetFileName(problem.Where.File) }}  {Told(problem)}")]);
+
+    // How tenants are shown is for telemetry.tenants to say, and these words may name one.
+    private static string Told(ConfigurationProblem problem) =>
+        problem.Path.StartsWith("access", StringComparison.Ordinal) ? $"{problem.Path}: gateway check and the log say what is wrong." : problem.ToString();
+
+    private void NoteReload(ConfigReloadOutcome outcome, IReadOnlyList<string> problems)
     {
-        var outcome = applied ? ConfigReloadOutcome.Applied : ConfigReloadOutcome.Rejected;
         _meters.OnConfigReload(outcome);
-        Volatile.Write(ref _lastReload, new ConfigReload(outcome, _time.GetUtcNow()));
+        Volatile.Write(ref _lastReload, new ConfigReload(outcome, _time.GetUtcNow()) { Problems = problems });
     }
 
     /// <summary>Stops taking requests and lets running answers finish within the configured time.</summary>
@@ -253,7 +260,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private void Map(GatewayOptions options)
     {
         var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher, _time);
-        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry), _board.Latencies, _goodput];
+        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry), _board.Latencies, _board.Failures, _goodput];
         if (_accessLog is not null)
         {
             observers.Add(_accessLog);
@@ -287,8 +294,14 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Goodput = _goodput,
         Signals = SignalsOf,
         LastReload = Volatile.Read(ref _lastReload),
+        Settings = SettingsOf(Core.Options.InForce()),
+        IsOpen = _tenants.Door.Directory is null,
         DroppedLogLines = _accessLog?.DroppedLines,
     };
+
+    private static SettingsInForce SettingsOf(GatewayOptions options) => new(
+        options.Source?.FileName, options.Source?.Sha256, EnumWords.Of(options.Mode), options.Routing.PolicyName, options.Queue.Order, options.Queue.Admission,
+        EnumWords.Of(QueueOrders.FairnessOf(options.Queue)), options.Source?.EnvironmentOverrides ?? []);
 
     private IEnumerable<QueueDepth> QueueDepths()
     {
@@ -330,7 +343,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         [LoggerMessage(Level = LogLevel.Warning, Message = "{Model}: the retry budget refused {Refused} retries and continuations; resilience.retryBudgetPerSecond and retryBudgetShare set it.")]
         public static partial void BudgetSpent(ILogger logger, string model, long refused);
 
-        [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Version} listens on {Url} for {Models} models.")]
+        [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Version} listens on {Url}; models: {Models}.")]
         public static partial void Started(ILogger logger, string version, string url, int models);
     }
 }

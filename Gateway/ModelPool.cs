@@ -25,7 +25,7 @@ public sealed class ModelPool : IDisposable
         Prefixes = new PrefixIndex(options.Routing.Prefix.MaxBytes, time);
         Pool.SlotFreed += Prefixes.Forget;
         (_plan, _routing) = Plans(options);
-        Demand = new WorkDemand(Pool, time);
+        Demand = new WorkDemand(Pool, time, () => Volatile.Read(ref _plan)!.Queue is { Admission: "window" } queue ? queue.WindowRequests : null);
         var router = new Router(() => Volatile.Read(ref _routing), new Random(chance.Next()));
         Dispatcher = new Dispatcher(Pool, Prefixes, () => Volatile.Read(ref _plan)!, router, time);
     }
@@ -84,9 +84,7 @@ public sealed class ModelPool : IDisposable
 
     private (DispatchPlan Plan, RoutingPlan Routing) Plans(GatewayOptions options)
     {
-        var isPlain = options.Mode == GatewayMode.Plain;
-        var routing = isPlain ? options.Routing with { Policy = "least_requests", Scorers = [] } : options.Routing;
-        var queue = isPlain ? options.Queue with { Order = "fcfs", Fairness = FairnessMode.Off, Rescue = RescueMode.Own, Preempt = PreemptMode.Off, Admission = "none", SiblingWait = TimeSpan.Zero, RefuseLate = false, HardTtftSlo = false, Classes = new() } : options.Queue;
+        var (routing, queue) = (options.InForce().Routing, options.InForce().Queue);
         // An order that keeps account keeps it over a reload that does not touch the queue.
         var order = _plan is { } before && before.Queue == queue ? before.Order : OrderOf(routing, queue, Prefixes);
         var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing), ShadowOrder = routing.Shadow.IsOn ? OrderOf(routing, QueueOf(routing, queue), Prefixes) : null };
@@ -115,7 +113,7 @@ public sealed class ModelPool : IDisposable
             return null;
         }
         var (otherRouting, otherQueue) = (RoutingOf(routing), QueueOf(routing, queue));
-        var name = $"{(otherRouting.Scorers.Count > 0 ? "scorers" : otherRouting.Policy)}/{otherQueue.Order}/{otherQueue.Admission}";
+        var name = $"{otherRouting.PolicyName}/{otherQueue.Order}/{otherQueue.Admission}";
         var policies = new ShadowPolicies(name, World(routing, queue), World(otherRouting, otherQueue), routing.Prefix.MaxBytes);
         return new Shadow(Pool, policies, _time, new Random(routing.Seed));
     }

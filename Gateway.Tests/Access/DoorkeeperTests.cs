@@ -120,6 +120,7 @@ public sealed class DoorkeeperTests
 
         Assert.Equal(401, _door.OpsProblem(With(), isMetrics: false)!.Status);
         Assert.Equal(401, _door.OpsProblem(With(("api-key", "key-of-a")), isMetrics: false)!.Status);
+        Assert.All([With(), With(("api-key", "key-of-a"))], asked => Assert.Contains("access.opsKeys", _door.OpsProblem(asked, isMetrics: false)!.Message, StringComparison.Ordinal));
         Assert.Null(_door.OpsProblem(With(("Authorization", "Bearer key-of-ops")), isMetrics: false));
         Assert.Null(_door.OpsProblem(With(), isMetrics: true));
         Assert.Null(Identify(("api-key", "key-of-ops")));

@@ -20,6 +20,27 @@ public sealed class CheckVerbTests : IDisposable
     }
 
     [Fact]
+    public void Check_OfAFileWithoutItsOption_IsTheSame()
+    {
+        File.WriteAllText(_path, "models:\n  - { name: a, replicas: [http://a:1] }\n");
+
+        Assert.Equal((0, $"{_path}: ok, 1 model, 1 replica.\n", ""), Run(_path));
+        Assert.NotEqual(0, Run(_path, "--config", _path).Code);
+    }
+
+    [Fact]
+    public void Check_OfAnEngineInTwoModels_WarnsAndExitsWithZero()
+    {
+        File.WriteAllText(_path, "models:\n  - { name: a, replicas: [http://a:1] }\n  - name: b\n    replicas:\n      - http://a:1\n");
+
+        var (code, output, error) = Run("--config", _path);
+
+        Assert.Equal((0, $"{_path}: ok, 2 models, 2 replicas.\n"), (code, output));
+        Assert.StartsWith($"{_path}:5:9  models[1].replicas[0]: is the engine of models[0].replicas[0] too", error, StringComparison.Ordinal);
+        Assert.EndsWith("1 warning. The gateway would start.\n", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Check_OfABadFile_ListsItsProblemsAndExitsWithTwo()
     {
         File.WriteAllText(_path, "models: []\nmod: plain\n");

@@ -43,7 +43,7 @@ async function serve(name, port, text) {
   await until(`${name} is ready`, async () => (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.ok);
 }
 
-const small = `
+const small = (extra) => `
 listen: http://127.0.0.1:${gatewayPort}
 models:
   - name: demo
@@ -59,7 +59,7 @@ access:
     - { name: chat, keyEnv: CHAT_KEY }
     - { name: nightly, keyEnv: NIGHT_KEY }
 telemetry: { accessLog: off, tenants: name, logLevel: error }
-`;
+${extra}`;
 
 // Many names for one engine, seldom asked: a fleet's size without its machines.
 const large = `
@@ -127,6 +127,10 @@ async function looks(browser, address) {
   check('the key is not kept in the page', !(await opened.content()).includes(keys.OPS_KEY) && (await opened.evaluate(() => Object.keys({ ...localStorage, ...sessionStorage }).length + document.cookie.length)) === 0);
   await shot(opened, 'desktop-light');
 
+  check('a replica that is down has no speed', await opened.locator('.card[data-health="down"] .figures span span').last().textContent() === '–');
+  check('failures of the last minute are counted', /^[\d,]+$/.test(await opened.textContent('#failed')));
+  check('nothing was refused yet', await opened.isHidden('#rejected'));
+  await refusesAnEdit(opened);
   await drains(opened);
 
   await opened.fill('#find', 'GPU-B');
@@ -135,6 +139,18 @@ async function looks(browser, address) {
   await until('a name that nobody has is told', async () => (await opened.textContent('#more')).includes('No replica'));
   check(`the browser has nothing to complain about: ${complaints.join('; ')}`, complaints.length === 0);
   await context.close();
+}
+
+async function refusesAnEdit(opened) {
+  writeFileSync(join(folder, 'small.yaml'), small('mode: plian\n'));
+  await until('a refused edit is told', async () => await opened.isVisible('#rejected'));
+  check('with its place and its problem', /small\.yaml:\d+:7 +mode: .*plain/.test(await opened.textContent('#problems')));
+  check('and without folders', !(await opened.textContent('#problems')).includes(folder));
+  await shot(opened, 'rejected');
+  writeFileSync(join(folder, 'small.yaml'), small('').replace('name: nightly', 'name: chat'));
+  await until('of a problem of tenants only the place is told', async () => /small\.yaml:\d+:\d+ +access\.tenants\[1\]\.name: gateway check/.test(await opened.textContent('#problems')));
+  writeFileSync(join(folder, 'small.yaml'), small('# mended\n'));
+  await until('a good edit ends that', async () => await opened.isHidden('#rejected'));
 }
 
 async function drains(opened) {
@@ -174,6 +190,7 @@ async function grows(browser) {
   const address = `http://127.0.0.1:${largePort}`;
   const { opened, context, complaints } = await page(browser, {}, address);
   await until('1,000 replicas: all are counted', async () => (await opened.textContent('#up')) === '1,000 of 1,000');
+  check('an open gateway has no key to ask for and no tenants', await opened.isHidden('#key-button') && await opened.isHidden('#tenants'));
   check('1,000 replicas: sixty are listed', await opened.locator('.card').count() === 60);
   check('1,000 replicas: the others are told of', (await opened.textContent('#more')).startsWith('940 more'));
   await opened.fill('#find', 'gpu-0987');
@@ -194,7 +211,7 @@ try {
   if (shots) mkdirSync(shots, { recursive: true });
   for (const index of [0, 1, 2]) run('engine', '--port', String(firstPort + index), '--model', 'demo', '--speed', String([1, 0.7, 0.5][index]));
   await until('the engines answer', async () => (await Promise.all([0, 1, 2].map((index) => fetch(`http://127.0.0.1:${firstPort + index}/health`).catch(() => undefined)))).every((answer) => answer?.ok));
-  await serve('small', gatewayPort, small);
+  await serve('small', gatewayPort, small(''));
   await serve('large', largePort, large);
   const loads = [...Array(16).keys()].map((index) => load(index % 2 ? 'NIGHT_KEY' : 'CHAT_KEY', index % 2 ? 'batch' : index % 4 ? 'default' : 'interactive', index));
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Gateway.Configuration;
 using Gateway.Queueing.Orders;
 using Gateway.Replicas;
@@ -8,6 +10,38 @@ namespace Gateway.Tests.Configuration;
 
 public class ConfigurationLoaderTests
 {
+    [Theory]
+    [InlineData("{ name: a, replicas: [http://e:1] }", "{ name: b, replicas: [http://e:1/] }", 1)]
+    [InlineData("{ name: a, replicas: [http://e:1] }", "{ name: b, replicas: [{ url: http://e:1, slots: 4, id: other }] }", 1)]
+    [InlineData("{ name: a, replicas: [{ url: http://e:1, kvTokens: 5000 }] }", "{ name: b, replicas: [{ url: http://e:1, slots: 4 }] }", 0)]
+    [InlineData("{ name: a, replicas: [http://e:1] }", "{ name: b, replicas: [http://e:2] }", 0)]
+    [InlineData("{ name: a, replicas: [{ url: http://e:1, id: x }, { url: http://e:1, id: y }] }", "{ name: b, replicas: [http://e:2] }", 0)]
+    public void Load_OfAnEngineInTwoModels_WarnsUnlessItsRoomIsSplit(string first, string second, int warnings)
+    {
+        var loaded = Load($"models:\n  - {first}\n  - {second}\n");
+
+        Assert.NotNull(loaded.Options);
+        Assert.Equal(warnings, loaded.Warnings.Count);
+        Assert.All(loaded.Warnings, warning => Assert.Equal((3, "models[1].replicas[0]"), (warning.Where.Line, warning.Path)));
+    }
+
+    [Fact]
+    public void Load_OfAFile_KeepsItsNameItsHashAndWhichVariablesChangedIt()
+    {
+        var source = Good(OneModel, ("GATEWAY__QUEUE__MAXWAITING", "9"), ("OTHER", "x")).Source!;
+
+        Assert.Equal(("test.yaml", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(OneModel)))), (source.FileName, source.Sha256));
+        Assert.Equal(["GATEWAY__QUEUE__MAXWAITING"], source.EnvironmentOverrides);
+    }
+
+    [Fact]
+    public void InForce_OfThePlainMode_IsWhatItHoldsAndOrders()
+    {
+        var plain = Good(OneModel + "mode: plain\n").InForce();
+
+        Assert.Equal(("least_requests", "fcfs", "none"), (plain.Routing.PolicyName, plain.Queue.Order, plain.Queue.Admission));
+    }
+
     [Fact]
     public void Load_OfEveryKindOfMistake_ListsAllInTheHouseFormat()
     {

@@ -16,7 +16,7 @@ public sealed class ConfigurationWatcherTests : IDisposable
     public ConfigurationWatcherTests()
     {
         File.WriteAllText(_path, OneModel);
-        _watcher = new ConfigurationWatcher(_path, OneModel, _settings, text => Load(text), _reloads.Add, _time, new Recorder(_logged));
+        _watcher = new ConfigurationWatcher(_path, OneModel, _settings, text => Load(text), problems => _reloads.Add(problems.Count == 0), _time, new Recorder(_logged));
     }
 
     public void Dispose()

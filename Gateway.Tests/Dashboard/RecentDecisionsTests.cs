@@ -61,7 +61,7 @@ public sealed class RecentDecisionsTests
 
         var places = Assert.Single(recent.After(0)).Places;
         Assert.Equal(RecentDecisions.MaxPlaces, places.Count);
-        Assert.Equal(places.OrderBy(place => place.CostSeconds), places);
+        Assert.Equal(places.OrderBy(place => place.Cost), places);
     }
 
     [Fact]

@@ -99,7 +99,7 @@ public class ChangeUnderLoadTests
             var settings = new LastGood<GatewayOptions>(ConfigurationLoader.Load(text, file, new Dictionary<string, string>()).Options!);
             settings.Changed += world.Server.Apply;
             using var watcher = new ConfigurationWatcher(
-                file, text, settings, edited => ConfigurationLoader.Load(edited, file, new Dictionary<string, string>()), told.Add, TimeProvider.System,
+                file, text, settings, edited => ConfigurationLoader.Load(edited, file, new Dictionary<string, string>()), problems => told.Add(problems.Count == 0), TimeProvider.System,
                 NullLogger<ConfigurationWatcher>.Instance);
             await using var load = new SteadyLoad(world);
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text.Json;
 using Gateway.Simulation.Serving;
 using Gateway.Tests.Fixtures;
 
@@ -87,9 +88,12 @@ public class ProcessTests
         await EditAsync(served, ServedFile.Yaml(port, [engine.Uri], "queue: { maxWaiting: 77 }"), hangsUp, "are in force");
         await EditAsync(served, ServedFile.Yaml(port, [engine.Uri], "queue: { maxWating: 78 }"), hangsUp, "A changed configuration was refused");
         var underBad = await served.Client.GetAsync("/readyz");
+        using var status = JsonDocument.Parse(await served.Client.GetStringAsync("/-/status"));
         await EditAsync(served, ServedFile.Yaml(port, [engine.Uri], "mode: plain"), hangsUp, "are in force", times: 2);
 
         Assert.Equal(HttpStatusCode.OK, underBad.StatusCode);
+        Assert.StartsWith($"{Path.GetFileName(served.File)}:6:10  queue.maxWating", Assert.Single(status.RootElement.GetProperty("config_reload").GetProperty("problems").EnumerateArray()).GetString(), StringComparison.Ordinal);
+        Assert.Equal(Path.GetFileName(served.File), status.RootElement.GetProperty("settings").GetProperty("file").GetString());
         Assert.Contains($"{served.File}:6:10", served.Process.Errors, StringComparison.Ordinal);
         Assert.Contains("maxWaiting", served.Process.Errors, StringComparison.Ordinal);
         Assert.Equal(2, await served.Client.MetricAsync("gateway_config_reloads_total", "outcome=\"applied\""));
@@ -135,6 +139,7 @@ public class ProcessTests
         File.Delete(file);
         Assert.Equal(1, code);
         Assert.Contains(port.ToString(System.Globalization.CultureInfo.InvariantCulture), errors, StringComparison.Ordinal);
+        Assert.Contains("Stop what listens there, or choose another", errors, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", errors, StringComparison.Ordinal);
     }
 

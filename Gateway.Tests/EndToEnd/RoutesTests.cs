@@ -140,6 +140,20 @@ public sealed class RoutesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Explain_UnderACountingPolicy_CallsItsCostsNoTime()
+    {
+        _world.Server.Apply(_world.Server.Core.Options with { Routing = new() { Policy = "least_requests" } });
+
+        using var response = await _world.PostAsync("/-/explain", """{"model":"demo","messages":[{"role":"user","content":"x"}]}""");
+
+        using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        Assert.Equal(("least_requests", "past_future"), (json.RootElement.GetProperty("policy").GetString(), json.RootElement.GetProperty("queue").GetProperty("admission").GetString()));
+        var candidate = Assert.Single(json.RootElement.GetProperty("candidates").EnumerateArray());
+        Assert.Equal(0, candidate.GetProperty("cost").GetDouble());
+        Assert.False(candidate.TryGetProperty("cost_seconds", out _));
+    }
+
+    [Fact]
     public async Task Explain_WithAHeaderThatIsNoNumber_Is400AndNamesIt()
     {
         using var response = await _world.PostAsync("/-/explain", """{"model":"demo","messages":[]}""", [("x-gateway-deadline-ms", "soon")]);
@@ -189,6 +203,19 @@ public sealed class RoutesTests : IAsyncLifetime
         Assert.StartsWith("HTTP/1.1 404", answer, StringComparison.Ordinal);
         Assert.Contains("x-request-id", answer, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("\"type\":\"invalid_request_error\"", answer, StringComparison.Ordinal);
+        Assert.Empty(_engine.Calls);
+    }
+
+    [Theory]
+    [InlineData("POST", "/chat/completions", "Did you mean /v1/chat/completions? The base URL ends with /v1.")]
+    [InlineData("GET", "/models/demo", "Did you mean /v1/models/demo? The base URL ends with /v1.")]
+    [InlineData("GET", "/", "The models are at /v1/models, the status page is at /ui/.")]
+    public async Task UnknownRoute_NearAKnownOne_NamesIt(string method, string target, string expected)
+    {
+        var answer = await RawAsync(method, target);
+
+        Assert.StartsWith("HTTP/1.1 404", answer, StringComparison.Ordinal);
+        Assert.Contains(expected, answer, StringComparison.Ordinal);
         Assert.Empty(_engine.Calls);
     }
 

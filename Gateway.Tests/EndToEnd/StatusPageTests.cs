@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Gateway.Configuration;
 using Gateway.Dashboard;
 using Gateway.Telemetry;
 using Gateway.Tests.Fakes;
@@ -71,6 +72,27 @@ public sealed class StatusPageTests : IAsyncDisposable
         Assert.Equal("The only replica with room.", decision.GetProperty("why").GetString());
         var row = Assert.Single(state.RootElement.GetProperty("fleet").GetProperty("rows").EnumerateArray());
         Assert.Equal(("up", "u0"), (row.GetProperty("health").GetString(), state.RootElement.GetProperty("fleet").GetProperty("marks").GetString()));
+        Assert.DoesNotContain("planted", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Events_AfterARefusedEdit_TellItsProblemsAndNoFolderOrTenant()
+    {
+        await StartAsync();
+        _world!.Server.NoteRefusedReload(
+        [
+            new ConfigurationProblem(new SourceSpot("/etc/planted/gateway.yaml", 3, 9), "queue.order", "no such order.", "boost"),
+            new ConfigurationProblem(new SourceSpot("/etc/planted/gateway.yaml", 5, 7), "access.tenants[1].name", "\"planted\" is taken.", null),
+        ]);
+        await using var events = await EventsAsync();
+
+        var text = await events.NextAsync();
+
+        using var state = JsonDocument.Parse(text);
+        Assert.True(state.RootElement.GetProperty("is_open").GetBoolean());
+        Assert.Equal(
+            ["gateway.yaml:3:9  queue.order: no such order. Did you mean \"boost\"?", "gateway.yaml:5:7  access.tenants[1].name: gateway check and the log say what is wrong."],
+            state.RootElement.GetProperty("rejected_reload").GetProperty("problems").EnumerateArray().Select(problem => problem.GetString()));
         Assert.DoesNotContain("planted", text, StringComparison.Ordinal);
     }
 

@@ -26,6 +26,19 @@ public sealed class WorkDemandTests
     }
 
     [Fact]
+    public void Forecast_WithinAWindow_TakesItForTheRoom()
+    {
+        using var pool = new CorePool(slots: null, kvTokens: 1_000_000);
+        using var slotted = new CorePool(slots: 10);
+        var (windowed, expected) = (new WorkDemand(pool.Pool, pool.Time, () => 10), new WorkDemand(slotted.Pool, slotted.Time));
+
+        Feed(pool, windowed, seconds: 60, perSecond: _ => 4);
+        Feed(slotted, expected, seconds: 60, perSecond: _ => 4);
+
+        Assert.Equal(expected.Forecast()!.Value, windowed.Forecast()!.Value, 9);
+    }
+
+    [Fact]
     public void Forecast_OfARisingStream_IsAMinuteAhead()
     {
         using var pool = new CorePool(slots: 10);

@@ -26,6 +26,17 @@ public sealed class DesiredReplicasTests
         Assert.Equal(expected, DesiredReplicas.OfWork([Replica(0, running, null, 8)], waiting));
 
     [Theory]
+    [InlineData(4, null, 13)]
+    [InlineData(4, 8, 13)]
+    [InlineData(4, 2, 25)]
+    public void OfWork_WithinAWindow_CountsRequestsByTheSmallerLimit(int window, int? slots, int expected)
+    {
+        ReplicaSnapshot[] full = [Replica(600, 4, 100_000, slots).Within(window), Replica(600, 4, 100_000, slots).Within(window)];
+
+        Assert.Equal(expected, DesiredReplicas.OfWork(full, waiting: 32));
+    }
+
+    [Theory]
     [InlineData(0, 2)]
     [InlineData(1, 3)]
     public void OfWork_WithNothingKnown_AsksForOneMoreWhileAnybodyWaits(int waiting, int expected) =>

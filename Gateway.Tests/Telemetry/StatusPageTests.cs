@@ -52,7 +52,8 @@ public sealed class StatusPageTests
             Uptime = TimeSpan.FromSeconds(90),
             QueueDepths = [new("llama", "interactive", 0), new("llama", "batch", 4), new("elsewhere", "batch", 9)],
             Calibration = calibration,
-            LastReload = new ConfigReload(ConfigReloadOutcome.Rejected, new DateTimeOffset(2026, 1, 2, 3, 5, 5, TimeSpan.Zero)),
+            LastReload = new ConfigReload(ConfigReloadOutcome.Rejected, new DateTimeOffset(2026, 1, 2, 3, 5, 5, TimeSpan.Zero)) { Problems = ["gateway.yaml:4:22  queue.order: no."] },
+            Settings = new SettingsInForce("gateway.yaml", "ab12", "full", "least_requests", "vtc", "none", "vtc", ["GATEWAY__LISTEN"]),
             DroppedLogLines = 0,
         };
 
@@ -60,7 +61,8 @@ public sealed class StatusPageTests
 
         Assert.Equal(OneLine(
             $$"""
-            {"version":"1.2.3","started":"2026-01-02T03:04:05Z","uptime_seconds":90,"config_reload":{"outcome":"rejected","time":"2026-01-02T03:05:05Z"},
+            {"version":"1.2.3","started":"2026-01-02T03:04:05Z","uptime_seconds":90,"config_reload":{"outcome":"rejected","time":"2026-01-02T03:05:05Z","problems":["gateway.yaml:4:22  queue.order: no."]},
+            "settings":{"file":"gateway.yaml","sha256":"ab12","mode":"full","policy":"least_requests","order":"vtc","admission":"none","fairness":"vtc","environment":["GATEWAY__LISTEN"]},
             "access_log_dropped_lines":0,"models":[{"model":"llama","aliases":["small"],"can_serve":true,"context_tokens":8192,
             "queue":{"interactive":0,"batch":4},
             "desired_replicas":1,"shadow":null,"goodput":{},"estimates":{"answers":1,"coverage_ratio":1,"mean_error_tokens":3,"mean_absolute_error_tokens":3},"replicas":[{{{ReplicaJson}}}]}]}

@@ -66,8 +66,8 @@ public sealed class Doorkeeper(ILimitLedger ledger, PrefixHasher hasher)
         {
             return null;
         }
-        var (key, isGiven) = KeyOf(http.Request.Headers);
-        return key is not null && directory.IsOpsKey(key) ? null : isGiven ? OutcomeMap.WrongKey() : OutcomeMap.MissingKey();
+        var (key, _) = KeyOf(http.Request.Headers);
+        return key is not null && directory.IsOpsKey(key) ? null : OutcomeMap.OpsKeyNeeded();
     }
 
     /// <summary>Whether changes are guarded by an ops key, so that they need not come from this machine.</summary>

@@ -144,6 +144,9 @@ public static class OutcomeMap
     public static ApiProblem WrongKey() => new(401, "invalid_api_key", "authentication_error",
         "The API key is not known here. Check it, or ask the operator for a new one.");
 
+    public static ApiProblem OpsKeyNeeded() => new(401, "invalid_api_key", "authentication_error",
+        "This path asks for an operator's key (access.opsKeys).");
+
     public static ApiProblem ModelNotAllowed(string model) => new(403, "model_not_allowed", "permission_error",
         $"This API key may not use the model '{model}'. GET /v1/models lists the models that it may use.")
     { Param = "model" };
@@ -188,8 +191,14 @@ public static class OutcomeMap
     public static ApiProblem OtherSite() => new(403, "cross_site", "permission_error",
         "This endpoint changes the fleet and takes no request that a web page of another site has sent. Use the gateway's own page, or a client that is no browser.");
 
-    public static ApiProblem UnknownRoute(string method, string path) => new(404, "unknown_url", InvalidRequest,
-        $"Unknown request URL: {method} {path}. Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs.");
+    /// <param name="method">As asked.</param>
+    /// <param name="path">As asked, where it may be shown.</param>
+    /// <param name="meant">A path that exists and was probably meant; null: none is near.</param>
+    public static ApiProblem UnknownRoute(string method, string path, string? meant = null) => new(404, "unknown_url", InvalidRequest,
+        $"Unknown request URL: {method} {path}. "
+        + (meant is not null ? $"Did you mean {meant}? The base URL ends with /v1."
+            : path == "/" ? "The models are at /v1/models, the status page is at /ui/."
+            : "Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs."));
 
     public static ApiProblem WrongMethod(string method, string path, string allowed) => new(405, "method_not_allowed", InvalidRequest,
         $"{method} is not allowed on {path}. Use {allowed}.");

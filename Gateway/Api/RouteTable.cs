@@ -34,7 +34,8 @@ public sealed class RouteTable
         var path = http.Request.Path.Value ?? "/";
         if (Find(http, path) is not { } endpoint)
         {
-            return ApiError.WriteAsync(http, FamilyOf(path), OutcomeMap.UnknownRoute(http.Request.Method, Shown(path)), HeaderFacts.RequestId(http.Request.Headers));
+            var meant = Find(http, "/v1" + path) is null || Shown(path) != path ? null : "/v1" + path;
+            return ApiError.WriteAsync(http, FamilyOf(meant ?? path), OutcomeMap.UnknownRoute(http.Request.Method, Shown(path), meant), HeaderFacts.RequestId(http.Request.Headers));
         }
         if (_corsOrigins.Count > 0 && Cors.Apply(http, _corsOrigins, endpoint.Methods))
         {

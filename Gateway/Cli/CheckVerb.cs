@@ -20,12 +20,20 @@ public static class CheckVerb
             HelpName = "FILE",
             DefaultValueFactory = _ => "config/gateway.yaml",
         };
+        var file = new Argument<string?>("FILE") { Description = "The same, without --config.", Arity = ArgumentArity.ZeroOrOne };
         var probe = new Option<bool>("--probe") { Description = "Also ask every engine: whether it answers, what it is, and what must be fixed." };
-        var command = new Command("check", "Check a configuration file and list every mistake in it.") { config, probe };
+        var command = new Command("check", "Check a configuration file and list every mistake in it.") { file, config, probe };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(file) is { Tokens.Count: > 0 } && result.GetResult(config) is { Implicit: false })
+            {
+                result.AddError("Name the file once: check FILE, or check --config FILE.");
+            }
+        });
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var streams = parsed.InvocationConfiguration;
-            var code = Run(parsed.GetValue(config)!, ConfigurationFile.ReadEnvironment(), streams.Output, streams.Error, out var options);
+            var code = Run(parsed.GetValue(file) ?? parsed.GetValue(config)!, ConfigurationFile.ReadEnvironment(), streams.Output, streams.Error, out var options);
             return options is null || !parsed.GetValue(probe) ? code
                 : await ReportingVerb.RunAsync(parsed, (console, _) => ProbeAsync(console, options, TimeProvider.System, cancellationToken), cancellationToken);
         });
@@ -53,11 +61,17 @@ public static class CheckVerb
     /// <returns>The exit code; <paramref name="options"/> are null unless it is 0.</returns>
     internal static int Run(string file, IReadOnlyDictionary<string, string> environment, TextWriter output, TextWriter error, out GatewayOptions? options)
     {
-        (options, var problems) = ConfigurationFile.Load(file, environment);
+        var loaded = ConfigurationFile.Load(file, environment);
+        options = loaded.Options;
         if (options is null)
         {
-            error.WriteLine(ProblemReport.Format(problems, "The gateway would not start."));
+            error.WriteLine(ProblemReport.Format(loaded.Problems, "The gateway would not start."));
             return 2;
+        }
+
+        if (loaded.Warnings.Count > 0)
+        {
+            error.WriteLine(ProblemReport.Format(loaded.Warnings, "The gateway would start.", "warning"));
         }
 
         output.WriteLine($"{file}: ok, {Counted(options.Models.Count, "model")}, {Counted(options.Models.Sum(model => model.Replicas.Count), "replica")}.");

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using Gateway.Configuration;
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
@@ -28,15 +29,17 @@ public static class ServeVerb
     {
         var environment = ConfigurationFile.ReadEnvironment();
         var text = ConfigurationFile.Read(file, out _);
-        var (options, problems) = text is null
+        var loaded = text is null
             ? ConfigurationFile.Load(file, environment)
             : ConfigurationFile.LoadText(text, file, environment);
-        if (options is null)
+        if (loaded.Options is not { } options)
         {
-            await streams.Error.WriteLineAsync(ProblemReport.Format(problems, "The gateway does not start."));
+            await streams.Error.WriteLineAsync(ProblemReport.Format(loaded.Problems, "The gateway does not start."));
             return 2;
         }
         using var logs = LoggerFactory.Create(builder => ConfigureLogging(builder, options));
+        var log = logs.CreateLogger<ConfigurationWatcher>();
+        ConfigurationWatcher.Warn(log, loaded.Warnings);
         try
         {
             await using var server = await GatewayServer.StartAsync(
@@ -45,7 +48,7 @@ public static class ServeVerb
             settings.Changed += server.Apply;
             using var watcher = new ConfigurationWatcher(
                 file, text!, settings, edited => ConfigurationFile.LoadText(edited, file, environment),
-                applied => NoteRefusal(server, applied), TimeProvider.System, logs.CreateLogger<ConfigurationWatcher>());
+                problems => NoteRefusal(server, problems), TimeProvider.System, log);
             using var onHangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal =>
             {
                 signal.Cancel = true;
@@ -56,7 +59,9 @@ public static class ServeVerb
         }
         catch (IOException taken)
         {
-            await streams.Error.WriteLineAsync(taken.Message);
+            await streams.Error.WriteLineAsync(taken.InnerException is AddressInUseException
+                ? $"{taken.Message} Stop what listens there, or choose another: listen in {file}, or GATEWAY__LISTEN=http://127.0.0.1:PORT."
+                : taken.Message);
             return 1;
         }
     }
@@ -72,11 +77,11 @@ public static class ServeVerb
     }
 
     // An applied reload is counted where it is applied.
-    private static void NoteRefusal(GatewayServer server, bool applied)
+    private static void NoteRefusal(GatewayServer server, IReadOnlyList<ConfigurationProblem> problems)
     {
-        if (!applied)
+        if (problems.Count > 0)
         {
-            server.NoteReload(applied: false);
+            server.NoteRefusedReload(problems);
         }
     }
 

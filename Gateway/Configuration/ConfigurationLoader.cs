@@ -19,7 +19,7 @@ public static class ConfigurationLoader
         var options = Encoding.UTF8.GetByteCount(text) <= MaxBytes
             ? Read(text, fileName, environment, names ?? new KnownNames(), problems)
             : TooLarge(fileName, problems);
-        return new LoadResult<GatewayOptions>(problems.IsEmpty ? options : null, problems.InOrder(fileName));
+        return new LoadResult<GatewayOptions>(problems.IsEmpty ? options : null, problems.InOrder(fileName)) { Warnings = problems.Warnings };
     }
 
     private static GatewayOptions? TooLarge(string fileName, ProblemList problems)
@@ -48,6 +48,6 @@ public static class ConfigurationLoader
             RedisRules.Check(options.Redis, environment, report);
         }
 
-        return options;
+        return options with { Source = ConfigurationSource.Of(text, fileName, environment) };
     }
 }

@@ -29,4 +29,8 @@ public sealed record ConfigurationProblem(SourceSpot Where, string Path, string 
 /// <param name="Options">Null exactly where there are problems.</param>
 /// <param name="Problems">In the order of the file, then of the environment.</param>
 public sealed record LoadResult<T>(T? Options, IReadOnlyList<ConfigurationProblem> Problems)
-    where T : class;
+    where T : class
+{
+    /// <summary>What is allowed but hardly meant, in the order of the file; also where there are options.</summary>
+    public IReadOnlyList<ConfigurationProblem> Warnings { get; init; } = [];
+}

@@ -12,7 +12,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
     private readonly string _path;
     private readonly LastGood<GatewayOptions> _settings;
     private readonly Func<string, LoadResult<GatewayOptions>> _load;
-    private readonly Action<bool> _reloaded;
+    private readonly Action<IReadOnlyList<ConfigurationProblem>> _reloaded;
     private readonly ILogger _log;
     private readonly ITimer _timer;
     private string? _seen;
@@ -25,7 +25,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
     /// <param name="text">The text they came from; the file differing from it counts as an edit.</param>
     /// <param name="settings">Written by this watcher alone.</param>
     /// <param name="load">From a text to its settings.</param>
-    /// <param name="reloaded">Told of every reload, true where it was applied.</param>
+    /// <param name="reloaded">Told of every reload with its problems; none where it was applied.</param>
     /// <param name="time">Whose timer looks at the file.</param>
     /// <param name="log">Where a refused edit is written, as an error with the same list that <c>check</c> prints.</param>
     public ConfigurationWatcher(
@@ -33,7 +33,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
         string text,
         LastGood<GatewayOptions> settings,
         Func<string, LoadResult<GatewayOptions>> load,
-        Action<bool> reloaded,
+        Action<IReadOnlyList<ConfigurationProblem>> reloaded,
         TimeProvider time,
         ILogger<ConfigurationWatcher> log)
     {
@@ -50,6 +50,15 @@ public sealed partial class ConfigurationWatcher : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _timer.Dispose();
+
+    /// <summary>Writes the warnings of settings that are in force, a line each.</summary>
+    public static void Warn(ILogger log, IReadOnlyList<ConfigurationProblem> warnings)
+    {
+        foreach (var warning in warnings)
+        {
+            Log.Warned(log, warning.Where.ToString(), warning.ToString());
+        }
+    }
 
     private void Look()
     {
@@ -83,9 +92,12 @@ public sealed partial class ConfigurationWatcher : IDisposable
     {
         var before = _settings.Current;
         var isApplied = _settings.Apply(loaded);
+        // Before the log: whoever reads there of an edit finds it told everywhere else.
+        _reloaded(loaded.Problems);
         if (isApplied)
         {
             Log.Applied(_log, _path);
+            Warn(_log, loaded.Warnings);
             foreach (var key in RestartKeys.Changed(before, loaded.Options!))
             {
                 Log.NeedsRestart(_log, key);
@@ -95,8 +107,6 @@ public sealed partial class ConfigurationWatcher : IDisposable
         {
             Log.Refused(_log, Environment.NewLine + ProblemReport.Format(loaded.Problems, "The settings in force were not changed."));
         }
-
-        _reloaded(isApplied);
     }
 
     private static partial class Log
@@ -109,5 +119,8 @@ public sealed partial class ConfigurationWatcher : IDisposable
 
         [LoggerMessage(EventId = 3, Level = LogLevel.Warning, Message = "{Setting} has changed and takes effect after a restart.")]
         public static partial void NeedsRestart(ILogger logger, string setting);
+
+        [LoggerMessage(EventId = 4, Level = LogLevel.Warning, Message = "{Where}  {Warning}")]
+        public static partial void Warned(ILogger logger, string where, string warning);
     }
 }

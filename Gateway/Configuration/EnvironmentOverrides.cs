@@ -8,11 +8,14 @@ internal sealed class EnvironmentOverrides(ProblemList problems)
 {
     private const string Prefix = "GATEWAY__";
 
+    /// <summary>Whether a variable is meant for the gateway's settings.</summary>
+    public static bool IsOne(string variable) => variable.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase);
+
     /// <summary>The tree with every override in its place; a variable that names no setting is a problem.</summary>
     public SettingNode Apply(SettingNode root, IReadOnlyDictionary<string, string> environment)
     {
         var overrides = environment
-            .Where(variable => variable.Key.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
+            .Where(variable => IsOne(variable.Key))
             .OrderBy(variable => SortKey(variable.Key), StringComparer.Ordinal);
         foreach (var (name, value) in overrides)
         {

@@ -42,6 +42,27 @@ public sealed record GatewayOptions
 
     /// <summary>What the gateway tells about itself.</summary>
     public TelemetryOptions Telemetry { get; init; } = new();
+
+    /// <summary>Null: from no file.</summary>
+    internal ConfigurationSource? Source { get; init; }
+
+    /// <summary>The settings with what <see cref="Mode"/> makes of them.</summary>
+    internal GatewayOptions InForce() => Mode != GatewayMode.Plain ? this : this with
+    {
+        Routing = Routing with { Policy = "least_requests", Scorers = [] },
+        Queue = Queue with
+        {
+            Order = "fcfs",
+            Fairness = FairnessMode.Off,
+            Rescue = RescueMode.Own,
+            Preempt = PreemptMode.Off,
+            Admission = "none",
+            SiblingWait = TimeSpan.Zero,
+            RefuseLate = false,
+            HardTtftSlo = false,
+            Classes = new(),
+        },
+    };
 }
 
 /// <summary>How much of the gateway is on.</summary>

@@ -35,6 +35,7 @@ internal static partial class ModelRules
         }
 
         CheckFallbacks(options.Models, report);
+        WarnOfShared(options.Models, report);
     }
 
     /// <summary>The replicas of a file of their own.</summary>
@@ -50,6 +51,29 @@ internal static partial class ModelRules
         if (discovery.Kubernetes?.Service is { Length: > 0 } service && !LabelValue().IsMatch(service))
         {
             report.Add($"{path}.kubernetes.service", $"\"{SettingText.Shown(service)}\" is no name of a service.");
+        }
+    }
+
+    // Each model keeps account of the whole engine and knows nothing of the other's requests.
+    private static void WarnOfShared(IReadOnlyList<ModelOptions> models, RuleReport report)
+    {
+        var engines = new Dictionary<Uri, (int Model, string Path, bool HasPart)>();
+        for (var i = 0; i < models.Count; i++)
+        {
+            for (var j = 0; j < models[i].Replicas.Count; j++)
+            {
+                var (replica, path) = (models[i].Replicas[j], $"models[{i}].replicas[{j}]");
+                if ((replica.Url ?? replica.Dns) is not { } address)
+                {
+                    continue;
+                }
+
+                var engine = (Model: i, Path: path, HasPart: replica.Slots is not null || replica.KvTokens is not null);
+                if (!engines.TryAdd(address, engine) && engines[address] is var other && other.Model != i && !(engine.HasPart && other.HasPart))
+                {
+                    report.Warn(path, $"is the engine of {other.Path} too, and each of the two models gives out all of its room. Make them one model with aliases, or split kvTokens or slots between them.");
+                }
+            }
         }
     }
 

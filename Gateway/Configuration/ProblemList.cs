@@ -7,6 +7,7 @@ internal sealed class ProblemList
     internal const int MaxProblems = 100;
 
     private readonly List<ConfigurationProblem> _problems = [];
+    private readonly List<ConfigurationProblem> _warnings = [];
     private int _unlisted;
 
     public bool IsEmpty => _problems.Count == 0;
@@ -24,6 +25,18 @@ internal sealed class ProblemList
 
         _problems.Add(new ConfigurationProblem(where, path, what, suggestion));
     }
+
+    /// <summary>Warnings beyond the limit are left out.</summary>
+    public void Warn(SourceSpot where, string path, string what)
+    {
+        if (_warnings.Count < MaxProblems)
+        {
+            _warnings.Add(new ConfigurationProblem(where, path, what, null));
+        }
+    }
+
+    /// <summary>All warnings, by line and column.</summary>
+    public IReadOnlyList<ConfigurationProblem> Warnings => [.. _warnings.OrderBy(warning => (warning.Where.Line, warning.Where.Column))];
 
     /// <summary>All problems: those of the file by line and column, then those of the environment, then how many were left out.</summary>
     public IReadOnlyList<ConfigurationProblem> InOrder(string fileName)

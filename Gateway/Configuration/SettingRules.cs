@@ -15,7 +15,12 @@ internal sealed class RuleReport(IReadOnlyDictionary<string, SourceSpot> written
     /// <summary>The section was written as one of its values: a bare address.</summary>
     public bool IsShorthand(string path) => shorthands.Contains(path);
 
-    public void Add(string path, string what, string? suggestion = null)
+    public void Add(string path, string what, string? suggestion = null) => problems.Add(SpotOf(path), path, what, suggestion);
+
+    /// <summary>For what is allowed but hardly meant.</summary>
+    public void Warn(string path, string what) => problems.Warn(SpotOf(path), path, what);
+
+    private SourceSpot SpotOf(string path)
     {
         var at = path;
         while (!written.ContainsKey(at))
@@ -23,7 +28,7 @@ internal sealed class RuleReport(IReadOnlyDictionary<string, SourceSpot> written
             at = at[..Math.Max(0, at.LastIndexOfAny(['.', '[']))];
         }
 
-        problems.Add(written[at], path, what, suggestion);
+        return written[at];
     }
 }
 

@@ -40,10 +40,13 @@ public sealed record Decision
 
     /// <summary>The cheapest places when it came, at most <see cref="RecentDecisions.MaxPlaces"/>; empty: they were not asked for. Given when it is added.</summary>
     public IReadOnlyList<DecisionPlace> Places { get; internal set; } = [];
+
+    /// <summary>Whether their costs are times. Given when it is added.</summary>
+    public bool CostsAreSeconds { get; internal set; }
 }
 
-/// <summary>A replica as a place for a request, with its cost in seconds.</summary>
-public readonly record struct DecisionPlace(string ReplicaId, double CostSeconds, bool HasRoom);
+/// <summary>A replica as a place for a request, with its cost; see <see cref="Decision.CostsAreSeconds"/>.</summary>
+public readonly record struct DecisionPlace(string ReplicaId, double Cost, bool HasRoom);
 
 /// <summary>The newest decisions. Thread-safe, bounded.</summary>
 /// <param name="time">The clock.</param>
@@ -83,6 +86,7 @@ public sealed class RecentDecisions(TimeProvider time)
     public void Add(Decision decision, Explanation? before)
     {
         decision.Places = before is null ? [] : PlacesOf(before);
+        decision.CostsAreSeconds = before?.CostsAreSeconds ?? true;
         lock (_gate)
         {
             _ring[_count % Capacity] = decision;

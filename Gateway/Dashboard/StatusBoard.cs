@@ -13,6 +13,8 @@ public sealed class StatusBoard(TimeProvider time)
 
     public LatencyHistory Latencies { get; } = new(time);
 
+    public RecentFailures Failures { get; } = new(time);
+
     /// <summary>Notes how a request's wait for a turn ended.</summary>
     /// <param name="request">The request.</param>
     /// <param name="model">The pool's name.</param>

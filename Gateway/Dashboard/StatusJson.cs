@@ -16,6 +16,7 @@ internal static class StatusJson
 {
     private const int MaxModels = 100;
     private const int MaxTenants = 50;
+    private const int MaxProblems = 10;
 
     /// <returns>Number of the last decision in it.</returns>
     public static long Write(Utf8JsonWriter json, Fleet fleet, StatusFacts facts, StatusBoard board, StatusView view)
@@ -24,14 +25,30 @@ internal static class StatusJson
         json.WriteStartObject();
         json.WriteString("version", facts.Version);
         json.WriteNumber("uptime_seconds", Math.Round(facts.Uptime.TotalSeconds));
-        json.WriteString("config_reload", facts.LastReload is { Outcome: ConfigReloadOutcome.Rejected } ? "rejected" : null);
+        json.WriteBoolean("is_open", facts.IsOpen);
+        WriteReload(json, facts.LastReload);
         WriteModels(json, fleet, facts);
         WriteQueue(json, facts, board, view.Model);
+        json.WriteNumber("failed_last_minute", board.Failures.LastMinute(view.Model));
         WriteFleet(json, rows);
         WriteLatencies(json, board.Latencies, view.Model);
         var seen = WriteDecisions(json, board.Decisions, view);
         json.WriteEndObject();
         return seen;
+    }
+
+    private static void WriteReload(Utf8JsonWriter json, ConfigReload? reload)
+    {
+        if (reload is not { Outcome: ConfigReloadOutcome.Rejected })
+        {
+            json.WriteNull("rejected_reload");
+            return;
+        }
+        json.WriteStartObject("rejected_reload");
+        json.WriteNumber("time_ms", reload.At.ToUnixTimeMilliseconds());
+        json.WriteNumber("count", reload.Problems.Count);
+        StatusPage.WriteTexts(json, "problems", reload.Problems.Take(MaxProblems));
+        json.WriteEndObject();
     }
 
     private static void WriteModels(Utf8JsonWriter json, Fleet fleet, StatusFacts facts)
@@ -171,7 +188,7 @@ internal static class StatusJson
         {
             json.WriteStartObject();
             json.WriteString("replica", place.ReplicaId);
-            json.WriteNumber("cost_seconds", Math.Round(place.CostSeconds, 3));
+            json.WriteNumber(decision.CostsAreSeconds ? "cost_seconds" : "cost", Math.Round(place.Cost, 3));
             json.WriteBoolean("has_room", place.HasRoom);
             json.WriteEndObject();
         }

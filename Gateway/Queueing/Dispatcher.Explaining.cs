@@ -30,6 +30,7 @@ public sealed partial class Dispatcher
                 Ahead = ahead,
                 Rank = waiter.Rank,
                 WaitSeconds = hold == HoldReason.None ? 0 : _drain.SecondsPerTurn is > 0 and var perTurn ? (ahead + 1) * perTurn : null,
+                CostsAreSeconds = RoutingPolicies.CostsAreSeconds(plan.Routing),
                 Candidates = candidates,
                 Best = best,
             };

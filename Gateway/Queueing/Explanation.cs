@@ -20,6 +20,9 @@ public sealed record Explanation
     /// <summary>Expected wait for a turn, by how fast the queue moved lately; null: unknown.</summary>
     public double? WaitSeconds { get; init; }
 
+    /// <summary>Whether the candidates' costs are times; else they compare with each other only.</summary>
+    public bool CostsAreSeconds { get; init; } = true;
+
     /// <summary>Every replica of the pool, in its order.</summary>
     public required IReadOnlyList<ExplainedCandidate> Candidates { get; init; }
 

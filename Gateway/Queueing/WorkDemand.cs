@@ -9,7 +9,10 @@ namespace Gateway.Queueing;
 /// A request's work is what it takes of one replica that is full: its prefill, which stops everybody, and its share of the room for as long as it decodes there.
 /// A line is laid through the work of the last two minutes; its slope counts as far as it is beyond what chance does.
 /// </remarks>
-public sealed class WorkDemand(Pool pool, TimeProvider time)
+/// <param name="pool">The replicas.</param>
+/// <param name="time">The clock.</param>
+/// <param name="windowRequests">Requests in flight that the rule in force allows a replica; null, or returning it: the rule counts no requests.</param>
+public sealed class WorkDemand(Pool pool, TimeProvider time, Func<int?>? windowRequests = null)
 {
     /// <summary>How far the slope is followed: about what a replica takes to load its model.</summary>
     public static readonly TimeSpan Horizon = TimeSpan.FromSeconds(60);
@@ -89,6 +92,9 @@ public sealed class WorkDemand(Pool pool, TimeProvider time)
         }
     }
 
+    /// <summary>A replica with the room that the rule in force gives out there, in tokens or in requests.</summary>
+    public ReplicaSnapshot RoomOf(Replica replica) => replica.Snapshot().Within(windowRequests?.Invoke());
+
     /// <summary>How many replicas to wish for: what is foreseen, or what there has been work for all the while, and the most of it lately. Bursts bring none, short lulls take none away.</summary>
     /// <param name="there">Replicas that the work which is there needs now.</param>
     /// <param name="coming">Replicas that the work to come will need.</param>
@@ -153,7 +159,7 @@ public sealed class WorkDemand(Pool pool, TimeProvider time)
         var (prefill, step, sequence, room, slot) = (0.0, 0.0, 0.0, 0.0, 0.0);
         foreach (var replica in pool.Replicas)
         {
-            var now = replica.Snapshot();
+            var now = RoomOf(replica);
             if (!now.AcceptsWork)
             {
                 continue;

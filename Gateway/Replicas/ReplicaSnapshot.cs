@@ -57,6 +57,10 @@ public readonly record struct ReplicaSnapshot
         Peers = default,
     };
 
+    /// <summary>With a limit of requests in flight as its only room; null: as it is.</summary>
+    public ReplicaSnapshot Within(int? windowRequests) =>
+        windowRequests is { } window ? this with { CapacityTokens = null, SlotLimit = Math.Min(window, SlotLimit ?? window) } : this;
+
     /// <summary>KV tokens of what was sent and not ended, as far as it has grown: prompts and what they generated.</summary>
     public long HeldTokens => Math.Max(0, ReservedTokens - (long)Math.Ceiling(OutstandingTokens));
 

@@ -11,6 +11,9 @@ public sealed record RoutingOptions
     /// <summary>A mix of one's own; it takes the place of <see cref="Policy"/> unless it is empty.</summary>
     public IReadOnlyList<ScorerOptions> Scorers { get; init; } = [];
 
+    /// <summary>What chooses: the policy, or <c>scorers</c> where a mix takes its place.</summary>
+    internal string PolicyName => Scorers.Count > 0 ? "scorers" : Policy;
+
     /// <summary>What is remembered about prompts' beginnings.</summary>
     public PrefixOptions Prefix { get; init; } = new();
 

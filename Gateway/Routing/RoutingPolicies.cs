@@ -29,6 +29,9 @@ public static class RoutingPolicies
         ["chwbl"] = (_, _) => [new BoundedHashScorer()],
     };
 
+    // The others count, draw or rank: their costs compare with each other and with nothing else.
+    private static readonly HashSet<string> TimePolicies = ["least_delay", "least_work", "sticky", "least_tokens", "sal", "dynamo"];
+
     private static readonly Dictionary<string, Func<RoutingOptions, IReplicaScorer>> ScorersByName = new()
     {
         ["added_delay"] = _ => new AddedDelayScorer(),
@@ -50,6 +53,9 @@ public static class RoutingPolicies
     public static RoutingPlan Plan(RoutingOptions options, Random chance) => options.Scorers.Count > 0
         ? new([], [.. options.Scorers.Select(scorer => new WeightedScorer(ScorersByName[scorer.Name](options), scorer.Weight))])
         : new([], [.. Policies[options.Policy](options, chance).Select(scorer => new WeightedScorer(scorer, 1))]) { WaitsForFavourite = options.Policy == Default };
+
+    /// <summary>Whether the costs are times, in seconds.</summary>
+    public static bool CostsAreSeconds(RoutingOptions options) => options.Scorers.Count > 0 || TimePolicies.Contains(options.Policy);
 
     private static IReplicaScorer[] Affine(RoutingOptions options, IReplicaScorer load) => options.Prefix.Enabled
         ? [load, new PrefixScorer(options.OverloadSeconds), new SessionScorer(options.OverloadSeconds)]

@@ -19,7 +19,7 @@ public static class DesiredReplicas
     /// <returns>From 1 to <see cref="Most"/>.</returns>
     public static int Of(Pool pool, int waiting, WorkDemand? demand)
     {
-        var there = OfWork([.. pool.ReplicaList.Select(replica => replica.Snapshot().WithoutPeers())], waiting);
+        var there = OfWork([.. pool.ReplicaList.Select(replica => (demand?.RoomOf(replica) ?? replica.Snapshot()).WithoutPeers())], waiting);
         return demand?.Wish(there, OfForecast(demand.Forecast())) ?? there;
     }
 

@@ -8,7 +8,23 @@ using Gateway.Requests;
 namespace Gateway.Telemetry;
 
 /// <summary>The last change of the configuration.</summary>
-public sealed record ConfigReload(ConfigReloadOutcome Outcome, DateTimeOffset At);
+public sealed record ConfigReload(ConfigReloadOutcome Outcome, DateTimeOffset At)
+{
+    /// <summary>Why it was rejected: file, line, column and what is wrong, as <c>check</c> prints it.</summary>
+    public IReadOnlyList<string> Problems { get; init; } = [];
+}
+
+/// <summary>Which settings are in force, in the words of the file.</summary>
+/// <param name="File">Name of the file without its folders; null: there is none.</param>
+/// <param name="Sha256">Of that file, in hexadecimal digits.</param>
+/// <param name="Mode">How much of the gateway is on; the rest is said after what it makes of them.</param>
+/// <param name="Policy">The routing policy, or <c>scorers</c>.</param>
+/// <param name="Order">Of the queue.</param>
+/// <param name="Admission">Rule by which a replica takes one more.</param>
+/// <param name="Fairness">Among clients.</param>
+/// <param name="Environment">Names of the variables that override the file.</param>
+public sealed record SettingsInForce(
+    string? File, string? Sha256, string Mode, string Policy, string Order, string Admission, string Fairness, IReadOnlyList<string> Environment);
 
 /// <summary>What the status page shows beside the fleet.</summary>
 public sealed record StatusFacts
@@ -28,6 +44,12 @@ public sealed record StatusFacts
 
     /// <summary>What each model foresees; null: nothing does.</summary>
     public Func<string, ModelSignals?>? Signals { get; init; }
+
+    /// <summary>What is in force; null: nobody tells.</summary>
+    public SettingsInForce? Settings { get; init; }
+
+    /// <summary>Whether anybody may enter, so that there are no tenants and no keys.</summary>
+    public bool IsOpen { get; init; }
 
     /// <summary>Null: unchanged since the start.</summary>
     public ConfigReload? LastReload { get; init; }
@@ -51,12 +73,14 @@ public static class StatusPage
             json.WriteStartObject("config_reload");
             json.WriteString("outcome", reload.Outcome == ConfigReloadOutcome.Applied ? "applied" : "rejected");
             json.WriteString("time", reload.At.UtcDateTime);
+            WriteTexts(json, "problems", reload.Problems);
             json.WriteEndObject();
         }
         else
         {
             json.WriteNull("config_reload");
         }
+        WriteSettings(json, facts.Settings);
         WriteNumber(json, "access_log_dropped_lines", facts.DroppedLogLines);
         var depths = facts.QueueDepths.ToLookup(depth => depth.Model, StringComparer.Ordinal);
         json.WriteStartArray("models");
@@ -87,17 +111,41 @@ public static class StatusPage
         json.WriteEndObject();
     }
 
+    private static void WriteSettings(Utf8JsonWriter json, SettingsInForce? settings)
+    {
+        if (settings is null)
+        {
+            json.WriteNull("settings");
+            return;
+        }
+        json.WriteStartObject("settings");
+        json.WriteString("file", settings.File);
+        json.WriteString("sha256", settings.Sha256);
+        json.WriteString("mode", settings.Mode);
+        json.WriteString("policy", settings.Policy);
+        json.WriteString("order", settings.Order);
+        json.WriteString("admission", settings.Admission);
+        json.WriteString("fairness", settings.Fairness);
+        WriteTexts(json, "environment", settings.Environment);
+        json.WriteEndObject();
+    }
+
+    internal static void WriteTexts(Utf8JsonWriter json, string name, IEnumerable<string> texts)
+    {
+        json.WriteStartArray(name);
+        foreach (var text in texts)
+        {
+            json.WriteStringValue(text);
+        }
+        json.WriteEndArray();
+    }
+
     private static void WritePool(Utf8JsonWriter json, Pool pool, QueueDepth[] depths, StatusFacts facts)
     {
         var signals = facts.Signals?.Invoke(pool.Name);
         json.WriteStartObject();
         json.WriteString("model", pool.Name);
-        json.WriteStartArray("aliases");
-        foreach (var alias in pool.Options.Aliases)
-        {
-            json.WriteStringValue(alias);
-        }
-        json.WriteEndArray();
+        WriteTexts(json, "aliases", pool.Options.Aliases);
         json.WriteBoolean("can_serve", pool.CanServe);
         WriteNumber(json, "context_tokens", pool.ContextTokens);
         json.WriteStartObject("queue");

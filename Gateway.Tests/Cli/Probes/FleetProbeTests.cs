@@ -6,6 +6,7 @@ using Gateway.Replicas;
 using Gateway.Replicas.Engines.Discovery;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Replicas.Engines;
+using Spectre.Console;
 
 namespace Gateway.Tests.Cli.Probes;
 
@@ -151,6 +152,20 @@ public class FleetProbeTests
         var findings = await FindingsAsync(engine, Llama);
 
         Assert.Equal(expected, findings.SingleOrDefault()?.What);
+    }
+
+    [Theory]
+    [InlineData(2, "same")]
+    [InlineData(-2, "same")]
+    [InlineData(-3, "-3 s")]
+    public async Task Table_OfAClock_CallsTwoSecondsTheSame(int seconds, string expected)
+    {
+        var output = new StringWriter();
+        var probed = (await AskAsync(Pages.Vllm(), Llama)) with { ClockSkewSeconds = seconds };
+
+        ProbeTable.Write(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) }), [probed]);
+
+        Assert.Contains($"| {expected} ", output.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -12,6 +12,9 @@ internal static class ProbeRules
     /// <summary>Difference of two clocks, in seconds, that makes logs hard to read together.</summary>
     public const double MaxClockSkewSeconds = 3;
 
+    /// <summary>The Date header has whole seconds, and the answer was under way: a smaller difference says nothing.</summary>
+    public const double SameClockSeconds = 2;
+
     private const int MaxListed = 3;
 
     public static IEnumerable<ProbeFinding> Of(ProbedReplica probed)

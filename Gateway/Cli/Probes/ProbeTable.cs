@@ -59,7 +59,7 @@ internal static class ProbeTable
             probed.Load?.Outcome == ReadingOutcome.Read ? "yes" : "no",
             report.Priority == EnginePriority.Auto ? Unknown : EnumWords.Of(report.Priority),
             report.ContextTokens is { } tokens ? tokens.ToString(CultureInfo.InvariantCulture) : Unknown,
-            probed.ClockSkewSeconds is { } skew ? Math.Abs(skew) <= 1 ? "same" : string.Create(CultureInfo.InvariantCulture, $"{skew:+0;-0} s") : Unknown,
+            probed.ClockSkewSeconds is { } skew ? Math.Abs(skew) <= ProbeRules.SameClockSeconds ? "same" : string.Create(CultureInfo.InvariantCulture, $"{skew:+0;-0} s") : Unknown,
         ];
     }
 }

@@ -103,7 +103,9 @@ function show(state) {
   failures = 0;
   setLink('live', 'live');
   document.querySelector('main').hidden = false;
-  setText(byId('version'), `${state.version} · up ${uptime(state.uptime_seconds)}${state.config_reload === 'rejected' ? ' · last edit of the configuration was refused' : ''}`);
+  setText(byId('version'), `${state.version} · up ${uptime(state.uptime_seconds)}`);
+  showRejected(state.rejected_reload);
+  byId('key-button').hidden = byId('tenants').hidden = state.is_open;
   showModels(state.models);
   showTotals(state);
   showFleet(state.fleet);
@@ -118,6 +120,16 @@ function uptime(total) {
   return days > 0 ? `${days} d ${hours} h` : hours > 0 ? `${hours} h ${minutes} min` : minutes > 0 ? `${minutes} min` : `${Math.floor(total)} s`;
 }
 
+function showRejected(reload) {
+  byId('rejected').hidden = reload === null;
+  if (reload === null) return;
+  const more = reload.count - reload.problems.length;
+  setText(byId('rejected-title'), `The edit of the configuration of ${new Date(reload.time_ms).toLocaleTimeString('en-GB')} was refused; the settings before it are in force.`);
+  const lines = [...reload.problems, ...(more > 0 ? [`${count(more)} more: see /-/status, or gateway check.`] : [])];
+  if ([...byId('problems').children].map(({ textContent }) => textContent).join('\n') === lines.join('\n')) return;
+  byId('problems').replaceChildren(...lines.map((line) => element('li', '', line)));
+}
+
 function showModels(models) {
   const select = byId('model');
   const names = ['', ...models.map(({ model }) => model)];
@@ -127,11 +139,13 @@ function showModels(models) {
   select.value = names.includes(chosen) ? chosen : '';
 }
 
-function showTotals({ fleet, queue }) {
+function showTotals({ fleet, queue, failed_last_minute: failed }) {
   byId('up').replaceChildren(count(fleet.up), element('small', '', ` of ${count(fleet.replicas)}`));
   setText(byId('running'), count(fleet.running));
   setText(byId('waiting'), count(Object.values(queue).reduce((sum, waiting) => sum + waiting, 0)));
   setText(byId('draining'), count(fleet.draining));
+  setText(byId('failed'), count(failed));
+  byId('failed').classList.toggle('bad', failed > 0);
 }
 
 function showFleet(fleet) {
@@ -162,7 +176,7 @@ function newCard(name, { id }) {
   };
   const parts = {
     health: element('span', 'health'), why: element('div', 'of'), of: element('div', 'of'), fill: element('span', ''), kv: element('div', 'of'),
-    running: figure('running'), waiting: figure('queued there'), speed: figure('tokens/s'), button: element('button', ''),
+    running: figure('running'), waiting: figure('queued there'), speed: figure('tokens/s a stream'), button: element('button', ''),
   };
   parts.button.type = 'button';
   parts.button.addEventListener('click', () => onDrain(parts, id));
@@ -185,7 +199,7 @@ function updateCard(parts, row, several) {
   setText(parts.kv, row.kv_ratio === null ? 'KV room not known' : `${percent(row.kv_ratio)} of ${row.capacity_tokens === null ? 'its KV room' : `${compact(row.capacity_tokens)} KV tokens`}`);
   setText(parts.running.value, count(row.running));
   setText(parts.waiting.value, row.waiting === null ? '?' : count(row.waiting));
-  setText(parts.speed.value, row.tokens_per_second === null ? '?' : String(Math.round(row.tokens_per_second)));
+  setText(parts.speed.value, row.health === 'down' ? '–' : row.tokens_per_second === null ? '?' : String(Math.round(row.tokens_per_second)));
   if (!parts.button.dataset.armed) setText(parts.button, parts.isDraining ? 'Undrain' : 'Drain');
 }
 
@@ -257,6 +271,9 @@ function showDecisions(decisions) {
   while (list.children.length > mostDecisions) list.lastElementChild.remove();
 }
 
+// Policies that draw give those not drawn a cost beyond all others.
+const costOf = (cost) => (cost > 1e100 ? 'not drawn' : cost.toLocaleString('en', { maximumFractionDigits: 3 }));
+
 function decisionRow({ time_ms: time, id, model, priority, tenant, outcome, replica, why, waited_ms: waited, prompt_tokens: prompt, output_tokens: output, places }) {
   const stamp = element('time', '', new Date(time).toLocaleTimeString('en-GB'));
   const what = element('div', 'what', element('b', '', outcome === 'sent' ? `${model} → ${replica}` : `${model}: refused`), element('span', 'tag', priority));
@@ -265,7 +282,7 @@ function decisionRow({ time_ms: time, id, model, priority, tenant, outcome, repl
   const facts = `${count(prompt)} prompt tokens, about ${count(output)} to come${waited > 0 ? `, waited ${rounded(waited / 1000)}` : ''}`;
   const text = element('div', '', what, element('div', '', why), element('div', 'places', facts));
   if (places.length > 0) {
-    text.append(element('div', 'places', `Costs: ${places.map((place) => `${place.replica} ${rounded(place.cost_seconds)}${place.has_room ? '' : ' (full)'}`).join(' · ')}`));
+    text.append(element('div', 'places', `Costs: ${places.map((place) => `${place.replica} ${'cost' in place ? costOf(place.cost) : rounded(place.cost_seconds)}${place.has_room ? '' : ' (full)'}`).join(' · ')}`));
   }
   return element('li', outcome, stamp, text);
 }
