@@ -111,7 +111,8 @@ public sealed partial class Exchange : HttpMessageInvoker
     {
         _upstream.Budget.OnRequest();
         var result = await AttemptAsync(cancellationToken);
-        if (result.Failure is not null)
+        // The pipeline throws where its token is canceled before it begins; a client that left has its failure told as any other.
+        if (result.Failure is not null && !cancellationToken.IsCancellationRequested)
         {
             result = await RetryAsync(result, cancellationToken);
         }

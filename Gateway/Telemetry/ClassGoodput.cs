@@ -17,8 +17,6 @@ public readonly record struct GoodputReading(long Requests, long Good, double Pe
 /// <param name="time">The clock.</param>
 public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time) : ICompletionObserver
 {
-    private static readonly TimeSpan Span = TimeSpan.FromSeconds(6);
-
     private readonly ConcurrentDictionary<(string Model, PriorityClass Priority), Tally> _tallies = new();
 
     public void OnCompleted(CompletedRequest completed)
@@ -50,9 +48,7 @@ public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time
     private sealed class Tally(TimeProvider time)
     {
         private readonly Lock _gate = new();
-        private readonly long _startedAt = time.GetTimestamp();
-        private readonly long[] _recent = new long[10];
-        private long _last;
+        private readonly RecentCount _recent = new(time, slots: 10);
         private long _requests;
         private long _good;
 
@@ -60,10 +56,9 @@ public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time
         {
             lock (_gate)
             {
-                var current = MoveLocked();
                 _requests++;
                 _good += isGood ? 1 : 0;
-                _recent[current] += isGood ? 1 : 0;
+                _recent.Add(isGood ? 1 : 0);
             }
         }
 
@@ -71,20 +66,8 @@ public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time
         {
             lock (_gate)
             {
-                MoveLocked();
-                return new GoodputReading(_requests, _good, _recent.Sum() / (Span.TotalSeconds * _recent.Length));
+                return new GoodputReading(_requests, _good, _recent.Sum() / 60.0);
             }
-        }
-
-        private long MoveLocked()
-        {
-            var current = time.GetElapsedTime(_startedAt).Ticks / Span.Ticks;
-            for (var past = Math.Max(_last + 1, current - _recent.Length + 1); past <= current; past++)
-            {
-                _recent[past % _recent.Length] = 0;
-            }
-            _last = current;
-            return current % _recent.Length;
         }
     }
 }
