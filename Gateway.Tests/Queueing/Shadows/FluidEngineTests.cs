@@ -47,6 +47,23 @@ public sealed class FluidEngineTests
         Assert.Equal([1L, 2L], ends.Where(end => end.IsFinished).Select(end => end.Number));
     }
 
+    [Fact]
+    public void Submit_AfterAnAnswerEnded_FindsTheRoomOfThoseThatRunTaken()
+    {
+        var engine = new FluidEngine(300, 8) { Rates = Rates };
+        engine.Submit(Answer(1, prompt: 100, output: 100), TimeSpan.Zero);
+        engine.Submit(Answer(2, prompt: 50, output: 50), TimeSpan.Zero);
+        var now = TimeSpan.Zero;
+        while (engine.Step(now = engine.NextAt!.Value) is not (_, true))
+        {
+        }
+
+        // Of the first one 100 tokens of prompt and 50 of answer are there.
+        engine.Submit(Answer(3, prompt: 160, output: 10), now);
+
+        Assert.Equal((1, 1), (engine.Running, engine.Waiting));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

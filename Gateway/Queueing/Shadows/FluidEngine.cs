@@ -83,7 +83,7 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
         }
         else if (_nextToEnd is { } ended)
         {
-            ended.Generated = ended.OutputTokens;
+            (ended.Generated, ended.JoinedAt) = (ended.OutputTokens, null);
             happened = (ended, true);
         }
         else
