@@ -87,6 +87,7 @@ public sealed partial class Replica
             }
             var before = RoomLocked();
             _report = report;
+            _meter.OnReport(report);
             _signs.Observe(report.Progress, report.LoadReadAt);
             // What peers have there is known from them: only what is beyond both is foreign.
             var (held, sequences) = (_ledger.HeldTokens + _peers.HeldTokens, _ledger.Sequences + _peers.Sequences);
@@ -227,7 +228,7 @@ public sealed partial class Replica
         {
             if (!reservation.IsReturned)
             {
-                _meter.OnAnswered(reservation, answer, _report.WaitingRequests > 0);
+                _meter.OnAnswered(reservation, answer);
             }
         }
     }
