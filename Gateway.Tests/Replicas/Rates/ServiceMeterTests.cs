@@ -102,35 +102,22 @@ public sealed class ServiceMeterTests
     }
 
     [Theory]
-    [InlineData(3, 0, 0)]
-    [InlineData(0, 3, 0)]
-    [InlineData(0, 0, 1)]
-    public void OnAnswered_AfterAWaitInTheEngineThatIsOver_LearnsNothingFromIt(int waitingBefore, int waitingMeanwhile, int expectedLessons)
+    [InlineData(7, 7, 7, 1)]
+    [InlineData(7, 8, 8, 0)]
+    [InlineData(7, 7, 8, 1)]
+    public void OnAnswered_AfterAPreemption_LearnsFromTheWaitThatItDidNotTouch(int before, int meanwhile, int afterwards, int expectedLessons)
     {
-        using var reservation = Reserve(200, before: waitingBefore);
-        _replica.Observe(new EngineReport { ReadAt = 2, WaitingRequests = waitingMeanwhile });
-        _replica.Observe(new EngineReport { ReadAt = 3, WaitingRequests = 0 });
-        _time.Advance(TimeSpan.FromSeconds(30));
+        Observe(before);
+        using var reservation = Reserve(200);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Observe(meanwhile);
         reservation.OnFirstToken();
         _time.Advance(TimeSpan.FromSeconds(3));
+        Observe(afterwards);
 
         reservation.OnAnswered(new ServedAnswer(100, 200, 0, _time.GetTimestamp()));
 
         Assert.Equal(expectedLessons, Rates.Prefill.Predictions);
-    }
-
-    [Fact]
-    public void OnAnswered_AfterTheEngineQueuedWhileItDecoded_LearnsFromItsFirstToken()
-    {
-        using var reservation = Reserve(200, before: 0);
-        _time.Advance(TimeSpan.FromSeconds(0.1));
-        reservation.OnFirstToken();
-        _replica.Observe(new EngineReport { ReadAt = 2, WaitingRequests = 3 });
-        _time.Advance(TimeSpan.FromSeconds(3));
-
-        reservation.OnAnswered(new ServedAnswer(100, 200, 0, _time.GetTimestamp()));
-
-        Assert.Equal(1, Rates.Prefill.Predictions);
     }
 
     [Fact]
@@ -209,11 +196,7 @@ public sealed class ServiceMeterTests
     private LoadReservation Reserve(int prompt, bool isStream = true) =>
         _replica.TryReserve(new LoadProfile(prompt, prompt, 100, 1) { TellsFirstToken = isStream }, 1)!;
 
-    private LoadReservation Reserve(int prompt, int before)
-    {
-        _replica.Observe(new EngineReport { ReadAt = 1, WaitingRequests = before });
-        return Reserve(prompt);
-    }
+    private void Observe(int preemptions) => _replica.Observe(new EngineReport { ReadAt = _time.GetTimestamp(), Preemptions = preemptions });
 
     // 0.1 s a token instead of 0.03.
     private void PreemptedStream(int preemptions)
@@ -221,7 +204,7 @@ public sealed class ServiceMeterTests
         using var reservation = Reserve(200);
         _time.Advance(TimeSpan.FromSeconds(0.05));
         reservation.OnFirstToken();
-        _replica.Observe(new EngineReport { ReadAt = _time.GetTimestamp(), Preemptions = preemptions });
+        Observe(preemptions);
         _time.Advance(TimeSpan.FromSeconds(10));
         reservation.OnAnswered(new ServedAnswer(101, 200, 0, _time.GetTimestamp()));
     }

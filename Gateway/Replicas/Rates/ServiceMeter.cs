@@ -29,7 +29,6 @@ internal sealed class ServiceMeter
     private long _pendingTokens;
     private GatewayLoad _peers;
     private EngineReport _report = EngineReport.Empty;
-    private int _queueReports;
 
     /// <param name="speed">Believed speed relative to <see cref="ServiceRates.Initial"/>, above 0.</param>
     /// <param name="time">The clock.</param>
@@ -48,12 +47,7 @@ internal sealed class ServiceMeter
 
     public void OnSent(LoadReservation reservation)
     {
-        var course = new ServiceCourse
-        {
-            SentAt = Count(),
-            AheadTokens = _pendingTokens + _peers.QueuedPrefillTokens,
-            QueueReports = _queueReports - (_report.WaitingRequests > 0 ? 1 : 0),
-        };
+        var course = new ServiceCourse { SentAt = Count(), AheadTokens = _pendingTokens + _peers.QueuedPrefillTokens, Preemptions = _report.Preemptions };
         if (reservation.Load.TellsFirstToken)
         {
             _pendingTokens += reservation.Load.UncachedTokens;
@@ -74,7 +68,7 @@ internal sealed class ServiceMeter
             return;
         }
         course.FirstTokenAt = Count();
-        course.WasHeld = course.QueueReports != _queueReports;
+        course.IsWaitSpoilt = course.Preemptions != _report.Preemptions;
         _pendingTokens -= reservation.Load.UncachedTokens;
         _prefilledTokens += reservation.Load.UncachedTokens;
         Begin(reservation.Load, ref course);
@@ -95,11 +89,7 @@ internal sealed class ServiceMeter
     }
 
     /// <summary>The engine says what it does now.</summary>
-    public void OnReport(EngineReport report)
-    {
-        _report = report;
-        _queueReports += report.WaitingRequests > 0 ? 1 : 0;
-    }
+    public void OnReport(EngineReport report) => _report = report;
 
     /// <summary>Other gateways' answers share the steps, too.</summary>
     public void OnPeers(GatewayLoad peers)
@@ -119,8 +109,8 @@ internal sealed class ServiceMeter
         var before = Rates.TimeToFirstToken(course.AheadTokens, uncached);
         var wait = course.FirstTokenAt is { } first ? Seconds(course.SentAt, first) : (double?)null;
         var (prefill, decode, delay) = (Rates.Prefill, Rates.Decode, Rates.StepDelaySeconds);
-        // Where the engine itself held requests back meanwhile, the wait says nothing about its speed.
-        if (wait is > 0 && !course.WasHeld)
+        // Where the engine itself holds requests back, the wait says nothing about its speed.
+        if (wait is > 0 && !course.IsWaitSpoilt && _report.WaitingRequests is not > 0)
         {
             prefill = prefill.With(before, wait.Value);
             _firstToken.Add(course.AheadTokens + uncached, wait.Value);
@@ -202,7 +192,6 @@ internal struct ServiceCourse
     public bool IsDecoding;
     public double SequenceSeconds;
     public long PrefilledTokens;
-    public int QueueReports;
-    public bool WasHeld;
     public long? Preemptions;
+    public bool IsWaitSpoilt;
 }
