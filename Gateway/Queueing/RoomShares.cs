@@ -9,13 +9,13 @@ namespace Gateway.Queueing;
 /// others. Guarded by its dispatcher's lock.</summary>
 /// <remarks>
 /// A share is the weighted max-min one: of the room less the headroom everybody gets what they ask for, up to one level per unit of weight. Held to it is the one
-/// client, if there is one, that holds and waits for half as much again as any other. The headroom is what each of the others held at its peak of the last half to whole
+/// client, if there is one, that holds and waits for three quarters as much again as any other. The headroom is what each of the others held at its peak of the last half to whole
 /// minute: nobody is kept from their share, and after a minute in which the others were idle nobody is held.
 /// </remarks>
 internal sealed class RoomShares(Pool pool, TimeProvider time)
 {
-    // A flood shows as a backlog, and every second until it does is one in which the others wait: at twice as much it is often too late.
-    private const double Flood = 1.5;
+    // Less takes the bursts of usual clients for floods; at more, those who are flooded wait until a backlog shows.
+    private const double Flood = 1.75;
 
     private static readonly TimeSpan HalfAMinute = TimeSpan.FromSeconds(30);
 
