@@ -60,7 +60,7 @@ public sealed class SeveralGatewaysTests
 
                 await redis.KillAsync();
                 await GatewayWorld.UntilAsync(() => PeersOf(worlds[1]).Requests == 0, "a peer that is not heard of is forgotten");
-                Assert.Contains("gateway_redis_up 0\n", await MetricsAsync(worlds[1]), StringComparison.Ordinal);
+                await ShowsAsync(worlds[1], "gateway_redis_up 0\n");
                 using (var meanwhile = await worlds[1].PostAsync("/v1/chat/completions", Chat.Body("say 3 words", 100, isStreaming: true)))
                 {
                     Assert.True(meanwhile.IsSuccessStatusCode);
@@ -68,7 +68,7 @@ public sealed class SeveralGatewaysTests
 
                 await redis.StartAsync();
                 await GatewayWorld.UntilAsync(() => PeersOf(worlds[1]).Requests == 1 && PeersOf(worlds[2]).Requests == 1, "what is shared converges");
-                Assert.Contains("gateway_redis_up 1\n", await MetricsAsync(worlds[1]), StringComparison.Ordinal);
+                await ShowsAsync(worlds[1], "gateway_redis_up 1\n");
 
                 redis.Flush();
                 await GatewayWorld.UntilAsync(() => PeersOf(worlds[1]).Requests == 1 && PeersOf(worlds[2]).Requests == 1, "a flush is made good");
@@ -127,6 +127,10 @@ public sealed class SeveralGatewaysTests
             await world.AtRestAsync();
         }
     }
+
+    // A lease may run out on a busy machine before the break is noticed.
+    private static Task ShowsAsync(GatewayWorld world, string line) =>
+        Until.HoldsAsync(async () => (await MetricsAsync(world)).Contains(line, StringComparison.Ordinal), $"the metrics say {line}");
 
     private static async Task<string> MetricsAsync(GatewayWorld world) => await world.Client.GetStringAsync("/metrics");
 

@@ -7,11 +7,15 @@ internal static class Until
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(2);
 
     /// <summary>Looks until a condition holds, without keeping a core busy; what never comes is named in the failure.</summary>
-    public static async Task HoldsAsync(Func<bool> condition, string what, TimeSpan? patience = null)
+    public static Task HoldsAsync(Func<bool> condition, string what, TimeSpan? patience = null) =>
+        HoldsAsync(() => Task.FromResult(condition()), what, patience);
+
+    /// <inheritdoc cref="HoldsAsync(Func{bool}, string, TimeSpan?)"/>
+    public static async Task HoldsAsync(Func<Task<bool>> condition, string what, TimeSpan? patience = null)
     {
         var since = TimeProvider.System.GetTimestamp();
         using var looks = new PeriodicTimer(Look);
-        while (!condition())
+        while (!await condition())
         {
             Assert.True(TimeProvider.System.GetElapsedTime(since) < (patience ?? Patience), $"Waited in vain until {what}.");
             await looks.WaitForNextTickAsync();
