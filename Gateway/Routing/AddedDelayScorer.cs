@@ -14,6 +14,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
     /// <summary>A step that outlives its expectation goes on for this share of the time that it took: an engine that falls silent looks ever busier, not idle.</summary>
     private const double Overdue = 0.25;
 
+    /// <summary>What a percent of the mean time to the first token is worth, in percents of the mean time to the last: a reader who sees nothing yet notices each second more.</summary>
+    private const double FirstTokenWorth = 0.5;
+
     public string Name => "added_delay";
 
     public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
@@ -44,7 +47,8 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var passed = candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing);
         var left = Math.Max(1 - passed, Overdue * passed);
         var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(unheard + joined, batch);
-        var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)));
+        var firstToken = FirstTokenWorth * query.Traffic.AnswerOverFirstToken * (backlog + own);
+        var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch))) + firstToken;
 
         var context = prompt + (output / 2);
         var step = rates.StepSeconds(batch + query.Estimate.Sequences, replica.HeldTokens + context);
