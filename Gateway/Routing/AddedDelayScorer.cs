@@ -15,7 +15,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
     private const double Overdue = 0.25;
 
     /// <summary>What a percent of the mean time to the first token is worth, in percents of the mean time to the last: a reader who sees nothing yet notices each second more.</summary>
-    private const double FirstTokenWorth = 0.5;
+    private const double FirstTokenWorth = 0.25;
 
     public string Name => "added_delay";
 
