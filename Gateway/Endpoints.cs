@@ -59,15 +59,15 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
         exact["/-/status"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteStatus(json, fleet, server.Status())));
         exact["/-/replicas"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteReplicas(json, fleet)));
         exact["/-/explain"] = Ops(Post, http => ExplainEndpoint.HandleAsync(http, server.Core, reader, door));
-        exact["/ui"] = new(Get, http =>
+        exact["/ui"] = new(Get, Named(http =>
         {
             // Relative, so that it holds behind a proxy with a path of its own.
             http.Response.Redirect("ui/");
             return Task.CompletedTask;
-        });
+        }));
         foreach (var (file, serve) in StatusFiles.All)
         {
-            exact["/ui/" + file] = new(Get, serve);
+            exact["/ui/" + file] = new(Get, Named(serve));
         }
         exact["/ui/events"] = Ops(Get, server.Feed.ServeAsync);
         withId.Add(("/-/replicas/", "/drain", Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: true, IsGuarded))));
@@ -89,7 +89,14 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
     private bool IsGuarded => listen.Ops is not null || door.AsksForOpsKey;
 
     private Endpoint Ops(string[] methods, RequestDelegate handle, bool isMetrics = false) => new(methods, http => CountedAsync(http, "ops",
-        door.OpsProblem(http, isMetrics) is { } problem ? RefuseAsync(http, problem) : handle(http)));
+        door.OpsProblem(http, isMetrics) is { } problem ? RefuseAsync(http, problem) : Named(handle)(http)));
+
+    // Also where an answer is no JSON of ours.
+    private static RequestDelegate Named(RequestDelegate handle) => http =>
+    {
+        http.Response.Headers["x-request-id"] = HeaderFacts.RequestId(http.Request.Headers);
+        return handle(http);
+    };
 
     private Endpoint Models(Func<HttpContext, Caller, Task> handle) => new(Get, http => CountedAsync(http, "/v1/models",
         door.Identify(http.Request.Headers, out var problem) is { } caller ? handle(http, caller) : RefuseAsync(http, problem!)));

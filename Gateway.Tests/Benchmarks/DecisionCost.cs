@@ -45,6 +45,12 @@ internal static class DecisionCost
                     world.Prepare();
                     return (null, () => world.FindAndNote(), 1);
                 });
+                Measure(pattern, string.Create(CultureInfo.InvariantCulture, $"prefixes of a new prompt noted, the oldest forgotten, {replicas} replicas, {blocks:N0} blocks"), () =>
+                {
+                    var world = new PrefixIndexBenchmarks { Replicas = replicas, Blocks = blocks };
+                    world.Prepare();
+                    return (null, () => world.FindNothingAndForget(), 1);
+                });
                 Measure(pattern, string.Create(CultureInfo.InvariantCulture, $"memory looked at for them alone, {replicas} replicas, {blocks:N0} blocks"), () =>
                 {
                     var world = new PrefixIndexBenchmarks { Replicas = replicas, Blocks = blocks };

@@ -81,6 +81,7 @@ public class PrefixIndexBenchmarks
     private RequestEstimate _estimate;
     private ulong[] _entries = [];
     private int[] _places = [];
+    private long _capacityTokens;
     private int _turn;
 
     [Params(100_000, 10_000_000)]
@@ -96,6 +97,7 @@ public class PrefixIndexBenchmarks
         _candidates = [.. Enumerable.Range(0, Replicas).Select(slot => new Candidate { Replica = new ReplicaSnapshot { Id = $"r{slot}", Slot = slot, Report = EngineReport.Empty } })];
         _estimate = new RequestEstimate(PromptBlocks * 64, 1_000, new OutputLengthEstimate(null, 0, 200), 1);
         var chats = Math.Max(1, (Blocks - (SystemBlocks * Replicas)) / (PromptBlocks - SystemBlocks));
+        _capacityTokens = (chats + Replicas - 1) / Replicas * (_estimate.PromptTokens + 1_000);
         var asked = new List<(InferenceRequest, int)>();
         for (var chat = 0; chat < chats; chat++)
         {
@@ -124,6 +126,20 @@ public class PrefixIndexBenchmarks
         var (request, slot) = _chats[_turn++ % _chats.Length];
         _index!.Match(request, _estimate.PromptTokens, _options, _candidates);
         _index.Record(request, _estimate, slot, null, _options);
+        return _candidates[slot].PrefixHitTokens;
+    }
+
+    /// <summary>A prompt whose own part nobody holds, at a replica that is full: as much as it takes is forgotten.</summary>
+    [Benchmark]
+    public int FindNothingAndForget()
+    {
+        var (request, slot) = _chats[_turn++ % _chats.Length];
+        for (var block = SystemBlocks; block < PromptBlocks; block++)
+        {
+            request.Prefix.Blocks[block] = Hash.Mix(request.Prefix.Blocks[block]);
+        }
+        _index!.Match(request, _estimate.PromptTokens, _options, _candidates);
+        _index.Record(request, _estimate, slot, _capacityTokens, _options);
         return _candidates[slot].PrefixHitTokens;
     }
 

@@ -25,6 +25,20 @@ public class ConfigurationLoaderTests
         Assert.All(loaded.Warnings, warning => Assert.Equal((3, "models[1].replicas[0]"), (warning.Where.Line, warning.Path)));
     }
 
+    [Theory]
+    [InlineData("llamacpp", "lowerFirst", "off")]
+    [InlineData("ollama", "higherFirst", "off")]
+    [InlineData("vllm", "higherFirst", "lowerFirst")]
+    [InlineData("vllm", "lowerFirst", null)]
+    [InlineData("sglang", "lowerFirst", null)]
+    [InlineData("auto", "higherFirst", null)]
+    public void Load_OfAPriorityThatTheEngineHasNot_SaysWhatToWrite(string engine, string priority, string? suggestion)
+    {
+        var loaded = Load($"models:\n  - {{ name: a, engine: {engine}, enginePriority: {priority}, replicas: [http://e:1] }}\n");
+
+        Assert.Equal(suggestion is null ? [] : [(2, "models[0].enginePriority", suggestion)], loaded.Problems.Select(problem => (problem.Where.Line, problem.Path, problem.Suggestion)));
+    }
+
     [Fact]
     public void Load_OfAFile_KeepsItsNameItsHashAndWhichVariablesChangedIt()
     {
@@ -166,6 +180,7 @@ public class ConfigurationLoaderTests
     [InlineData("listen: { maxBodyBytes: 1GiB }", "4:25 listen.maxBodyBytes: the largest body (1GiB) is larger than what all waiting ones may hold (256MiB).")]
     [InlineData("resilience: { firstByteTimeout: 2h }", "4:33 resilience.firstByteTimeout: is longer than totalTimeout (1h).")]
     [InlineData("queue: { order: vtc, fairness: dlpm }", "4:32 queue.fairness: order: vtc is fair by itself. Leave fairness out, or name an order for each client's own requests. Did you mean \"order: boost\"?")]
+    [InlineData("routing: { policy: round_robin, scorers: [{ name: prefix }] }", "4:20 routing.policy: the mix under scorers takes the place of round_robin. Keep one of the two.")]
     [InlineData("queue: { fairness: vct }", "4:20 queue.fairness: \"vct\" is none of: off, vtc, dlpm. Did you mean \"vtc\"?")]
     [InlineData("queue: { preempt: before_first }", "4:19 queue.preempt: \"before_first\" is none of: off, before_first_byte, continue. Did you mean \"before_first_byte\"?")]
     [InlineData("queue: { preemptLimit: 1.2 }", "4:24 queue.preemptLimit: 1.2 is too large. Allowed: 0 to 1.")]

@@ -49,6 +49,18 @@ public sealed class EngineErrorTests
     }
 
     [Fact]
+    public async Task Status501_OfAnEndpointThatIsSwitchedOff_NamesEngineAndEndpoint()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("""{"error":{"code":501,"message":"This server does not support embeddings. Start it with `--embeddings`","type":"not_supported_error"}}""", 501));
+        await using var world = await GatewayWorld.BeforeAsync([engine]);
+
+        using var answer = await world.PostAsync("/v1/embeddings", """{"model":"demo","input":"x"}""");
+
+        Assert.Contains("/v1/embeddings", await ErrorAnswer.AssertAsync(answer, 404, "endpoint_not_supported"), StringComparison.Ordinal);
+        Assert.Single(engine.Calls);
+    }
+
+    [Fact]
     public async Task Status500_Once_IsRetriedAndTwiceIsTold()
     {
         var failures = 1;

@@ -110,7 +110,8 @@ public sealed class RoutesTests : IAsyncLifetime
     [InlineData("/-/replicas", "application/json")]
     [InlineData("/v1/models", "application/json")]
     [InlineData("/metrics", "text/plain")]
-    public async Task OpsRoute_ByGetAndHead_AnswersWithItsType(string path, string type)
+    [InlineData("/ui/", "text/html")]
+    public async Task OpsRoute_ByGetAndHead_AnswersWithItsTypeAndAnId(string path, string type)
     {
         using var response = await _world.Client.GetAsync(path);
         using var head = await _world.Client.SendAsync(new HttpRequestMessage(HttpMethod.Head, path));
@@ -119,6 +120,7 @@ public sealed class RoutesTests : IAsyncLifetime
         Assert.NotEmpty(await response.Content.ReadAsStringAsync());
         Assert.Equal((HttpStatusCode.OK, type), (head.StatusCode, head.Content.Headers.ContentType?.MediaType));
         Assert.Empty(await head.Content.ReadAsByteArrayAsync());
+        Assert.NotEmpty(response.Headers.GetValues("x-request-id").Single());
     }
 
     [Fact]

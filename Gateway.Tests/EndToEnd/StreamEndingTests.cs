@@ -141,13 +141,14 @@ public sealed class StreamEndingTests
     }
 
     [Fact]
-    public async Task ErrorEvent_AfterContent_PassesWithWhatFollows()
+    public async Task ErrorEvent_AfterContent_TakesTheApisFormBeforeWhatFollows()
     {
+        const string Told = "data: {\"error\":{\"message\":\"died\",\"type\":\"server_error\",\"param\":null,\"code\":\"upstream_error\"}}\n\n";
         const string Error = "data: {\"error\":{\"message\":\"died\",\"code\":500}}\n\n";
 
         var received = await ReceiveAsync(Chat, call => call.StreamAsync(First, Error, Done), suspends: true);
 
-        Assert.Equal(First + Error + Done, received);
+        Assert.Equal(First + Told + Done, received);
     }
 
     [Fact]

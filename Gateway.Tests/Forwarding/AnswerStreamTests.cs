@@ -155,6 +155,76 @@ public sealed class AnswerStreamTests : IDisposable
     }
 
     [Fact]
+    public async Task Read_OfAnEngineThatStaysOpenBehindItsLastWord_EndsSoonAndWhole()
+    {
+        var upstream = new ScriptedStream(Cut(Plain.Replace("data: [DONE]\n\n", "", StringComparison.Ordinal), 5_000), hangs: true);
+        await using var stream = Stream(upstream);
+        await stream.PrimeAsync(CancellationToken.None);
+        var events = new byte[5_000];
+        var count = await stream.ReadAsync(events);
+
+        var last = stream.ReadAsync(events.AsMemory(count)).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(5));
+
+        Assert.Equal(Plain, Encoding.UTF8.GetString(events, 0, count + await last));
+        Assert.True(_answer is { IsComplete: true, IsBroken: false });
+    }
+
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(200, "data: {\"error\":{\"message\":\"The request's own deadline has passed before this answer was whole. Allow more time, or ask for less.\",\"type\":\"timeout_error\",\"param\":null,\"code\":\"deadline_exceeded\"}}\n\n")]
+    public async Task Read_BeyondTheRequestsOwnDeadline_SaysThatItWasThat(int sent, string? end)
+    {
+        using var clock = new AttemptClock(TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(4), _time, CancellationToken.None) { IsTotalDeadline = true };
+        await using var stream = Stream(new ScriptedStream(Cut(Plain[..sent], 200), hangs: true), clock: clock);
+        var reading = ReadAllAsync(stream);
+
+        await _time.AdvanceUntilAsync(reading, TimeSpan.FromSeconds(1), "the deadline");
+
+        Assert.EndsWith(end ?? "", await reading, StringComparison.Ordinal);
+        Assert.Equal(end is null ? FailureKind.DeadlineExceeded : null, stream.FailureAtStart?.Kind);
+    }
+
+    [Theory]
+    [InlineData("{\"error\":{\"message\":\"out of memory in /opt/x.py\",\"type\":\"InternalServerError\",\"param\":null,\"code\":500}}", "server_error", "upstream_error")]
+    [InlineData("{\"object\":\"error\",\"message\":\"out of memory in /opt/x.py\",\"type\":\"InternalServerError\",\"param\":null,\"code\":500}", "server_error", "upstream_error")]
+    [InlineData("{\"error\":\"out of memory in /opt/x.py\",\"error_type\":\"generation\"}", "server_error", "upstream_error")]
+    [InlineData("{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"out of memory in /opt/x.py\"}}", "server_error", "upstream_error")]
+    [InlineData("{\"error\":{\"message\":\"out of memory in /opt/x.py\",\"type\":\"BadRequestError\",\"code\":\"bad_grammar\"}}", "invalid_request_error", "bad_grammar")]
+    public async Task Read_OfAnErrorInAnEnginesOwnForm_TellsItInTheApis(string error, string type, string code)
+    {
+        var begin = Plain[..Plain.IndexOf("data: {\"id\":\"c\",\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{}", StringComparison.Ordinal)];
+
+        var received = await PassAsync(Cut($"{begin}data: {error}\n\ndata: [DONE]\n\n", 300));
+
+        Assert.Equal($"{begin}data: {{\"error\":{{\"message\":\"out of memory in [path]\",\"type\":\"{type}\",\"param\":null,\"code\":\"{code}\"}}}}\n\ndata: [DONE]\n\n", received);
+        Assert.True(_answer.IsBroken);
+    }
+
+    [Fact]
+    public async Task Read_OfAResponsesStreamThatIsCut_CountsItsErrorOn()
+    {
+        const string begin = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"r\"},\"sequence_number\":6}\n\n"
+            + "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\",\"sequence_number\":7}\n\n";
+        await using var stream = Stream(new ScriptedStream(Cut(begin, 100)), route: ApiRoute.Responses);
+
+        var received = await ReadAllAsync(stream);
+
+        Assert.StartsWith(begin + "event: error\ndata: {\"type\":\"error\"", received, StringComparison.Ordinal);
+        Assert.EndsWith("\"sequence_number\":8}\n\n", received, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Read_OfAFailedResponse_PassesTheApisOwnEvent()
+    {
+        const string failed = "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"id\":\"r\",\"model\":\"up\",\"error\":{\"code\":\"server_error\",\"message\":\"x\"}},\"sequence_number\":1}\n\n";
+        const string begin = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\",\"sequence_number\":0}\n\n";
+        await using var stream = Stream(new ScriptedStream(Cut(begin + failed, 100)), alias: "alias", route: ApiRoute.Responses);
+
+        Assert.Equal(begin + failed.Replace("\"up\"", "\"alias\"", StringComparison.Ordinal), await ReadAllAsync(stream));
+    }
+
+    [Fact]
     public async Task Prime_OfAnErrorAtTheStart_IsAFailureAndNoStream()
     {
         await using var stream = Stream(new ScriptedStream(Cut("data: {\"error\":{\"message\":\"out of memory\",\"type\":\"server_error\",\"code\":500}}\n\ndata: [DONE]\n\n", 20)));
@@ -235,14 +305,15 @@ public sealed class AnswerStreamTests : IDisposable
         return await ReadAllAsync(stream);
     }
 
-    private AnswerStream Stream(ScriptedStream upstream, string? alias = null, bool stripsUsage = false, int sequences = 1, int maxFrameBytes = 1 << 20)
+    private AnswerStream Stream(
+        ScriptedStream upstream, string? alias = null, bool stripsUsage = false, int sequences = 1, int maxFrameBytes = 1 << 20, ApiRoute? route = null, AttemptClock? clock = null)
     {
         var replica = new Replica(new ReplicaOptions(), new Uri("http://10.0.0.1"), "r0", 0, new FaultLimits(3, TimeSpan.FromSeconds(1)), _time);
         replica.OnProbed(ReplicaHealth.Up);
         var reservation = replica.TryReserve(new LoadProfile(10, 10, 10, 1), 1)!;
         _answer = new Answer("m", CorePool.Cost(sequences: sequences), null, _time);
-        var rules = new StreamRules(ApiRoute.ChatCompletions, alias is null ? null : PlainAnswer.Quoted(alias), stripsUsage, "q", maxFrameBytes);
-        return new AnswerStream(upstream, rules, _answer, reservation, _clock);
+        var rules = new StreamRules(route ?? ApiRoute.ChatCompletions, alias is null ? null : PlainAnswer.Quoted(alias), stripsUsage, "q", maxFrameBytes);
+        return new AnswerStream(upstream, rules, _answer, reservation, clock ?? _clock);
     }
 
     private static async Task<string> ReadAllAsync(AnswerStream stream)

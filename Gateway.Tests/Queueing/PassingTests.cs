@@ -71,6 +71,25 @@ public sealed class PassingTests
     }
 
     [Fact]
+    public void TryPass_OfWhatTakesNoRoom_WaitsForNobody()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWaiting = 1 });
+        var running = world.Enter(CorePool.Request());
+        var waiting = world.Enter(CorePool.Request());
+        var count = CorePool.Request() with { Route = ApiRoute.CountTokens };
+
+        var explained = world.Dispatcher.Explain(count, CorePool.Cost());
+        var passed = world.Dispatcher.TryPass(count, CorePool.Cost(), Constraints.None);
+        passed?.Reservation!.Dispose();
+
+        Assert.Equal((null, HoldReason.None), (explained.Refusal, explained.Hold));
+        Assert.Equal(AdmissionOutcome.Admitted, passed?.Outcome);
+        Assert.Null(waiting.Outcome);
+        running.Done();
+        Assert.Equal(AdmissionOutcome.Admitted, waiting.Outcome);
+    }
+
+    [Fact]
     public void TryPass_AfterTheDeadline_LeavesItToEntering()
     {
         using var world = new CorePool();

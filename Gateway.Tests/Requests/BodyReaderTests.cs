@@ -167,13 +167,25 @@ public sealed class BodyReaderTests
     }
 
     [Fact]
-    public void Read_LoneSurrogatesNulsAndBrokenUtf8_AreTheEnginesBusiness()
+    public void Read_LoneSurrogatesAndNuls_AreTheEnginesBusiness()
     {
         var facts = Facts("""{"model":"m","\ud800":"\udfff","\ud800\ud800":1,"messages":[{"role":"\ud800","content":"a\ud800\u0000b"}],"user":"\ud800"}""");
 
         Assert.Equal(1, facts.Messages);
         Assert.Equal(6, facts.PromptBytes);
-        Assert.Null(BodyReader.Read([.. "{\"model\":\"m\",\"prompt\":\""u8, 0xFF, 0xC0, .. "\"}"u8], ApiRoute.Completions, Hasher, out _, out _));
+    }
+
+    [Theory]
+    [InlineData(new byte[] { 0xFF })]
+    [InlineData(new byte[] { 0xC0, 0x80 })]
+    [InlineData(new byte[] { 0xED, 0xA0, 0x80 })]
+    [InlineData(new byte[] { 0xE6, 0xBC })]
+    public void Read_BrokenUtf8_IsNoJson(byte[] broken)
+    {
+        var problem = BodyReader.Read([.. "{\"model\":\"m\",\"prompt\":\""u8, .. broken, .. "\"}"u8], ApiRoute.Completions, Hasher, out _, out _);
+
+        Assert.Equal("invalid_json", problem!.Code);
+        Assert.Contains("UTF-8", problem.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -53,6 +53,24 @@ public sealed class PrometheusPageTests : IDisposable
             """, page);
     }
 
+    [Theory]
+    [InlineData(PrometheusFormat.Text, "orders_total")]
+    [InlineData(PrometheusFormat.OpenMetrics, "orders")]
+    public async Task Collect_OfKnownMetricsWithoutSeries_NamesThemOnce(PrometheusFormat format, string orders)
+    {
+        MetricDefinition[] known = [new("shop.orders", "{order}", MetricKind.Counter, [], "Orders."), new("shop.hold", "s", MetricKind.Histogram, [], "Holding.")];
+        using var page = new PrometheusPage(_time) { Known = known };
+        using var provider = Sdk.CreateMeterProviderBuilder().AddMeter(_name).AddPrometheusPull(page).Build();
+        RecordSamples();
+
+        var text = Encoding.UTF8.GetString((await page.CollectAsync(format, CancellationToken.None))!.Value.Span);
+
+        Assert.Single(text.Split('\n'), line => line == $"# TYPE shop_{orders} counter");
+        Assert.Contains("# TYPE shop_hold_seconds histogram\n", text, StringComparison.Ordinal);
+        Assert.Contains("# HELP shop_hold_seconds Holding.\n", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("\nshop_hold", text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Collect_AsOpenMetrics_IsTheGoldenPage()
     {

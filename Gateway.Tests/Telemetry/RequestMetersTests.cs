@@ -72,7 +72,7 @@ public sealed class RequestMetersTests : IDisposable
         var page = await _world.ScrapeAsync();
 
         Assert.Contains($"gateway_refusals_total{{model=\"llama\",reason=\"{code}\"}} 1\n", page, StringComparison.Ordinal);
-        Assert.DoesNotContain("gateway_overhead_seconds", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("\ngateway_overhead_seconds", page, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -83,7 +83,7 @@ public sealed class RequestMetersTests : IDisposable
         _world.Requests.OnCompleted(whole with { Request = whole.Request! with { Body = BodyFacts.None } });
         var page = await _world.ScrapeAsync();
 
-        Assert.DoesNotContain("gateway_time_to_first_token_seconds", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("\ngateway_time_to_first_token_seconds", page, StringComparison.Ordinal);
         Assert.Contains("gateway_output_tokens_total{model=\"llama\"} 40\n", page, StringComparison.Ordinal);
     }
 
@@ -94,7 +94,7 @@ public sealed class RequestMetersTests : IDisposable
 
         var page = await _world.ScrapeAsync();
 
-        Assert.DoesNotContain("gateway_estimate_", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("\ngateway_estimate_", page, StringComparison.Ordinal);
         Assert.Contains("gateway_requests_total{code=\"499\",model=\"llama\",route=\"/v1/chat/completions\"} 1\n", page, StringComparison.Ordinal);
     }
 

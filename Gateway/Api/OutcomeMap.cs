@@ -113,13 +113,15 @@ public static class OutcomeMap
             return ContextLength(model) with { Message = Words(failure, ContextLength(model).Message) };
         }
         var status = failure.Status is >= 400 and < 500 ? failure.Status : 400;
-        return new ApiProblem(status, status == 404 ? "model_not_found" : EngineCode(failure) ?? "invalid_request", InvalidRequest,
+        var code = status switch
+        {
+            404 => "model_not_found",
+            413 => "request_too_large",
+            _ => failure.Code ?? "invalid_request",
+        };
+        return new ApiProblem(status, code, InvalidRequest,
             Words(failure, "The engine refused the request. Check its fields against the engine's documentation."));
     }
-
-    // Engines put the status there as a number; a code says more than that or nothing.
-    private static string? EngineCode(AttemptFailure failure) =>
-        failure.Code is { Length: > 0 } code && !int.TryParse(code, out _) ? code : null;
 
     private static string Words(AttemptFailure failure, string otherwise) => failure.Message is { Length: > 0 } words ? words : otherwise;
 

@@ -25,6 +25,7 @@ internal static partial class ModelRules
             }
 
             CheckKey(model, path, environment, report);
+            CheckPriority(model, $"{path}.enginePriority", report);
             CheckDiscovery(model.Discovery, $"{path}.discovery", report);
             if (model is { Replicas.Count: 0, Discovery: { File: null, Kubernetes: null } } && !report.IsWritten($"{path}.replicas[0]"))
             {
@@ -126,6 +127,24 @@ internal static partial class ModelRules
         if (model.ApiKeyEnv is { Length: > 0 } variable)
         {
             CheckVariable(variable, $"{path}.apiKeyEnv", environment, report);
+        }
+    }
+
+    // Of an engine that is still to be found out, and of one with a switch for either scale, the declaration is believed.
+    private static void CheckPriority(ModelOptions model, string path, RuleReport report)
+    {
+        if (model.EnginePriority is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst))
+        {
+            return;
+        }
+
+        if (model.Engine is EngineKind.LlamaCpp or EngineKind.Tgi or EngineKind.Ollama)
+        {
+            report.Add(path, $"{EnumWords.Of(model.Engine)} does not schedule by a request's priority.", "off");
+        }
+        else if (model is { Engine: EngineKind.Vllm, EnginePriority: EnginePriority.HigherFirst })
+        {
+            report.Add(path, "vLLM takes the smallest number first: what is urgent would go last.", "lowerFirst");
         }
     }
 

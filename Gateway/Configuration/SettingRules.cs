@@ -149,6 +149,11 @@ internal static partial class SettingRules
             }
         }
 
+        if (routing.Scorers.Count > 0 && routing.Policy != RoutingPolicies.Default && RoutingPolicies.Names.Contains(routing.Policy))
+        {
+            report.Add("routing.policy", $"the mix under scorers takes the place of {SettingText.Shown(routing.Policy)}. Keep one of the two.");
+        }
+
         if (routing.Scorers.Count > 0 && routing.Scorers.All(scorer => scorer.Weight == 0))
         {
             report.Add("routing.scorers", "no scorer has a weight above 0.");

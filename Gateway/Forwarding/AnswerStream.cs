@@ -32,6 +32,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
     private int _inputEnd;
     private bool _isEnded;
     private bool _sawDone;
+    private int _nextNumber;
     private bool _isPrimed;
     private Task? _arrival;
 
@@ -81,7 +82,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
             // Headers may come long before the prompt is computed: until the first event it is the first byte that is due.
             if (_isPrimed && !_isFirstDue && _arrival is null)
             {
-                clock.AwaitNext(answer.IsComplete);
+                clock.AwaitNext(answer.IsComplete || IsWholeButForSentinel);
             }
             if (_inputEnd == _inputStart)
             {
@@ -100,7 +101,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         {
             cancellationToken.ThrowIfCancellationRequested();
             _arrival = null;
-            await EndAsync(clock.HasExpired ? "upstream_timeout" : clock.IsShutDown ? "shutting_down" : "upstream_stream_broken", cancellationToken);
+            await EndAsync(ReasonOfClock() ?? "upstream_stream_broken", cancellationToken);
             return;
         }
         if (_isPrimed)
@@ -204,21 +205,32 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         }
         if (facts.IsError && MayHold(payload))
         {
-            _heldError = bytes.ToArray();
+            _heldError = ErrorEvent(payload);
             return;
         }
         if (facts.IsError)
         {
             NoteError(payload);
         }
+        if (facts.IsError && (EndsWithSentinel || !facts.IsErrorEvent))
+        {
+            _output.CloseEvent();
+            _output.Append(ErrorEvent(payload));
+            return;
+        }
         Pass(frame, bytes, payload, facts);
     }
+
+    // In an engine's own form a client's library would take an error for an event without content.
+    private byte[] ErrorEvent(ReadOnlySpan<byte> payload) =>
+        ErrorBody.WriteStreamEnd(rules.Route, WireError.Of(EngineErrorBody.Read(payload, 0)), rules.RequestId, _nextNumber);
 
     private void Pass(in SseFrame frame, ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> payload, in AnswerFacts facts)
     {
         answer.Take(facts, reservation);
         answer.NoteResponseId(rules.Route, payload);
         answer.NoteTool(facts, payload);
+        _nextNumber = facts.SequenceNumber + 1 ?? _nextNumber;
         Sent?.Take(payload, facts);
         if (facts.IsTerminal && !EndsWithSentinel)
         {
@@ -266,15 +278,26 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         if (!_isPrimed && _output.IsEmpty)
         {
             FailureAtStart ??= new AttemptFailure(
-                clock.FoundHung ? FailureKind.Hung : clock.HasExpired ? FailureKind.Timeout : clock.IsShutDown ? FailureKind.ShuttingDown : FailureKind.BodyIncomplete);
+                clock.FoundHung ? FailureKind.Hung
+                : clock.HasPassedDeadline ? FailureKind.DeadlineExceeded
+                : clock.HasExpired ? FailureKind.Timeout
+                : clock.IsShutDown ? FailureKind.ShuttingDown
+                : FailureKind.BodyIncomplete);
             return;
         }
         answer.IsCutByStop = reason == "shutting_down";
-        var error = answer.IsCutByStop
-            ? new WireError(503, "server_error", reason, "The gateway shuts down and cannot wait for the rest of this answer. Send the request again.")
-            : new WireError(502, "server_error", reason, "The engine's answer broke off here and is incomplete. Send the request again.");
-        _output.Append(ErrorBody.WriteStreamEnd(rules.Route, error, rules.RequestId));
+        var error = reason switch
+        {
+            "shutting_down" => new WireError(503, "server_error", reason, "The gateway shuts down and cannot wait for the rest of this answer. Send the request again."),
+            "deadline_exceeded" => new WireError(504, "timeout_error", reason, "The request's own deadline has passed before this answer was whole. Allow more time, or ask for less."),
+            "upstream_timeout" => new WireError(504, "timeout_error", reason, "The rest of this answer did not come in time. Send the request again, or ask for less at once."),
+            _ => new WireError(502, "server_error", reason, "The engine's answer broke off here and is incomplete. Send the request again."),
+        };
+        _output.Append(ErrorBody.WriteStreamEnd(rules.Route, error, rules.RequestId, _nextNumber));
     }
+
+    private string? ReasonOfClock() =>
+        clock.HasPassedDeadline ? "deadline_exceeded" : clock.HasExpired ? "upstream_timeout" : clock.IsShutDown ? "shutting_down" : null;
 
     private void MakeRoom()
     {

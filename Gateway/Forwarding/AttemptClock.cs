@@ -8,6 +8,9 @@ internal sealed class AttemptClock : IDisposable
     private static readonly TimeSpan AfterCompletion = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(10);
 
+    // The look at a limit's end shall come just behind it: one just before it would leave the rest to the next.
+    private static readonly TimeSpan Behind = TimeSpan.FromMilliseconds(2);
+
     private readonly CancellationTokenSource _source;
     private readonly CancellationToken _shutdown;
     private readonly TimeProvider _time;
@@ -32,7 +35,7 @@ internal sealed class AttemptClock : IDisposable
         (_firstByte, _idle, _total, _time) = (firstByte, idle, total, time);
         _startedAt = time.GetTimestamp();
         _waitingSince = _startedAt;
-        var every = Least(Least(firstByte, idle), total) / 4;
+        var every = (Least(Least(firstByte, idle), total) / 4) + Behind;
         var look = every < ShortestLook ? ShortestLook : every > AfterCompletion ? AfterCompletion : every;
         _look = time.CreateTimer(static state => ((AttemptClock)state!).Look(), this, look, look);
     }
@@ -42,6 +45,12 @@ internal sealed class AttemptClock : IDisposable
 
     /// <summary>Whether a limit passed.</summary>
     public bool HasExpired { get; private set; }
+
+    /// <summary>Whether the total is the request's own deadline.</summary>
+    public bool IsTotalDeadline { get; init; }
+
+    /// <summary>Whether it was the request's own deadline that passed.</summary>
+    public bool HasPassedDeadline { get; private set; }
 
     /// <summary>Tells of a wait whether it is in vain, because the replica shows no sign of life; null: only the limits count.</summary>
     public Func<TimeSpan, bool>? IsInVain { get; init; }
@@ -104,6 +113,7 @@ internal sealed class AttemptClock : IDisposable
             _ => _total,
         };
         var waited = _time.GetElapsedTime(Volatile.Read(ref _waitingSince));
+        HasPassedDeadline = IsTotalDeadline && _time.GetElapsedTime(_startedAt) >= _total;
         if (waited < limit && _time.GetElapsedTime(_startedAt) < _total)
         {
             FoundHung = Volatile.Read(ref _phase) is 0 or 1 && IsInVain?.Invoke(waited) == true;

@@ -62,7 +62,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
     /// <summary>The engine's own words, cleaned and bounded; null: none.</summary>
     public string? Message { get; init; }
 
-    /// <summary>The engine's own code; null: none.</summary>
+    /// <summary>The engine's own code, where it is a word; null: none.</summary>
     public string? Code { get; init; }
 
     /// <summary>The engine's own error type; null: none.</summary>
@@ -84,7 +84,7 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
     public static AttemptFailure Of(FailureKind kind, int status, EngineErrorBody error) => new(kind, status)
     {
         Message = error.Message,
-        Code = error.Code,
+        Code = error.Word,
         Type = error.Type,
         IsContextLength = error.IsContextLength,
     };

@@ -164,6 +164,8 @@ internal sealed class Reception(
         401 or 403 => FailureKind.Unauthorized,
         404 when IsAboutModel(error) => FailureKind.ModelMissing,
         404 or 405 when !SaysMore(error.Message) => FailureKind.EndpointMissing,
+        // vLLM's and llama.cpp's word for an endpoint that the model or the engine's flags do not allow.
+        501 => FailureKind.EndpointMissing,
         429 or 503 => FailureKind.EngineBusy,
         >= 500 when error.IsClientFault => FailureKind.ClientFault,
         >= 500 => FailureKind.EngineError,

@@ -89,13 +89,15 @@ public sealed class UpstreamPool
     internal AttemptClock Clock(Departure departure, CancellationToken clientGone, Replica? replica = null)
     {
         var (request, options) = (departure.Request, departure.Options);
-        var most = request.Deadline is { } deadline && deadline < options.TotalTimeout ? deadline : options.TotalTimeout;
+        var isDeadline = request.Deadline < options.TotalTimeout;
+        var most = isDeadline ? request.Deadline!.Value : options.TotalTimeout;
         var left = request.ArrivedAt is { } arrivedAt ? most - _time.GetElapsedTime(arrivedAt) : most;
         return new AttemptClock(
             request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
             request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
             left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, clientGone, _shutdown)
         {
+            IsTotalDeadline = isDeadline,
             IsInVain = replica is null || !(request.Body.IsStreaming || request.Route.TakesSteps) ? null : waited => replica.IsHung(waited, request.Body.IsStreaming),
         };
     }

@@ -18,14 +18,16 @@ public sealed partial class Dispatcher
             var plan = _plan();
             waiter.ArrivedAt = Now();
             waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
-            var candidates = _placer.Explain(request, estimate, plan);
+            var isBeside = request.Route.TakesNoRoom;
+            var candidates = _placer.Explain(request, estimate, isBeside ? plan with { Admission = Everybody } : plan);
             var best = Explanation.BestOf(candidates);
-            var hasTurn = !_waiting.HasTurns && best is { } index && candidates[index].HasRoom;
-            var hold = hasTurn ? WouldHoldLocked(waiter, plan, candidates[best!.Value].Candidate) : HoldLocked(waiter);
+            var hasTurn = (isBeside || !_waiting.HasTurns) && best is { } index && candidates[index].HasRoom;
+            var hold = hasTurn && isBeside ? HoldReason.None
+                : hasTurn ? WouldHoldLocked(waiter, plan, candidates[best!.Value].Candidate) : HoldLocked(waiter);
             var ahead = _waiting.CountAhead(waiter, plan.Order);
             return new Explanation
             {
-                Refusal = RefusalLocked(waiter, plan),
+                Refusal = hasTurn && isBeside && !_isClosed ? null : RefusalLocked(waiter, plan),
                 Hold = hold,
                 Ahead = ahead,
                 Rank = waiter.Rank,

@@ -1,4 +1,5 @@
 using Gateway.Estimation;
+using Gateway.Replicas;
 using Gateway.Requests;
 
 namespace Gateway.Queueing;
@@ -6,6 +7,8 @@ namespace Gateway.Queueing;
 /// <content>Passing through: a turn without a wait.</content>
 public sealed partial class Dispatcher
 {
+    private static readonly NoAdmission Everybody = new();
+
     /// <summary>The decision about a request that need not wait: nobody else does, and there is room. Null: <see cref="Enter"/> decides.</summary>
     /// <remarks>The reservation is all that it allocates.</remarks>
     internal AdmissionResult? TryPass(InferenceRequest request, in RequestEstimate estimate, Constraints constraints)
@@ -15,8 +18,15 @@ public sealed partial class Dispatcher
             var plan = _plan();
             var now = Now();
             var arrivedAt = ArrivalOf(request, now);
-            if (_isClosed || _waiting.HasTurns || (plan.Queue.Preempt != PreemptMode.Off && constraints.MayGiveUp)
-                || _lateness.IsTooLateAlone(request, estimate, constraints, plan, now - arrivedAt))
+            if (_isClosed || _lateness.IsTooLateAlone(request, estimate, constraints, plan, now - arrivedAt))
+            {
+                return null;
+            }
+            if (request.Route.TakesNoRoom)
+            {
+                return TryPassBesideLocked(request, estimate, constraints, plan, arrivedAt);
+            }
+            if (_waiting.HasTurns || (plan.Queue.Preempt != PreemptMode.Off && constraints.MayGiveUp))
             {
                 return null;
             }
@@ -31,6 +41,17 @@ public sealed partial class Dispatcher
                 ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan)
                 : null;
         }
+    }
+
+    // Neither those who wait nor the room concern it; only a replica that works is needed.
+    private AdmissionResult? TryPassBesideLocked(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, TimeSpan arrivedAt)
+    {
+        _placer.Look(plan);
+        _shares.Look(plan);
+        (_placer.Headroom, _placer.Kept, _placer.RefusedAt, _placer.SiblingPatience) = (0, null, 0, TimeSpan.Zero);
+        return _placer.TryPlace(request, estimate, constraints, plan with { Admission = Everybody }, mayWait: false) is { } placed
+            ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan)
+            : null;
     }
 
     private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan)

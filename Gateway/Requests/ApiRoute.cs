@@ -68,6 +68,9 @@ public sealed record ApiRoute(ApiKind Kind, string Path, ApiFamily Family, bool 
     /// <summary>Whether the body is <c>multipart/form-data</c> instead of JSON.</summary>
     public bool IsMultipart => Kind is ApiKind.Transcriptions or ApiKind.Translations;
 
+    /// <summary>Whether an engine answers beside whatever it generates, without room for it: tokens are counted, what is stored is read.</summary>
+    public bool TakesNoRoom => Kind is ApiKind.CountTokens or ApiKind.Tokenize or ApiKind.Detokenize or ApiKind.StoredResponse;
+
     /// <summary>Whether an engine at work on the answer makes step after step, from its prompt's first part to its last token.</summary>
     public bool TakesSteps => Generates && !IsMultipart;
 }

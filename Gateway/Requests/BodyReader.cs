@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Gateway.Requests;
 
@@ -28,9 +29,15 @@ public static class BodyReader
     public static BodyProblem? Read(
         ReadOnlySpan<byte> body, ApiRoute route, PrefixHasher hasher, out BodyFacts facts, out PrefixFingerprint prefix)
     {
-        var pass = new BodyPass(body, route, hasher);
         facts = BodyFacts.None;
         prefix = PrefixFingerprint.Empty;
+        if (!Utf8.IsValid(body))
+        {
+            // No engine takes it, and some answer it with 500, as if they had failed.
+            return new("invalid_json", "The request body is not valid UTF-8, which JSON is written in. Encode its texts as UTF-8.", null);
+        }
+
+        var pass = new BodyPass(body, route, hasher);
         try
         {
             if (pass.Run() is { } problem)

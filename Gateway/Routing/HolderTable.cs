@@ -5,9 +5,12 @@ namespace Gateway.Routing;
 
 /// <summary>Which slot holds which key, with the order of use of each slot: what a slot used least recently leaves it first. Bounded in bytes; not thread-safe.</summary>
 /// <remarks>A holding is one entry of an array, found by key and slot, linked into its slot's order of use, and known to the <see cref="KeyDirectory"/> of its
-/// key: about 48 bytes, and nothing for the collector to walk. When the memory is full, a slot that has no less than its share gives up its oldest.</remarks>
+/// key: about 60 bytes, and nothing for the collector to walk. When the memory is full, a slot that has no less than its share gives up its oldest.</remarks>
 public sealed class HolderTable
 {
+    /// <summary>Keys that are fetched together: enough to keep a processor's looks into memory busy, and few enough to be wasted at the end of a walk.</summary>
+    public const int FetchedAtOnce = 32;
+
     private const int None = -1;
     private const int FirstCapacity = 1024;
     private const int MostEntries = 1 << 29;
@@ -15,7 +18,7 @@ public sealed class HolderTable
     private readonly KeyDirectory _directory = new();
     private long _maxBytes;
     private Holding[] _entries;
-    private int[] _buckets;
+    private Place[] _places;
     private Slot[] _slots = [];
     private int _used;
     private int _free = None;
@@ -47,9 +50,9 @@ public sealed class HolderTable
     }
 
     /// <summary>Memory its arrays take.</summary>
-    internal long Bytes => ((long)_entries.Length * Marshal.SizeOf<Holding>()) + (4L * _buckets.Length) + _directory.Bytes;
+    internal long Bytes => ((long)_entries.Length * Marshal.SizeOf<Holding>()) + (8L * _places.Length) + _directory.Bytes;
 
-    private long MaxCount => Math.Clamp((long)(_maxBytes / (Marshal.SizeOf<Holding>() + 6 + _directory.BytesPerHolding)), 64, MostEntries);
+    private long MaxCount => Math.Clamp((long)(_maxBytes / (Marshal.SizeOf<Holding>() + 12 + _directory.BytesPerHolding)), 64, MostEntries);
 
     /// <summary>Notes that a slot holds a key now.</summary>
     /// <param name="key">What it holds.</param>
@@ -93,6 +96,24 @@ public sealed class HolderTable
     /// <returns>Whether any is left.</returns>
     public bool Narrow(ulong key, Span<ulong> slots) => _directory.Narrow(key, slots, _entries);
 
+    /// <summary>Brings into the processor's cache what <see cref="Narrow"/> looks at, for keys that are asked for one after another: in a large table most of a search is waiting for memory.</summary>
+    /// <param name="keys">At most <see cref="FetchedAtOnce"/>.</param>
+    public void Fetch(ReadOnlySpan<ulong> keys)
+    {
+        Span<int> found = stackalloc int[FetchedAtOnce];
+        _directory.Find(keys, _entries, found);
+    }
+
+    /// <summary>The same for <see cref="Touch"/>.</summary>
+    /// <param name="keys">At most <see cref="FetchedAtOnce"/>.</param>
+    /// <param name="slot">The slot that they are noted for.</param>
+    public void Fetch(ReadOnlySpan<ulong> keys, int slot)
+    {
+        Span<int> found = stackalloc int[FetchedAtOnce];
+        _directory.Find(keys, _entries, found);
+        FetchHoldings(keys, slot, found);
+    }
+
     /// <summary>Words of a set of slots.</summary>
     public int SlotWords => _directory.Words;
 
@@ -111,8 +132,12 @@ public sealed class HolderTable
     /// <summary>Lets a slot forget what it used least recently until the rest is no more than so many tokens.</summary>
     public void Trim(int slot, long tokens)
     {
-        while (slot < _slots.Length && _slots[slot].Tokens > tokens && _slots[slot].Count > 0)
+        for (var removed = 0; slot < _slots.Length && _slots[slot].Tokens > tokens && _slots[slot].Count > 0; removed++)
         {
+            if (removed % FetchedAtOnce == 0)
+            {
+                FetchOldest(slot);
+            }
             Remove(_slots[slot].Oldest);
         }
     }
@@ -133,6 +158,33 @@ public sealed class HolderTable
     /// <summary>Forgets a slot's holdings, before the slot is given to another replica.</summary>
     public void Forget(int slot) => Expire(slot, long.MaxValue);
 
+    private void FetchOldest(int slot)
+    {
+        Span<ulong> keys = stackalloc ulong[FetchedAtOnce];
+        var count = 0;
+        for (var entry = _slots[slot].Oldest; entry != None && count < FetchedAtOnce; entry = _entries[entry].Newer)
+        {
+            keys[count++] = _entries[entry].Key;
+        }
+        Span<int> found = stackalloc int[FetchedAtOnce];
+        _directory.Find(keys[..count], _entries, found);
+        found.Fill(None);
+        FetchHoldings(keys[..count], slot, found);
+    }
+
+    // Of keys of which no holding was found yet.
+    private void FetchHoldings(ReadOnlySpan<ulong> keys, int slot, Span<int> found)
+    {
+        for (var i = 0; i < keys.Length; i++)
+        {
+            found[i] = found[i] > None ? None : _places[Place.Home(HashOf(keys[i], slot), _places.Length)].Named;
+        }
+        for (var i = 0; i < keys.Length; i++)
+        {
+            found[i] = found[i] > None ? _entries[found[i]].Older : None;
+        }
+    }
+
     private int Append(ulong key, int slot)
     {
         if (slot >= _slots.Length)
@@ -150,8 +202,8 @@ public sealed class HolderTable
         var entry = _free != None ? _free : _used++;
         _free = entry == _free ? _entries[entry].Newer : _free;
         _entries[entry] = new Holding { Key = key, Slot = (ushort)slot };
-        Find(key, slot, out var bucket);
-        _buckets[bucket] = entry;
+        Find(key, slot, out var place);
+        _places[place] = new Place { Hash = HashOf(key, slot), Named = entry };
         _directory.Add(entry, _entries);
         Count++;
         return entry;
@@ -160,8 +212,8 @@ public sealed class HolderTable
     private void Remove(int entry)
     {
         _directory.Remove(entry, _entries);
-        Find(_entries[entry].Key, _entries[entry].Slot, out var bucket);
-        OpenAddressing.Vacate(_buckets, bucket, static (holdings, other) => HashOf(holdings[other].Key, holdings[other].Slot), _entries);
+        Find(_entries[entry].Key, _entries[entry].Slot, out var place);
+        Place.Vacate(_places, place);
         Unlink(entry);
         (_entries[entry].Newer, _free) = (_free, entry);
         Count--;
@@ -179,16 +231,16 @@ public sealed class HolderTable
         return _hand;
     }
 
-    private int Find(ulong key, int slot, out int bucket)
+    private int Find(ulong key, int slot, out int place)
     {
-        bucket = OpenAddressing.Home(HashOf(key, slot), _buckets.Length);
-        while (_buckets[bucket] is not None and var entry)
+        var hash = HashOf(key, slot);
+        place = Place.Home(hash, _places.Length);
+        for (; _places[place] is { Named: not None } at; place = Place.After(place, _places.Length))
         {
-            if (_entries[entry].Key == key && _entries[entry].Slot == slot)
+            if (at.Hash == hash && _entries[at.Named].Key == key && _entries[at.Named].Slot == slot)
             {
-                return entry;
+                return at.Named;
             }
-            bucket = OpenAddressing.After(bucket, _buckets.Length);
         }
         return None;
     }
@@ -246,16 +298,16 @@ public sealed class HolderTable
         _directory.WidenTo(_slots.Length);
     }
 
-    [MemberNotNull(nameof(_entries), nameof(_buckets))]
+    [MemberNotNull(nameof(_entries), nameof(_places))]
     private void Allocate(int capacity)
     {
         Array.Resize(ref _entries, capacity);
-        _buckets = OpenAddressing.NewBuckets(capacity);
+        _places = Place.NewTable(capacity);
         _directory.Allocate(capacity);
         for (var entry = 0; entry < _used; entry++)
         {
-            Find(_entries[entry].Key, _entries[entry].Slot, out var bucket);
-            _buckets[bucket] = entry;
+            Find(_entries[entry].Key, _entries[entry].Slot, out var place);
+            _places[place] = new Place { Hash = HashOf(_entries[entry].Key, _entries[entry].Slot), Named = entry };
             _directory.Add(entry, _entries);
         }
     }
@@ -276,7 +328,7 @@ public sealed class HolderTable
     }
 
     // The keys are keyed hashes already; the multiplications spread what a caller may have left regular.
-    private static ulong HashOf(ulong key, int slot) => (key + ((ulong)slot * 0xC2B2AE3D27D4EB4FUL)) * 0x9E3779B97F4A7C15UL;
+    private static uint HashOf(ulong key, int slot) => (uint)(((key + ((ulong)slot * 0xC2B2AE3D27D4EB4FUL)) * 0x9E3779B97F4A7C15UL) >> 32);
 
     private struct Slot
     {
@@ -300,36 +352,4 @@ internal struct Holding
     public int NextHolder;
     public ushort Slot;
     public ushort Tokens;
-}
-
-/// <summary>Buckets that hold indices, searched one after another from a key's home.</summary>
-internal static class OpenAddressing
-{
-    public static int[] NewBuckets(int capacity)
-    {
-        var buckets = new int[capacity + (capacity / 2) + 1];
-        Array.Fill(buckets, -1);
-        return buckets;
-    }
-
-    public static int Home(ulong hash, int buckets) => (int)(((hash >> 32) * (uint)buckets) >> 32);
-
-    public static int After(int bucket, int buckets) => bucket + 1 == buckets ? 0 : bucket + 1;
-
-    /// <summary>Empties a bucket and shifts back what a search would no longer find behind the hole (Knuth, 6.4, algorithm R).</summary>
-    public static void Vacate<TState>(int[] buckets, int hole, Func<TState, int, ulong> hashOf, TState state)
-    {
-        for (var next = After(hole, buckets.Length); buckets[next] != -1; next = After(next, buckets.Length))
-        {
-            var home = Home(hashOf(state, buckets[next]), buckets.Length);
-            if (Distance(home, next, buckets.Length) >= Distance(hole, next, buckets.Length))
-            {
-                buckets[hole] = buckets[next];
-                hole = next;
-            }
-        }
-        buckets[hole] = -1;
-    }
-
-    private static int Distance(int from, int to, int buckets) => to >= from ? to - from : to - from + buckets;
 }

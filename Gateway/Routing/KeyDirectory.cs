@@ -6,10 +6,9 @@ internal sealed class KeyDirectory
     private const int None = -1;
     private const int SlotsPerWord = 64;
 
-    // A chain is one look into memory per holder, a set one per 64 slots.
-    private const int LongestChain = 32;
+    private const int ShortestSet = 8;
 
-    private int[] _buckets = OpenAddressing.NewBuckets(0);
+    private Place[] _places = Place.NewTable(0);
     private ulong[] _setKeys = [];
     private int[] _setCounts = [];
     private ulong[] _sets = [];
@@ -18,15 +17,15 @@ internal sealed class KeyDirectory
     private int _usedSets;
     private int _freeSet = None;
 
-    public long Bytes => (4L * (_buckets.Length + _setCounts.Length)) + (8L * (_setKeys.Length + _sets.Length));
+    public long Bytes => (4L * _setCounts.Length) + (8L * (_places.Length + _setKeys.Length + _sets.Length));
 
-    /// <summary>At most: its share of a bucket, and of a set twice as long as used, which has more than <see cref="LongestChain"/> holdings when it is made.</summary>
-    public double BytesPerHolding => 6 + (2 * (12 + (8.0 * _words)) / LongestChain);
+    /// <summary>At most: its share of a place, and of a set twice as long as used, which has more than <see cref="LongestChain"/> holdings when it is made.</summary>
+    public double BytesPerHolding => 12 + (2 * (12 + (8.0 * _words)) / LongestChain);
 
     /// <summary>Makes room and forgets all chains; sets too. The owner adds everything anew.</summary>
     public void Allocate(int capacity)
     {
-        _buckets = OpenAddressing.NewBuckets(capacity);
+        _places = Place.NewTable(capacity);
         (_setKeys, _setCounts, _sets, _usedSets, _freeSet) = ([], [], [], 0, None);
     }
 
@@ -48,30 +47,27 @@ internal sealed class KeyDirectory
     /// <summary>Takes in a holding that is not known yet.</summary>
     public void Add(int entry, Holding[] entries)
     {
-        var found = Find(entries[entry].Key, entries, out var bucket);
+        var found = Find(entries[entry].Key, entries, out var place);
         if (found < None)
         {
             Include(SetOf(found), entries[entry].Slot);
             return;
         }
         entries[entry].NextHolder = found;
-        _buckets[bucket] = entry;
-        if (LengthOf(entry, entries) > LongestChain)
-        {
-            _buckets[bucket] = MakeSet(entry, entries);
-        }
+        var named = LengthOf(entry, entries) > LongestChain ? MakeSet(entry, entries) : entry;
+        _places[place] = new Place { Hash = HashOf(entries[entry].Key), Named = named };
     }
 
     public void Remove(int entry, Holding[] entries)
     {
-        var found = Find(entries[entry].Key, entries, out var bucket);
+        var found = Find(entries[entry].Key, entries, out var place);
         if (found < None)
         {
             var set = SetOf(found);
             _sets[(set * _words) + (entries[entry].Slot / SlotsPerWord)] &= ~(1UL << (entries[entry].Slot % SlotsPerWord));
             if (--_setCounts[set] == 0)
             {
-                Vacate(bucket, entries);
+                Place.Vacate(_places, place);
                 (_setCounts[set], _freeSet) = (_freeSet, set);
             }
             return;
@@ -87,16 +83,35 @@ internal sealed class KeyDirectory
         }
         else if (entries[entry].NextHolder != None)
         {
-            _buckets[bucket] = entries[entry].NextHolder;
+            _places[place].Named = entries[entry].NextHolder;
         }
         else
         {
-            Vacate(bucket, entries);
+            Place.Vacate(_places, place);
         }
     }
 
     /// <summary>Words of a set of slots.</summary>
     public int Words => _words;
+
+    // A chain is one look into memory per holder that waits for the one before, a set one per 64 slots; but a set of a large fleet takes as much memory as several holdings.
+    private int LongestChain => Math.Max(ShortestSet, 2 * _words);
+
+    /// <summary>Finds several keys. The looks into memory do not wait for each other, as those of one search after another would.</summary>
+    /// <param name="keys">The keys.</param>
+    /// <param name="entries">All holdings.</param>
+    /// <param name="found">Receives the first holding of each key's chain; negative: it has none.</param>
+    public void Find(ReadOnlySpan<ulong> keys, Holding[] entries, Span<int> found)
+    {
+        for (var i = 0; i < keys.Length; i++)
+        {
+            found[i] = _places[Place.Home(HashOf(keys[i]), _places.Length)].Named;
+        }
+        for (var i = 0; i < keys.Length; i++)
+        {
+            found[i] = found[i] > None && entries[found[i]].Key != keys[i] ? Find(keys[i], entries, out _) : found[i];
+        }
+    }
 
     /// <summary>Leaves of a set of slots those that hold a key.</summary>
     /// <returns>Whether any is left.</returns>
@@ -151,23 +166,20 @@ internal sealed class KeyDirectory
         return _chain;
     }
 
-    // What a bucket says: the first holding of a chain, none, or below that a set.
-    private int Find(ulong key, Holding[] entries, out int bucket)
+    // What a place names: the first holding of a chain, none, or below that a set.
+    private int Find(ulong key, Holding[] entries, out int place)
     {
-        bucket = OpenAddressing.Home(HashOf(key), _buckets.Length);
-        while (_buckets[bucket] is not None and var found)
+        var hash = HashOf(key);
+        place = Place.Home(hash, _places.Length);
+        for (; _places[place] is { Named: not None } at; place = Place.After(place, _places.Length))
         {
-            if (KeyOf(found, entries) == key)
+            if (at.Hash == hash && KeyOf(at.Named, entries) == key)
             {
-                return found;
+                return at.Named;
             }
-            bucket = OpenAddressing.After(bucket, _buckets.Length);
         }
         return None;
     }
-
-    private void Vacate(int bucket, Holding[] entries) =>
-        OpenAddressing.Vacate(_buckets, bucket, static (state, found) => HashOf(state.Directory.KeyOf(found, state.Entries)), (Directory: this, Entries: entries));
 
     private int MakeSet(int head, Holding[] entries)
     {
@@ -209,5 +221,5 @@ internal sealed class KeyDirectory
 
     private static int SetOf(int found) => None - 1 - found;
 
-    private static ulong HashOf(ulong key) => key * 0xD6E8FEB86659FD93UL;
+    private static uint HashOf(ulong key) => (uint)((key * 0xD6E8FEB86659FD93UL) >> 32);
 }

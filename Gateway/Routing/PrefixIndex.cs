@@ -10,7 +10,7 @@ namespace Gateway.Routing;
 /// was sent since, or it is too old. Each hash covers all blocks before it, so one lookup per block walks a path of the tree that is never built.</remarks>
 public sealed class PrefixIndex
 {
-    // A session key costs as much as a block; one in sixteen of the memory holds 340,000 sessions at the default.
+    // A session key costs as much as a block; one in sixteen of the memory holds 270,000 sessions at the default.
     private const int SessionShare = 16;
 
     private readonly Lock _gate = new();
@@ -272,6 +272,10 @@ public sealed class PrefixIndex
         Array.Fill(_holders, ulong.MaxValue);
         for (var depth = 0; ; depth++)
         {
+            if (depth % HolderTable.FetchedAtOnce == 0 && depth < blocks.Length)
+            {
+                _blocks.Fetch(blocks[depth..Math.Min(blocks.Length, depth + HolderTable.FetchedAtOnce)]);
+            }
             _holders.CopyTo(_leavers, 0);
             var goesOn = depth < blocks.Length && _blocks.Narrow(blocks[depth], _holders);
             for (var word = 0; depth > 0 && word < _leavers.Length; word++)
@@ -330,6 +334,10 @@ public sealed class PrefixIndex
         var sentBefore = now;
         for (var i = blocks.Length - 1; i >= 0; i--)
         {
+            if ((blocks.Length - 1 - i) % HolderTable.FetchedAtOnce == 0)
+            {
+                _blocks.Fetch(blocks[Math.Max(0, i + 1 - HolderTable.FetchedAtOnce)..(i + 1)], slot);
+            }
             sentBefore = _blocks.Touch(blocks[i], slot, use.BlockTokens, now) is { } before && sentBefore == now ? before : sentBefore;
         }
         if (capacityTokens is { } capacity)

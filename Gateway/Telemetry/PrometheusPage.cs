@@ -18,6 +18,9 @@ public sealed class PrometheusPage(TimeProvider time) : IDisposable
     /// <summary>How long a collected page is given out again.</summary>
     public static readonly TimeSpan SharedFor = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>Metrics that are named on the page also while they have no series.</summary>
+    public IReadOnlyList<MetricDefinition> Known { get; init; } = [];
+
     private readonly SemaphoreSlim _turn = new(1);
     private readonly ArrayBufferWriter<byte> _scratch = new(64 * 1024);
     private readonly (byte[] Text, long CollectedAt)?[] _latest = new (byte[], long)?[2];
@@ -60,6 +63,7 @@ public sealed class PrometheusPage(TimeProvider time) : IDisposable
                 return null;
             }
         }
+        writer.WriteAbsent(Known);
         writer.Finish();
         return _scratch.WrittenSpan.ToArray();
     }

@@ -14,6 +14,7 @@ namespace Gateway.Telemetry;
 internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, PrometheusFormat format)
 {
     private readonly HashSet<string> _families = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _headed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _series = new(StringComparer.Ordinal);
     private readonly StringBuilder _labels = new();
 
@@ -51,6 +52,19 @@ internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, Prometheu
         }
     }
 
+    /// <summary>Names the families that have no series now: who looks for a metric finds what it is, and that nothing was counted.</summary>
+    public void WriteAbsent(IReadOnlyList<MetricDefinition> known)
+    {
+        foreach (var metric in known)
+        {
+            var name = IsOpenMetrics ? PrometheusName.OfFamily(metric.Instrument, metric.Unit, metric.Kind) : metric.PrometheusName;
+            if (!_headed.Contains(name))
+            {
+                WriteHeader(name, metric.Unit, metric.Help, metric.Kind);
+            }
+        }
+    }
+
     /// <summary>Ends the page.</summary>
     public void Finish()
     {
@@ -80,7 +94,7 @@ internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, Prometheu
             {
                 if (!isHeaded)
                 {
-                    WriteHeader(IsOpenMetrics ? family : sample, metric, kind);
+                    WriteHeader(IsOpenMetrics ? family : sample, metric.Unit, metric.Description, kind);
                     isHeaded = true;
                 }
                 var labels = LabelsOf(point.Tags);
@@ -92,12 +106,13 @@ internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, Prometheu
         }
     }
 
-    private void WriteHeader(string name, Metric metric, MetricKind kind)
+    private void WriteHeader(string name, string unitName, string help, MetricKind kind)
     {
+        _headed.Add(name);
         Write("# TYPE ");
         Write(name);
         Write(kind switch { MetricKind.Counter => " counter\n", MetricKind.Gauge => " gauge\n", _ => " histogram\n" });
-        if (IsOpenMetrics && PrometheusName.OfUnit(metric.Unit, kind) is { } unit)
+        if (IsOpenMetrics && PrometheusName.OfUnit(unitName, kind) is { } unit)
         {
             Write("# UNIT ");
             Write(name);
@@ -105,12 +120,12 @@ internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, Prometheu
             Write(unit);
             Write("\n");
         }
-        if (metric.Description.Length > 0)
+        if (help.Length > 0)
         {
             Write("# HELP ");
             Write(name);
             Write(" ");
-            Write(EscapeHelp(metric.Description));
+            Write(EscapeHelp(help));
             Write("\n");
         }
     }

@@ -27,7 +27,7 @@ public sealed class TelemetrySession : IDisposable
     public TelemetrySession(string version, TimeProvider time, object? scope = null, Func<string, string?>? environment = null, IReadOnlyList<string>? extraMeters = null)
     {
         environment ??= Environment.GetEnvironmentVariable;
-        Page = new PrometheusPage(time);
+        Page = new PrometheusPage(time) { Known = MetricNames.All };
         var resource = ResourceBuilder.CreateEmpty().AddService("gateway", serviceVersion: version).AddTelemetrySdk().AddEnvironmentVariableDetector();
         var pushesMetrics = IsWanted(environment, "METRICS");
         if (IsWanted(environment, "TRACES"))

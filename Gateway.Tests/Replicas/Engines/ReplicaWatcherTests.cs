@@ -322,59 +322,6 @@ public sealed class ReplicaWatcherTests
     }
 
     [Fact]
-    public async Task ReadLoadAsync_WhenItKeepsFailing_ForgetsTheLoadKeepsTheRoomAndTheHealth()
-    {
-        var engine = Pages.Vllm();
-        var watcher = Watch(engine);
-        await watcher.ProbeAsync(default);
-        engine.With("/metrics", "", 500);
-
-        var seen = new List<int?>();
-        for (var i = 0; i < 4; i++)
-        {
-            await watcher.ReadLoadAsync(default);
-            seen.Add(_replica.Report.RunningRequests);
-        }
-
-        Assert.Equal([3, 3, null, null], seen);
-        Assert.Equal((32_000L, ReplicaHealth.Up), (_replica.Report.KvCapacityTokens, _replica.Health));
-    }
-
-    [Fact]
-    public async Task ReadLoadAsync_WhileOneIsOpen_DoesNotAskAgainAndGivesUpAfterASecond()
-    {
-        var engine = Pages.Vllm();
-        var watcher = Watch(engine);
-        await watcher.ProbeAsync(default);
-        engine.WithSilence("/metrics");
-        var before = engine.TimesAsked("/metrics");
-
-        var open = watcher.ReadLoadAsync(default);
-        await watcher.ReadLoadAsync(default);
-        var asked = engine.TimesAsked("/metrics") - before;
-        _time.Advance(TimeSpan.FromSeconds(1));
-        await open;
-
-        Assert.Equal(1, asked);
-    }
-
-    [Fact]
-    public async Task ReadLoadAsync_WhenMetricsAreOff_SaysSoOnce()
-    {
-        var engine = Pages.Vllm().With("/metrics", "", 404);
-        var watcher = Watch(engine);
-        await watcher.ProbeAsync(default);
-
-        for (var i = 0; i < 5; i++)
-        {
-            await watcher.ReadLoadAsync(default);
-        }
-
-        Assert.Single(_log.Lines, line => line.Text.Contains("tells no load", StringComparison.Ordinal));
-        Assert.Null(_replica.Report.RunningRequests);
-    }
-
-    [Fact]
     public async Task Start_WhenAStepThrows_LogsAndGoesOn()
     {
         var engine = Pages.Vllm().With("/health", _ => throw new InvalidOperationException("surprise"));

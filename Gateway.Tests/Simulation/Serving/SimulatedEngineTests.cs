@@ -179,6 +179,15 @@ public sealed class SimulatedEngineTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Chat_InAnotherEncoding_IsNoJson()
+    {
+        using var body = new ByteArrayContent(Encoding.Latin1.GetBytes("""{"messages":[{"role":"user","content":"café"}]}"""));
+        using var response = await _client.Http.PostAsync("/v1/chat/completions", body);
+
+        Assert.Equal(400, (int)response.StatusCode);
+    }
+
+    [Fact]
     public async Task Embeddings_InBase64_AreTheSameVectorsAsInNumbers()
     {
         var floats = await _client.PostJsonAsync("/v1/embeddings", """{"input":["a","b"],"dimensions":8}""");

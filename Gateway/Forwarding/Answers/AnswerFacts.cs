@@ -96,6 +96,12 @@ public struct AnswerFacts
     /// <summary>An error in any engine's shape, whatever the status.</summary>
     public bool IsError { get; internal set; }
 
+    /// <summary>Whether it is an error event as the Responses and the Messages API have it; the other APIs have none of their own.</summary>
+    public bool IsErrorEvent { get; internal set; }
+
+    /// <summary>Place of the event among those of a Responses stream; null: none is told.</summary>
+    public int? SequenceNumber { get; internal set; }
+
     /// <summary>The error's message without its quotes, escapes as written; null when it has none.</summary>
     public Range? ErrorMessage { get; internal set; }
 

@@ -14,7 +14,8 @@ internal ref partial struct AnswerPass
 
         // TensorRT-LLM and LMDeploy answer with a bare code and message.
         var isBareError = _hasCode && _plainMessage is not null && !_hasChoices;
-        _facts.IsError = _saysError || isBareError || _type is EventType.Error or EventType.Failed;
+        _facts.IsErrorEvent = _type is EventType.Error or EventType.Failed;
+        _facts.IsError = _saysError || isBareError || _facts.IsErrorEvent;
         _facts.ErrorMessage = _facts.IsError ? _facts.ErrorMessage ?? _plainMessage : null;
         _facts.IsTerminal = _facts.FinishedChoices > 0 || _type is EventType.End or EventType.Failed;
         _facts.Usage = _usage.Usage();

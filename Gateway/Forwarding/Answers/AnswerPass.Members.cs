@@ -81,6 +81,9 @@ internal ref partial struct AnswerPass
                 _json.Read();
                 ReadBlock();
                 break;
+            case 15 when NameIs("sequence_number"u8):
+                _facts.SequenceNumber = Count();
+                break;
             default:
                 _json.Read();
                 _hasWorth |= _json.TokenType != JsonTokenType.Null;

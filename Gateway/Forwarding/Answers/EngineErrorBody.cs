@@ -28,6 +28,9 @@ public sealed record EngineErrorBody(string Message, string? Type, string? Code,
     private static readonly string[] ClientStarts =
         ["Expected '", "Missing ", "Invalid ", "Unsupported ", "Only one of", "Cannot use", "Either \"", "'messages'", "\"prompt\"", "\"input\""];
 
+    /// <summary>The code where it is a word; engines repeat the status there as a number, which says nothing.</summary>
+    public string? Word => Code is { Length: > 0 } code && !int.TryParse(code, out _) ? code : null;
+
     /// <param name="body">The error answer's body, or the payload of an error event.</param>
     /// <param name="status">The answer's status; 0 for an error inside a stream.</param>
     public static EngineErrorBody Read(ReadOnlySpan<byte> body, int status)

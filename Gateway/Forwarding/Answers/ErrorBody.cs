@@ -11,7 +11,17 @@ namespace Gateway.Forwarding.Answers;
 /// <param name="Code">The exact cause; also the value of <c>x-gateway-reason</c>.</param>
 /// <param name="Message">What is wrong and what to do.</param>
 /// <param name="Param">The offending field; null when none.</param>
-public readonly record struct WireError(int Status, string Type, string Code, string Message, string? Param = null);
+public readonly record struct WireError(int Status, string Type, string Code, string Message, string? Param = null)
+{
+    /// <summary>What an engine said within a stream, in the gateway's terms.</summary>
+    public static WireError Of(EngineErrorBody error)
+    {
+        var words = error.Message.Length > 0 ? error.Message : "The engine failed within this answer. Send the request again.";
+        return error.IsContextLength ? new(400, "invalid_request_error", "context_length_exceeded", words)
+            : error.IsClientFault ? new(400, "invalid_request_error", error.Word ?? "invalid_request", words)
+            : new(502, "server_error", "upstream_error", words);
+    }
+}
 
 /// <summary>Writes errors in the shapes of the APIs. Pure: bytes out, nothing else.</summary>
 public static class ErrorBody

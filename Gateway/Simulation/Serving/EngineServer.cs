@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Text.Json;
+using System.Text.Unicode;
 using Gateway.Simulation.Serving.Endpoints;
 using Microsoft.AspNetCore.Http;
 
@@ -179,9 +180,10 @@ internal sealed class EngineServer : IAsyncDisposable
         using var bytes = new MemoryStream((int)Math.Clamp(http.Request.ContentLength ?? 1_024, 0, 1 << 20));
         await http.Request.Body.CopyToAsync(bytes, http.RequestAborted);
         Record(http, Journal.IsRecording ? bytes.ToArray() : []);
+        var body = bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
         try
         {
-            return JsonDocument.Parse(bytes.GetBuffer().AsMemory(0, (int)bytes.Length), new JsonDocumentOptions { MaxDepth = 256 });
+            return Utf8.IsValid(body.Span) ? JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = 256 }) : null;
         }
         catch (JsonException)
         {
