@@ -103,8 +103,8 @@ public sealed class AddedDelayScorerTests
 
         var more = CostsOf(new TrafficMeans(1_000, 250, 0.5, firstTokenSeconds, answerSeconds), candidate)[0] - CostOf(candidate, 0.5);
 
-        // 1,848.8 of the tokens ahead at the full price, and 848.8 of its own twice: what they displace is computed again before others' first tokens. The step is a mixed one.
-        Assert.Equal(ratio / 4 * (((1_848.8 + (2 * 848.8)) * Prefill) + (4 * Sequence)), more, 9);
+        // 1,848.8 of the tokens ahead and 848.8 of its own at the full price: what it displaces is no wait of its own.
+        Assert.Equal(ratio / 4 * (1_848.8 + 848.8) * Prefill, more, 9);
     }
 
     [Theory]

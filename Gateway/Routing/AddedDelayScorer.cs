@@ -47,7 +47,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var passed = candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing);
         var left = Math.Max(1 - passed, Overdue * passed);
         var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(unheard + joined, batch);
-        var firstToken = FirstTokenWorth * query.Traffic.AnswerOverFirstToken * (backlog + anew);
+        var firstToken = FirstTokenWorth * query.Traffic.AnswerOverFirstToken * (backlog + own);
         var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch))) + firstToken;
 
         var context = prompt + (output / 2);
