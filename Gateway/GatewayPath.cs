@@ -163,6 +163,10 @@ public sealed class GatewayPath(
         {
             return new Miss(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter), Miss.IsExhausted(admission.Outcome));
         }
+        if (shadowed is not null)
+        {
+            shadowed.Reservation = reservation;
+        }
         // 4. Forward, and watch the answer go by.
         var departure = new Departure(request, estimate, body, resilience, constraints.PinnedSlot) { Terms = caller.Terms, HasFallback = hasNext };
         var miss = await ForwardAsync(visit, model, caller, departure, admission, heartbeat);

@@ -51,6 +51,8 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly DateTimeOffset _startedAt;
     private readonly CancellationTokenSource _drainIsOver = new();
     private readonly ITimer _drain;
+    private readonly TimeSpan _stopDelay;
+    private bool _isStopping;
     private ConfigReload? _lastReload;
     private int _cutAnswers;
 
@@ -61,6 +63,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var builder = Builder(options, () => _certificates!.Current);
         settings.ConfigureLogging?.Invoke(builder.Logging);
         _app = builder.Build();
+        _stopDelay = options.Listen.StopDelay;
         _drain = _time.CreateTimer(_ => EndDrain(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _app.Lifetime.ApplicationStopping.Register(() => BeginDrain(options.Listen.DrainTimeout));
         _app.Lifetime.ApplicationStopped.Register(NoteStopped);
@@ -181,8 +184,18 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Volatile.Write(ref _lastReload, new ConfigReload(outcome, _time.GetUtcNow()) { Problems = problems });
     }
 
-    /// <summary>Stops taking requests and lets running answers finish within the configured time.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => _app.StopAsync(cancellationToken);
+    /// <summary>Is no longer ready; after the configured delay takes no more requests, and lets running answers finish within the configured time.</summary>
+    /// <param name="hurry">Ends the delay.</param>
+    public async Task StopAsync(CancellationToken hurry)
+    {
+        Volatile.Write(ref _isStopping, true);
+        if (_stopDelay > TimeSpan.Zero)
+        {
+            Log.Leaving(_log, _stopDelay.TotalSeconds);
+            await Task.Delay(_stopDelay, _time, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+        await _app.StopAsync(CancellationToken.None);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -282,7 +295,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     /// <summary>What tenants use.</summary>
     internal LimitLedger Limits => _tenants.Ledger;
 
-    internal bool IsStopping => _app.Lifetime.ApplicationStopping.IsCancellationRequested;
+    internal bool IsStopping => Volatile.Read(ref _isStopping) || _app.Lifetime.ApplicationStopping.IsCancellationRequested;
 
     internal StatusFacts Status() => new()
     {
@@ -334,6 +347,9 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private static partial class Log
     {
+        [LoggerMessage(Level = LogLevel.Information, Message = "Stop asked for: not ready any more, requests are taken for {Seconds:0.#} s. A second signal ends that.")]
+        public static partial void Leaving(ILogger logger, double seconds);
+
         [LoggerMessage(Level = LogLevel.Information, Message = "Stop asked for: {Answers} answers run; they have up to {Seconds:0.#} s.")]
         public static partial void Stopping(ILogger logger, int answers, double seconds);
 

@@ -142,6 +142,7 @@ public class OptionsBoundsTests
         listen.urls = [http://127.0.0.1:8080]
         listen.maxBodyBytes = 64MiB [1KiB .. 4GiB]
         listen.maxConnections = 20000 [1 .. 10000000]
+        listen.stopDelay = 0 [0 .. 10m]
         listen.drainTimeout = 30s [0 .. 1d]
         listen.maxBufferedBytes = 2GiB [1MiB .. 1TiB]
         listen.maxHeaderBytes = 32KiB [1KiB .. 1MiB]

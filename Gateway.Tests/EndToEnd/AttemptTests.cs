@@ -111,7 +111,7 @@ public sealed class AttemptTests
         begun.SetResult();
 
         await Assert.ThrowsAnyAsync<Exception>(() => response.Content.ReadAsByteArrayAsync().ComesAsync("the end"));
-        await Until.HoldsAsync(() => world.Pool.ReplicaList[0].Health == ReplicaHealth.Suspended, "the fault is noted");
+        await Until.HoldsAsync(() => world.Pool.ReplicaList[0].FaultsInARow == 1, "the fault is noted");
         await world.AtRestAsync();
     }
 

@@ -76,6 +76,24 @@ public class ProcessTests
         await Until.HoldsAsync(() => engine.Journal.Open == 0, "the engine is told");
     }
 
+    [Fact]
+    public async Task Stop_WithADelay_IsNotReadyAndServesUntilASecondSignal()
+    {
+        await using var engine = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { Speed = 20 }, CancellationToken.None);
+        await using var served = await ServedFile.StartAsync([engine.Uri], listenMore: ", stopDelay: 10m");
+
+        served.Process.Signal("TERM");
+        await served.Process.LogsAsync("not ready any more");
+        using var ready = await served.Client.GetAsync("/readyz");
+        using var chat = await served.OpenAsync("answer with 3 tokens");
+        var reply = await chat.ReadAsync();
+        served.Process.Signal("TERM");
+
+        Assert.Equal(503, (int)ready.StatusCode);
+        Assert.Equal(ChatEnd.Done, reply.End);
+        Assert.Equal(0, await served.Process.ExitAsync());
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -88,6 +88,15 @@ public sealed class OutputLengthEstimateTests
     }
 
     [Theory]
+    [InlineData(0.1, 0, 10)]
+    [InlineData(0.25, 15, 20)]
+    [InlineData(0.9, 15, 80)]
+    [InlineData(0.25, 50, 80)]
+    [InlineData(0.25, 200, 200)]
+    public void Quantile_OfThoseLongerThanSomeTokens_IsThatOfThoseStillPossible(double quantile, int generated, double expected) =>
+        Assert.InRange(new OutputLengthEstimate(FourLengths, 0, 4_096).Quantile(quantile, generated), expected * 0.88, expected * 1.12);
+
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     public void Estimate_WithAnyLimits_KeepsWithinThem(int seed)

@@ -24,7 +24,8 @@ public sealed class DispatcherConstraintTests
     [Fact]
     public void Enter_WhileTheTrialOfASuspendedReplicaFails_IsTriedAgainAfterTheNextPause()
     {
-        using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromMinutes(5) });
+        using var world = new CorePool(replicas: 2, queue: new QueueOptions { MaxWait = TimeSpan.FromMinutes(5) });
+        world.Enter(CorePool.Request("elsewhere"), constraints: new Constraints([], 1));
         var running = world.Enter(CorePool.Request("running"));
         var trial = world.Enter(CorePool.Request("trial"));
         var behind = world.Enter(CorePool.Request("behind"));

@@ -38,7 +38,7 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
         using var world = World(headroom: 0.5);
         var flood = AfterAPeakOfThree(world);
 
-        // Three tenths and a tenth more are kept: the seventh still fits, the eighth is held.
+        // Three tenths are kept: the seventh still fits, the eighth is held.
         Assert.Equal(7, flood.Count(IsIn));
         var others = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
         Assert.All(others, entry => Assert.True(IsIn(entry)));
@@ -48,18 +48,51 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public void Enter_OfABacklogBesideOneServedAsMuch_LeavesFreeWhatThatOneHeld()
+    public void Enter_OfABacklogBesideABusyOne_LeavesFreeWhatThatOneHeld()
     {
         using var world = World(headroom: 0.5);
         var busy = Enumerable.Range(0, 4).Select(_ => Enter(world, Light)).ToList();
         var flood = Enumerable.Range(0, 16).Select(_ => Enter(world, Flooder)).ToList();
 
-        // Both were served about as much; what tells them apart is how much each wants.
+        // Sixteen are far more than four.
         busy.ForEach(entry => entry.Done());
         var again = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
 
         Assert.All(again, entry => Assert.True(IsIn(entry)));
         Assert.InRange(flood.Count(IsIn), 5, 7);
+    }
+
+    [Theory]
+    [InlineData(7, 3, 1, 6)]
+    [InlineData(7, 3, 2, 7)]
+    [InlineData(6, 4, 1, 6)]
+    [InlineData(9, 1, 1, 8)]
+    public void Enter_OfTheLargest_LeavesRoomOnlyWhereItWantsFarMorePerWeight(int large, int next, double weight, int inside)
+    {
+        using var world = World(headroom: 0.5);
+        _ = Enumerable.Range(0, next).Select(_ => Enter(world, Light)).ToList();
+
+        // Six are far more than three: from then on it leaves free what the other held, and holds what it has.
+        var largest = Enumerable.Range(0, large).Select(_ => Enter(world, Flooder, weight: weight)).ToList();
+
+        Assert.Equal(inside, largest.Count(IsIn));
+    }
+
+    [Fact]
+    public void Enter_AfterOthersOfManyClientsWereIdleForAMinute_ForgetsWhatTheyHeld()
+    {
+        using var world = World(headroom: 0.5);
+        for (var tenant = Light; tenant < 8; tenant++)
+        {
+            Enter(world, tenant).Done();
+        }
+        var before = Enumerable.Range(0, 10).Select(_ => Enter(world, Flooder)).ToList();
+
+        // A tenth for each of the five whose peak was seen; the last left before anybody looked.
+        Assert.Equal(5, before.Count(IsIn));
+        world.Time.Advance(TimeSpan.FromSeconds(66));
+        before[0].Done();
+        Assert.Equal(10, before.Skip(1).Count(IsIn) + 1);
     }
 
     [Fact]
@@ -170,6 +203,6 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
 
     private static bool IsIn(CorePool.Entry entry) => entry.Outcome == AdmissionOutcome.Admitted;
 
-    private static CorePool.Entry Enter(CorePool world, ulong tenant, PriorityClass priority = PriorityClass.Default) =>
-        world.Enter(CorePool.Request(priority: priority) with { TenantKey = tenant }, CorePool.Cost());
+    private static CorePool.Entry Enter(CorePool world, ulong tenant, PriorityClass priority = PriorityClass.Default, double weight = 1) =>
+        world.Enter(CorePool.Request(priority: priority) with { TenantKey = tenant, TenantWeight = weight }, CorePool.Cost());
 }

@@ -13,7 +13,9 @@ public sealed class ShadowReplayTests(ITestOutputHelper output)
 {
     private const string Fleet = "w5:rate=22,requests=1500";
     private const string Overload = "w1:rate=25,requests=2000";
+    private const string LongAnswers = "w2:rate=4.2,requests=800";
     private const string Conversations = "sessions:rate=6,requests=1500,turns=8,system=1000,systems=100000,think=10s";
+    private const string FullConversations = "sessions:rate=4,requests=1500,turns=6,system=1000,systems=100000,think=10s";
     private const string Ours = "least_delay/boost/past_future";
 
     // Below this share of the mean the policies are as good as each other.
@@ -28,6 +30,13 @@ public sealed class ShadowReplayTests(ITestOutputHelper output)
     [InlineData(Fleet, "random/fcfs/none", "least_requests/fcfs/none")]
     [InlineData(Overload, "least_delay/fcfs/past_future", Ours)]
     [InlineData(Overload, Ours, "least_delay/sjf/past_future")]
+    [InlineData(Overload, "least_delay/fcfs/none", Ours)]
+    [InlineData(Overload, "least_delay/fcfs/none", "least_delay/fcfs/past_future")]
+    [InlineData(Overload, Ours, "least_delay/fcfs/none")]
+    [InlineData(LongAnswers, "least_delay/fcfs/none", Ours)]
+    [InlineData(LongAnswers, Ours, "least_delay/fcfs/none")]
+    [InlineData(FullConversations, "least_delay/fcfs/none", Ours)]
+    [InlineData(FullConversations, Ours, "least_delay/fcfs/none")]
     [InlineData(Conversations, Ours, "round_robin/boost/past_future")]
     [InlineData(Conversations, Ours, "least_requests/boost/past_future")]
     [InlineData(Conversations, "round_robin/fcfs/none", Ours)]
@@ -71,7 +80,7 @@ public sealed class ShadowReplayTests(ITestOutputHelper output)
             Shadow = parts is null ? new() : new ShadowOptions { Policy = parts[0], Order = parts[1], Admission = parts[2] },
         };
         var statistics = new RunStatistics(SloLimits.None);
-        var lengths = workload == Overload ? "class" : "learned";
+        var lengths = workload is Overload or LongAnswers ? "class" : "learned";
         var replayer = new Replayer(settings, ReplayPolicy.Parse($"{policy}/{lengths}", out _)!, statistics);
         replayer.Run(TraceSource.Open(workload, new TraceSettings { Seed = 1 }), CancellationToken.None);
         Assert.All(replayer.Engines, engine => Assert.Equal(0, engine.View!.Snapshot().ReservedTokens));

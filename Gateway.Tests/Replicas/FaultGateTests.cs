@@ -21,7 +21,7 @@ public sealed class FaultGateTests
         var seen = new List<ReplicaHealth>();
         for (var i = 0; i < 3; i++)
         {
-            _gate.OnFault();
+            _gate.OnFault(isLast: false);
             seen.Add(_gate.Verdict(1));
         }
 
@@ -30,12 +30,37 @@ public sealed class FaultGateTests
     }
 
     [Fact]
+    public void OnFault_OfTheLastReplica_CountsAndSuspendsOnceThereIsAnother()
+    {
+        for (var i = 0; i < 10; i++)
+        {
+            _gate.OnFault(isLast: true);
+        }
+        var alone = _gate.Verdict(0);
+
+        _gate.OnFault(isLast: false);
+
+        Assert.Equal((ReplicaHealth.Up, ReplicaHealth.Suspended), (alone, _gate.Verdict(0)));
+        Assert.Equal("11 faults in a row", _gate.Why);
+    }
+
+    [Fact]
+    public void OnFault_OfTheLastReplicaWhileItIsSuspended_DoesNotEndThePause()
+    {
+        _gate.Open("hung");
+
+        _gate.OnFault(isLast: true);
+
+        Assert.Equal((ReplicaHealth.Suspended, "hung"), (_gate.Verdict(0), _gate.Why));
+    }
+
+    [Fact]
     public void OnSuccess_BetweenFaults_StartsTheCountAnew()
     {
         for (var i = 0; i < 10; i++)
         {
-            _gate.OnFault();
-            _gate.OnFault();
+            _gate.OnFault(isLast: false);
+            _gate.OnFault(isLast: false);
             _gate.OnSuccess();
         }
 
@@ -82,7 +107,7 @@ public sealed class FaultGateTests
     {
         SuspendAndTry();
 
-        _gate.OnFault();
+        _gate.OnFault(isLast: false);
 
         Assert.Equal(ReplicaHealth.Suspended, _gate.Verdict(0));
         Assert.Equal(Open, _gate.TimeUntilRetry());
@@ -127,7 +152,7 @@ public sealed class FaultGateTests
     {
         for (var i = 0; i < 3; i++)
         {
-            _gate.OnFault();
+            _gate.OnFault(isLast: false);
         }
     }
 

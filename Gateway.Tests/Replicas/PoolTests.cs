@@ -145,14 +145,33 @@ public sealed class PoolTests
     [Fact]
     public void Reconfigure_ThenSetReplicas_GivesReplicasTheNewFaultLimits()
     {
-        _pool.SetReplicas([Place("a")]);
+        _pool.SetReplicas([Place("a"), Place("b")]);
         _pool.Find("a")!.OnProbed(ReplicaHealth.Up);
+        _pool.Find("b")!.OnProbed(ReplicaHealth.Up);
         _pool.Reconfigure(new ModelOptions { Name = "m" }, Faults with { FailuresToOpen = 1 });
-        _pool.SetReplicas([Place("a")]);
+        _pool.SetReplicas([Place("a"), Place("b")]);
 
         _pool.Find("a")!.OnFault();
 
         Assert.Equal(ReplicaHealth.Suspended, _pool.Find("a")!.Health);
+    }
+
+    [Fact]
+    public void OnFault_OfTheLastReplicaThatTakesWork_DoesNotSuspendIt()
+    {
+        _pool.SetReplicas([Place("a"), Place("b")]);
+        foreach (var replica in _pool.ReplicaList)
+        {
+            replica.OnProbed(ReplicaHealth.Up);
+        }
+
+        for (var i = 0; i < 2 * Faults.FailuresToOpen; i++)
+        {
+            _pool.Find("a")!.OnFault();
+            _pool.Find("b")!.OnFault();
+        }
+
+        Assert.Equal((ReplicaHealth.Suspended, ReplicaHealth.Up), (_pool.Find("a")!.Health, _pool.Find("b")!.Health));
     }
 
     private static ReplicaPlace Place(string id, double weight = 1) => new(id, new Uri($"http://{id}:8000"), new ReplicaOptions { Weight = weight });

@@ -16,7 +16,11 @@ public sealed record ListenOptions
     [Range(1, 10_000_000)]
     public int MaxConnections { get; init; } = 20_000;
 
-    /// <summary>How long running answers may go on after a stop was asked for.</summary>
+    /// <summary>How long requests are still taken after a stop was asked for, while <c>/readyz</c> says that it is one: until a balancer in front has noticed.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
+    public TimeSpan StopDelay { get; init; } = TimeSpan.Zero;
+
+    /// <summary>How long running answers may go on once no more requests are taken.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 

@@ -66,14 +66,15 @@ public static class ServeVerb
         }
     }
 
-    /// <summary>Waits for SIGTERM, Ctrl-C or the token, then lets running answers finish.</summary>
+    /// <summary>Waits for SIGTERM, Ctrl-C or the token, then lets running answers finish. A second signal does not wait for the delay before that.</summary>
     internal static async Task UntilStoppedAsync(GatewayServer server, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
-        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        using var hurry = new CancellationTokenSource();
+        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop, hurry));
+        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop, hurry));
         await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        await server.StopAsync(CancellationToken.None);
+        await server.StopAsync(hurry.Token);
     }
 
     // An applied reload is counted where it is applied.
@@ -85,10 +86,10 @@ public static class ServeVerb
         }
     }
 
-    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
+    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop, CancellationTokenSource hurry)
     {
         signal.Cancel = true;
-        stop.Cancel();
+        (stop.IsCancellationRequested ? hurry : stop).Cancel();
     }
 
     // One JSON object a line on stderr: stdout belongs to the access log.

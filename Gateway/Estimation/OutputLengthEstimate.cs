@@ -42,6 +42,11 @@ public readonly struct OutputLengthEstimate
         ? (int)Math.Clamp(Math.Ceiling(known.Quantile(quantile)), _minimumTokens, LimitTokens)
         : LimitTokens;
 
+    /// <summary>The same among those that are longer than <paramref name="generatedTokens"/>.</summary>
+    public int Quantile(double quantile, int generatedTokens) => generatedTokens <= 0
+        ? Quantile(quantile)
+        : Math.Max(generatedTokens, Quantile(1 - ((1 - quantile) * Survival(generatedTokens))));
+
     /// <summary>E[exp(rate·L)], for orders that weigh long answers; the exponent is cut at <paramref name="mostExponent"/>.</summary>
     public double ExpectedExponential(double rate, double mostExponent) => _lengths is { } known && _minimumTokens < LimitTokens
         ? known.ExpectedExponential(rate, _minimumTokens, LimitTokens, mostExponent)

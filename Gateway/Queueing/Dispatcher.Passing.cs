@@ -59,7 +59,7 @@ public sealed partial class Dispatcher
         var charged = (plan.Order as IServiceAccount)?.OnTurn(request, estimate, placed.PrefixHitTokens, waited) ?? default;
         if (RoomShares.AreKept(plan))
         {
-            _shares.OnTurn(request, estimate, placed.Reservation!, plan);
+            _shares.OnTurn(request, estimate, placed.Reservation!);
         }
         var scale = EnginePriorityKey.ScaleOf(placed.Reservation!.Replica, _pool.Options.EnginePriority);
         return placed with { Charged = charged, EnginePriority = EnginePriorityKey.For(request, estimate, _startedOn + arrivedAt, plan.Order, scale) };

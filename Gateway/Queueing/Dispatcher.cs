@@ -187,7 +187,7 @@ public sealed partial class Dispatcher : IDisposable
         _waiting.Add(waiter);
         if (RoomShares.AreKept(plan))
         {
-            _shares.OnWaits(waiter, plan);
+            _shares.OnWaits(waiter);
         }
         NoteCountLocked();
         ExpireLocked(waiter, plan.Queue.MaxWait);

@@ -30,10 +30,6 @@ public interface IFairOrder
 {
     /// <summary>Whether a request may take room that another, whose turn it is, cannot use: only as far as its client's share goes.</summary>
     bool MayPass(Waiter passing, Waiter passed);
-
-    /// <summary>Whether a client has used up half of what it may be served before it shares with the one that was served most.</summary>
-    /// <param name="tenantKey">The client.</param>
-    bool IsAhead(ulong tenantKey);
 }
 
 /// <summary>An order under which a request could be overtaken for ever: after some time the oldest goes first.</summary>

@@ -9,25 +9,20 @@ namespace Gateway.Queueing;
 /// others. Guarded by its dispatcher's lock.</summary>
 /// <remarks>
 /// A share is the weighted max-min one: of the room less the headroom everybody gets what they ask for, up to one level per unit of weight. Held to it is the one
-/// client that wants half as much again as any other, once it was served about as much as the most served; where no single one does, all that were and want twice as
-/// much as anybody who was not. The headroom is what the others held at their peak of the last minute and a tenth more, less what they hold now: nobody is kept from
-/// their share, and while the others are idle for a minute nobody is held.
+/// client, if there is one, that holds and waits for three quarters as much again as any other. The headroom is what each of the others held at its peak of the last half to whole
+/// minute: nobody is kept from their share, and after a minute in which the others were idle nobody is held.
 /// </remarks>
 internal sealed class RoomShares(Pool pool, TimeProvider time)
 {
-    // Among clients alike one often wants a little more than the others.
-    private const double Flood = 2;
+    // Less takes the bursts of usual clients for floods; at more, those who are flooded wait until a backlog shows.
+    private const double Flood = 1.75;
 
-    // A flood shows as a backlog, and every second until it does is one in which the others wait: at twice as much it was too late.
-    private const double Dominance = 1.5;
-
-    // The next peak may be a little higher than those before.
-    private const double Safety = 1.1;
+    private static readonly TimeSpan HalfAMinute = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan RoomIsFresh = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<ulong, Client> _clients = [];
-    private readonly RecentPeak _othersPeak = new(time);
+    private readonly long _startedAt = time.GetTimestamp();
     private (double Wanted, double Weight)[] _open = new (double, double)[16];
     private DispatchPlan? _plan;
     private long _roomAt;
@@ -35,8 +30,7 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     private double _perSequence;
     private double _level = double.PositiveInfinity;
     private double _headroom;
-    private Client? _dominant;
-    private double _mostOfBehind;
+    private Client? _flooder;
 
     /// <summary>Whether a plan keeps any headroom.</summary>
     public static bool AreKept(DispatchPlan plan) => plan.Order is IFairOrder && plan.Queue.FairnessHeadroom > 0;
@@ -53,50 +47,47 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         {
             Measure(plan);
         }
-        var count = Gather((IFairOrder)plan.Order);
-        var others = 0.0;
-        foreach (var client in _clients.Values)
+        var peaks = Gather(out var count);
+        if (_flooder is { } flooder)
         {
-            var floods = _dominant is null ? client.IsAhead && client.WantedPerWeight >= Flood * _mostOfBehind : client == _dominant;
-            var holds = client.Held.Share;
-            if (floods != client.Floods)
-            {
-                // What it holds was, or was not, part of what the others held.
-                _othersPeak.Shift(floods ? -client.Counted : holds);
-                client.Floods = floods;
-            }
-            client.Counted = floods ? 0 : holds;
-            others += client.Counted;
+            _headroom = Math.Min(peaks - flooder.Peak, plan.Queue.FairnessHeadroom);
+            _level = LevelOf(_open.AsSpan(0, count), 1 - _headroom);
         }
-        _headroom = Math.Clamp((Safety * _othersPeak.Of(others)) - others, 0, plan.Queue.FairnessHeadroom);
-        _level = LevelOf(_open.AsSpan(0, count), 1 - _headroom);
     }
 
-    // What everybody wants, who is ahead, and whether one alone wants far more than each other.
-    private int Gather(IFairOrder order)
+    // What each held at most, summed up. Who was idle for a minute is forgotten; of who floods there is no telling what it wants.
+    private double Gather(out int count)
     {
-        Client? top = null;
-        var (count, most, second) = (0, 0.0, 0.0);
-        _mostOfBehind = 0;
+        var half = Half;
+        (count, var peaks, var most, var second, var top) = (0, 0.0, 0.0, 0.0, -1);
+        _flooder = null;
         foreach (var (key, client) in _clients)
         {
             var wants = client.Held.Share + client.Waiting;
+            peaks += client.NotePeak(half);
             if (wants <= 0 && client.WaitingCount == 0)
             {
-                _clients.Remove(key);
+                _ = client.Peak <= 0 && _clients.Remove(key);
                 continue;
             }
-            (client.IsAhead, client.WantedPerWeight) = (order.IsAhead(key), wants / client.Weight);
-            (top, most, second) = client.WantedPerWeight > most ? (client, client.WantedPerWeight, most) : (top, most, Math.Max(second, client.WantedPerWeight));
-            _mostOfBehind = client.IsAhead ? _mostOfBehind : Math.Max(_mostOfBehind, client.WantedPerWeight);
+            var perWeight = wants / client.Weight;
+            (most, second) = perWeight > most ? (perWeight, most) : (most, Math.Max(second, perWeight));
+            (_flooder, top) = perWeight >= most ? (client, count) : (_flooder, top);
             if (count == _open.Length)
             {
                 Array.Resize(ref _open, 2 * count);
             }
             _open[count++] = (wants, client.Weight);
         }
-        _dominant = count > 1 && top is { } one && (one.IsAhead || one.Floods) && most >= Dominance * second ? top : null;
-        return count;
+        if (most < Flood * second)
+        {
+            _flooder = null;
+        }
+        else if (top >= 0)
+        {
+            _open[top].Wanted = double.PositiveInfinity;
+        }
+        return peaks;
     }
 
     /// <summary>Share of each replica's room that a request has to leave free; 0: none, its client is within its share. As of the last look.</summary>
@@ -120,9 +111,9 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     }
 
     /// <summary>A request begins to wait.</summary>
-    public void OnWaits(Waiter waiter, DispatchPlan plan)
+    public void OnWaits(Waiter waiter)
     {
-        var client = Of(waiter.Request, plan);
+        var client = Of(waiter.Request);
         waiter.RoomShare = ShareOf(waiter.Estimate);
         client.Waiting += waiter.RoomShare;
         client.WaitingCount++;
@@ -141,11 +132,12 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     }
 
     /// <summary>A request got its room.</summary>
-    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, LoadReservation reservation, DispatchPlan plan)
+    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, LoadReservation reservation)
     {
-        var client = Of(request, plan);
+        var client = Of(request);
         (reservation.Holder, reservation.HeldShare) = (client.Held, ShareOf(estimate));
         client.Held.Add(reservation.HeldShare);
+        client.NotePeak(Half);
     }
 
     /// <summary>The level up to which everybody gets what they want, per unit of weight; infinite where there is enough for all.</summary>
@@ -178,8 +170,10 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         return double.PositiveInfinity;
     }
 
+    private long Half => time.GetElapsedTime(_startedAt).Ticks / HalfAMinute.Ticks;
+
     private bool IsBeyondShare(Client client, double added) =>
-        client.Floods && client.Held.Share > 0 && client.Held.Share + added > _level * client.Weight;
+        client == _flooder && client.Held.Share > 0 && client.Held.Share + added > _level * client.Weight;
 
     private double ShareOf(in RequestEstimate estimate) => Math.Max((estimate.PromptTokens + estimate.OutputTokens) * _perToken, estimate.Sequences * _perSequence);
 
@@ -200,10 +194,10 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         (_perToken, _perSequence) = (tokens > 0 ? 1 / (plan.Queue.CapacityShare * tokens) : 0, sequences > 0 ? 1 / sequences : 0);
     }
 
-    private Client Of(InferenceRequest request, DispatchPlan plan)
+    private Client Of(InferenceRequest request)
     {
         ref var client = ref CollectionsMarshal.GetValueRefOrAddDefault(_clients, request.TenantKey, out _);
-        client ??= new Client { Floods = ((IFairOrder)plan.Order).IsAhead(request.TenantKey) };
+        client ??= new Client();
         client.Weight = request.TenantWeight;
         return client;
     }
@@ -211,25 +205,29 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     /// <summary>One client's part of the room.</summary>
     internal sealed class Client
     {
-        public HeldRoom Held { get; } = new();
+        private double _peak;
+        private double _peakBefore;
+        private long _half;
 
-        /// <summary>What it held as one of the others when that was last summed up.</summary>
-        public double Counted { get; set; }
+        public HeldRoom Held { get; } = new();
 
         /// <summary>Share of the room that its waiting requests ask for.</summary>
         public double Waiting { get; set; }
 
-        /// <summary>Whether it was served about as much as the most served.</summary>
-        public bool IsAhead { get; set; }
-
-        /// <summary>What it holds and waits for, per unit of weight.</summary>
-        public double WantedPerWeight { get; set; }
-
-        /// <summary>Whether it has to leave room for the others.</summary>
-        public bool Floods { get; set; }
-
         public int WaitingCount { get; set; }
 
         public double Weight { get; set; } = 1;
+
+        /// <summary>Share of the room that it held at most in this half of a minute and the one before.</summary>
+        public double Peak => Math.Max(_peak, _peakBefore);
+
+        /// <summary>Notes what it holds now.</summary>
+        /// <param name="half">Number of the half of a minute that it is.</param>
+        /// <returns>The peak.</returns>
+        public double NotePeak(long half)
+        {
+            (_peakBefore, _peak, _half) = half == _half ? (_peakBefore, Math.Max(_peak, Held.Share), half) : (half == _half + 1 ? _peak : 0, Held.Share, half);
+            return Peak;
+        }
     }
 }

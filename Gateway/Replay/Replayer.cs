@@ -246,6 +246,10 @@ public sealed partial class Replayer
         }
         flight.Gateway.Pool.OnDecided(flight.Estimate, result);
         flight.Reservation = reservation;
+        if (flight.Shadowed is { } shadowed)
+        {
+            shadowed.Reservation = reservation;
+        }
         if (!flight.WasAdmitted)
         {
             flight.WasAdmitted = true;

@@ -8,7 +8,6 @@ public sealed record FaultLimits(int FailuresToOpen, TimeSpan OpenDuration);
 /// <summary>The circuit breaker of one replica: counts server faults in a row, never client errors or departures. Guarded by its replica's lock.</summary>
 internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
 {
-    private int _faultsInARow;
     private bool _isTrying;
     private long? _openedAt;
     private long? _backOffFrom;
@@ -20,6 +19,9 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
 
     /// <summary>Why it was suspended last, for people; empty: it never was.</summary>
     public string Why { get; private set; } = "";
+
+    /// <summary>Server faults since the last success.</summary>
+    public int FaultsInARow { get; private set; }
 
     /// <summary>Whether there may be a pause. May be read without the lock by one that saw the health under it.</summary>
     public bool MayPause => Volatile.Read(ref _mayPause);
@@ -59,18 +61,23 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
 
     public void OnSuccess()
     {
-        _faultsInARow = 0;
+        FaultsInARow = 0;
         _upSince = _openedAt is null ? _upSince : time.GetUtcNow();
         _openedAt = null;
         _isTrying = false;
     }
 
+    /// <param name="isLast">Whether no other replica takes work: then no pause begins, which would refuse everybody and lose what still succeeds.</param>
     /// <returns>Whether the replica is suspended by it, and was not before.</returns>
-    public bool OnFault()
+    public bool OnFault(bool isLast)
     {
-        _faultsInARow++;
-        return (_isTrying || _faultsInARow >= Limits.FailuresToOpen)
-            && Open(_faultsInARow == 1 ? "1 fault" : FormattableString.Invariant($"{_faultsInARow} faults in a row"));
+        FaultsInARow++;
+        if (isLast && _openedAt is null)
+        {
+            return false;
+        }
+        return (_isTrying || FaultsInARow >= Limits.FailuresToOpen)
+            && Open(FaultsInARow == 1 ? "1 fault" : FormattableString.Invariant($"{FaultsInARow} faults in a row"));
     }
 
     /// <summary>The replica is suspended without further counting.</summary>

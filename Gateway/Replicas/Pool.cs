@@ -124,7 +124,7 @@ public sealed class Pool
                 {
                     leaving.Add(kept);
                 }
-                next[i] = new Replica(place.Options, place.Address, place.Id, TakeSlotLocked(), faults, _time);
+                next[i] = new Replica(place.Options, place.Address, place.Id, TakeSlotLocked(), faults, _time) { IsLast = IsLast };
                 next[i].RoomReturned += TellRoomReturned;
             }
             leaving.AddRange(current.Values);
@@ -162,5 +162,17 @@ public sealed class Pool
         }
         _slotTaken[slot] = true;
         return slot;
+    }
+
+    private bool IsLast(Replica replica)
+    {
+        foreach (var other in Replicas)
+        {
+            if (other != replica && other.Health == ReplicaHealth.Up)
+            {
+                return false;
+            }
+        }
+        return true;
     }
 }

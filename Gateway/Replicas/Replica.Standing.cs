@@ -31,6 +31,18 @@ public sealed partial class Replica
         }
     }
 
+    /// <summary>Server faults since the last success: the last replica that takes work is not suspended for them.</summary>
+    public int FaultsInARow
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _faults.FaultsInARow;
+            }
+        }
+    }
+
     /// <summary>Takes over the verdict of a probe: <see cref="ReplicaHealth.Up"/>, <see cref="ReplicaHealth.Down"/> or <see cref="ReplicaHealth.WrongModel"/>.</summary>
     /// <param name="verdict">The verdict.</param>
     /// <param name="why">For people, where it is a bad one.</param>

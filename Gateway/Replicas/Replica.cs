@@ -46,6 +46,9 @@ public sealed partial class Replica
 
     public string Id { get; }
 
+    /// <summary>Whether no other replica takes work; null: it is asked nobody, and the replica is one of many. Called outside every lock.</summary>
+    internal Func<Replica, bool>? IsLast { get; init; }
+
     public Uri Address { get; }
 
     /// <summary>The base address as text, to which a path is added.</summary>
@@ -87,6 +90,7 @@ public sealed partial class Replica
             }
             var before = RoomLocked();
             _report = report;
+            _meter.OnReport(report);
             _signs.Observe(report.Progress, report.LoadReadAt);
             // What peers have there is known from them: only what is beyond both is foreign.
             var (held, sequences) = (_ledger.HeldTokens + _peers.HeldTokens, _ledger.Sequences + _peers.Sequences);
@@ -116,9 +120,10 @@ public sealed partial class Replica
     public void OnFault()
     {
         string? suspendedFor;
+        var isLast = IsLast?.Invoke(this) ?? false;
         lock (_gate)
         {
-            suspendedFor = _faults.OnFault() ? _faults.Why : null;
+            suspendedFor = _faults.OnFault(isLast) ? _faults.Why : null;
             Interlocked.Increment(ref _roomVersion);
         }
         TellSuspended(suspendedFor);
@@ -227,7 +232,7 @@ public sealed partial class Replica
         {
             if (!reservation.IsReturned)
             {
-                _meter.OnAnswered(reservation, answer, _report.WaitingRequests > 0);
+                _meter.OnAnswered(reservation, answer);
             }
         }
     }

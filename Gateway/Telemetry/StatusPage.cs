@@ -234,6 +234,7 @@ public static class StatusPage
         json.WriteString("health", HealthOf(standing.Health));
         json.WriteString("health_reason", standing.Reason);
         json.WriteString("health_since", standing.Since.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
+        json.WriteNumber("faults_in_a_row", replica.FaultsInARow);
         json.WriteNumber("running_requests", now.RunningRequests);
         json.WriteNumber("running_sequences", now.RunningSequences);
         json.WriteNumber("reserved_tokens", now.ReservedTokens);

@@ -48,6 +48,40 @@ public sealed class FluidEngineTests
     }
 
     [Theory]
+    [InlineData(false, 112.5)]
+    [InlineData(true, 5.5)]
+    public void Step_OfOneThatLostItsRoom_ComputesAgainWhatIsNotFound(bool hasName, double expectedMilliseconds)
+    {
+        var engine = new FluidEngine(225, 8) { Rates = Rates };
+        engine.Submit(Answer(1, prompt: 100, output: 18), TimeSpan.Zero);
+        engine.Submit(Answer(2, prompt: 100, output: 100, blocks: hasName ? [1, 2] : []), TimeSpan.Zero);
+
+        var ends = Run(engine);
+
+        // Each is at 12.5 tokens when the room is full; the first grows by 5.5 more before the second, its prompt and what it has, comes back.
+        Assert.Equal(1, engine.Preemptions);
+        Assert.Equal([(1L, true), (2L, false)], ends[2..4].Select(end => (end.Number, end.IsFinished)));
+        Assert.Equal(expectedMilliseconds, ends[3].Milliseconds - ends[2].Milliseconds, 0.1);
+    }
+
+    [Fact]
+    public void Submit_AfterAnAnswerEnded_FindsTheRoomOfThoseThatRunTaken()
+    {
+        var engine = new FluidEngine(300, 8) { Rates = Rates };
+        engine.Submit(Answer(1, prompt: 100, output: 100), TimeSpan.Zero);
+        engine.Submit(Answer(2, prompt: 50, output: 50), TimeSpan.Zero);
+        var now = TimeSpan.Zero;
+        while (engine.Step(now = engine.NextAt!.Value) is not (_, true))
+        {
+        }
+
+        // Of the first one 100 tokens of prompt and 50 of answer are there.
+        engine.Submit(Answer(3, prompt: 160, output: 10), now);
+
+        Assert.Equal((1, 1), (engine.Running, engine.Waiting));
+    }
+
+    [Theory]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
@@ -83,6 +117,6 @@ public sealed class FluidEngineTests
         return happened;
     }
 
-    private static FluidAnswer Answer(long number, int prompt, int output, int sequences = 1) =>
-        new(number, CorePool.Request(), CorePool.Cost(prompt, output, sequences), TimeSpan.Zero, output) { OwnPromptTokens = prompt };
+    private static FluidAnswer Answer(long number, int prompt, int output, int sequences = 1, ulong[]? blocks = null) =>
+        new(number, CorePool.Request(blocks: blocks ?? []), CorePool.Cost(prompt, output, sequences), TimeSpan.Zero, output) { OwnPromptTokens = prompt };
 }

@@ -1,4 +1,5 @@
 using Gateway.Configuration;
+using Gateway.Estimation;
 using Gateway.Queueing;
 using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
@@ -59,6 +60,27 @@ public sealed class ShadowTests : IDisposable
         }
 
         Assert.InRange(model.Shadow!.Read().Answers, 5, 11);
+    }
+
+    [Fact]
+    public void Read_AfterALongAnswerThatNeverEnds_DrawsWhatIsStillPossible()
+    {
+        var model = Model(replicas: 1);
+        var weights = new double[LengthHistogram.Bins];
+        (weights[LengthHistogram.BinOf(10)], weights[LengthHistogram.BinOf(400)]) = (99, 1);
+        var estimate = CorePool.Cost() with { Output = new OutputLengthEstimate(new LengthDistribution(new LengthHistogram(weights), 1), 0, 4_096) };
+        var placed = Placed(model, CorePool.Request()).Reservation!;
+        model.OnArrived(CorePool.Request(), estimate)!.Reservation = placed;
+        placed.OnProgress(100, 300);
+        _time.Advance(TimeSpan.FromMinutes(3));
+
+        Serve(model, tokens: 1);
+
+        // One of a hundred is as long as that, and it is one of those. The mean is that of two, the other of one token.
+        var read = model.Shadow!.Read();
+        Assert.Equal(2, read.Answers);
+        Assert.InRange(2 * read.ActingSeconds, 300 * 0.016, 500 * 0.018);
+        placed.Dispose();
     }
 
     [Fact]

@@ -101,6 +101,54 @@ public sealed class ServiceMeterTests
         Assert.Equal(1, Rates.Decode.Predictions);
     }
 
+    [Theory]
+    [InlineData(7, 7, 7, 1)]
+    [InlineData(7, 8, 8, 0)]
+    [InlineData(7, 7, 8, 1)]
+    public void OnAnswered_AfterAPreemption_LearnsFromTheWaitThatItDidNotTouch(int before, int meanwhile, int afterwards, int expectedLessons)
+    {
+        Observe(before);
+        using var reservation = Reserve(200);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Observe(meanwhile);
+        reservation.OnFirstToken();
+        _time.Advance(TimeSpan.FromSeconds(3));
+        Observe(afterwards);
+
+        reservation.OnAnswered(new ServedAnswer(100, 200, 0, _time.GetTimestamp()));
+
+        Assert.Equal(expectedLessons, Rates.Prefill.Predictions);
+    }
+
+    [Fact]
+    public void OnAnswered_OfAnEngineThatPreempts_KeepsTheStepOnceItIsLearned()
+    {
+        for (var i = 0; i < 40; i++)
+        {
+            Stream(prompt: 200, cached: 0, prefill: _ => 0.05, tokens: 101, step: 0.03);
+        }
+        var learned = Rates.StepSeconds(1);
+
+        for (var i = 0; i < 40; i++)
+        {
+            PreemptedStream(preemptions: i);
+        }
+
+        Assert.Equal(learned, Rates.StepSeconds(1));
+    }
+
+    [Fact]
+    public void OnAnswered_OfAnEngineThatAlwaysPreempted_IsBetterThanAGuess()
+    {
+        for (var i = 0; i < 40; i++)
+        {
+            PreemptedStream(preemptions: i);
+        }
+
+        Assert.True(Rates.IsDecodeLearned);
+        Assert.InRange(Rates.StepSeconds(1), 0.06, 0.1);
+    }
+
     [Fact]
     public void OnAnswered_PlainAnswers_LearnTheStepFromTheWhole()
     {
@@ -147,6 +195,19 @@ public sealed class ServiceMeterTests
 
     private LoadReservation Reserve(int prompt, bool isStream = true) =>
         _replica.TryReserve(new LoadProfile(prompt, prompt, 100, 1) { TellsFirstToken = isStream }, 1)!;
+
+    private void Observe(int preemptions) => _replica.Observe(new EngineReport { ReadAt = _time.GetTimestamp(), Preemptions = preemptions });
+
+    // 0.1 s a token instead of 0.03.
+    private void PreemptedStream(int preemptions)
+    {
+        using var reservation = Reserve(200);
+        _time.Advance(TimeSpan.FromSeconds(0.05));
+        reservation.OnFirstToken();
+        Observe(preemptions);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        reservation.OnAnswered(new ServedAnswer(101, 200, 0, _time.GetTimestamp()));
+    }
 
     private void Stream(int prompt, int cached, Func<int, double> prefill, int tokens, double step)
     {

@@ -75,8 +75,6 @@ public sealed class DeficitOrder(IQueueOrder within, double quantumTokens, IPref
 
     public bool MayPass(Waiter passing, Waiter passed) => IsWithinShare(passing);
 
-    public bool IsAhead(ulong tenantKey) => _served.IsAhead(tenantKey, quantumTokens / 2);
-
     public void Charge(InferenceRequest request, in ServedTokens difference) => _served.Charge(request, difference);
 
     private bool IsWithinShare(Waiter waiter) => _served.OfClient(waiter.Request) < _roundBegin + quantumTokens;

@@ -19,11 +19,8 @@ internal sealed class ServedAccounts
     /// <summary>What a client was served per unit of weight.</summary>
     public double OfClient(InferenceRequest request) => _clients.Of(request.TenantKey);
 
-    /// <summary>What the client that was served most was, over all that were charged.</summary>
-    public double Most { get; private set; }
-
-    /// <summary>Whether a client was served as much as the one that was served most, or less by no more than some tokens.</summary>
-    public bool IsAhead(ulong tenantKey, double tokens) => _clients.Of(tenantKey) >= Most - tokens;
+    /// <summary>What the client that was served most was.</summary>
+    public double Most => _clients.Most;
 
     /// <summary>What the request's flow was served.</summary>
     public double OfFlow(InferenceRequest request) => _flows.Of(FlowOf(request));
@@ -48,7 +45,6 @@ internal sealed class ServedAccounts
     {
         var tokens = (PromptWeight * difference.UncachedPromptTokens) + (OutputWeight * difference.OutputTokens);
         _clients.Charge(request.TenantKey, tokens / request.TenantWeight);
-        Most = Math.Max(Most, OfClient(request));
         _flows.Charge(FlowOf(request), tokens);
     }
 

@@ -45,7 +45,5 @@ public sealed class TokenCounterOrder(IQueueOrder within, double burstTokens = 0
 
     public bool MayPass(Waiter passing, Waiter passed) => _served.OfClient(passing.Request) <= _served.OfClient(passed.Request);
 
-    public bool IsAhead(ulong tenantKey) => _served.IsAhead(tenantKey, burstTokens / 2);
-
     public void Charge(InferenceRequest request, in ServedTokens difference) => _served.Charge(request, difference);
 }

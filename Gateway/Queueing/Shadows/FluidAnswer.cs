@@ -44,6 +44,9 @@ internal sealed class FluidAnswer(long number, InferenceRequest request, Request
     /// <summary>Reading of the engine's token clock when it began to decode; null: it does not.</summary>
     public double? JoinedAt { get; set; }
 
+    /// <summary>Tokens by which the engine's answers had grown when it lost its room; null: it never did.</summary>
+    public double? PreemptedAt { get; set; }
+
     public TimeSpan? FirstTokenAt { get; set; }
 
     /// <summary>Tokens of each sequence that its ledger knows of.</summary>

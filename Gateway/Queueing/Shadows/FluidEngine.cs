@@ -5,7 +5,7 @@ namespace Gateway.Queueing.Shadows;
 /// <summary>One engine as a flow, for forecasts: prompts are computed one after the other while nobody decodes, then all that run grow at one pace.</summary>
 /// <remarks>
 /// Continuous batching without its steps: what joins, ends or finds no block is an event, between two of them all rates are constant. When the KV room is
-/// full the newest is computed again later, as vLLM preempts. Not thread-safe; driven by its world in the order of <see cref="NextAt"/>.
+/// full the newest is computed again later, as vLLM preempts, but for what others have not grown over by then. Not thread-safe; driven by its world in the order of <see cref="NextAt"/>.
 /// </remarks>
 internal sealed class FluidEngine(long roomTokens, int mostSequences)
 {
@@ -16,6 +16,7 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
     private double _now;
     private double _tokenClock;
     private double _heldTokens;
+    private double _grownTokens;
     private int _sequences;
     private FluidAnswer? _nextToEnd;
 
@@ -65,6 +66,7 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
             var tokens = seconds / StepSeconds();
             _tokenClock += tokens;
             _heldTokens += tokens * _sequences;
+            _grownTokens += tokens * _sequences;
         }
     }
 
@@ -78,12 +80,16 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
         {
             head.PrefillLeft = 0;
             head.JoinedAt = _tokenClock;
-            head.Generated = Math.Max(1, head.Generated);
+            if (head.Generated == 0)
+            {
+                head.Generated = 1;
+                _heldTokens += head.Sequences;
+            }
             happened = (head, head.Generated >= head.OutputTokens);
         }
         else if (_nextToEnd is { } ended)
         {
-            ended.Generated = ended.OutputTokens;
+            (ended.Generated, ended.JoinedAt) = (ended.OutputTokens, null);
             happened = (ended, true);
         }
         else
@@ -107,9 +113,7 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
         while (admits && _waiting.First is { } first && HasRoomFor(first.Value))
         {
             _waiting.RemoveFirst();
-            _running.Add(first.Value);
-            _heldTokens += HeldBy(first.Value);
-            _sequences += first.Value.Sequences;
+            Start(first.Value);
         }
         NextAt = Next() is { } seconds ? TimeSpan.FromTicks((long)Math.Ceiling((_now + seconds) * TimeSpan.TicksPerSecond)) : null;
     }
@@ -117,6 +121,18 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
     // An empty engine takes whatever comes.
     private bool HasRoomFor(FluidAnswer answer) =>
         _running.Count == 0 || (_heldTokens + HeldBy(answer) <= roomTokens && _sequences + answer.Sequences <= mostSequences);
+
+    private void Start(FluidAnswer answer)
+    {
+        _running.Add(answer);
+        _heldTokens += HeldBy(answer);
+        _sequences += answer.Sequences;
+        // Its blocks were the only free ones of a full engine, and are found again while their prompt has names and nobody grew over them.
+        if (answer.PreemptedAt is { } lost && answer.Request.Prefix.Blocks.Length > 0)
+        {
+            answer.PrefillLeft = Math.Clamp(_grownTokens - lost, 1, answer.PrefillLeft);
+        }
+    }
 
     private double? Next()
     {
@@ -164,7 +180,8 @@ internal sealed class FluidEngine(long roomTokens, int mostSequences)
         var generated = GeneratedOf(newest);
         Remove(newest);
         (newest.Generated, newest.JoinedAt) = (generated, null);
-        newest.PrefillLeft = newest.OwnPromptTokens + (generated * newest.Sequences);
+        newest.PrefillLeft = Math.Max(1, newest.OwnPromptTokens + (generated * newest.Sequences));
+        newest.PreemptedAt = _grownTokens;
         _waiting.AddFirst(newest);
         Preemptions++;
     }

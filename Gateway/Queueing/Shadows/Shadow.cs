@@ -18,7 +18,7 @@ public sealed class Shadow : IDisposable
 
     private const int MostPending = 16_384;
 
-    // An answer that takes longer is drawn from its estimate instead.
+    // Of an answer that takes longer the rest is drawn from its estimate.
     private static readonly TimeSpan LongestWait = TimeSpan.FromMinutes(2);
 
     private readonly Lock _gate = new();
@@ -125,7 +125,7 @@ public sealed class Shadow : IDisposable
             {
                 continue;
             }
-            var tokens = Math.Max(1, next.OutputTokens ?? next.Estimate.Output.Quantile(_lengths.NextDouble()) * next.Estimate.Sequences) / next.Estimate.Sequences;
+            var tokens = next.OutputTokens / next.Estimate.Sequences ?? next.Estimate.Output.Quantile(_lengths.NextDouble(), next.GeneratedTokens);
             _acting!.AdvanceTo(next.At - _begunAt);
             _shadow!.AdvanceTo(next.At - _begunAt);
             _requests++;
@@ -207,6 +207,12 @@ public sealed class ShadowedRequest : IDisposable
 
     /// <summary>Tokens of the whole answer, over all sequences; null: it did not come to its end, and its length is drawn.</summary>
     public int? OutputTokens { get; set; }
+
+    /// <summary>Its room, once it has one: it tells how far the answer is.</summary>
+    public LoadReservation? Reservation { get; set; }
+
+    /// <summary>Tokens of each sequence so far.</summary>
+    internal int GeneratedTokens => (int)((Reservation?.GeneratedTokens ?? 0) / Estimate.Sequences);
 
     internal InferenceRequest Request { get; }
 

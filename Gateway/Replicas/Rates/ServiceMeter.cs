@@ -28,6 +28,7 @@ internal sealed class ServiceMeter
     private long _prefilledTokens;
     private long _pendingTokens;
     private GatewayLoad _peers;
+    private EngineReport _report = EngineReport.Empty;
 
     /// <param name="speed">Believed speed relative to <see cref="ServiceRates.Initial"/>, above 0.</param>
     /// <param name="time">The clock.</param>
@@ -46,7 +47,7 @@ internal sealed class ServiceMeter
 
     public void OnSent(LoadReservation reservation)
     {
-        var course = new ServiceCourse { SentAt = Count(), AheadTokens = _pendingTokens + _peers.QueuedPrefillTokens };
+        var course = new ServiceCourse { SentAt = Count(), AheadTokens = _pendingTokens + _peers.QueuedPrefillTokens, Preemptions = _report.Preemptions };
         if (reservation.Load.TellsFirstToken)
         {
             _pendingTokens += reservation.Load.UncachedTokens;
@@ -67,6 +68,7 @@ internal sealed class ServiceMeter
             return;
         }
         course.FirstTokenAt = Count();
+        course.IsWaitSpoilt = course.Preemptions != _report.Preemptions;
         _pendingTokens -= reservation.Load.UncachedTokens;
         _prefilledTokens += reservation.Load.UncachedTokens;
         Begin(reservation.Load, ref course);
@@ -86,6 +88,9 @@ internal sealed class ServiceMeter
         }
     }
 
+    /// <summary>The engine says what it does now.</summary>
+    public void OnReport(EngineReport report) => _report = report;
+
     /// <summary>Other gateways' answers share the steps, too.</summary>
     public void OnPeers(GatewayLoad peers)
     {
@@ -96,8 +101,7 @@ internal sealed class ServiceMeter
     /// <summary>An answer came whole: its lesson.</summary>
     /// <param name="reservation">Whose.</param>
     /// <param name="answer">How much came.</param>
-    /// <param name="queued">Whether the engine itself held requests back, so that the wait for the first token says nothing about its speed.</param>
-    public void OnAnswered(LoadReservation reservation, in ServedAnswer answer, bool queued)
+    public void OnAnswered(LoadReservation reservation, in ServedAnswer answer)
     {
         Count();
         var course = reservation.Course;
@@ -105,7 +109,8 @@ internal sealed class ServiceMeter
         var before = Rates.TimeToFirstToken(course.AheadTokens, uncached);
         var wait = course.FirstTokenAt is { } first ? Seconds(course.SentAt, first) : (double?)null;
         var (prefill, decode, delay) = (Rates.Prefill, Rates.Decode, Rates.StepDelaySeconds);
-        if (wait is > 0 && !queued)
+        // Where the engine itself holds requests back, the wait says nothing about its speed.
+        if (wait is > 0 && !course.IsWaitSpoilt && _report.WaitingRequests is not > 0)
         {
             prefill = prefill.With(before, wait.Value);
             _firstToken.Add(course.AheadTokens + uncached, wait.Value);
@@ -134,6 +139,11 @@ internal sealed class ServiceMeter
         {
             return;
         }
+        // Of an engine that preempts the time is also that of waiting and of computing again: only better than a guess.
+        if (course.Preemptions != _report.Preemptions && Rates.IsDecodeLearned)
+        {
+            return;
+        }
         var batch = Math.Max(reservation.Load.Sequences, (_sequenceSeconds - course.SequenceSeconds) / span);
         calibration = calibration.With(Rates.DecodeSeconds(steps, batch), decodeSeconds);
         var step = decodeSeconds / steps;
@@ -152,6 +162,7 @@ internal sealed class ServiceMeter
         course.IsDecoding = true;
         course.SequenceSeconds = _sequenceSeconds;
         course.PrefilledTokens = _prefilledTokens;
+        course.Preemptions = _report.Preemptions;
     }
 
     // Integrates how many sequences decode, up to now.
@@ -181,4 +192,6 @@ internal struct ServiceCourse
     public bool IsDecoding;
     public double SequenceSeconds;
     public long PrefilledTokens;
+    public long? Preemptions;
+    public bool IsWaitSpoilt;
 }
