@@ -250,6 +250,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private static WebApplicationBuilder Builder(GatewayOptions options, Func<ServerCertificates> certificates)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddSingleton<IHostLifetime, UnattendedLifetime>();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

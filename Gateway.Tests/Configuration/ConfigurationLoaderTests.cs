@@ -26,17 +26,27 @@ public class ConfigurationLoaderTests
     }
 
     [Theory]
-    [InlineData("llamacpp", "lowerFirst", "off")]
-    [InlineData("ollama", "higherFirst", "off")]
-    [InlineData("vllm", "higherFirst", "lowerFirst")]
-    [InlineData("vllm", "lowerFirst", null)]
-    [InlineData("sglang", "lowerFirst", null)]
-    [InlineData("auto", "higherFirst", null)]
-    public void Load_OfAPriorityThatTheEngineHasNot_SaysWhatToWrite(string engine, string priority, string? suggestion)
+    [InlineData("llamacpp", "lowerFirst", null, 1)]
+    [InlineData("ollama", "higherFirst", null, 1)]
+    [InlineData("vllm", "higherFirst", "lowerFirst", 0)]
+    [InlineData("vllm", "lowerFirst", null, 0)]
+    [InlineData("sglang", "lowerFirst", null, 0)]
+    [InlineData("auto", "higherFirst", null, 0)]
+    public void Load_OfAPriorityThatTheEngineHasNot_SaysSo(string engine, string priority, string? suggestion, int warnings)
     {
         var loaded = Load($"models:\n  - {{ name: a, engine: {engine}, enginePriority: {priority}, replicas: [http://e:1] }}\n");
 
         Assert.Equal(suggestion is null ? [] : [(2, "models[0].enginePriority", suggestion)], loaded.Problems.Select(problem => (problem.Where.Line, problem.Path, problem.Suggestion)));
+        Assert.Equal(warnings, loaded.Warnings.Count);
+    }
+
+    [Fact]
+    public void Load_OfAPriorityWhereAReplicaRunsAnotherEngine_BelievesIt()
+    {
+        var loaded = Load("models:\n  - { name: a, engine: llamacpp, enginePriority: lowerFirst, replicas: [http://e:1, { url: http://f:1, engine: vllm }] }\n");
+
+        Assert.Empty(loaded.Problems);
+        Assert.Empty(loaded.Warnings);
     }
 
     [Fact]

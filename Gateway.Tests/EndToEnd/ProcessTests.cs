@@ -80,7 +80,7 @@ public class ProcessTests
     public async Task Stop_WithADelay_IsNotReadyAndServesUntilASecondSignal()
     {
         await using var engine = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { Speed = 20 }, CancellationToken.None);
-        await using var served = await ServedFile.StartAsync([engine.Uri], listenMore: ", stopDelay: 10m");
+        await using var served = await ServedFile.StartAsync([engine.Uri], listenMore: ", stopDelay: 10m, drainTimeout: 0s");
 
         served.Process.Signal("TERM");
         await served.Process.LogsAsync("not ready any more");

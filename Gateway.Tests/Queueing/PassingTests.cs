@@ -90,6 +90,19 @@ public sealed class PassingTests
     }
 
     [Fact]
+    public void TryPass_OfWhatTakesNoRoom_CountsForNothingAtItsReplica()
+    {
+        using var world = new CorePool();
+        var count = CorePool.Request() with { Route = ApiRoute.CountTokens, Prefix = new PrefixFingerprint([1, 2], 256) };
+
+        using var reservation = world.Dispatcher.TryPass(count, CorePool.Cost(), Constraints.None)!.Value.Reservation!;
+
+        var now = world.Pool.Replicas[0].Snapshot();
+        Assert.Equal((0, 0), (now.ReservedTokens, now.QueuedPrefillTokens));
+        Assert.Equal(0, world.Prefixes.Blocks);
+    }
+
+    [Fact]
     public void TryPass_AfterTheDeadline_LeavesItToEntering()
     {
         using var world = new CorePool();

@@ -7,7 +7,10 @@ public sealed class PoolTests
 {
     private static readonly FaultLimits Faults = new(3, TimeSpan.FromSeconds(10));
 
-    private readonly Pool _pool = new(new ModelOptions { Name = "m" }, Faults, new ManualTime());
+    private readonly ManualTime _time = new();
+    private readonly Pool _pool;
+
+    public PoolTests() => _pool = new Pool(new ModelOptions { Name = "m" }, Faults, _time);
 
     [Fact]
     public void SetReplicas_WithReplicasThatStay_KeepsTheirLedgerHealthAndSlot()
@@ -172,6 +175,61 @@ public sealed class PoolTests
         }
 
         Assert.Equal((ReplicaHealth.Suspended, ReplicaHealth.Up), (_pool.Find("a")!.Health, _pool.Find("b")!.Health));
+    }
+
+    [Fact]
+    public void OnFault_WhileTheOnlyOtherReplicaIsOnTrial_DoesNotSuspendTheLast()
+    {
+        _pool.SetReplicas([Place("a"), Place("b")]);
+        var (a, b) = (_pool.Find("a")!, _pool.Find("b")!);
+        a.OnProbed(ReplicaHealth.Up);
+        b.OnProbed(ReplicaHealth.Up);
+        for (var i = 0; i < Faults.FailuresToOpen; i++)
+        {
+            a.OnFault();
+        }
+        _time.Advance(Faults.OpenDuration);
+
+        for (var i = 0; i < Faults.FailuresToOpen; i++)
+        {
+            b.OnFault();
+        }
+
+        Assert.Equal((ReplicaHealth.Up, ReplicaHealth.Up), (a.Health, b.Health));
+        Assert.Equal(Faults.FailuresToOpen, b.FaultsInARow);
+    }
+
+    [Fact]
+    public void OnFault_OfTheLastReplicaOfAModelWithFallbacks_SuspendsIt()
+    {
+        _pool.Reconfigure(new ModelOptions { Name = "m", Fallbacks = ["other"] }, Faults);
+        _pool.SetReplicas([Place("a")]);
+        var a = _pool.Find("a")!;
+        a.OnProbed(ReplicaHealth.Up);
+
+        for (var i = 0; i < Faults.FailuresToOpen; i++)
+        {
+            a.OnFault();
+        }
+
+        Assert.Equal(ReplicaHealth.Suspended, a.Health);
+    }
+
+    [Fact]
+    public void OnFault_OfTheLastReplicaAtTheLimit_SaysOnceThatItIsSpared()
+    {
+        _pool.SetReplicas([Place("a")]);
+        var a = _pool.Find("a")!;
+        a.OnProbed(ReplicaHealth.Up);
+        var told = new List<string>();
+        a.Spared += told.Add;
+
+        for (var i = 0; i < 3 * Faults.FailuresToOpen; i++)
+        {
+            a.OnFault();
+        }
+
+        Assert.Equal([$"{Faults.FailuresToOpen} faults in a row"], told);
     }
 
     private static ReplicaPlace Place(string id, double weight = 1) => new(id, new Uri($"http://{id}:8000"), new ReplicaOptions { Weight = weight });

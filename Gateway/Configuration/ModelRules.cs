@@ -138,9 +138,15 @@ internal static partial class ModelRules
             return;
         }
 
+        // A replica may run another engine than its model says.
+        if (model.Replicas.Any(replica => replica.Engine is { } engine && engine != model.Engine))
+        {
+            return;
+        }
+
         if (model.Engine is EngineKind.LlamaCpp or EngineKind.Tgi or EngineKind.Ollama)
         {
-            report.Add(path, $"{EnumWords.Of(model.Engine)} does not schedule by a request's priority.", "off");
+            report.Warn(path, $"{EnumWords.Of(model.Engine)} does not schedule by a request's priority: it will ignore the number.");
         }
         else if (model is { Engine: EngineKind.Vllm, EnginePriority: EnginePriority.HigherFirst })
         {

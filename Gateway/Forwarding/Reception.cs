@@ -156,16 +156,16 @@ internal sealed class Reception(
         {
             error = EngineErrorBody.Read([], status);
         }
-        return AttemptFailure.Of(KindOf(status, error), status, error) with { RetryAfter = retryAfter };
+        return AttemptFailure.Of(KindOf(status, error, Request.Route), status, error) with { RetryAfter = retryAfter };
     }
 
-    private static FailureKind KindOf(int status, EngineErrorBody error) => status switch
+    private static FailureKind KindOf(int status, EngineErrorBody error, ApiRoute route) => status switch
     {
         401 or 403 => FailureKind.Unauthorized,
         404 when IsAboutModel(error) => FailureKind.ModelMissing,
         404 or 405 when !SaysMore(error.Message) => FailureKind.EndpointMissing,
-        // vLLM's and llama.cpp's word for an endpoint that the model or the engine's flags do not allow.
-        501 => FailureKind.EndpointMissing,
+        // vLLM's and llama.cpp's word for an endpoint that the model or the engine's flags do not allow; of one that generates, vLLM's for a parameter.
+        501 => route.Generates ? FailureKind.ClientFault : FailureKind.EndpointMissing,
         429 or 503 => FailureKind.EngineBusy,
         >= 500 when error.IsClientFault => FailureKind.ClientFault,
         >= 500 => FailureKind.EngineError,

@@ -18,7 +18,7 @@ public sealed partial class Dispatcher
             var plan = _plan();
             var now = Now();
             var arrivedAt = ArrivalOf(request, now);
-            if (_isClosed || _lateness.IsTooLateAlone(request, estimate, constraints, plan, now - arrivedAt))
+            if (_isClosed)
             {
                 return null;
             }
@@ -26,7 +26,8 @@ public sealed partial class Dispatcher
             {
                 return TryPassBesideLocked(request, estimate, constraints, plan, arrivedAt);
             }
-            if (_waiting.HasTurns || (plan.Queue.Preempt != PreemptMode.Off && constraints.MayGiveUp))
+            if (_waiting.HasTurns || (plan.Queue.Preempt != PreemptMode.Off && constraints.MayGiveUp)
+                || _lateness.IsTooLateAlone(request, estimate, constraints, plan, now - arrivedAt))
             {
                 return null;
             }
@@ -57,7 +58,7 @@ public sealed partial class Dispatcher
     private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan)
     {
         var charged = (plan.Order as IServiceAccount)?.OnTurn(request, estimate, placed.PrefixHitTokens, waited) ?? default;
-        if (RoomShares.AreKept(plan))
+        if (RoomShares.AreKept(plan) && !request.Route.TakesNoRoom)
         {
             _shares.OnTurn(request, estimate, placed.Reservation!);
         }

@@ -75,12 +75,10 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
                 Leader = leader;
                 return null;
             }
-            var uncached = load with { UncachedTokens = Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens) };
+            var uncached = load with { UncachedTokens = Math.Max(0, load.PromptTokens - candidate.PrefixHitTokens) };
             if (_replicas[choice].TryReserve(uncached, plan.Admission, plan.Queue.CapacityShare) is { } reservation)
             {
-                _memory.OnChosen(candidate, estimate);
-                NoteComputing(reservation, candidate, request, estimate, plan.Queue);
-                var hitAge = prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
+                var hitAge = request.Route.TakesNoRoom ? TimeSpan.Zero : Note(reservation, candidate, request, estimate, plan);
                 return new AdmissionResult
                 {
                     Outcome = AdmissionOutcome.Admitted,
@@ -321,7 +319,16 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         return candidate;
     }
 
+    // What the next choice has to know.
+    private TimeSpan Note(LoadReservation reservation, in Candidate candidate, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan)
+    {
+        _memory.OnChosen(candidate, estimate);
+        NoteComputing(reservation, candidate, request, estimate, plan.Queue);
+        return prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
+    }
+
     private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
+        request.Route.TakesNoRoom ? new(0, 0, 0, 1) { TellsFirstToken = false, StepLimitSeconds = double.PositiveInfinity } :
         new(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences)
         {
             TellsFirstToken = request.Body.IsStreaming,

@@ -23,6 +23,9 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
     /// <summary>Server faults since the last success.</summary>
     public int FaultsInARow { get; private set; }
 
+    /// <summary>Whether it is suspended, or on trial after that.</summary>
+    public bool IsOpen => _openedAt is not null;
+
     /// <summary>Whether there may be a pause. May be read without the lock by one that saw the health under it.</summary>
     public bool MayPause => Volatile.Read(ref _mayPause);
 

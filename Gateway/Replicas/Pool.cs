@@ -164,11 +164,16 @@ public sealed class Pool
         return slot;
     }
 
+    // Where another model stands in, a pause sends requests there at once.
     private bool IsLast(Replica replica)
     {
+        if (Options.Fallbacks.Count > 0)
+        {
+            return false;
+        }
         foreach (var other in Replicas)
         {
-            if (other != replica && other.Health == ReplicaHealth.Up)
+            if (other != replica && other.IsTrusted)
             {
                 return false;
             }

@@ -15,6 +15,9 @@ public sealed partial class Replica
     /// <summary>Raised outside every lock, with the reason, when faults or silence suspend a replica that was not suspended.</summary>
     public event Action<string>? Suspended;
 
+    /// <summary>Raised outside every lock, with the reason, when faults would have suspended it, were it not the last that takes work.</summary>
+    public event Action<string>? Spared;
+
     /// <summary>Whether new work may be sent now, why not, and since when.</summary>
     public ReplicaStanding Standing
     {
@@ -39,6 +42,18 @@ public sealed partial class Replica
             lock (_gate)
             {
                 return _faults.FaultsInARow;
+            }
+        }
+    }
+
+    /// <summary>Whether it takes work, and not on trial only.</summary>
+    internal bool IsTrusted
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return HealthLocked() == ReplicaHealth.Up && !_faults.IsOpen;
             }
         }
     }

@@ -120,13 +120,19 @@ public sealed partial class Replica
     public void OnFault()
     {
         string? suspendedFor;
+        int? sparedAt;
         var isLast = IsLast?.Invoke(this) ?? false;
         lock (_gate)
         {
             suspendedFor = _faults.OnFault(isLast) ? _faults.Why : null;
+            sparedAt = isLast && !_faults.IsOpen && _faults.FaultsInARow == _faults.Limits.FailuresToOpen ? _faults.FaultsInARow : null;
             Interlocked.Increment(ref _roomVersion);
         }
         TellSuspended(suspendedFor);
+        if (sparedAt is { } faults)
+        {
+            Spared?.Invoke(FormattableString.Invariant($"{faults} faults in a row"));
+        }
     }
 
     /// <summary>A part of an answer came, or a whole one: the engine works. Cheap: called for every part.</summary>

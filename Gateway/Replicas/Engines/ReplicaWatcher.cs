@@ -54,6 +54,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         _verdict = new ProbeVerdict(replica, log);
         _settings = SettingsOf(model, options);
         _replica.Suspended += OnSuspended;
+        _replica.Spared += OnSpared;
     }
 
     /// <summary>Starts watching. Called once.</summary>
@@ -65,6 +66,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _replica.Suspended -= OnSuspended;
+        _replica.Spared -= OnSpared;
         await _stopping.CancelAsync();
         await _watch;
         _stopping.Dispose();
@@ -253,6 +255,8 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
 
     private void OnSuspended(string why) => Log.Suspended(_log, _replica.Id, why);
 
+    private void OnSpared(string why) => Log.Spared(_log, _replica.Id, why);
+
     private bool IsMoving(long? progressBefore) =>
         (progressBefore is not null && _replica.Report.Progress is { } now && now != progressBefore) || _isMakingProgress(_replica);
 
@@ -263,6 +267,9 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
     {
         [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} gets no work for a while (Suspended): {Why}")]
         public static partial void Suspended(ILogger log, string replica, string why);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} fails and still gets work, since no other of its pool takes any: {Why}")]
+        public static partial void Spared(ILogger log, string replica, string why);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} answers under any model name and does not list {Model}; it lists {Models}")]
         public static partial void ModelNotListed(ILogger log, string replica, string model, string models);
