@@ -10,7 +10,7 @@ namespace Gateway.Queueing;
 /// <remarks>
 /// A share is the weighted max-min one: of the room less the headroom everybody gets what they ask for, up to one level per unit of weight. Held to it is the one
 /// client, if there is one, that holds and waits for three quarters as much again as any other. The headroom is what each of the others held at its peak of the last half to whole
-/// minute: nobody is kept from their share, and after a minute in which the others were idle nobody is held.
+/// minute, kept free beside what they hold: nobody is kept from their share, and after a minute in which the others were idle nobody is held.
 /// </remarks>
 internal sealed class RoomShares(Pool pool, TimeProvider time)
 {
@@ -21,7 +21,9 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
 
     private static readonly TimeSpan RoomIsFresh = TimeSpan.FromSeconds(1);
 
+    // Those that hold or wait for anything, and those that did within the last minute: only the first are looked at each time.
     private readonly Dictionary<ulong, Client> _clients = [];
+    private readonly Dictionary<ulong, Client> _resting = [];
     private readonly long _startedAt = time.GetTimestamp();
     private (double Wanted, double Weight)[] _open = new (double, double)[16];
     private DispatchPlan? _plan;
@@ -31,6 +33,8 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     private double _level = double.PositiveInfinity;
     private double _headroom;
     private Client? _flooder;
+    private double _restingPeaks;
+    private long _restingHalf;
 
     /// <summary>Whether a plan keeps any headroom.</summary>
     public static bool AreKept(DispatchPlan plan) => plan.Order is IFairOrder && plan.Queue.FairnessHeadroom > 0;
@@ -59,7 +63,8 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     private double Gather(out int count)
     {
         var half = Half;
-        (count, var peaks, var most, var second, var top) = (0, 0.0, 0.0, 0.0, -1);
+        CountResting(half);
+        (count, var peaks, var most, var second, var top) = (0, _restingPeaks, 0.0, 0.0, -1);
         _flooder = null;
         foreach (var (key, client) in _clients)
         {
@@ -67,7 +72,12 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
             peaks += client.NotePeak(half);
             if (wants <= 0 && client.WaitingCount == 0)
             {
-                _ = client.Peak <= 0 && _clients.Remove(key);
+                _clients.Remove(key);
+                if (client.Peak > 0)
+                {
+                    _resting.Add(key, client);
+                    _restingPeaks += client.Peak;
+                }
                 continue;
             }
             var perWeight = wants / client.Weight;
@@ -88,6 +98,27 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
             _open[top].Wanted = double.PositiveInfinity;
         }
         return peaks;
+    }
+
+    // The peak of who holds nothing changes only from one half of a minute to the next.
+    private void CountResting(long half)
+    {
+        if (half == _restingHalf)
+        {
+            return;
+        }
+        (_restingHalf, _restingPeaks) = (half, 0);
+        foreach (var (key, client) in _resting)
+        {
+            if (client.NotePeak(half) is > 0 and var peak)
+            {
+                _restingPeaks += peak;
+            }
+            else
+            {
+                _resting.Remove(key);
+            }
+        }
     }
 
     /// <summary>Share of each replica's room that a request has to leave free; 0: none, its client is within its share. As of the last look.</summary>
@@ -197,6 +228,10 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     private Client Of(InferenceRequest request)
     {
         ref var client = ref CollectionsMarshal.GetValueRefOrAddDefault(_clients, request.TenantKey, out _);
+        if (client is null && _resting.Remove(request.TenantKey, out client))
+        {
+            _restingPeaks -= client.Peak;
+        }
         client ??= new Client();
         client.Weight = request.TenantWeight;
         return client;
