@@ -97,6 +97,7 @@ public sealed class AddedDelayScorerTests
     [InlineData(0, 0, 0)]
     [InlineData(0.2, 8, 40)]
     [InlineData(8, 8, 1)]
+    [InlineData(0.05, 15, 48)]
     public void Score_OfAReplicaThatKeepsTheFirstTokenWaiting_CountsThatWaitAsMuchMoreAsAnswersTakeLonger(double firstTokenSeconds, double answerSeconds, double ratio)
     {
         var candidate = new Candidate { Replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 2_000, ReservedTokens = 8_300, OutstandingTokens = 300 } };

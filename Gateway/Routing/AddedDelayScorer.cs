@@ -17,6 +17,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
     /// <summary>What a percent of the mean time to the first token is worth, in percents of the mean time to the last: a short time that doubles is noticed too.</summary>
     private const double FirstTokenWorth = 0.25;
 
+    /// <summary>What a second of it is worth at most, in seconds: where first tokens come in hundredths of the whole, a few milliseconds would outweigh everybody's steps.</summary>
+    private const double MostSeconds = 12;
+
     public string Name => "added_delay";
 
     public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
@@ -47,7 +50,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var passed = candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing);
         var left = Math.Max(1 - passed, Overdue * passed);
         var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(unheard + joined, batch);
-        var firstToken = FirstTokenWorth * query.Traffic.AnswerOverFirstToken * (backlog + own);
+        var firstToken = Math.Min(FirstTokenWorth * query.Traffic.AnswerOverFirstToken, MostSeconds) * (backlog + own);
         var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch))) + firstToken;
 
         var context = prompt + (output / 2);
