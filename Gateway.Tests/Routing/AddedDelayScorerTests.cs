@@ -94,21 +94,6 @@ public sealed class AddedDelayScorerTests
     }
 
     [Theory]
-    [InlineData(0, 0, 0)]
-    [InlineData(0.2, 8, 40)]
-    [InlineData(8, 8, 1)]
-    [InlineData(0.05, 15, 48)]
-    public void Score_OfAReplicaThatKeepsTheFirstTokenWaiting_CountsThatWaitAsMuchMoreAsAnswersTakeLonger(double firstTokenSeconds, double answerSeconds, double ratio)
-    {
-        var candidate = new Candidate { Replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 2_000, ReservedTokens = 8_300, OutstandingTokens = 300 } };
-
-        var more = CostsOf(new TrafficMeans(1_000, 250, 0.5, firstTokenSeconds, answerSeconds), candidate)[0] - CostOf(candidate, 0.5);
-
-        // 1,848.8 of the tokens ahead and 848.8 of its own at the full price: what it displaces is no wait of its own.
-        Assert.Equal(ratio / 4 * (1_848.8 + 848.8) * Prefill, more, 9);
-    }
-
-    [Theory]
     [InlineData(600, 0.0, 246.4)]
     [InlineData(600, 0.5, 492.8)]
     [InlineData(999, 0.5, 0.8)]
@@ -185,12 +170,10 @@ public sealed class AddedDelayScorerTests
 
     private static double[] CostsOf(params Candidate[] candidates) => CostsOf(0, candidates);
 
-    private static double[] CostsOf(double hitShare, params Candidate[] candidates) => CostsOf(new TrafficMeans(1_000, 250, hitShare), candidates);
-
-    private static double[] CostsOf(TrafficMeans traffic, params Candidate[] candidates)
+    private static double[] CostsOf(double hitShare, params Candidate[] candidates)
     {
         var seconds = new double[candidates.Length];
-        var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), traffic);
+        var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), new TrafficMeans(1_000, 250, hitShare));
         new AddedDelayScorer().Score(query, candidates, seconds);
         return seconds;
     }

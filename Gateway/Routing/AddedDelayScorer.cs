@@ -3,8 +3,8 @@ namespace Gateway.Routing;
 /// <summary>Seconds that a placement costs everybody: the request's own until its last token, and what it adds for those already there.</summary>
 /// <remarks>
 /// The backlog of prefill stalls the whole batch (LMetric's product, arXiv 2603.15202); what is computed anew displaces what will be asked for again with the
-/// pool's own probability; both count once more because they keep a first token waiting; decode is priced at the batch that it joins, and for each of those it
-/// slows; a replica without room adds the time until room is freed (SAL, arXiv 2410.17840). Room's README derives the terms.
+/// pool's own probability; decode is priced at the batch that it joins, and for each of those it slows; a replica without room adds the time until room is freed
+/// (SAL, arXiv 2410.17840). Room's README derives the terms.
 /// </remarks>
 public sealed class AddedDelayScorer : IReplicaScorer
 {
@@ -13,12 +13,6 @@ public sealed class AddedDelayScorer : IReplicaScorer
 
     /// <summary>A step that outlives its expectation goes on for this share of the time that it took: an engine that falls silent looks ever busier, not idle.</summary>
     private const double Overdue = 0.25;
-
-    /// <summary>What a percent of the mean time to the first token is worth, in percents of the mean time to the last: a short time that doubles is noticed too.</summary>
-    private const double FirstTokenWorth = 0.25;
-
-    /// <summary>What a second of it is worth at most, in seconds: where first tokens come in hundredths of the whole, a few milliseconds would outweigh everybody's steps.</summary>
-    private const double MostSeconds = 12;
 
     public string Name => "added_delay";
 
@@ -50,8 +44,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var passed = candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing);
         var left = Math.Max(1 - passed, Overdue * passed);
         var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(unheard + joined, batch);
-        var firstToken = Math.Min(FirstTokenWorth * query.Traffic.AnswerOverFirstToken, MostSeconds) * (backlog + own);
-        var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch))) + firstToken;
+        var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)));
 
         var context = prompt + (output / 2);
         var step = rates.StepSeconds(batch + query.Estimate.Sequences, replica.HeldTokens + context);

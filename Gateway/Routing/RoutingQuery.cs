@@ -14,13 +14,7 @@ public readonly record struct RoutingQuery(InferenceRequest Request, RequestEsti
 /// <param name="MeanPromptTokens">Tokens of a prompt.</param>
 /// <param name="MeanOutputTokens">Expected tokens of an answer.</param>
 /// <param name="HitShare">Share of prompt tokens that were believed to be cached where the prompt went.</param>
-/// <param name="FirstTokenSeconds">Expected from sending to the first token; 0: nothing was placed yet.</param>
-/// <param name="AnswerSeconds">Expected from sending to the last token.</param>
-public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0, double FirstTokenSeconds = 0, double AnswerSeconds = 0)
-{
-    /// <summary>How many times as long the last token takes as the first; 0 while nothing is known.</summary>
-    public double AnswerOverFirstToken => FirstTokenSeconds > 0 ? AnswerSeconds / FirstTokenSeconds : 0;
-}
+public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0);
 
 /// <summary>A replica as a place for one request.</summary>
 // Fields, because scorers read the snapshot in place: a property would copy it at every look.
