@@ -48,7 +48,6 @@ public sealed partial class Dispatcher
     private AdmissionResult? TryPassBesideLocked(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, TimeSpan arrivedAt)
     {
         _placer.Look(plan);
-        _shares.Look(plan);
         (_placer.Headroom, _placer.Kept, _placer.RefusedAt, _placer.SiblingPatience) = (0, null, 0, TimeSpan.Zero);
         return _placer.TryPlace(request, estimate, constraints, plan with { Admission = Everybody }, mayWait: false) is { } placed
             ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan)

@@ -23,6 +23,9 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
     /// <summary>Server faults since the last success.</summary>
     public int FaultsInARow { get; private set; }
 
+    /// <summary>The same, for people.</summary>
+    public string CountInWords => FaultsInARow == 1 ? "1 fault" : FormattableString.Invariant($"{FaultsInARow} faults in a row");
+
     /// <summary>Whether it is suspended, or on trial after that.</summary>
     public bool IsOpen => _openedAt is not null;
 
@@ -80,7 +83,7 @@ internal sealed class FaultGate(FaultLimits limits, TimeProvider time)
             return false;
         }
         return (_isTrying || FaultsInARow >= Limits.FailuresToOpen)
-            && Open(FaultsInARow == 1 ? "1 fault" : FormattableString.Invariant($"{FaultsInARow} faults in a row"));
+            && Open(CountInWords);
     }
 
     /// <summary>The replica is suspended without further counting.</summary>

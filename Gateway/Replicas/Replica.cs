@@ -120,18 +120,18 @@ public sealed partial class Replica
     public void OnFault()
     {
         string? suspendedFor;
-        int? sparedAt;
+        string? sparedFor;
         var isLast = IsLast?.Invoke(this) ?? false;
         lock (_gate)
         {
             suspendedFor = _faults.OnFault(isLast) ? _faults.Why : null;
-            sparedAt = isLast && !_faults.IsOpen && _faults.FaultsInARow == _faults.Limits.FailuresToOpen ? _faults.FaultsInARow : null;
+            sparedFor = isLast && !_faults.IsOpen && _faults.FaultsInARow == _faults.Limits.FailuresToOpen ? _faults.CountInWords : null;
             Interlocked.Increment(ref _roomVersion);
         }
         TellSuspended(suspendedFor);
-        if (sparedAt is { } faults)
+        if (sparedFor is not null)
         {
-            Spared?.Invoke(FormattableString.Invariant($"{faults} faults in a row"));
+            Spared?.Invoke(sparedFor);
         }
     }
 
