@@ -42,6 +42,19 @@ public sealed class ReferencedFilesTests : IDisposable
     }
 
     [Fact]
+    public void LoadText_OfAnAccessLogThatCannotBeMade_SaysSo()
+    {
+        var inNoFolder = ConfigurationFile.LoadText($"{OneModel}telemetry: {{ accessLog: {_folder}/none/log }}", "t", NoEnvironment);
+        var folder = ConfigurationFile.LoadText($"{OneModel}telemetry: {{ accessLog: {_folder} }}", "t", NoEnvironment);
+        var fine = ConfigurationFile.LoadText($"{OneModel}telemetry: {{ accessLog: {_folder}/log }}", "t", NoEnvironment);
+
+        Assert.All([inNoFolder, folder], loaded =>
+            Assert.Equal("telemetry.accessLog: no file can be made there: it is a folder, or its folder does not exist.", Assert.Single(loaded.Problems).ToString()));
+        Assert.NotNull(fine.Options);
+        Assert.False(File.Exists($"{_folder}/log"));
+    }
+
+    [Fact]
     public void Read_OfAKeysFile_FindsEveryKey()
     {
         var problems = new List<KeyLineProblem>();

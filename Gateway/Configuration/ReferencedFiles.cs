@@ -1,6 +1,7 @@
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Coordination;
+using Gateway.Telemetry;
 
 namespace Gateway.Configuration;
 
@@ -22,6 +23,10 @@ public static class ReferencedFiles
         if (options.Redis?.CaFile is { } authority && Read(authority, "redis.caFile", problems) is { } pem && RedisAuthority.Read(pem) is null)
         {
             problems.Add(new ConfigurationProblem(SourceSpot.Of(authority), "redis.caFile", "the file holds no certificate in PEM form.", null));
+        }
+        if (AccessLog.PathOf(options.Telemetry) is { } log && (Directory.Exists(log) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(log)))))
+        {
+            problems.Add(new ConfigurationProblem(SourceSpot.Of(log), "telemetry.accessLog", "no file can be made there: it is a folder, or its folder does not exist.", null));
         }
         for (var i = 0; i < options.Models.Count; i++)
         {

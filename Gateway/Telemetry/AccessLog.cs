@@ -13,7 +13,8 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     private static readonly TimeSpan LastFlush = TimeSpan.FromSeconds(5);
 
     private readonly Channel<Entry> _entries;
-    private readonly Stream _target;
+    private readonly Func<Stream> _target;
+    private readonly IAsyncDisposable _owned;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Func<double> _share;
@@ -25,9 +26,15 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     /// <param name="logger">Hears of a target that fails.</param>
     /// <param name="share">Share of successes that is written, asked for at each; null: all.</param>
     public AccessLog(Stream target, TimeProvider time, ILogger logger, Func<double>? share = null)
+        : this(() => target, target, time, logger, share)
+    {
+    }
+
+    // The target is asked for before each writing.
+    private AccessLog(Func<Stream> target, IAsyncDisposable owned, TimeProvider time, ILogger logger, Func<double>? share)
     {
         _share = share ?? (static () => 1);
-        _target = target;
+        (_target, _owned) = (target, owned);
         _time = time;
         _logger = logger;
         var bounds = new BoundedChannelOptions(MaxWaitingLines) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true };
@@ -45,13 +52,18 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     /// <returns>Null where it is off.</returns>
     /// <exception cref="IOException">The file cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
-    public static AccessLog? Open(TelemetryOptions options, TimeProvider time, ILogger logger, Func<double>? share = null) => options.AccessLog switch
+    public static AccessLog? Open(TelemetryOptions options, TimeProvider time, ILogger logger, Func<double>? share = null)
     {
-        "off" or "" => null,
-        "stdout" => new AccessLog(Console.OpenStandardOutput(), time, logger, share),
-        // Readers may look on, and a rotating platform may move the file away.
-        var path => new AccessLog(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete), time, logger, share),
-    };
+        if (PathOf(options) is { } path)
+        {
+            var file = new FollowedFile(path);
+            return new AccessLog(file.AtEnd, file, time, logger, share);
+        }
+        return options.AccessLog == "stdout" ? new AccessLog(Console.OpenStandardOutput(), time, logger, share) : null;
+    }
+
+    /// <summary>The file that the settings name; null: none.</summary>
+    internal static string? PathOf(TelemetryOptions options) => options.AccessLog is "off" or "stdout" or "" ? null : options.AccessLog;
 
     /// <inheritdoc/>
     public void OnCompleted(CompletedRequest completed)
@@ -79,7 +91,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
         {
             Log.LastLinesLost(_logger, _entries.Reader.Count);
         }
-        await _target.DisposeAsync();
+        await _owned.DisposeAsync();
     }
 
     private async Task WriteAllAsync()
@@ -113,13 +125,14 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     {
         try
         {
-            await _target.WriteAsync(bytes);
-            await _target.FlushAsync();
+            var target = _target();
+            await target.WriteAsync(bytes);
+            await target.FlushAsync();
             return true;
         }
-        catch (IOException)
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
-            // A full disk or a closed pipe must not stop the gateway.
+            // A full disk, a closed pipe or a folder that is gone must not stop the gateway.
             return false;
         }
     }
