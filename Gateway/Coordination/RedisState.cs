@@ -20,7 +20,8 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
         local all = redis.call('HGETALL', KEYS[1])
         local others = {}
         for i = 1, #all, 2 do
-          local age = math.max(0, now - tonumber(string.sub(all[i + 1], 1, 15)))
+          -- What carries no time was not put there by a gateway of today: as old as can be, so that it goes.
+          local age = math.max(0, now - (tonumber(string.sub(all[i + 1], 1, 15)) or 0))
           if age > lease then
             redis.call('HDEL', KEYS[1], all[i])
           elseif all[i] ~= ARGV[1] then
@@ -40,7 +41,7 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
         local page = {}
         for _, told in ipairs(redis.call('XRANGE', KEYS[1], ARGV[3], '+', 'COUNT', 64)) do
           page[#page + 1] = told[1]
-          page[#page + 1] = told[2][2] == ARGV[1] and '' or told[2][4]
+          page[#page + 1] = told[2][2] == ARGV[1] and '' or told[2][4] or ''
         end
         return page
         """;
