@@ -157,6 +157,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     public void Apply(GatewayOptions options)
     {
         var left = Core.Apply(options);
+        _meters.Prepare(options.Models.Select(model => model.Name));
         _tenants.Apply(options);
         _watcher.Apply([.. Core.Models.Select(model => model.Pool)], options.Resilience);
         foreach (var model in left)
