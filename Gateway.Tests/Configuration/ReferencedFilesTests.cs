@@ -52,6 +52,8 @@ public sealed class ReferencedFilesTests : IDisposable
             Assert.Equal("telemetry.accessLog: no file can be made there: it is a folder, or its folder does not exist.", Assert.Single(loaded.Problems).ToString()));
         Assert.NotNull(fine.Options);
         Assert.False(File.Exists($"{_folder}/log"));
+        Assert.NotNull(ConfigurationFile.LoadText($"{OneModel}telemetry: {{ accessLog: log }}", "t", NoEnvironment).Options);
+        Assert.Null(ConfigurationFile.LoadText(OneModel + "telemetry: { accessLog: \"a\\0b\" }", "t", NoEnvironment).Options);
     }
 
     [Fact]

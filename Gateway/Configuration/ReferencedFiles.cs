@@ -24,7 +24,7 @@ public static class ReferencedFiles
         {
             problems.Add(new ConfigurationProblem(SourceSpot.Of(authority), "redis.caFile", "the file holds no certificate in PEM form.", null));
         }
-        if (AccessLog.PathOf(options.Telemetry) is { } log && (Directory.Exists(log) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(log)))))
+        if (AccessLog.PathOf(options.Telemetry) is { } log && !MayBeFile(log))
         {
             problems.Add(new ConfigurationProblem(SourceSpot.Of(log), "telemetry.accessLog", "no file can be made there: it is a folder, or its folder does not exist.", null));
         }
@@ -78,6 +78,9 @@ public static class ReferencedFiles
         }
         return read;
     }
+
+    private static bool MayBeFile(string path) =>
+        !path.Contains('\0', StringComparison.Ordinal) && !Directory.Exists(path) && (Path.GetDirectoryName(path) is not { Length: > 0 } folder || Directory.Exists(folder));
 
     private static void ReadReplicas(string path, string setting, List<ConfigurationProblem> problems)
     {
