@@ -46,13 +46,28 @@ public sealed class RedisStateTests : SharedStateContract
 
         await Assert.ThrowsAnyAsync<Exception>(() => Post(state, "x", 1).AsTask().ComesAsync("a failure"));
         await redis.StartAsync();
-        var works = false;
-        while (!works)
-        {
-            works = await Post(state, "x", 1).AsTask().ContinueWith(posted => posted.IsCompletedSuccessfully, TaskScheduler.Default).ComesAsync("an answer");
-        }
+        await UntilItWorksAsync(state);
 
         Assert.Empty(await Post(state, "x", 2));
+    }
+
+    [Fact]
+    public async Task Post_OnAConnectionThatFellSilentWithoutAnEnd_GoesOnByAnother()
+    {
+        if (await RedisServer.TryStartAsync() is not { } redis)
+        {
+            return;
+        }
+        await using var _ = redis;
+        await using var relay = new SilentRelay(redis.Port);
+        var options = new RedisOptions { Servers = [relay.Endpoint], Timeout = TimeSpan.FromMilliseconds(200), Lease = TimeSpan.FromMilliseconds(500) };
+        await using var state = new RedisState(options, null, "a", TimeProvider.System);
+        await UntilItWorksAsync(state);
+
+        relay.Silence();
+        await Assert.ThrowsAnyAsync<TimeoutException>(() => Post(state, "x", 1).AsTask().ComesAsync("a failure"));
+
+        await UntilItWorksAsync(state);
     }
 
     [Fact]
@@ -91,6 +106,9 @@ public sealed class RedisStateTests : SharedStateContract
         Assert.Equal([7], Assert.Single(heard.Batches));
         Assert.Empty(after.Batches);
     }
+
+    private static Task UntilItWorksAsync(RedisState state) => Until.HoldsAsync(
+        () => Post(state, "x", 1).AsTask().ContinueWith(posted => posted.IsCompletedSuccessfully, TaskScheduler.Default), "Redis answers");
 
     protected override async Task WithTwoAsync(Func<ISharedState, ISharedState, Task> test)
     {

@@ -54,13 +54,14 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
     private readonly string _gateway;
     private readonly TimeProvider _time;
     private Task<ConnectionMultiplexer>? _connection;
+    private long _heardAt;
 
     /// <param name="options">Where it is.</param>
     /// <param name="password">Null: none.</param>
     /// <param name="gateway">Whose access this is.</param>
     /// <param name="time">Measures how long an answer takes.</param>
     public RedisState(RedisOptions options, string? password, string gateway, TimeProvider time) =>
-        (_options, _password, _gateway, _time) = (options, password, gateway, time);
+        (_options, _password, _gateway, _time, _heardAt) = (options, password, gateway, time, time.GetTimestamp());
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<BoardEntry>> PostAsync(string board, byte[] entry, TimeSpan lease, CancellationToken cancellationToken)
@@ -107,9 +108,20 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
 
     private async Task<RedisValue[]> EvaluateAsync(string script, string key, RedisValue[] arguments, CancellationToken cancellationToken)
     {
-        var connection = await Connection().WaitAsync(_options.Timeout, _time, cancellationToken);
-        var answer = connection.GetDatabase().ScriptEvaluateAsync(script, [$"{_options.KeyPrefix}:{key}"], arguments);
-        return (RedisValue[])await answer.WaitAsync(_options.Timeout, _time, cancellationToken);
+        var connecting = Connection();
+        try
+        {
+            var connection = await connecting.WaitAsync(_options.Timeout, _time, cancellationToken);
+            var answer = connection.GetDatabase().ScriptEvaluateAsync(script, [$"{_options.KeyPrefix}:{key}"], arguments);
+            var found = (RedisValue[])await answer.WaitAsync(_options.Timeout, _time, cancellationToken);
+            Volatile.Write(ref _heardAt, _time.GetTimestamp());
+            return found;
+        }
+        catch (TimeoutException)
+        {
+            GiveUpOn(connecting);
+            throw;
+        }
     }
 
     private Task<ConnectionMultiplexer> Connection()
@@ -120,6 +132,22 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
                 ? _connection = ConnectionMultiplexer.ConnectAsync(Settings(_options, _password))
                 : _connection;
         }
+    }
+
+    // A server that hangs, or a machine that is gone without a word, leaves a connection open for a quarter of an hour, and whatever is asked on it waits in memory. Asked
+    // anew, the name may lead to the server that took over.
+    private void GiveUpOn(Task<ConnectionMultiplexer> silent)
+    {
+        lock (_gate)
+        {
+            if (_connection != silent || !silent.IsCompletedSuccessfully || _time.GetElapsedTime(Volatile.Read(ref _heardAt)) < _options.Lease)
+            {
+                return;
+            }
+            _connection = null;
+            Volatile.Write(ref _heardAt, _time.GetTimestamp());
+        }
+        silent.Result.Close(allowCommandsToComplete: false);
     }
 
     private static ConfigurationOptions Settings(RedisOptions options, string? password)
