@@ -277,6 +277,28 @@ public class ConfigurationLoaderTests
     }
 
     [Fact]
+    public void Load_WithACollectorWithoutAScheme_WarnsOfIt()
+    {
+        var loaded = Load(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"));
+
+        Assert.NotNull(loaded.Options);
+        Assert.Equal(SourceSpot.Of("OTEL_EXPORTER_OTLP_ENDPOINT"), Assert.Single(loaded.Warnings).Where);
+        Assert.Empty(Load(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=b, c=d=e,")).Warnings);
+        Assert.Empty(Load(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"), ("OTEL_SDK_DISABLED", "true")).Warnings);
+    }
+
+    [Theory]
+    [InlineData("Secret1")]
+    [InlineData("=Secret1")]
+    [InlineData("a=Secret1,,")]
+    public void Load_WithHeadersForTheCollectorThatAreNone_IsRefusedWithoutShowingThem(string headers)
+    {
+        var problem = Assert.Single(Bad(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"), ("OTEL_EXPORTER_OTLP_HEADERS", headers)));
+
+        Assert.Equal("OTEL_EXPORTER_OTLP_HEADERS is no list of headers. Write it like name=value,other=value.", problem);
+    }
+
+    [Fact]
     public void Load_OfAVariableThatNobodyFilledIn_WarnsOfIt()
     {
         var loaded = Load("models: [{ name: '${MODEL}', replicas: [http://a:1] }]");

@@ -1,6 +1,7 @@
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Coordination;
+using Gateway.Estimation;
 using Gateway.Telemetry;
 
 namespace Gateway.Configuration;
@@ -24,9 +25,12 @@ public static class ReferencedFiles
         {
             problems.Add(new ConfigurationProblem(SourceSpot.Of(authority), "redis.caFile", "the file holds no certificate in PEM form.", null));
         }
-        if (AccessLog.PathOf(options.Telemetry) is { } log && !MayBeFile(log))
+        foreach (var (setting, path) in Written(options))
         {
-            problems.Add(new ConfigurationProblem(SourceSpot.Of(log), "telemetry.accessLog", "no file can be made there: it is a folder, or its folder does not exist.", null));
+            if (!MayBeFile(path))
+            {
+                problems.Add(new ConfigurationProblem(SourceSpot.Of(path), setting, "no file can be made there: it is a folder, or its folder does not exist.", null));
+            }
         }
         for (var i = 0; i < options.Models.Count; i++)
         {
@@ -77,6 +81,18 @@ public static class ReferencedFiles
             problems.Add(new ConfigurationProblem(SourceSpot.Of(file), $"listen.tls.{name}", wrong.What, null));
         }
         return read;
+    }
+
+    private static IEnumerable<(string Setting, string Path)> Written(GatewayOptions options)
+    {
+        if (AccessLog.PathOf(options.Telemetry) is { } log)
+        {
+            yield return ("telemetry.accessLog", log);
+        }
+        if (options.Estimation.SnapshotPath is not EstimationOptions.SnapshotOff and var snapshot)
+        {
+            yield return ("estimation.snapshotPath", snapshot);
+        }
     }
 
     private static bool MayBeFile(string path) =>
