@@ -39,7 +39,7 @@ public sealed partial class Dispatcher
             var mayWait = FavouriteLines.MayWait(plan) && mayStand;
             _placer.SiblingPatience = mayStand ? SiblingLines.PatienceOf(request, constraints, heldSince: null, now, plan.Queue) : TimeSpan.Zero;
             return _placer.TryPlace(request, estimate, constraints, plan, mayWait) is { } placed
-                ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan)
+                ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan, hasAsked: false)
                 : null;
         }
     }
@@ -50,16 +50,16 @@ public sealed partial class Dispatcher
         _placer.Look(plan);
         (_placer.Headroom, _placer.Kept, _placer.RefusedAt, _placer.SiblingPatience) = (0, null, 0, TimeSpan.Zero);
         return _placer.TryPlace(request, estimate, constraints, plan with { Admission = Everybody }, mayWait: false) is { } placed
-            ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan)
+            ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan, hasAsked: false)
             : null;
     }
 
-    private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan)
+    private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan, bool hasAsked)
     {
         var charged = (plan.Order as IServiceAccount)?.OnTurn(request, estimate, placed.PrefixHitTokens, waited) ?? default;
         if (RoomShares.AreKept(plan) && !request.Route.TakesNoRoom)
         {
-            _shares.OnTurn(request, estimate, placed.Reservation!);
+            _shares.OnTurn(request, estimate, placed.Reservation!, hasAsked);
         }
         var scale = EnginePriorityKey.ScaleOf(placed.Reservation!.Replica, _pool.Options.EnginePriority);
         return placed with { Charged = charged, EnginePriority = EnginePriorityKey.For(request, estimate, _startedOn + arrivedAt, plan.Order, scale) };

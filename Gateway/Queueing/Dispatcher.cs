@@ -355,7 +355,7 @@ public sealed partial class Dispatcher : IDisposable
             }
             return null;
         }
-        var admitted = AdmitLocked(waiter.Request, waiter.Estimate, waiter.ArrivedAt, placed, _time.GetElapsedTime(waiter.EnteredAt), plan);
+        var admitted = AdmitLocked(waiter.Request, waiter.Estimate, waiter.ArrivedAt, placed, _time.GetElapsedTime(waiter.EnteredAt), plan, waiter.HasAsked);
         return DecideLocked(waiter, admitted with { Seat = SeatLocked(waiter, placed.Reservation!, plan) });
     }
 

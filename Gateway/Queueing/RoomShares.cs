@@ -9,13 +9,13 @@ namespace Gateway.Queueing;
 /// others. Guarded by its dispatcher's lock.</summary>
 /// <remarks>
 /// A share is the weighted max-min one: of the room less the headroom everybody gets what they ask for, up to one level per unit of weight. Held to it is the one
-/// client, if there is one, that holds and waits for three quarters as much again as any other. The headroom is what each of the others held at its peak of the last half to whole
-/// minute, kept free beside what they hold: nobody is kept from their share, and after a minute in which the others were idle nobody is held.
+/// client, if there is one, whose requests, weighted by the root of the room that it holds and waits for, are half as many again as any other's. The headroom is what each of the others
+/// held at its peak of the last half to whole minute, kept free beside what they hold: nobody is kept from their share, and after a minute in which the others were idle nobody is held.
 /// </remarks>
 internal sealed class RoomShares(Pool pool, TimeProvider time)
 {
-    // Less takes the bursts of usual clients for floods; at more, those who are flooded wait until a backlog shows.
-    private const double Flood = 1.75;
+    // Half as many again, squared as pressures are. Less takes the bursts of usual clients for floods; at more, those who are flooded wait until a backlog shows.
+    private const double Flood = 1.5 * 1.5;
 
     private static readonly TimeSpan HalfAMinute = TimeSpan.FromSeconds(30);
 
@@ -80,9 +80,9 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
                 }
                 continue;
             }
-            var perWeight = wants / client.Weight;
-            (most, second) = perWeight > most ? (perWeight, most) : (most, Math.Max(second, perWeight));
-            (_flooder, top) = perWeight >= most ? (client, count) : (_flooder, top);
+            var pressure = PressureOf(client, wants);
+            (most, second) = pressure > most ? (pressure, most) : (most, Math.Max(second, pressure));
+            (_flooder, top) = pressure >= most ? (client, count) : (_flooder, top);
             if (count == _open.Length)
             {
                 Array.Resize(ref _open, 2 * count);
@@ -98,6 +98,13 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
             _open[top].Wanted = double.PositiveInfinity;
         }
         return peaks;
+    }
+
+    // Room alone takes long answers for a flood, and shows one only when it has it; requests alone forget a backlog, and count small ones like large ones.
+    private static double PressureOf(Client client, double wants)
+    {
+        var asked = client.Asked / client.Weight;
+        return asked * asked * (wants / client.Weight);
     }
 
     // The peak of who holds nothing changes only from one half of a minute to the next.
@@ -148,6 +155,10 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         waiter.RoomShare = ShareOf(waiter.Estimate);
         client.Waiting += waiter.RoomShare;
         client.WaitingCount++;
+        if (!waiter.HasAsked)
+        {
+            client.NoteAsked(Halves);
+        }
         waiter.CountsFor = client;
     }
 
@@ -163,9 +174,17 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     }
 
     /// <summary>A request got its room.</summary>
-    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, LoadReservation reservation)
+    /// <param name="request">The request.</param>
+    /// <param name="estimate">What it is expected to cost.</param>
+    /// <param name="reservation">Its room.</param>
+    /// <param name="hasAsked">Whether it counts already among those that its client sent.</param>
+    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, LoadReservation reservation, bool hasAsked)
     {
         var client = Of(request);
+        if (!hasAsked)
+        {
+            client.NoteAsked(Halves);
+        }
         (reservation.Holder, reservation.HeldShare) = (client.Held, ShareOf(estimate));
         client.Held.Add(reservation.HeldShare);
         client.NotePeak(Half);
@@ -201,7 +220,9 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         return double.PositiveInfinity;
     }
 
-    private long Half => time.GetElapsedTime(_startedAt).Ticks / HalfAMinute.Ticks;
+    private double Halves => time.GetElapsedTime(_startedAt) / HalfAMinute;
+
+    private long Half => (long)Halves;
 
     private bool IsBeyondShare(Client client, double added) =>
         client == _flooder && client.Held.Share > 0 && client.Held.Share + added > _level * client.Weight;
@@ -253,6 +274,9 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
 
         public double Weight { get; set; } = 1;
 
+        /// <summary>Requests that it sent, one of half a minute earlier counting 1/e of one of now; in terms of the start of the half of a minute that was noted last.</summary>
+        public double Asked { get; private set; }
+
         /// <summary>Share of the room that it held at most in this half of a minute and the one before.</summary>
         public double Peak => Math.Max(_peak, _peakBefore);
 
@@ -261,8 +285,18 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         /// <returns>The peak.</returns>
         public double NotePeak(long half)
         {
+            Asked *= half == _half ? 1 : Math.Exp(_half - half);
             (_peakBefore, _peak, _half) = half == _half ? (_peakBefore, Math.Max(_peak, Held.Share), half) : (half == _half + 1 ? _peak : 0, Held.Share, half);
             return Peak;
+        }
+
+        /// <summary>It sends a request. Later ones weigh more, so that nothing need fade between two halves of a minute.</summary>
+        /// <param name="halves">Time in halves of a minute.</param>
+        public void NoteAsked(double halves)
+        {
+            var half = (long)halves;
+            NotePeak(half);
+            Asked += Math.Exp(halves - half);
         }
     }
 }
