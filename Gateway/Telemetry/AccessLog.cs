@@ -13,8 +13,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     private static readonly TimeSpan LastFlush = TimeSpan.FromSeconds(5);
 
     private readonly Channel<Entry> _entries;
-    private readonly Func<Stream> _target;
-    private readonly IAsyncDisposable _owned;
+    private readonly Stream _target;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Func<double> _share;
@@ -26,15 +25,9 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     /// <param name="logger">Hears of a target that fails.</param>
     /// <param name="share">Share of successes that is written, asked for at each; null: all.</param>
     public AccessLog(Stream target, TimeProvider time, ILogger logger, Func<double>? share = null)
-        : this(() => target, target, time, logger, share)
-    {
-    }
-
-    // The target is asked for before each writing.
-    private AccessLog(Func<Stream> target, IAsyncDisposable owned, TimeProvider time, ILogger logger, Func<double>? share)
     {
         _share = share ?? (static () => 1);
-        (_target, _owned) = (target, owned);
+        _target = target;
         _time = time;
         _logger = logger;
         var bounds = new BoundedChannelOptions(MaxWaitingLines) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true };
@@ -52,15 +45,10 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     /// <returns>Null where it is off.</returns>
     /// <exception cref="IOException">The file cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
-    public static AccessLog? Open(TelemetryOptions options, TimeProvider time, ILogger logger, Func<double>? share = null)
-    {
-        if (PathOf(options) is { } path)
-        {
-            var file = new FollowedFile(path);
-            return new AccessLog(file.AtEnd, file, time, logger, share);
-        }
-        return options.AccessLog == "stdout" ? new AccessLog(Console.OpenStandardOutput(), time, logger, share) : null;
-    }
+    public static AccessLog? Open(TelemetryOptions options, TimeProvider time, ILogger logger, Func<double>? share = null) =>
+        PathOf(options) is { } path ? new AccessLog(new RotatedFile(path), time, logger, share)
+        : options.AccessLog == "stdout" ? new AccessLog(Console.OpenStandardOutput(), time, logger, share)
+        : null;
 
     /// <summary>The file that the settings name; null: none.</summary>
     internal static string? PathOf(TelemetryOptions options) => options.AccessLog is "off" or "stdout" or "" ? null : options.AccessLog;
@@ -91,7 +79,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
         {
             Log.LastLinesLost(_logger, _entries.Reader.Count);
         }
-        await _owned.DisposeAsync();
+        await _target.DisposeAsync();
     }
 
     private async Task WriteAllAsync()
@@ -125,14 +113,13 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     {
         try
         {
-            var target = _target();
-            await target.WriteAsync(bytes);
-            await target.FlushAsync();
+            await _target.WriteAsync(bytes);
+            await _target.FlushAsync();
             return true;
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
-            // A full disk, a closed pipe or a folder that is gone must not stop the gateway.
+            // A full disk or a closed pipe must not stop the gateway.
             return false;
         }
     }
