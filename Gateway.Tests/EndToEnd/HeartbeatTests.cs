@@ -128,6 +128,32 @@ public sealed class HeartbeatTests
         await world.AtRestAsync();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task PlainAnswer_ThatBreaksOffUnread_IsCutForTheClient(bool beats)
+    {
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.BeginStreamAsync("application/json");
+            await call.ChunkAsync("{\"id\":\"" + new string('x', 20_000));
+            call.Reset();
+        });
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with
+        {
+            Resilience = options.Resilience with
+            {
+                MaxBufferedBytes = 1_024, MaxRetries = 0,
+                Heartbeat = new() { Interval = beats ? TimeSpan.FromHours(1) : TimeSpan.Zero, CommitAfter = beats ? TimeSpan.FromHours(1) : TimeSpan.Zero },
+            },
+        });
+
+        using var response = await world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[{"role":"user","content":"x"}],"stream":true}""");
+
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => response.Content.ReadAsStringAsync());
+        await world.AtRestAsync();
+    }
+
     [Fact]
     public async Task Client_ThatLeavesBetweenBeats_CostsNothing()
     {

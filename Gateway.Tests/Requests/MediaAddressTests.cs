@@ -28,10 +28,30 @@ public class MediaAddressTests
     [InlineData("http://user@10.0.0.1/")]
     [InlineData("http:\\\\10.0.0.1/")]
     [InlineData("http:")]
+    [InlineData("ht\ttp://127.0.0.1/x")]
+    [InlineData("http\n://127.0.0.1/x")]
+    [InlineData("\u0001http://127.0.0.1/x")]
+    [InlineData("http://127.0.\r\n0.1/x")]
+    [InlineData("fi\nle:///etc/passwd")]
     public void IsLocal_OfAnAddressAroundTheEngines_IsTrue(string address)
     {
         Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(new { url = address, detail = "low" }))));
         Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"{string.Concat(address.Select(c => $"\\u{(int)c:x4}"))}\"")));
+    }
+
+    // Only the beginning is read: what hides the host behind it is taken for the worst.
+    [Theory]
+    [InlineData("http://", "a.b", 300, "@127.0.0.1/x", true)]
+    [InlineData("", "\t", 600, "http://127.0.0.1/x", true)]
+    [InlineData("ht", "\n", 600, "tp://127.0.0.1/x", true)]
+    [InlineData("https://example.com/", "a", 600, "", false)]
+    [InlineData("https://example.com?", "a", 600, "@127.0.0.1/", false)]
+    [InlineData("", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA\r\n", 20, "", false)]
+    public void IsLocal_OfALongText_IsTrueWhereTheHostMayBeLocal(string begin, string filler, int times, string end, bool isLocal)
+    {
+        var text = begin + string.Concat(Enumerable.Repeat(filler, times)) + end;
+
+        Assert.Equal(isLocal, MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(text))));
     }
 
     [Theory]

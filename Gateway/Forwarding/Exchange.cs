@@ -147,7 +147,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     /// <summary>Whether a failed attempt is followed by another: the failure allows it, the body can be sent again, and the budget has one left.</summary>
     internal bool ShouldRetry(AttemptFailure? failure)
     {
-        if (failure is not { MayRetry: true } || _isTurnedAway || _http.RequestAborted.IsCancellationRequested || _departure.Body.Rest is not null)
+        if (failure is not { MayRetry: true } || _isTurnedAway || _http.RequestAborted.IsCancellationRequested)
         {
             return false;
         }
@@ -156,8 +156,8 @@ public sealed partial class Exchange : HttpMessageInvoker
         {
             return false;
         }
-        // A stored or background response may already exist where the answer was lost: only a connection that never was is tried again.
-        if (Request.Body.IsPinned && !failure.IsUnsent)
+        // A stored or background response may already exist where the answer was lost, and of an upload a part is gone: only a connection that never was is tried again.
+        if ((Request.Body.IsPinned || _departure.Body.Rest is not null) && !failure.IsUnsent)
         {
             return false;
         }

@@ -174,9 +174,10 @@ internal sealed class Reception(
     };
 
     // The name was the gateway's choice: what the engine does not know is a fault of the pool, not of the client.
+    // Engines begin with the model; further on, the word may be a name of the client's that they repeat.
     private static bool IsAboutModel(EngineErrorBody error) =>
         error.Code == "model_not_found"
-        || (error.Message.Contains("model", StringComparison.OrdinalIgnoreCase)
+        || ((error.Message.StartsWith("model ", StringComparison.OrdinalIgnoreCase) || error.Message.StartsWith("the model ", StringComparison.OrdinalIgnoreCase))
             && (error.Message.Contains("does not exist", StringComparison.OrdinalIgnoreCase) || error.Message.Contains("not found", StringComparison.OrdinalIgnoreCase)));
 
     // Frameworks say no more than the status line where the route itself is missing.
