@@ -148,9 +148,11 @@ public sealed class HeartbeatTests
             },
         });
 
-        using var response = await world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[{"role":"user","content":"x"}],"stream":true}""");
-
-        await Assert.ThrowsAnyAsync<HttpRequestException>(() => response.Content.ReadAsStringAsync());
+        await Assert.ThrowsAnyAsync<HttpRequestException>(async () =>
+        {
+            using var response = await world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[{"role":"user","content":"x"}],"stream":true}""");
+            await response.Content.ReadAsStringAsync();
+        });
         await world.AtRestAsync();
     }
 

@@ -65,6 +65,24 @@ public class MediaAddressTests
         Assert.False(MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(new { url = address }))));
 
     [Theory]
+    [InlineData("/v1/score", """{"model":"m","text_1":{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]},"text_2":"x"}""")]
+    [InlineData("/v1/score", """{"model":"m","data_1":"x","data_2":[{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]}]}""")]
+    [InlineData("/score", """{"model":"m","queries":{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]},"documents":["x"]}""")]
+    [InlineData("/v1/rerank", """{"model":"m","query":{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]},"documents":["x"]}""")]
+    [InlineData("/rerank", """{"model":"m","query":"x","documents":{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]}}""")]
+    [InlineData("/v1/embeddings", """{"model":"m","input":[{"text":"x","image":"http://10.0.0.1/x"}]}""")]
+    [InlineData("/v1/embeddings", """{"model":"m","input":{"text":"x","image":"http://10.0.0.1/x"}}""")]
+    [InlineData("/v1/embeddings", """{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]}]}""")]
+    public void Read_OfMediaBesideAConversation_NoticesTheAddress(string path, string body)
+    {
+        var route = ApiRoute.All.Single(route => route.Path == path);
+
+        Assert.Null(BodyReader.Read(Encoding.UTF8.GetBytes(body), route, new PrefixHasher(1), out var facts, out _));
+        Assert.True(facts.NamesLocalMedia);
+        Assert.Equal(1, facts.MediaParts);
+    }
+
+    [Theory]
     [InlineData("""{"type":"image_url","image_url":{"url":"file:///x"}}""", true)]
     [InlineData("""{"type":"image_url","image_url":"http://10.0.0.1/x"}""", true)]
     [InlineData("""{"type":"image","source":{"type":"url","url":"http://10.0.0.1/x"}}""", true)]

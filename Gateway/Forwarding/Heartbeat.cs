@@ -70,8 +70,17 @@ internal sealed class Heartbeat
             _http.Response.StatusCode = (int)answer.StatusCode;
             await transformer.TransformResponseAsync(_http, answer, _http.RequestAborted);
         }
-        await CopyAsync(await answer.Content.ReadAsStreamAsync(_http.RequestAborted));
-        return ForwarderError.None;
+        try
+        {
+            await CopyAsync(await answer.Content.ReadAsStreamAsync(_http.RequestAborted));
+            return ForwarderError.None;
+        }
+        catch (IOException) when (exchange.Answer.IsBroken)
+        {
+            // As YARP does: what breaks off must not look like an end.
+            _http.Abort();
+            return ForwarderError.ResponseBodyDestination;
+        }
     }
 
     /// <summary>Ends the committed stream in the API's own way.</summary>
