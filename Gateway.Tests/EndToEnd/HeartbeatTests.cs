@@ -15,6 +15,8 @@ public sealed class HeartbeatTests
 
     private static readonly HeartbeatOptions Quick = new() { Interval = TimeSpan.FromMilliseconds(20), CommitAfter = TimeSpan.FromMilliseconds(20) };
 
+    private static readonly HeartbeatOptions Late = new() { Interval = TimeSpan.FromHours(1), CommitAfter = TimeSpan.FromHours(1) };
+
     [Theory]
     [InlineData(ChatPath, HeartbeatForm.Newlines, "\n\n\n")]
     [InlineData(ChatPath, HeartbeatForm.Comment, ": keep-alive\n\n")]
@@ -139,20 +141,28 @@ public sealed class HeartbeatTests
             await call.ChunkAsync("{\"id\":\"" + new string('x', 20_000));
             call.Reset();
         });
-        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with
-        {
-            Resilience = options.Resilience with
-            {
-                MaxBufferedBytes = 1_024, MaxRetries = 0,
-                Heartbeat = new() { Interval = beats ? TimeSpan.FromHours(1) : TimeSpan.Zero, CommitAfter = beats ? TimeSpan.FromHours(1) : TimeSpan.Zero },
-            },
-        });
+        await using var world = await GatewayWorld.BeforeAsync(
+            [engine], options => options with { Resilience = options.Resilience with { MaxBufferedBytes = 1_024, Heartbeat = beats ? Late : new() } });
 
         await Assert.ThrowsAnyAsync<HttpRequestException>(async () =>
         {
-            using var response = await world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[{"role":"user","content":"x"}],"stream":true}""");
+            using var response = await world.PostAsync(ChatPath, Ask);
             await response.Content.ReadAsStringAsync();
         });
+        await world.AtRestAsync();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Header_ThatHttpForbids_IsAClearErrorInTheApisShape(bool beats)
+    {
+        await using var engine = new ScriptedEngine(call => call.AnswerAsync("text/event-stream", First + Finish + Done, headers: "X-Odd: a\u0001b\r\n"));
+        await using var world = await BeforeAsync(engine, beats ? Late : new());
+
+        using var response = await world.PostAsync(ChatPath, Ask);
+
+        await ErrorAnswer.AssertAsync(response, 502, "upstream_bad_answer");
         await world.AtRestAsync();
     }
 

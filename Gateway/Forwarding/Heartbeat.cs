@@ -65,15 +65,20 @@ internal sealed class Heartbeat
             await EndAsync(new WireError(502, "server_error", "upstream_bad_answer", "The engine did not stream its answer. Send the request again without stream."));
             return ForwarderError.None;
         }
-        if (!HasCommitted)
-        {
-            _http.Response.StatusCode = (int)answer.StatusCode;
-            await transformer.TransformResponseAsync(_http, answer, _http.RequestAborted);
-        }
         try
         {
+            if (!HasCommitted)
+            {
+                _http.Response.StatusCode = (int)answer.StatusCode;
+                await transformer.TransformResponseAsync(_http, answer, _http.RequestAborted);
+            }
             await CopyAsync(await answer.Content.ReadAsStreamAsync(_http.RequestAborted));
             return ForwarderError.None;
+        }
+        catch (InvalidOperationException) when (!_http.Response.HasStarted)
+        {
+            // As YARP tells it: a header that HTTP forbids.
+            return ForwarderError.ResponseHeaders;
         }
         catch (IOException) when (exchange.Answer.IsBroken)
         {
