@@ -166,6 +166,7 @@ public sealed partial class Exchange
             failure = FailureOf(broken, _clock, clientGone);
         }
         response?.Dispose();
+        Attempts?.OnFailed(failure!);
         Judge(VerdictOn(failure!, hasOwnKey: _upstream.ApiKey is not null), failure!.RetryAfter);
         LeavePlace();
         return (null, failure);
