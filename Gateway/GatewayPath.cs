@@ -230,7 +230,7 @@ public sealed class GatewayPath(
             }
         }
         // What cannot be passed on, such as a header that HTTP forbids, is told like any answer that is none.
-        var isUnfit = error != ForwarderError.None && !visit.Http.Response.HasStarted && !visit.Http.RequestAborted.IsCancellationRequested;
+        var isUnfit = (error == ForwarderError.ResponseHeaders || (error != ForwarderError.None && !visit.Http.Response.HasStarted)) && !visit.Http.RequestAborted.IsCancellationRequested;
         if ((exchange.Failure ?? (isUnfit ? new AttemptFailure(FailureKind.BrokenAnswer) : null)) is { } failure)
         {
             var engine = EnumWords.Of(exchange.Reservation.Replica.Report.Engine);

@@ -167,6 +167,37 @@ public sealed class HeartbeatTests
     }
 
     [Fact]
+    public async Task PlainAnswer_AfterTheFirstBeat_IsAnErrorForTheClientAndInTheLog()
+    {
+        var log = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await heard.Task;
+            await call.JsonAsync("""{"id":"c","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}""");
+        });
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with
+        {
+            Resilience = options.Resilience with { Heartbeat = Quick }, Telemetry = options.Telemetry with { AccessLog = log },
+        });
+        try
+        {
+            using var response = await world.PostAsync(ChatPath, Ask).ComesAsync("the headers");
+            heard.SetResult();
+            var received = await response.Content.ReadAsStringAsync().ComesAsync("the end");
+            await world.AtRestAsync();
+            await world.DisconnectAsync();
+
+            Assert.Contains("\"code\":\"upstream_bad_answer\"", received, StringComparison.Ordinal);
+            Assert.Contains("\"outcome\":\"failed\"", await File.ReadAllTextAsync(log), StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(log);
+        }
+    }
+
+    [Fact]
     public async Task Client_ThatLeavesBetweenBeats_CostsNothing()
     {
         await using var engine = new ScriptedEngine(async call => await call.ClientGoneAsync());

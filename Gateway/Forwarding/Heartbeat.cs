@@ -62,8 +62,8 @@ internal sealed class Heartbeat
         }
         if (HasCommitted && !exchange.IsEventStream)
         {
-            await EndAsync(new WireError(502, "server_error", "upstream_bad_answer", "The engine did not stream its answer. Send the request again without stream."));
-            return ForwarderError.None;
+            // A stream has begun, and this is none.
+            return ForwarderError.ResponseHeaders;
         }
         try
         {
