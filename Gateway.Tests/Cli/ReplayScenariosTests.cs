@@ -49,6 +49,41 @@ public sealed class ReplayScenariosTests : IDisposable
         Assert.Contains("is not a file in a folder that exists", _error.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--policies: not together with --scenarios", "--scenarios", "x", "--policies", "default")]
+    [InlineData("--seed: not together with --scenarios", "--scenarios", "x", "--seed", "2")]
+    [InlineData("--trace: not together with --matrix", "--matrix", "x", "--trace", "w1:rate=1")]
+    [InlineData("--matrix: not together with --scenarios", "--matrix", "x", "--scenarios", "x")]
+    [InlineData("--live: not together with --matrix", "--matrix", "x", "--live", "http://localhost:1")]
+    [InlineData("--only: only with --matrix.", "--trace", "w1:rate=1", "--only", "w1")]
+    [InlineData("--quick: only with --matrix or --scenarios.", "--trace", "w1:rate=1", "--quick")]
+    public async Task Replay_WithAnOptionThatWouldNotCount_RefusesIt(string problem, params string[] arguments)
+    {
+        var exit = await InvokeAsync(arguments);
+
+        Assert.Equal((2, ""), (exit, _output.ToString()));
+        Assert.Contains(problem, _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Replay_OfAMatrixWithASeed_DrawsByIt()
+    {
+        Write("m.yaml", "replicas: [2]\nloads: [0.9]\nbaselines: [random]\nworkloads:\n  - { name: a, trace: \"w1:requests=200\", limit: 200 }\n");
+
+        var (first, again, other) = (await MeanOfAsync("1"), await MeanOfAsync("1"), await MeanOfAsync("2"));
+
+        Assert.Equal(first, again);
+        Assert.NotEqual(first, other);
+    }
+
+    private async Task<double> MeanOfAsync(string seed)
+    {
+        var json = Path.Combine(_folder.FullName, "out.json");
+        Assert.Equal(0, await InvokeAsync("--matrix", Path.Combine(_folder.FullName, "m.yaml"), "--seed", seed, "--json", json));
+        using var written = JsonDocument.Parse(await File.ReadAllBytesAsync(json));
+        return written.RootElement.GetProperty("cells")[0].GetProperty("rows")[0].GetProperty("e2eMean").GetDouble();
+    }
+
     [Fact]
     public async Task Replay_OfNothing_SaysWhatIsMissing()
     {

@@ -42,15 +42,35 @@ public sealed class HeaderTests
         Assert.Equal(["passes"], world.Call.Header("X-Invented"));
     }
 
-    [Fact]
-    public async Task Header_NamedByConnection_IsHopByHop()
+    [Theory]
+    [InlineData("X-Hop")]
+    [InlineData("x-other,X-HOP , x-more")]
+    public async Task Header_NamedByTheClientsConnection_DoesNotReachTheEngine(string connection)
     {
         await using var world = new Pair();
         await world.StartAsync();
 
-        using var response = await world.Gateway.PostAsync(Chat, Ask, [("Connection", "X-Hop"), ("X-Hop", "secret")]);
+        using var response = await world.Gateway.PostAsync(Chat, Ask, [("Connection", connection), ("X-Hop", "secret"), ("X-Invented", "passes")]);
 
+        Assert.Equal(200, (int)response.StatusCode);
         Assert.Empty(world.Call.Header("X-Hop"));
+        Assert.Equal(["passes"], world.Call.Header("X-Invented"));
+    }
+
+    [Theory]
+    [InlineData("X-Hop")]
+    [InlineData("keep-alive, x-hop")]
+    [InlineData("close,X-HOP , x-other")]
+    public async Task Header_NamedByTheEnginesConnection_DoesNotReachTheClient(string connection)
+    {
+        await using var world = new Pair($"Connection: {connection}\r\nX-Hop: secret\r\nX-Invented: passes\r\n");
+        await world.StartAsync();
+
+        using var response = await world.Gateway.PostAsync(Chat, Ask);
+
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.False(response.Headers.Contains("X-Hop"));
+        Assert.Equal(["passes"], response.Headers.GetValues("X-Invented"));
     }
 
     [Fact]

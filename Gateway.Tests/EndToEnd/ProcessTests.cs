@@ -195,6 +195,30 @@ public class ProcessTests
         await served.Process.LogsAsync(log, times);
     }
 
+    [Fact]
+    public async Task Serve_WhereNobodyReadsItsLog_AnswersOn()
+    {
+        // More lines than the pipe and the log's queue hold together.
+        const int requests = 3_200;
+        await using var engine = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { Speed = 1_000 }, CancellationToken.None);
+        await using var served = await ServedFile.StartAsync([engine.Uri], environment: [("GATEWAY__TELEMETRY__LOGLEVEL", "debug")], isLogRead: false);
+        var asked = 0;
+
+        var clients = Enumerable.Range(0, 8).Select(async _ =>
+        {
+            while (Interlocked.Increment(ref asked) <= requests)
+            {
+                using var body = new StringContent(Chat.Body("answer with 1 tokens"), System.Text.Encoding.UTF8, "application/json");
+                using var answer = await served.Client.PostAsync("/v1/chat/completions", body);
+                Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            }
+        });
+        await Task.WhenAll(clients).ComesAsync("every answer", TimeSpan.FromMinutes(2));
+
+        served.Process.Signal("TERM");
+        Assert.Equal(0, await served.Process.ExitAsync());
+    }
+
     private static async Task RefusedAsync(ServedFile served)
     {
         using var looks = new PeriodicTimer(TimeSpan.FromMilliseconds(5));

@@ -14,14 +14,17 @@ internal sealed class GatewayProcess : IAsyncDisposable
     private readonly StringBuilder _errors = new();
     private readonly Lock _gate = new();
 
-    private GatewayProcess(Process process)
+    private GatewayProcess(Process process, bool isLogRead)
     {
         _process = process;
         process.OutputDataReceived += (_, line) => Keep(_output, line.Data);
         process.ErrorDataReceived += (_, line) => Keep(_errors, line.Data);
         process.Start();
         process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
+        if (isLogRead)
+        {
+            process.BeginErrorReadLine();
+        }
     }
 
     /// <summary>What it wrote to stdout so far.</summary>
@@ -49,7 +52,10 @@ internal sealed class GatewayProcess : IAsyncDisposable
     public static GatewayProcess Start(params string[] arguments) => Start([], arguments);
 
     /// <summary>Starts a verb with further variables in its environment.</summary>
-    public static GatewayProcess Start(IReadOnlyList<(string Name, string Value)> environment, params string[] arguments)
+    public static GatewayProcess Start(IReadOnlyList<(string Name, string Value)> environment, params string[] arguments) => Start(environment, isLogRead: true, arguments);
+
+    /// <summary>The same, perhaps with a stderr that nobody reads.</summary>
+    public static GatewayProcess Start(IReadOnlyList<(string Name, string Value)> environment, bool isLogRead, params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "gateway.dll"), .. arguments])
         {
@@ -61,7 +67,7 @@ internal sealed class GatewayProcess : IAsyncDisposable
         {
             start.Environment[name] = value;
         }
-        return new(new Process { StartInfo = start });
+        return new(new Process { StartInfo = start }, isLogRead);
     }
 
     /// <summary>Runs a verb to its end.</summary>
@@ -134,13 +140,14 @@ internal sealed class ServedFile : IAsyncDisposable
     /// <param name="more">Further YAML, whole top-level keys.</param>
     /// <param name="listenMore">Further keys of <c>listen</c>, as flow YAML beginning with a comma.</param>
     /// <param name="environment">Further variables.</param>
+    /// <param name="isLogRead">Whether anybody reads its stderr.</param>
     public static async Task<ServedFile> StartAsync(
-        IEnumerable<Uri> replicas, string more = "", string listenMore = "", IReadOnlyList<(string Name, string Value)>? environment = null)
+        IEnumerable<Uri> replicas, string more = "", string listenMore = "", IReadOnlyList<(string Name, string Value)>? environment = null, bool isLogRead = true)
     {
         var port = FreePort.Take();
         var file = Path.GetTempFileName();
         await System.IO.File.WriteAllTextAsync(file, Yaml(port, replicas, more, listenMore));
-        var process = GatewayProcess.Start(environment ?? [], "serve", "--config", file);
+        var process = GatewayProcess.Start(environment ?? [], isLogRead, "serve", "--config", file);
         var handler = new SocketsHttpHandler { UseProxy = false, MaxResponseDrainSize = 0, ResponseDrainTimeout = TimeSpan.Zero };
         var client = new HttpClient(handler) { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromMinutes(5) };
         var served = new ServedFile(file, process, client);

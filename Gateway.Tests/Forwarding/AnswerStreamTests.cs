@@ -54,6 +54,17 @@ public sealed class AnswerStreamTests : IDisposable
         Assert.Equal(2, _answer.Usage.OutputTokens);
     }
 
+    [Fact]
+    public async Task Read_WithOwnUsage_LeavesTheNullsThatEnginesWriteUnasked()
+    {
+        var withNulls = Plain.Replace("}]}\n\n", "}],\"usage\":null}\n\n", StringComparison.Ordinal);
+
+        var received = await PassAsync(Cut(withNulls, 5_000), stripsUsage: true);
+
+        Assert.Equal(withNulls.Replace(withNulls.Split("\n\n")[^3] + "\n\n", "", StringComparison.Ordinal), received);
+        Assert.Contains("\"usage\":null", received, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

@@ -63,7 +63,7 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(7, 3, 1, 6)]
+    [InlineData(7, 3, 1, 4)]
     [InlineData(7, 3, 2, 7)]
     [InlineData(6, 4, 1, 6)]
     [InlineData(9, 1, 1, 8)]
@@ -72,10 +72,58 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
         using var world = World(headroom: 0.5);
         _ = Enumerable.Range(0, next).Select(_ => Enter(world, Light)).ToList();
 
-        // Six are far more than three: from then on it leaves free what the other held, and holds what it has.
+        // Four as large as the other's three are half as many again by the root of their room: from then on it leaves free what the other held, and holds what it has.
         var largest = Enumerable.Range(0, large).Select(_ => Enter(world, Flooder, weight: weight)).ToList();
 
         Assert.Equal(inside, largest.Count(IsIn));
+    }
+
+    [Theory]
+    [InlineData(1, 2)]
+    [InlineData(180, 5)]
+    public void Enter_OfWhoSentFarMoreRequestsLately_LeavesRoomBeforeItHoldsMore(int secondsAgo, int inside)
+    {
+        using var world = World(headroom: 0.5);
+        for (var i = 0; i < 20; i++)
+        {
+            Enter(world, Flooder).Done();
+        }
+        world.Time.Advance(TimeSpan.FromSeconds(secondsAgo));
+        _ = Enumerable.Range(0, 5).Select(_ => Enter(world, Light)).ToList();
+
+        // A quarter is its share while half is left free for the other's five; forgotten, five beside five are no flood.
+        Assert.Equal(inside, Enumerable.Range(0, 6).Select(_ => Enter(world, Flooder)).Count(IsIn));
+    }
+
+    [Theory]
+    [InlineData(2, 7, false)]
+    [InlineData(3, 6, true)]
+    public void Enter_OfWhoAsksForThreeTimesTheRoomInFewRequests_LeavesRoom(int light, int sequences, bool isIn)
+    {
+        using var world = World(headroom: 0.5);
+        for (var i = 0; i < 10; i++)
+        {
+            Enter(world, Light).Done();
+        }
+        _ = Enumerable.Range(0, light).Select(_ => Enter(world, Light)).ToList();
+        var large = world.Enter(CorePool.Request() with { TenantKey = Flooder }, CorePool.Cost(sequences: sequences));
+
+        Assert.True(IsIn(large));
+        Assert.Equal(isIn, IsIn(Enter(world, Flooder)));
+    }
+
+    [Fact]
+    public void Enter_AfterAWait_CountsOnceAmongTheRequestsSent()
+    {
+        using var world = World(headroom: 0.5);
+        var others = Enumerable.Range(3, 10).Select(tenant => Enter(world, (ulong)tenant)).ToList();
+        var waited = Enumerable.Range(0, 3).Select(_ => Enter(world, Flooder)).ToList();
+        others.ForEach(entry => entry.Done());
+        _ = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
+
+        // Three of each; as six it would have to leave half of the room free.
+        Assert.All(waited, entry => Assert.True(IsIn(entry)));
+        Assert.True(IsIn(Enter(world, Flooder)));
     }
 
     [Fact]

@@ -34,6 +34,12 @@ public sealed class ReplayPolicyTests
     }
 
     [Theory]
+    [InlineData("random/fcfs/past_future", true)]
+    [InlineData("random/fcfs/past_future:0.97", false)]
+    public void Options_OfAGivenShare_FollowNoPreemptions(string text, bool follows) =>
+        Assert.Equal(follows, ReplayPolicy.Parse(text, out _)!.Options(new ModelOptions { Name = "m" }, 1).Queue.SteersCapacityShare);
+
+    [Theory]
     [InlineData("sal/edf", false)]
     [InlineData("sal/edf:hard/past_future", true)]
     public void Parse_HardBehindEdf_MakesFirstTokensADeadline(string text, bool isHard)

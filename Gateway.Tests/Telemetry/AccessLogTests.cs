@@ -4,6 +4,7 @@ using System.Text.Json;
 using Gateway.Learning;
 using Gateway.Requests;
 using Gateway.Telemetry;
+using Gateway.Tests.Fixtures;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Gateway.Tests.Telemetry;
@@ -217,9 +218,72 @@ public sealed class AccessLogTests
         }
     }
 
+    [Theory]
+    [InlineData("moved")]
+    [InlineData("moved, and a new one made")]
+    [InlineData("deleted")]
+    [InlineData("cut")]
+    public async Task Open_APathThatIsRotated_GoesOnInTheFileThatStandsThere(string rotation)
+    {
+        var folder = Directory.CreateTempSubdirectory();
+        try
+        {
+            var path = Path.Combine(folder.FullName, "access.log");
+            var log = AccessLog.Open(new TelemetryOptions { AccessLog = path }, TimeProvider.System, NullLogger.Instance)!;
+            log.OnCompleted(TelemetryWorld.Completed("before"));
+            await Until.HoldsAsync(() => File.ReadAllText(path).EndsWith('\n'), "the first line is written");
+
+            Rotate(path, rotation);
+            log.OnCompleted(TelemetryWorld.Completed("after"));
+            await log.DisposeAsync();
+
+            Assert.Contains("\"after\"", Assert.Single(await File.ReadAllLinesAsync(path)), StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Open_ADiskThatIsFull_LosesLinesAndGoesOn()
+    {
+        if (!File.Exists("/dev/full"))
+        {
+            return;
+        }
+        var log = AccessLog.Open(new TelemetryOptions { AccessLog = "/dev/full" }, TimeProvider.System, NullLogger.Instance)!;
+        log.OnCompleted(TelemetryWorld.Completed("first"));
+        log.OnCompleted(TelemetryWorld.Completed("second"));
+
+        await log.DisposeAsync();
+
+        Assert.Equal(2, log.DroppedLines);
+    }
+
     [Fact]
     public void Open_Off_IsNoLog() =>
         Assert.Null(AccessLog.Open(new TelemetryOptions { AccessLog = "off" }, TimeProvider.System, NullLogger.Instance));
+
+    private static void Rotate(string path, string rotation)
+    {
+        switch (rotation)
+        {
+            case "cut":
+                new FileStream(path, FileMode.Truncate, FileAccess.Write, FileShare.ReadWrite).Dispose();
+                break;
+            case "deleted":
+                File.Delete(path);
+                break;
+            default:
+                File.Move(path, path + ".1");
+                break;
+        }
+        if (rotation.EndsWith("made", StringComparison.Ordinal))
+        {
+            File.Create(path).Dispose();
+        }
+    }
 
     private static async Task<IReadOnlyList<string>> WriteAsync(params CompletedRequest[] requests)
     {

@@ -29,7 +29,7 @@ public static class ReplayVerb
     private static readonly Option<double> Rate = new("--rate") { Description = "Makes the same requests come so many times as fast.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string> Arrivals = new("--arrivals") { Description = "When requests come where the trace does not say: poisson:rate=R, gamma:rate=R,cv=C or uniform:rate=R.", DefaultValueFactory = _ => "poisson:rate=1" };
     private static readonly Option<long?> Limit = new("--limit") { Description = "Requests at most." };
-    private static readonly Option<int> Seed = new("--seed") { Description = "Decides every draw.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<int> Seed = new("--seed") { Description = "Decides every draw; with --matrix in place of the file's.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string?> Slo = new("--slo") { Description = "Limits that a good answer keeps, such as ttft=1s,tpot=100ms,e2e=30s; of one class interactive.ttft=1s. Orders edf:hard are told them as targets." };
     private static readonly Option<string?> Sweep = new("--sweep") { Description = "Runs at rates FROM to TO (factors, as --rate) in STEPS steps.", HelpName = "FROM:TO:STEPS" };
     private static readonly Option<string?> Measured = new("--measured") { Description = "A run recorded by a real engine: its curves beside the first policy's. With the same file as --trace it shows how faithful the engine model is.", HelpName = "FILE" };
@@ -64,12 +64,15 @@ public static class ReplayVerb
         RequireFolder(arguments, Report);
         if (arguments.GetValue(Scenarios) is { } scenarios)
         {
+            RequireOnly(arguments, Scenarios, Quick, Json);
             return await RunScenariosAsync(arguments, console, isTerminal, scenarios, cancellationToken);
         }
         if (arguments.GetValue(Matrix) is { } matrix)
         {
+            RequireOnly(arguments, Matrix, Only, Quick, Json, Seed);
             return RunMatrix(arguments, console, matrix, cancellationToken);
         }
+        RequireNone(arguments, Only, Quick);
         var plan = PlanOf(arguments);
         if (LiveOptions.TargetOf(arguments, plan.Settings.Seed) is { } target)
         {
@@ -91,7 +94,7 @@ public static class ReplayVerb
         {
             throw new TraceException("--sweep: not together with --live. Run it once for each --rate.");
         }
-        var isCompared = arguments.GetResult(Policies) is { Implicit: false };
+        var isCompared = IsGiven(arguments, Policies);
         var (report, problem, isWhole) = await LiveRun.RunAsync(console, isTerminal, target, isCompared ? plan : plan with { Policies = [] }, cancellationToken);
         if (report is not null)
         {
@@ -127,6 +130,7 @@ public static class ReplayVerb
         {
             return 2;
         }
+        file = IsGiven(arguments, Seed) ? file with { Seed = Within(arguments.GetValue(Seed), 0, int.MaxValue, "--seed") } : file;
         var cells = MatrixRuns.Run(console, file, path, arguments.GetValue(Only), arguments.GetValue(Quick), cancellationToken);
         Write(arguments.GetValue(Json), MatrixJson.Write(cells));
         return 0;
@@ -204,6 +208,31 @@ public static class ReplayVerb
         if (arguments.GetValue(option) is { } path && (path.Length == 0 || Directory.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))))
         {
             throw Wrong(option.Name, path, "a file in a folder that exists");
+        }
+    }
+
+    private static bool IsGiven(ParseResult arguments, Option option) => arguments.GetResult(option) is { Implicit: false };
+
+    /// <summary>Such a file says itself what is run: an option that would not count is refused, not passed over.</summary>
+    private static void RequireOnly(ParseResult arguments, Option mode, params ReadOnlySpan<Option> others)
+    {
+        foreach (var option in arguments.CommandResult.Command.Options)
+        {
+            if (option != mode && !others.Contains(option) && IsGiven(arguments, option))
+            {
+                throw new TraceException($"{option.Name}: not together with {mode.Name}, whose file says what is run.");
+            }
+        }
+    }
+
+    private static void RequireNone(ParseResult arguments, params ReadOnlySpan<Option> options)
+    {
+        foreach (var option in options)
+        {
+            if (IsGiven(arguments, option))
+            {
+                throw new TraceException($"{option.Name}: only with --matrix{(option == Quick ? " or --scenarios" : "")}.");
+            }
         }
     }
 

@@ -65,7 +65,25 @@ public static class HeaderRules
         return true;
     }
 
-    // What a client calls hop-by-hop ends at the next hop.
+    /// <summary>Takes out of the client's answer what the engine calls hop-by-hop.</summary>
+    /// <param name="from">The engine's headers.</param>
+    /// <param name="to">The client's, as far as they are the engine's.</param>
+    public static void RemoveNamedByConnection(HttpResponseHeaders from, IHeaderDictionary to)
+    {
+        if (!from.NonValidated.TryGetValues("Connection", out var connection))
+        {
+            return;
+        }
+        foreach (var value in connection)
+        {
+            foreach (var part in value.AsSpan().Split(','))
+            {
+                to.Remove(value.AsSpan()[part].Trim().ToString());
+            }
+        }
+    }
+
+    // What a client calls hop-by-hop ends at the next hop. Where its header says keep-alive, close or upgrade, Kestrel keeps that word alone: what else stood there cannot be known.
     private static bool IsNamedBy(StringValues connection, string name)
     {
         foreach (var value in connection)

@@ -26,6 +26,7 @@ internal sealed class PassTransformer(Exchange exchange, bool namesReplica) : Ht
         await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         var headers = httpContext.Response.Headers;
         headers.Remove("Server");
+        HeaderRules.RemoveNamedByConnection(proxyResponse.Headers, headers);
         // What is ours to say may come from an engine too, where that is a gateway itself.
         headers.Remove("x-gateway-reason");
         headers.Remove("x-gateway-replica");

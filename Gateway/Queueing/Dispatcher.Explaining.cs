@@ -41,13 +41,9 @@ public sealed partial class Dispatcher
 
     private HoldReason WouldHoldLocked(Waiter waiter, DispatchPlan plan, in Candidate best)
     {
-        _shares.Look(plan);
-        var now = Now();
-        _placer.Headroom = _shares.HeadroomFor(waiter.Request, waiter.Estimate);
-        _placer.SiblingPatience = _waiting.IsFullFor(waiter.Request, plan.Queue)
-            ? TimeSpan.Zero
-            : SiblingLines.PatienceOf(waiter.Request, waiter.Constraints, heldSince: null, now, plan.Queue);
-        return _placer.WouldHold(waiter.Request, waiter.Estimate, plan, best);
+        LookLocked(plan);
+        var terms = TermsLocked(waiter.Request, waiter.Estimate, waiter.Constraints, plan, Now(), waiter);
+        return _placer.WouldHold(waiter.Request, waiter.Estimate, plan, terms, best);
     }
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>

@@ -31,15 +31,9 @@ public sealed partial class Dispatcher
             {
                 return null;
             }
-            _placer.Look(plan);
-            _shares.Look(plan);
-            _placer.Headroom = _shares.HeadroomFor(request, estimate);
-            (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(null), 0);
-            var mayStand = !_waiting.IsFullFor(request, plan.Queue);
-            var mayWait = FavouriteLines.MayWait(plan) && mayStand;
-            _placer.SiblingPatience = mayStand ? SiblingLines.PatienceOf(request, constraints, heldSince: null, now, plan.Queue) : TimeSpan.Zero;
-            return _placer.TryPlace(request, estimate, constraints, plan, mayWait) is { } placed
-                ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan)
+            LookLocked(plan);
+            return _placer.TryPlace(request, estimate, constraints, plan, TermsLocked(request, estimate, constraints, plan, now, waiter: null)) is { } placed
+                ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan, hasAsked: false)
                 : null;
         }
     }
@@ -48,18 +42,34 @@ public sealed partial class Dispatcher
     private AdmissionResult? TryPassBesideLocked(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, TimeSpan arrivedAt)
     {
         _placer.Look(plan);
-        (_placer.Headroom, _placer.Kept, _placer.RefusedAt, _placer.SiblingPatience) = (0, null, 0, TimeSpan.Zero);
-        return _placer.TryPlace(request, estimate, constraints, plan with { Admission = Everybody }, mayWait: false) is { } placed
-            ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan)
+        return _placer.TryPlace(request, estimate, constraints, plan with { Admission = Everybody }, default) is { } placed
+            ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan, hasAsked: false)
             : null;
     }
 
-    private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan)
+    private void LookLocked(DispatchPlan plan)
+    {
+        _placer.Look(plan);
+        _shares.Look(plan);
+    }
+
+    // As of the last look. Nobody is refused for those who wait by choice: where the queue is full, any room will do.
+    private PlacementTerms TermsLocked(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, TimeSpan now, Waiter? waiter)
+    {
+        var mayStand = !_waiting.IsFullFor(request, plan.Queue);
+        var maySitOut = mayStand && (waiter is null or { IsAside: false, OvertakenAt: null });
+        return new PlacementTerms(
+            _shares.HeadroomFor(request, estimate), _overtaking.KeptFrom(waiter), waiter?.RefusedAt ?? 0,
+            maySitOut ? SiblingLines.PatienceOf(request, constraints, waiter?.HeldSince, now, plan.Queue) : TimeSpan.Zero,
+            mayStand && waiter is not { StoodAside: true } && FavouriteLines.MayWait(plan));
+    }
+
+    private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan, bool hasAsked)
     {
         var charged = (plan.Order as IServiceAccount)?.OnTurn(request, estimate, placed.PrefixHitTokens, waited) ?? default;
         if (RoomShares.AreKept(plan) && !request.Route.TakesNoRoom)
         {
-            _shares.OnTurn(request, estimate, placed.Reservation!);
+            _shares.OnTurn(request, estimate, placed.Reservation!, hasAsked);
         }
         var scale = EnginePriorityKey.ScaleOf(placed.Reservation!.Replica, _pool.Options.EnginePriority);
         return placed with { Charged = charged, EnginePriority = EnginePriorityKey.For(request, estimate, _startedOn + arrivedAt, plan.Order, scale) };

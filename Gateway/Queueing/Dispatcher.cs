@@ -166,8 +166,7 @@ public sealed partial class Dispatcher : IDisposable
         }
         if (!_waiting.HasTurns)
         {
-            _placer.Look(plan);
-            _shares.Look(plan);
+            LookLocked(plan);
             if (TryPlaceLocked(waiter, plan) is { } admitted)
             {
                 return admitted;
@@ -264,8 +263,7 @@ public sealed partial class Dispatcher : IDisposable
 
     private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
     {
-        _placer.Look(plan);
-        _shares.Look(plan);
+        LookLocked(plan);
         _siblings.Release();
         foreach (var pinned in _waiting.Pinned)
         {
@@ -334,14 +332,8 @@ public sealed partial class Dispatcher : IDisposable
 
     private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
     {
-        _placer.Headroom = _shares.HeadroomFor(waiter.Request, waiter.Estimate);
-        (_placer.Kept, _placer.RefusedAt) = (_overtaking.KeptFrom(waiter), waiter.RefusedAt);
-        // Nobody is refused for those who wait by choice: where the queue is full, any room will do.
-        var mayStand = !_waiting.IsFullFor(waiter.Request, plan.Queue);
-        var mayWait = !waiter.StoodAside && FavouriteLines.MayWait(plan) && mayStand;
-        var maySitOut = mayStand && waiter is { IsAside: false, OvertakenAt: null };
-        _placer.SiblingPatience = maySitOut ? SiblingLines.PatienceOf(waiter.Request, waiter.Constraints, waiter.HeldSince, Now(), plan.Queue) : TimeSpan.Zero;
-        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, mayWait) is not { } placed)
+        var terms = TermsLocked(waiter.Request, waiter.Estimate, waiter.Constraints, plan, Now(), waiter);
+        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, terms) is not { } placed)
         {
             waiter.RefusedAt = _placer.RefusedAt;
             waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : _placer.LeftHeadroom ? HoldReason.Headroom : waiter.HeldFor;
@@ -349,13 +341,13 @@ public sealed partial class Dispatcher : IDisposable
             {
                 _favourites.Stand(waiter, favourite, TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, _placer.FavouriteSavesSeconds)));
             }
-            else if (_placer.Leader is { } leader && !_siblings.TryStand(waiter, leader, _placer.SiblingPatience, Now()))
+            else if (_placer.Leader is { } leader && !_siblings.TryStand(waiter, leader, _placer.LeaderPatience, Now()))
             {
                 return TryPlaceLocked(waiter, plan);
             }
             return null;
         }
-        var admitted = AdmitLocked(waiter.Request, waiter.Estimate, waiter.ArrivedAt, placed, _time.GetElapsedTime(waiter.EnteredAt), plan);
+        var admitted = AdmitLocked(waiter.Request, waiter.Estimate, waiter.ArrivedAt, placed, _time.GetElapsedTime(waiter.EnteredAt), plan, waiter.HasAsked);
         return DecideLocked(waiter, admitted with { Seat = SeatLocked(waiter, placed.Reservation!, plan) });
     }
 

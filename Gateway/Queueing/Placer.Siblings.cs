@@ -16,15 +16,14 @@ internal sealed partial class Placer
     /// <summary>The request in flight that the last one had better wait for, although it found room: it computes the beginning of its prompt. Null: none.</summary>
     public LoadReservation? Leader { get; private set; }
 
-    /// <summary>How long the request that is asked for may wait for a leader; zero or less: not at all. Where one is found: for that one.</summary>
-    public TimeSpan SiblingPatience { get; set; }
+    /// <summary>How long it may wait for that one.</summary>
+    public TimeSpan LeaderPatience { get; private set; }
 
     /// <summary>Why a request that has its turn would wait although the replica that is best for it has room; <see cref="HoldReason.None"/>: it would not.</summary>
-    /// <remarks>By <see cref="Headroom"/> and <see cref="SiblingPatience"/>, as a placement would.</remarks>
-    public HoldReason WouldHold(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, in Candidate best)
+    public HoldReason WouldHold(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, in PlacementTerms terms, in Candidate best)
     {
-        var load = LoadOf(request, estimate, plan) with { Headroom = Headroom };
-        if (Headroom > 0)
+        var load = LoadOf(request, estimate, plan) with { Headroom = terms.Headroom };
+        if (load.Headroom > 0)
         {
             var hasRoom = false;
             foreach (var replica in pool.Replicas)
@@ -36,12 +35,12 @@ internal sealed partial class Placer
                 return HoldReason.Headroom;
             }
         }
-        return SiblingPatience > TimeSpan.Zero && FindLeader(best, load) is not null ? HoldReason.Sibling : HoldReason.None;
+        return terms.SiblingPatience > TimeSpan.Zero && FindLeader(best, load, terms.SiblingPatience) is not null ? HoldReason.Sibling : HoldReason.None;
     }
 
     // Sent now to an engine that shares only what is finished, both would be computed in its next steps, and everybody there would stand still for the same twice.
     // Waiting costs a step. SGLang holds back such requests by itself.
-    private LoadReservation? FindLeader(in Candidate candidate, in LoadProfile load)
+    private LoadReservation? FindLeader(in Candidate candidate, in LoadProfile load, TimeSpan patience)
     {
         ref readonly var replica = ref candidate.Replica;
         if (replica.Report.Engine == EngineKind.SgLang || _computing.LeaderOf(replica.Slot, load) is not { } leader)
@@ -56,7 +55,7 @@ internal sealed partial class Placer
         {
             return null;
         }
-        SiblingPatience = left < SiblingPatience ? left : SiblingPatience;
+        LeaderPatience = left < patience ? left : patience;
         return leader.Reservation;
     }
 

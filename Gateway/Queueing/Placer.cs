@@ -23,41 +23,35 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     /// <summary>Seconds that going there saves everybody, were there room: to wait longer than that costs more.</summary>
     public double FavouriteSavesSeconds { get; private set; }
 
-    /// <summary>A replica whose room is kept for another request than the one that is asked for; null: none.</summary>
-    public Replica? Kept { get; set; }
-
-    /// <summary>Share of each replica's room that the request that is asked for leaves free, 0 to 1.</summary>
-    public double Headroom { get; set; }
-
-    /// <summary>Whether the last request that found no room would have found it but for that.</summary>
+    /// <summary>Whether the last request that found no room would have found it but for the share that it leaves free.</summary>
     public bool LeftHeadroom { get; private set; }
 
-    /// <summary>Of the request that is asked for: when it last found no room anywhere. Set again by each look.</summary>
-    public long RefusedAt { get; set; }
+    /// <summary>When the last request found no room anywhere, by the count of looks; 0: some replica might have had it.</summary>
+    public long RefusedAt { get; private set; }
 
-    /// <summary>Whether the last request that found no room would have found it there.</summary>
+    /// <summary>Whether the last request that found no room would have found it where it is kept for another.</summary>
     public bool WasKeptBack { get; private set; }
 
     /// <summary>Notes which replicas there are and which of them changed; the next requests are placed among these.</summary>
     public void Look(DispatchPlan plan) => _refusals.Look(pool.Replicas, plan);
 
     /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without. After a <see cref="Look"/>.</summary>
-    public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, bool mayWait)
+    public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, in PlacementTerms terms)
     {
-        (Favourite, Leader, WasKeptBack, LeftHeadroom) = (null, null, false, false);
+        (Favourite, Leader, WasKeptBack, LeftHeadroom, RefusedAt) = (null, null, false, false, terms.RefusedAt);
         if (RefusedAt == _refusals.Now && RefusedAt > 0)
         {
             return null;
         }
-        var load = LoadOf(request, estimate, plan) with { Headroom = Headroom };
-        var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: true);
+        var load = LoadOf(request, estimate, plan) with { Headroom = terms.Headroom };
+        var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, terms.Kept, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
         {
-            count = Gather(load, estimate.LeastPromptTokens, constraints, plan, avoids: false);
+            count = Gather(load, estimate.LeastPromptTokens, constraints, plan, terms.Kept, avoids: false);
         }
         var query = new RoutingQuery(request, estimate, _memory.Traffic);
         Match(request, estimate, plan, count);
-        if (count > 0 && mayWait && _fullCount > 0 && router.WaitsForFavourite && FindFavourite(query, load, constraints, plan, count) is { } favourite)
+        if (count > 0 && terms.MayWait && _fullCount > 0 && router.WaitsForFavourite && FindFavourite(query, load, constraints, plan, count) is { } favourite)
         {
             Favourite = favourite;
             return null;
@@ -70,7 +64,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
                 return null;
             }
             var candidate = _candidates[choice];
-            if (SiblingPatience > TimeSpan.Zero && FindLeader(candidate, load) is { } leader)
+            if (terms.SiblingPatience > TimeSpan.Zero && FindLeader(candidate, load, terms.SiblingPatience) is { } leader)
             {
                 Leader = leader;
                 return null;
@@ -218,7 +212,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         return false;
     }
 
-    private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, bool avoids)
+    private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, Replica? kept, bool avoids)
     {
         Reserve(_refusals.Count);
         var (count, now) = (0, time.GetTimestamp());
@@ -249,7 +243,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
                 LeftHeadroom |= load.Headroom > 0 && replica.RoomFor(load with { Headroom = 0 }, plan.Admission, plan.Queue.CapacityShare) == RoomVerdict.Room;
                 _full[_fullCount++] = replica;
             }
-            else if (replica == Kept)
+            else if (replica == kept)
             {
                 WasKeptBack = true;
             }

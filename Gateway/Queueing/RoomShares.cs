@@ -9,13 +9,17 @@ namespace Gateway.Queueing;
 /// others. Guarded by its dispatcher's lock.</summary>
 /// <remarks>
 /// A share is the weighted max-min one: of the room less the headroom everybody gets what they ask for, up to one level per unit of weight. Held to it is the one
-/// client, if there is one, that holds and waits for three quarters as much again as any other. The headroom is what each of the others held at its peak of the last half to whole
-/// minute, kept free beside what they hold: nobody is kept from their share, and after a minute in which the others were idle nobody is held.
+/// client, if there is one, that holds and waits for three times as much as any other, else the one whose requests, weighted by the root of that room, are half as many again. The
+/// headroom is what each of the others held at its peak of the last half to whole minute, kept free beside what they hold: nobody is kept from their share, and after a minute in which the
+/// others were idle nobody is held.
 /// </remarks>
-internal sealed class RoomShares(Pool pool, TimeProvider time)
+internal sealed partial class RoomShares(Pool pool, TimeProvider time)
 {
-    // Less takes the bursts of usual clients for floods; at more, those who are flooded wait until a backlog shows.
-    private const double Flood = 1.75;
+    // At less, bursts of long answers are floods.
+    private const double FloodOfRoom = 3;
+
+    // Half as many again, squared as pressures are. At less, bursts of usual clients are floods; at more, those who are flooded wait until a backlog shows.
+    private const double FloodOfRequests = 1.5 * 1.5;
 
     private static readonly TimeSpan HalfAMinute = TimeSpan.FromSeconds(30);
 
@@ -64,8 +68,7 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     {
         var half = Half;
         CountResting(half);
-        (count, var peaks, var most, var second, var top) = (0, _restingPeaks, 0.0, 0.0, -1);
-        _flooder = null;
+        (count, var peaks, Lead room, Lead pressure) = (0, _restingPeaks, default, default);
         foreach (var (key, client) in _clients)
         {
             var wants = client.Held.Share + client.Waiting;
@@ -80,22 +83,21 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
                 }
                 continue;
             }
-            var perWeight = wants / client.Weight;
-            (most, second) = perWeight > most ? (perWeight, most) : (most, Math.Max(second, perWeight));
-            (_flooder, top) = perWeight >= most ? (client, count) : (_flooder, top);
+            var (asked, share) = (client.Asked / client.Weight, wants / client.Weight);
+            room.Note(client, count, share);
+            pressure.Note(client, count, asked * asked * share);
             if (count == _open.Length)
             {
                 Array.Resize(ref _open, 2 * count);
             }
             _open[count++] = (wants, client.Weight);
         }
-        if (most < Flood * second)
+        // Room alone shows a flood of usual requests only once there is a backlog; requests alone miss a flood of few long ones, and one that stopped with a backlog.
+        var flooder = room.IsFarAhead(FloodOfRoom) ? room : pressure.IsFarAhead(FloodOfRequests) ? pressure : default;
+        _flooder = flooder.Client;
+        if (_flooder is not null)
         {
-            _flooder = null;
-        }
-        else if (top >= 0)
-        {
-            _open[top].Wanted = double.PositiveInfinity;
+            _open[flooder.Index].Wanted = double.PositiveInfinity;
         }
         return peaks;
     }
@@ -148,6 +150,10 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         waiter.RoomShare = ShareOf(waiter.Estimate);
         client.Waiting += waiter.RoomShare;
         client.WaitingCount++;
+        if (!waiter.HasAsked)
+        {
+            client.NoteAsked(Halves);
+        }
         waiter.CountsFor = client;
     }
 
@@ -163,9 +169,17 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
     }
 
     /// <summary>A request got its room.</summary>
-    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, LoadReservation reservation)
+    /// <param name="request">The request.</param>
+    /// <param name="estimate">What it is expected to cost.</param>
+    /// <param name="reservation">Its room.</param>
+    /// <param name="hasAsked">Whether it counts already among those that its client sent.</param>
+    public void OnTurn(InferenceRequest request, in RequestEstimate estimate, LoadReservation reservation, bool hasAsked)
     {
         var client = Of(request);
+        if (!hasAsked)
+        {
+            client.NoteAsked(Halves);
+        }
         (reservation.Holder, reservation.HeldShare) = (client.Held, ShareOf(estimate));
         client.Held.Add(reservation.HeldShare);
         client.NotePeak(Half);
@@ -201,7 +215,9 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         return double.PositiveInfinity;
     }
 
-    private long Half => time.GetElapsedTime(_startedAt).Ticks / HalfAMinute.Ticks;
+    private double Halves => time.GetElapsedTime(_startedAt) / HalfAMinute;
+
+    private long Half => (long)Halves;
 
     private bool IsBeyondShare(Client client, double added) =>
         client == _flooder && client.Held.Share > 0 && client.Held.Share + added > _level * client.Weight;
@@ -235,34 +251,5 @@ internal sealed class RoomShares(Pool pool, TimeProvider time)
         client ??= new Client();
         client.Weight = request.TenantWeight;
         return client;
-    }
-
-    /// <summary>One client's part of the room.</summary>
-    internal sealed class Client
-    {
-        private double _peak;
-        private double _peakBefore;
-        private long _half;
-
-        public HeldRoom Held { get; } = new();
-
-        /// <summary>Share of the room that its waiting requests ask for.</summary>
-        public double Waiting { get; set; }
-
-        public int WaitingCount { get; set; }
-
-        public double Weight { get; set; } = 1;
-
-        /// <summary>Share of the room that it held at most in this half of a minute and the one before.</summary>
-        public double Peak => Math.Max(_peak, _peakBefore);
-
-        /// <summary>Notes what it holds now.</summary>
-        /// <param name="half">Number of the half of a minute that it is.</param>
-        /// <returns>The peak.</returns>
-        public double NotePeak(long half)
-        {
-            (_peakBefore, _peak, _half) = half == _half ? (_peakBefore, Math.Max(_peak, Held.Share), half) : (half == _half + 1 ? _peak : 0, Held.Share, half);
-            return Peak;
-        }
     }
 }

@@ -105,6 +105,9 @@ public sealed class Waiter
     /// <summary>Whose demand it counts for while it waits; null: nobody's.</summary>
     internal RoomShares.Client? CountsFor { get; set; }
 
+    /// <summary>Whether it counts already among the requests that its client sent: it waits, or comes back from a place that it gave up.</summary>
+    internal bool HasAsked => CountsFor is not null || Constraints.GaveUp is not null;
+
     /// <summary>How much of the pool's room that is, 0 to 1.</summary>
     internal double RoomShare { get; set; }
 

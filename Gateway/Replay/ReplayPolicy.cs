@@ -29,7 +29,7 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
     /// <summary>What follows a colon: the requests of <c>window:36</c>. Null: the default.</summary>
     public int? WindowRequests { get; init; }
 
-    /// <summary>What follows a colon: the share of the KV room of <c>past_future:0.95</c>; above 1 more is given out than there is. Null: the default.</summary>
+    /// <summary>What follows a colon: the share of the KV room of <c>past_future:0.95</c>, which then follows no preemptions; above 1 more is given out than there is. Null: the default.</summary>
     public double? CapacityShare { get; init; }
 
     /// <summary>What follows a colon: the seconds of <c>least_delay:5</c> that a request waits for its favourite at most. Null: the default.</summary>
@@ -145,6 +145,7 @@ public sealed partial record ReplayPolicy(string Name, string Routing, string Or
             Preempt = Preempt,
             PreemptLimit = PreemptLimit ?? Defaults.Queue.PreemptLimit,
             CapacityShare = CapacityShare ?? Defaults.Queue.CapacityShare,
+            SteersCapacityShare = CapacityShare is null && Defaults.Queue.SteersCapacityShare,
             Admission = Admission,
             RefuseLate = RefusesLate,
             SiblingWait = SiblingWait ?? Defaults.Queue.SiblingWait,

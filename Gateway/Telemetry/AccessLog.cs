@@ -49,8 +49,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     {
         "off" or "" => null,
         "stdout" => new AccessLog(Console.OpenStandardOutput(), time, logger, share),
-        // Readers may look on, and a rotating platform may move the file away.
-        var path => new AccessLog(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete), time, logger, share),
+        var path => new AccessLog(new RotatedFile(path), time, logger, share),
     };
 
     /// <inheritdoc/>
@@ -117,7 +116,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
             await _target.FlushAsync();
             return true;
         }
-        catch (IOException)
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
             // A full disk or a closed pipe must not stop the gateway.
             return false;

@@ -2,17 +2,19 @@ using System.Runtime.InteropServices;
 
 namespace Gateway.Queueing.Orders;
 
-/// <summary>What each key was served so far. Bounded: the least served of those who do not wait are forgotten first. Guarded by the dispatcher's lock.</summary>
+/// <summary>What each key was served so far. Bounded: those served least are forgotten first. Guarded by the dispatcher's lock.</summary>
 internal sealed class ServiceCounters
 {
     private const int MaxKeys = 100_000;
 
     private readonly Dictionary<ulong, double> _served = [];
-    private readonly SortedSet<(double Served, ulong Key)> _order = [];
     private double _floor;
 
+    // Null: whoever was served most was given something back. Charges are many and this is asked when a queue begins, so it is looked for then.
+    private double? _most;
+
     /// <summary>What the key that was served most was; 0: nobody was served anything.</summary>
-    public double Most => _order.Count == 0 ? _floor : _order.Max.Served;
+    public double Most => _most ??= _served.Count == 0 ? _floor : _served.Values.Max();
 
     public double Of(ulong key) => key == 0 ? 0 : _served.GetValueOrDefault(key, _floor);
 
@@ -30,23 +32,18 @@ internal sealed class ServiceCounters
             Forget();
         }
         var now = Math.Max(0, Of(key) + amount);
-        ref var served = ref CollectionsMarshal.GetValueRefOrAddDefault(_served, key, out var isKnown);
-        if (isKnown && served == now)
-        {
-            return;
-        }
-        _order.Remove((served, key));
-        _order.Add((now, key));
+        ref var served = ref CollectionsMarshal.GetValueRefOrAddDefault(_served, key, out _);
+        _most = now >= _most ? now : served == _most ? null : _most;
         served = now;
     }
 
     // Half of the keys, those served least: their place is taken by the floor, from which they start again.
     private void Forget()
     {
-        for (var rest = _served.Count / 2; rest >= 0; rest--)
+        var least = _served.OrderBy(pair => pair.Value).Take((_served.Count / 2) + 1).ToList();
+        _floor = least[^1].Value;
+        foreach (var (key, _) in least)
         {
-            (_floor, var key) = _order.Min;
-            _order.Remove((_floor, key));
             _served.Remove(key);
         }
     }

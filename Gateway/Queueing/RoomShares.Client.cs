@@ -1,0 +1,71 @@
+using Gateway.Replicas;
+
+namespace Gateway.Queueing;
+
+/// <content>What is known of one client, and who is ahead of all others.</content>
+internal sealed partial class RoomShares
+{
+    /// <summary>One client's part of the room.</summary>
+    internal sealed class Client
+    {
+        private double _peak;
+        private double _peakBefore;
+        private long _half;
+
+        public HeldRoom Held { get; } = new();
+
+        /// <summary>Share of the room that its waiting requests ask for.</summary>
+        public double Waiting { get; set; }
+
+        public int WaitingCount { get; set; }
+
+        public double Weight { get; set; } = 1;
+
+        /// <summary>Requests that it sent, one of half a minute earlier counting 1/e of one of now; in terms of the start of the half of a minute that was noted last.</summary>
+        public double Asked { get; private set; }
+
+        /// <summary>Share of the room that it held at most in this half of a minute and the one before.</summary>
+        public double Peak => Math.Max(_peak, _peakBefore);
+
+        /// <summary>Notes what it holds now.</summary>
+        /// <param name="half">Number of the half of a minute that it is.</param>
+        /// <returns>The peak.</returns>
+        public double NotePeak(long half)
+        {
+            Asked *= half == _half ? 1 : Math.Exp(_half - half);
+            (_peakBefore, _peak, _half) = half == _half ? (_peakBefore, Math.Max(_peak, Held.Share), half) : (half == _half + 1 ? _peak : 0, Held.Share, half);
+            return Peak;
+        }
+
+        /// <summary>It sends a request. Later ones weigh more, so that nothing need fade between two halves of a minute.</summary>
+        /// <param name="halves">Time in halves of a minute.</param>
+        public void NoteAsked(double halves)
+        {
+            var half = (long)halves;
+            NotePeak(half);
+            Asked += Math.Exp(halves - half);
+        }
+    }
+
+    /// <summary>The client with the most of something.</summary>
+    private record struct Lead
+    {
+        private double _most;
+        private double _second;
+
+        /// <summary>Null: nobody was noted.</summary>
+        public Client? Client { get; private set; }
+
+        /// <summary>As it was noted.</summary>
+        public int Index { get; private set; }
+
+        public void Note(Client client, int index, double amount)
+        {
+            (_most, _second) = amount > _most ? (amount, _most) : (_most, Math.Max(_second, amount));
+            (Client, Index) = amount >= _most ? (client, index) : (Client, Index);
+        }
+
+        /// <summary>Whether it has at least so many times as much as anybody else.</summary>
+        public readonly bool IsFarAhead(double factor) => _most >= factor * _second;
+    }
+}
