@@ -178,7 +178,8 @@ public sealed class HeartbeatTests
         });
         await using var world = await GatewayWorld.BeforeAsync([engine], options => options with
         {
-            Resilience = options.Resilience with { Heartbeat = Quick }, Telemetry = options.Telemetry with { AccessLog = log },
+            Resilience = options.Resilience with { Heartbeat = Quick },
+            Telemetry = options.Telemetry with { AccessLog = log },
         });
         try
         {
