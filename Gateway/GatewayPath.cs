@@ -126,13 +126,15 @@ public sealed class GatewayPath(
         // 2. How much work is it?
         var estimate = core.Estimate(request, model.Pool);
         visit.Estimated(model.Pool.Name, estimate);
-        if (model.Pool.ContextTokens <= estimate.LeastPromptTokens)
-        {
-            return new Miss(OutcomeMap.ContextLength(request.Model), AllowsFallback: true);
-        }
-        if (isFirst && await caller.EnterAsync(visit.Http, visit.Route, estimate) is { } overLimit)
+        var isTooLong = model.Pool.ContextTokens <= estimate.LeastPromptTokens;
+        // Whoever is sent on to another model is limited as well; what none can take is told as that.
+        if (isFirst && (hasNext || !isTooLong) && await caller.EnterAsync(visit.Http, visit.Route, estimate) is { } overLimit)
         {
             return new Miss(overLimit, AllowsFallback: false);
+        }
+        if (isTooLong)
+        {
+            return new Miss(OutcomeMap.ContextLength(request.Model), AllowsFallback: true);
         }
 
         // 3. Whose turn is it, and where? The replica comes with its room.
@@ -228,7 +230,7 @@ public sealed class GatewayPath(
             }
         }
         // What cannot be passed on, such as a header that HTTP forbids, is told like any answer that is none.
-        var isUnfit = error != ForwarderError.None && !visit.Http.Response.HasStarted && !visit.Http.RequestAborted.IsCancellationRequested;
+        var isUnfit = (error == ForwarderError.ResponseHeaders || (error != ForwarderError.None && !visit.Http.Response.HasStarted)) && !visit.Http.RequestAborted.IsCancellationRequested;
         if ((exchange.Failure ?? (isUnfit ? new AttemptFailure(FailureKind.BrokenAnswer) : null)) is { } failure)
         {
             var engine = EnumWords.Of(exchange.Reservation.Replica.Report.Engine);

@@ -15,7 +15,7 @@ internal sealed record Miss(ApiProblem Problem, bool AllowsFallback)
 
     /// <summary>Whether an attempt that failed leaves the request fit for another model. A refusal of its content is never got round.</summary>
     public static bool MayMove(Departure departure, AttemptFailure failure) =>
-        departure.Body.Rest is null && !(departure.Request.Body.IsPinned && !failure.IsUnsent)
+        (failure.IsUnsent || (departure.Body.Rest is null && !departure.Request.Body.IsPinned))
         && (failure.MayRetry || failure.IsContextLength || failure.Kind is FailureKind.Timeout or FailureKind.Unauthorized);
 
     /// <summary>Whether a model had no replica or no room.</summary>

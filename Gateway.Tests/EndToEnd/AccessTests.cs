@@ -153,6 +153,52 @@ public sealed class AccessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Place_OfAStream_IsGivenBackWithItsLastEvent()
+    {
+        Apply(new LimitOptions { MaxConcurrent = 1 });
+        var begun = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
+        _engine.Script = async call =>
+        {
+            await call.BeginStreamAsync();
+            await call.ChunkAsync(RawEngine.Frame("a"));
+            await begun.Task;
+            await call.ChunkAsync(RawEngine.LastFrames());
+            await release.Task;
+            await call.EndStreamAsync();
+        };
+
+        // Clients stop reading at the sentinel.
+        using var open = await _world.PostAsync(Chat, AskStream, [("x-api-key", "key-a")]);
+        begun.SetResult();
+        using var reader = new StreamReader(await open.Content.ReadAsStreamAsync());
+        while (await reader.ReadLineAsync() is not "data: [DONE]")
+        {
+        }
+        using var next = await _world.PostAsync(Chat, AskStream, [("x-api-key", "key-a")]);
+        release.SetResult();
+
+        Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+        await next.Content.ReadAsStringAsync();
+    }
+
+    [Fact]
+    public async Task Prompt_ThatOnlyAFallbackHolds_IsLimitedAndCharged()
+    {
+        var small = _world.Server.Core.Options.Models[0] with { ContextTokens = 50, Fallbacks = ["other"] };
+        _world.Server.Apply(WithLimits(_world.Server.Core.Options with { Models = [small, small with { Name = "other", Aliases = [], ContextTokens = null, Fallbacks = [] }] }, new LimitOptions { RequestsPerMinute = 1 }));
+        await Until.HoldsAsync(() => _world.Server.Core.Fleet.Pools.All(pool => pool.ReplicaList.All(replica => replica.Health == Gateway.Replicas.ReplicaHealth.Up)), "both models are up");
+        var ask = Ask.Replace("hello", string.Join(' ', Enumerable.Repeat("many words", 400)), StringComparison.Ordinal);
+
+        using var first = await _world.PostAsync(Chat, ask, [("x-api-key", "key-a")]);
+        using var second = await _world.PostAsync(Chat, ask, [("x-api-key", "key-a")]);
+
+        Assert.Equal(HttpStatusCode.OK, first.StatusCode);
+        await ErrorAnswer.AssertAsync(second, 429, "rate_limit_exceeded");
+        await ChargedAsync(charged => charged == new TokenAmount(7, 3));
+    }
+
+    [Fact]
     public async Task Stream_WithUsage_IsChargedByIt()
     {
         const string Usage = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"demo\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":4}}\n\n";

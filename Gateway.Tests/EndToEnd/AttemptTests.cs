@@ -44,7 +44,8 @@ public sealed class AttemptTests
         await using var engine = new ScriptedEngine(call => call.ClientGoneAsync());
         await using var world = await GatewayWorld.BeforeAsync([engine], options => options with { Resilience = options.Resilience with { FailuresToOpen = 1 } });
 
-        using var response = await world.PostAsync(Completions, Ask, [("x-gateway-deadline-ms", "200")]).ComesAsync("the refusal");
+        // Long enough for a busy machine to reach the engine in time.
+        using var response = await world.PostAsync(Completions, Ask, [("x-gateway-deadline-ms", "2000")]).ComesAsync("the refusal");
 
         await ErrorAnswer.AssertAsync(response, 504, "deadline_exceeded");
         Assert.Equal("false", response.Headers.GetValues("x-should-retry").Single());

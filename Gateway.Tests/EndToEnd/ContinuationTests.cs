@@ -1,4 +1,7 @@
+using System.Text;
+using Gateway.Replicas;
 using Gateway.Simulation.Serving;
+using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.EndToEnd;
@@ -81,6 +84,34 @@ public sealed class ContinuationTests
 
         Assert.Equal("error", answer.Finish);
         await world.AtRestAsync();
+    }
+
+    // llama.cpp sends a comment every half minute of a long prefill.
+    [Fact]
+    public async Task Stream_ThatBreaksBehindAComment_BeginsAnewOnAnyEngine()
+    {
+        var calls = 0;
+        var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task AnswerAsync(ScriptedCall call) => call.Method == "GET" ? call.JsonAsync("{}", 404) : Interlocked.Increment(ref calls) == 1 ? BreakAsync(call) : call.StreamAsync(
+            Encoding.UTF8.GetString(RawEngine.Frame("a")), Encoding.UTF8.GetString(RawEngine.LastFrames()));
+        await using var one = new ScriptedEngine(AnswerAsync);
+        await using var other = new ScriptedEngine(AnswerAsync);
+        await using var world = await GatewayWorld.BeforeAsync([one, other], options => GatewayWorld.WithModel(options, model => model with { Engine = EngineKind.LlamaCpp }));
+
+        using var response = await world.PostAsync("/v1/chat/completions", Ask("chat", ""));
+        heard.SetResult();
+
+        Assert.Equal(": ping\n\n" + Encoding.UTF8.GetString([.. RawEngine.Frame("a"), .. RawEngine.LastFrames()]), await response.Content.ReadAsStringAsync());
+        Assert.Equal(2, calls);
+        await world.AtRestAsync();
+
+        async Task BreakAsync(ScriptedCall call)
+        {
+            await call.BeginStreamAsync();
+            await call.ChunkAsync(": ping\n\n");
+            await heard.Task;
+            call.Reset();
+        }
     }
 
     [Fact]

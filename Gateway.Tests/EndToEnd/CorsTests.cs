@@ -51,6 +51,20 @@ public sealed class CorsTests
         });
     }
 
+    [Theory]
+    [InlineData("https://app.example", "https://evil.example")]
+    [InlineData(null, "https://app.example")]
+    public async Task Answers_OfAnEngineThatAllowsEverybody_MayBeReadOnlyAsTheGatewayAllows(string? allowed, string origin)
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("{}", headers: "access-control-allow-origin: *\r\naccess-control-allow-credentials: true\r\n"));
+        await using var world = allowed is null ? await GatewayWorld.BeforeAsync([engine]) : await WorldAsync(engine, allowed);
+
+        using var response = await world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[]}""", [("Origin", origin)]);
+
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.DoesNotContain(response.Headers, header => header.Key.StartsWith("access-control-", StringComparison.OrdinalIgnoreCase));
+    }
+
     [Fact]
     public async Task AnyOrigin_WhereTheConfigurationSaysSo_IsAllowed()
     {

@@ -82,6 +82,23 @@ public sealed class EngineErrorTests
         await world.AtRestAsync();
     }
 
+    // What a client names, an engine repeats.
+    [Theory]
+    [InlineData("/v1/responses", """{"model":"demo","input":"x","previous_response_id":"resp_model"}""", "Response with id 'resp_model' not found.")]
+    [InlineData(Chat, Ask, "Tool 'my model' not found")]
+    public async Task NotFound_OfSomethingElseThanTheModel_KeepsTheReplicaAtWork(string path, string ask, string message)
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync($$$"""{"error":{"message":"{{{message}}}","type":"invalid_request_error","param":null,"code":404}}""", 404));
+        await using var world = await GatewayWorld.BeforeAsync([engine]);
+
+        using var response = await world.PostAsync(path, ask);
+
+        Assert.Equal(message, await ErrorAnswer.AssertAsync(response, 404, "not_found"));
+        Assert.Equal(ReplicaHealth.Up, world.Pool.ReplicaList[0].Health);
+        Assert.Single(engine.Calls);
+        await world.AtRestAsync();
+    }
+
     [Theory]
     [InlineData("""{"error":{"message":"The model `demo` does not exist.","type":"NotFoundError","param":"model","code":404}}""")]
     [InlineData("""{"error":{"message":"model \"demo\" not found, try pulling it first","type":"api_error","param":null,"code":null}}""")]

@@ -78,6 +78,27 @@ public sealed class GoldenAnswerTests : IAsyncLifetime
         Assert.Equal(stream, await response.Content.ReadAsStringAsync());
     }
 
+    [Theory]
+    [InlineData("Text/Event-Stream")]
+    [InlineData("text/event-stream;")]
+    [InlineData("text/event-stream;charset=utf-8;")]
+    [InlineData("text/event-stream; charset=\"utf-8\"")]
+    [InlineData("text/event-stream; charset")]
+    public async Task Stream_OfATypeWrittenOddly_IsStillAStream(string type)
+    {
+        _engine.Script = async call =>
+        {
+            await call.BeginStreamAsync(type);
+            await call.ChunkAsync(RawEngine.Frame("a"));
+            await call.ChunkAsync(RawEngine.LastFrames());
+            await call.EndStreamAsync();
+        };
+
+        using var response = await _world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[{"role":"user","content":"x"}],"stream":true}""");
+
+        Assert.EndsWith("data: [DONE]\n\n", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Stream_OfTheAlias_CarriesItsNameInEveryEvent()
     {

@@ -15,6 +15,8 @@ public sealed class HeartbeatTests
 
     private static readonly HeartbeatOptions Quick = new() { Interval = TimeSpan.FromMilliseconds(20), CommitAfter = TimeSpan.FromMilliseconds(20) };
 
+    private static readonly HeartbeatOptions Late = new() { Interval = TimeSpan.FromHours(1), CommitAfter = TimeSpan.FromHours(1) };
+
     [Theory]
     [InlineData(ChatPath, HeartbeatForm.Newlines, "\n\n\n")]
     [InlineData(ChatPath, HeartbeatForm.Comment, ": keep-alive\n\n")]
@@ -88,7 +90,7 @@ public sealed class HeartbeatTests
         using var response = await world.PostAsync(ChatPath, Ask);
         var received = await response.Content.ReadAsStringAsync().ComesAsync("the end of the stream");
 
-        Assert.StartsWith(First, received, StringComparison.Ordinal);
+        Assert.StartsWith(First, received.TrimStart('\n'), StringComparison.Ordinal);
         Assert.Contains("upstream_timeout", received, StringComparison.Ordinal);
         await world.AtRestAsync();
     }
@@ -126,6 +128,74 @@ public sealed class HeartbeatTests
 
         Assert.Equal(400, (int)response.StatusCode);
         await world.AtRestAsync();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task PlainAnswer_ThatBreaksOffUnread_IsCutForTheClient(bool beats)
+    {
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.BeginStreamAsync("application/json");
+            await call.ChunkAsync("{\"id\":\"" + new string('x', 20_000));
+            call.Reset();
+        });
+        await using var world = await GatewayWorld.BeforeAsync(
+            [engine], options => options with { Resilience = options.Resilience with { MaxBufferedBytes = 1_024, Heartbeat = beats ? Late : new() } });
+
+        await Assert.ThrowsAnyAsync<HttpRequestException>(async () =>
+        {
+            using var response = await world.PostAsync(ChatPath, Ask);
+            await response.Content.ReadAsStringAsync();
+        });
+        await world.AtRestAsync();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Header_ThatHttpForbids_IsAClearErrorInTheApisShape(bool beats)
+    {
+        await using var engine = new ScriptedEngine(call => call.AnswerAsync("text/event-stream", First + Finish + Done, headers: "X-Odd: a\u0001b\r\n"));
+        await using var world = await BeforeAsync(engine, beats ? Late : new());
+
+        using var response = await world.PostAsync(ChatPath, Ask);
+
+        await ErrorAnswer.AssertAsync(response, 502, "upstream_bad_answer");
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task PlainAnswer_AfterTheFirstBeat_IsAnErrorForTheClientAndInTheLog()
+    {
+        var log = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        var heard = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await heard.Task;
+            await call.JsonAsync("""{"id":"c","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}""");
+        });
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with
+        {
+            Resilience = options.Resilience with { Heartbeat = Quick },
+            Telemetry = options.Telemetry with { AccessLog = log },
+        });
+        try
+        {
+            using var response = await world.PostAsync(ChatPath, Ask).ComesAsync("the headers");
+            heard.SetResult();
+            var received = await response.Content.ReadAsStringAsync().ComesAsync("the end");
+            await world.AtRestAsync();
+            await world.DisconnectAsync();
+
+            Assert.Contains("\"code\":\"upstream_bad_answer\"", received, StringComparison.Ordinal);
+            Assert.Contains("\"outcome\":\"failed\"", await File.ReadAllTextAsync(log), StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(log);
+        }
     }
 
     [Fact]

@@ -100,7 +100,7 @@ public sealed class SlowClientTests : IAsyncDisposable
     public async Task Bodies_BeyondTheMemoryForThem_AreRefusedUntilThereIsRoom()
     {
         await StartAsync(options => options with { Listen = options.Listen with { MaxBodyBytes = 1 << 19, MaxBufferedBytes = 1 << 20 } });
-        var half = Head + "Content-Length: 400000\r\n\r\n" + new string(' ', 100_000);
+        var half = Head + "Content-Length: 400000\r\n\r\n" + new string(' ', 300_000);
         await SendAsync(half);
         await SendAsync(half);
 

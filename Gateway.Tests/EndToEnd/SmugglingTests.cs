@@ -75,6 +75,18 @@ public sealed class SmugglingTests : IAsyncLifetime
         Assert.Empty(_engine.Calls);
     }
 
+    // As Java's and curl's clients offer to go on in HTTP/2.
+    [Theory]
+    [InlineData("h2c")]
+    [InlineData("websocket")]
+    public async Task Upgrade_OfferedWithABody_IsPassedOver(string protocol)
+    {
+        var answer = await RawAsync($"{Head}Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: {protocol}\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
+
+        Assert.StartsWith("HTTP/1.1 200", answer, StringComparison.Ordinal);
+        Assert.Empty(_engine.Calls.Single().Header("Upgrade"));
+    }
+
     // What unpacks to gigabytes is refused unread: nothing is unpacked here.
     [Theory]
     [InlineData("gzip")]

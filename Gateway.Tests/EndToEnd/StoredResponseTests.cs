@@ -90,6 +90,25 @@ public sealed class StoredResponseTests : IAsyncLifetime
         Assert.All(_engines, engine => Assert.Empty(engine.Calls));
     }
 
+    // A session's name is the client's to choose, and a replica is remembered for it as for a response.
+    [Theory]
+    [InlineData("../../flush_cache", "%252e%252e/%252e%252e/flush_cache")]
+    [InlineData("../../flush_cache", "..%2f..%2fflush_cache")]
+    [InlineData("../../flush_cache", "..%252f..%252fflush_cache")]
+    [InlineData("..", "%252e%252e")]
+    [InlineData("x/cancel", "x/cancel")]
+    [InlineData("x?a=b", "x%3fa=b")]
+    public async Task Get_IdThatIsAPath_ReachesNoEngine(string name, string target)
+    {
+        using var made = await _world.PostAsync("/v1/responses", """{"model":"demo","input":"x"}""", [("x-session-id", name)]);
+        Assert.Equal(HttpStatusCode.OK, made.StatusCode);
+
+        var answer = await RawClient.GetAsync(new Uri(_world.Server.Urls[0]), "GET", "/v1/responses/" + target, CancellationToken.None);
+
+        Assert.StartsWith("HTTP/1.1 404", answer, StringComparison.Ordinal);
+        Assert.All(_engines.SelectMany(engine => engine.Calls), call => Assert.Equal("POST", call.Method));
+    }
+
     [Fact]
     public async Task Holder_ThatIsGone_IsNotReplacedByAnother()
     {

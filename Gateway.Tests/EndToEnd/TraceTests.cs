@@ -59,6 +59,29 @@ public sealed partial class TraceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task AttemptToGoOn_ThatFails_IsAFailedSpan()
+    {
+        _first.Script = _second.Script = async call =>
+        {
+            if (Interlocked.Increment(ref _calls) == 1)
+            {
+                await call.BeginStreamAsync();
+                await call.ChunkAsync(RawEngine.Frame("a"));
+                call.Reset();
+                return;
+            }
+            await AnswerAsync(call, failsAt: 3);
+        };
+        await using var served = await ServeAsync();
+
+        await ChatAsync(served, $"00-{TraceId}-{ClientSpan}-01");
+        await Until.HoldsAsync(() => Spans().Any(span => span.Kind == 2), "the request's span is exported");
+
+        var attempts = Spans().Where(span => span.Kind == 3).OrderBy(span => span.Attributes["gateway.attempt"], StringComparer.Ordinal).ToArray();
+        Assert.Equal([null, "engine_error", null], attempts.Select(span => span.Attributes.GetValueOrDefault("error.type")));
+    }
+
+    [Fact]
     public async Task Attempts_ToTheEngines_CarryTheirOwnSpanAndTheClientsState()
     {
         await using var served = await ServeAsync();
@@ -140,7 +163,9 @@ public sealed partial class TraceTests : IAsyncLifetime
     }
 
     // The first answer is a fault, so that there is a second attempt.
-    private Task AnswerAsync(ScriptedCall call) => Interlocked.Increment(ref _calls) == 1
+    private Task AnswerAsync(ScriptedCall call) => AnswerAsync(call, failsAt: 1);
+
+    private Task AnswerAsync(ScriptedCall call, int failsAt) => Interlocked.Increment(ref _calls) == failsAt
         ? call.JsonAsync("""{"error":{"message":"CUDA error"}}""", 500)
         : call.StreamAsync(
             "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"pomegranate\"}}]}\n\n",

@@ -90,6 +90,26 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Upload_ThatNeverReachedAReplica_IsSentToAnother()
+    {
+        await using var other = new ScriptedEngine(call => call.JsonAsync("""{"text":"hello"}"""), ["demo"]);
+        await using var gone = new ScriptedEngine(call => call.JsonAsync("""{"text":"hello"}"""), ["demo"]);
+        await using var world = await GatewayWorld.BeforeAsync(
+            [gone, other], options => options with { Resilience = options.Resilience with { FailuresToOpen = 1_000, Health = options.Resilience.Health with { Failures = 1_000 } } });
+        gone.Close();
+        var form = Form("demo", 300_000, isModelFirst: true);
+
+        for (var i = 0; i < 6; i++)
+        {
+            using var response = await SendAsync("/v1/audio/transcriptions", new MemoryStream(form), world: world);
+
+            Assert.Equal(200, (int)response.StatusCode);
+            Assert.True(form.AsSpan().SequenceEqual(other.Calls[^1].Body), "The form changed on its way.");
+        }
+        await world.AtRestAsync();
+    }
+
+    [Fact]
     public async Task Form_WithoutModelOrBoundary_IsRefused()
     {
         using var noModel = await SendAsync("/v1/audio/transcriptions", new MemoryStream(Encoding.UTF8.GetBytes(
@@ -112,13 +132,13 @@ public sealed class UploadTests : IAsyncLifetime
         Assert.Equal("1\n00:00 --> 00:01\nhéllo\n", await response.Content.ReadAsStringAsync());
     }
 
-    private async Task<HttpResponseMessage> SendAsync(string path, Stream form, bool isChunked = false)
+    private async Task<HttpResponseMessage> SendAsync(string path, Stream form, bool isChunked = false, GatewayWorld? world = null)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StreamContent(form) };
         request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse($"multipart/form-data; boundary={Boundary}");
         request.Headers.TransferEncodingChunked = isChunked;
-        return await _world.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
+        return await (world ?? _world).Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
     }
 
     private static byte[] Form(string model, int fileBytes, bool isModelFirst)

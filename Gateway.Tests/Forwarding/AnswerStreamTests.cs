@@ -225,6 +225,23 @@ public sealed class AnswerStreamTests : IDisposable
         Assert.EndsWith("\"sequence_number\":8}\n\n", received, StringComparison.Ordinal);
     }
 
+    // The first event tells the input, and a count of output from before there was any.
+    [Theory]
+    [InlineData(false, 3)]
+    [InlineData(true, 7)]
+    public async Task Read_OfAMessagesStream_CountsTheOutputAsFarAsItIsKnown(bool isWhole, int outputTokens)
+    {
+        const string start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n";
+        const string delta = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n";
+        const string end = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":7}}\n\n"
+            + "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+        await using var stream = Stream(new ScriptedStream(Cut(start + delta + delta + delta + (isWhole ? end : ""), 100)), route: ApiRoute.Messages);
+
+        await ReadAllAsync(stream);
+
+        Assert.Equal((isWhole, outputTokens, 9), (_answer.IsComplete, _answer.OutputTokens, _answer.Usage.PromptTokens!.Value));
+    }
+
     [Fact]
     public async Task Read_OfAFailedResponse_PassesTheApisOwnEvent()
     {

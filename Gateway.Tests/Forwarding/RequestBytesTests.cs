@@ -28,6 +28,41 @@ public sealed class RequestBytesTests
     }
 
     [Fact]
+    public async Task Read_OfABodyThatIsAnnouncedAndNeverComes_TakesLittleOfTheMemoryOfAll()
+    {
+        var budget = new BodyBudget(1 << 30);
+        using var gone = new CancellationTokenSource();
+        var reading = RequestBytes.ReadAsync(new SilentStream(), 60 << 20, 64 << 20, gone.Token, budget).AsTask();
+
+        var taken = budget.TakenBytes;
+        await gone.CancelAsync();
+
+        Assert.InRange(taken, 1, 64 << 10);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
+        Assert.Equal(0, budget.TakenBytes);
+    }
+
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(65_535, true)]
+    [InlineData(65_536, true)]
+    [InlineData(65_537, false)]
+    [InlineData(3_000_000, true)]
+    [InlineData(3_000_000, false)]
+    public async Task Read_OfABodyOfAnySize_GivesItsBytes(int length, bool isAnnounced)
+    {
+        var sent = new byte[length];
+        new Random(length).NextBytes(sent);
+        var budget = new BodyBudget(1 << 30);
+
+        var bytes = (await RequestBytes.ReadAsync(new MemoryStream(sent), isAnnounced ? length : null, 4_000_000, CancellationToken.None, budget))!;
+
+        Assert.True(sent.AsSpan().SequenceEqual(bytes.Memory.Span));
+        bytes.Dispose();
+        Assert.Equal(0, budget.TakenBytes);
+    }
+
+    [Fact]
     public async Task Send_AfterTheRequestIsOver_SendsNothing()
     {
         var bytes = RequestBytes.Begin();
@@ -38,6 +73,16 @@ public sealed class RequestBytesTests
 
         await Assert.ThrowsAsync<HttpRequestException>(() => content.CopyToAsync(wire));
         Assert.Equal(0, wire.Length);
+    }
+
+    private sealed class SilentStream : MemoryStream
+    {
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var gone = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+            await using var registration = cancellationToken.Register(() => gone.TrySetCanceled(cancellationToken));
+            return await gone.Task;
+        }
     }
 
     private sealed class BlockedStream : MemoryStream

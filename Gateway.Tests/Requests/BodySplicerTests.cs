@@ -40,6 +40,14 @@ public sealed class BodySplicerTests
     }
 
     [Fact]
+    public void Splice_EveryChangeAtAPlaceOfItsOwn_MakesThemAll()
+    {
+        var spliced = Splice("""{"priority":1,"model":"x","stream":true,"stream_options":{}}""", new BodyChanges("y", true, 2, CacheSalt: "s"));
+
+        Assert.Equal("""{"cache_salt":"s","priority":2,"model":"y","stream":true,"stream_options":{"include_usage":true}}""", spliced);
+    }
+
+    [Fact]
     public void Splice_PriorityThatIsThere_IsReplaced()
     {
         Assert.Equal("""{"priority":4,"model":"x"}""", Splice("""{"priority":null,"model":"x"}""", new BodyChanges(Priority: 4)));

@@ -28,10 +28,30 @@ public class MediaAddressTests
     [InlineData("http://user@10.0.0.1/")]
     [InlineData("http:\\\\10.0.0.1/")]
     [InlineData("http:")]
+    [InlineData("ht\ttp://127.0.0.1/x")]
+    [InlineData("http\n://127.0.0.1/x")]
+    [InlineData("\u0001http://127.0.0.1/x")]
+    [InlineData("http://127.0.\r\n0.1/x")]
+    [InlineData("fi\nle:///etc/passwd")]
     public void IsLocal_OfAnAddressAroundTheEngines_IsTrue(string address)
     {
         Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(new { url = address, detail = "low" }))));
         Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"{string.Concat(address.Select(c => $"\\u{(int)c:x4}"))}\"")));
+    }
+
+    // Only the beginning is read: what hides the host behind it is taken for the worst.
+    [Theory]
+    [InlineData("http://", "a.b", 300, "@127.0.0.1/x", true)]
+    [InlineData("", "\t", 600, "http://127.0.0.1/x", true)]
+    [InlineData("ht", "\n", 600, "tp://127.0.0.1/x", true)]
+    [InlineData("https://example.com/", "a", 600, "", false)]
+    [InlineData("https://example.com?", "a", 600, "@127.0.0.1/", false)]
+    [InlineData("", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA\r\n", 20, "", false)]
+    public void IsLocal_OfALongText_IsTrueWhereTheHostMayBeLocal(string begin, string filler, int times, string end, bool isLocal)
+    {
+        var text = begin + string.Concat(Enumerable.Repeat(filler, times)) + end;
+
+        Assert.Equal(isLocal, MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(text))));
     }
 
     [Theory]
@@ -43,6 +63,24 @@ public class MediaAddressTests
     [InlineData("filed away")]
     public void IsLocal_OfAnythingElse_IsFalse(string address) =>
         Assert.False(MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(new { url = address }))));
+
+    [Theory]
+    [InlineData("/v1/score", """{"model":"m","text_1":{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]},"text_2":"x"}""")]
+    [InlineData("/v1/score", """{"model":"m","data_1":"x","data_2":[{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]}]}""")]
+    [InlineData("/score", """{"model":"m","queries":{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]},"documents":["x"]}""")]
+    [InlineData("/v1/rerank", """{"model":"m","query":{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]},"documents":["x"]}""")]
+    [InlineData("/rerank", """{"model":"m","query":"x","documents":{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]}}""")]
+    [InlineData("/v1/embeddings", """{"model":"m","input":[{"text":"x","image":"http://10.0.0.1/x"}]}""")]
+    [InlineData("/v1/embeddings", """{"model":"m","input":{"text":"x","image":"http://10.0.0.1/x"}}""")]
+    [InlineData("/v1/embeddings", """{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]}]}""")]
+    public void Read_OfMediaBesideAConversation_NoticesTheAddress(string path, string body)
+    {
+        var route = ApiRoute.All.Single(route => route.Path == path);
+
+        Assert.Null(BodyReader.Read(Encoding.UTF8.GetBytes(body), route, new PrefixHasher(1), out var facts, out _));
+        Assert.True(facts.NamesLocalMedia);
+        Assert.Equal(1, facts.MediaParts);
+    }
 
     [Theory]
     [InlineData("""{"type":"image_url","image_url":{"url":"file:///x"}}""", true)]

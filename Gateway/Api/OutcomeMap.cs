@@ -115,8 +115,8 @@ public static class OutcomeMap
         var status = failure.Status is >= 400 and < 500 ? failure.Status : 400;
         var code = status switch
         {
-            404 => "model_not_found",
             413 => "request_too_large",
+            404 => failure.Code ?? "not_found",
             _ => failure.Code ?? "invalid_request",
         };
         return new ApiProblem(status, code, InvalidRequest,

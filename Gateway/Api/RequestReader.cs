@@ -1,5 +1,6 @@
 using System.Text;
 using Gateway.Forwarding;
+using Gateway.Forwarding.Answers;
 using Gateway.Requests;
 using Gateway.Routing;
 using Microsoft.AspNetCore.Connections;
@@ -42,6 +43,10 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         if (route.Kind == ApiKind.StoredResponse)
         {
             var id = (string)http.Request.RouteValues["id"]!;
+            if (!StoredResponseId.IsName(id))
+            {
+                return new ReadResult(null, null, OutcomeMap.UnknownResponse());
+            }
             var facts = new BodyFacts { PreviousResponseKey = sized.Key(Encoding.UTF8.GetBytes(id)), IsPinned = true };
             return new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), RequestBytes.Begin(), null);
         }

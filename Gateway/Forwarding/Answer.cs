@@ -65,8 +65,8 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     /// <summary>The name of the first tool that it calls; null: none, or none that could be found.</summary>
     public byte[]? ToolName { get; private set; }
 
-    /// <summary>Output tokens as best known.</summary>
-    public int OutputTokens => Usage.OutputTokens ?? CountedTokens;
+    /// <summary>Output tokens as best known. What was reported in an answer that is not at its end may be from its beginning.</summary>
+    public int OutputTokens => IsComplete ? Usage.OutputTokens ?? CountedTokens : Math.Max(Usage.OutputTokens ?? 0, CountedTokens);
 
     public TokenUsage? ReportedUsage => Usage.IsReported
         ? new TokenUsage(Usage.PromptTokens, Usage.OutputTokens, Usage.CachedTokens, Usage.ReasoningTokens)

@@ -39,6 +39,9 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
     /// <summary>Why the stream was none from its start; null: it began, and from then on nothing can be taken back.</summary>
     public AttemptFailure? FailureAtStart { get; private set; }
 
+    /// <summary>Called once the answer is complete, before that is read of it which says so; null: nobody waits for that.</summary>
+    public Action? Completed { get; set; }
+
     /// <summary>Reads until the first event is there, so that an error at the very beginning can still become a status or another attempt.</summary>
     public async ValueTask PrimeAsync(CancellationToken cancellationToken)
     {
@@ -55,6 +58,11 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         while (_output.IsEmpty && !_isEnded)
         {
             await FillAsync(cancellationToken);
+        }
+        if (answer.IsComplete)
+        {
+            Completed?.Invoke();
+            Completed = null;
         }
         // An empty buffer asks only whether there is something to read, so that the caller can rent its own late.
         return _output.Take(buffer.Span);

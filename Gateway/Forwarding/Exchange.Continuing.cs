@@ -60,8 +60,9 @@ public sealed partial class Exchange
     {
         beginning = new AnswerBeginning(sent.Text, Answer.CountedTokens);
         rest = beginning.Text.IsEmpty ? null : ContinuedBody.Of(_departure.Body.Memory.Span, Request.Route, beginning);
-        return sent.IsWhole && sent.EndsInWholeCharacter && (beginning.Text.IsEmpty || rest is not null)
-            && (Request.Route.Kind == ApiKind.Completions || Reservation.Replica.Report.Engine is EngineKind.Vllm or EngineKind.SgLang);
+        // What has no text yet, but comments of an engine that takes its time, begins anew anywhere.
+        return sent.IsWhole && sent.EndsInWholeCharacter && (beginning.Text.IsEmpty
+            || (rest is not null && (Request.Route.Kind == ApiKind.Completions || Reservation.Replica.Report.Engine is EngineKind.Vllm or EngineKind.SgLang)));
     }
 
     private async ValueTask<(Continuation? Next, string Outcome)> SearchAsync(
@@ -166,6 +167,7 @@ public sealed partial class Exchange
             failure = FailureOf(broken, _clock, clientGone);
         }
         response?.Dispose();
+        Attempts?.OnFailed(failure!);
         Judge(VerdictOn(failure!, hasOwnKey: _upstream.ApiKey is not null), failure!.RetryAfter);
         LeavePlace();
         return (null, failure);

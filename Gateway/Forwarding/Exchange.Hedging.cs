@@ -9,7 +9,8 @@ namespace Gateway.Forwarding;
 /// <param name="Clock">Its time.</param>
 /// <param name="EnginePriority">The request's key in the engine's scale.</param>
 /// <param name="PrefixHitTokens">Prompt tokens believed cached there.</param>
-internal sealed record Attempt(LoadReservation Reservation, Answer Answer, AttemptClock Clock, int? EnginePriority, int PrefixHitTokens);
+/// <param name="PrefixHitAge">How long before that part was sent there.</param>
+internal sealed record Attempt(LoadReservation Reservation, Answer Answer, AttemptClock Clock, int? EnginePriority, int PrefixHitTokens, TimeSpan PrefixHitAge);
 
 public sealed partial class Exchange
 {
@@ -81,7 +82,7 @@ public sealed partial class Exchange
         }
         _tried.Add(reservation.Replica);
         var clock = _upstream.Clock(_departure, cancellationToken, reservation.Replica);
-        return new Attempt(reservation, NewAnswer(), clock, admission.EnginePriority, admission.PrefixHitTokens);
+        return new Attempt(reservation, NewAnswer(reservation.Replica), clock, admission.EnginePriority, admission.PrefixHitTokens, admission.PrefixHitAge);
     }
 
     /// <summary>Ends the attempt that is not needed: its engine sees the connection close.</summary>
@@ -111,7 +112,7 @@ public sealed partial class Exchange
             _seat?.Leave();
             _seat = null;
         }
-        (Reservation, Answer, _clock, _enginePriority, PrefixHitTokens) =
-            (attempt.Reservation, attempt.Answer, attempt.Clock, attempt.EnginePriority, attempt.PrefixHitTokens);
+        (Reservation, Answer, _clock, _enginePriority, PrefixHitTokens, PrefixHitAge) =
+            (attempt.Reservation, attempt.Answer, attempt.Clock, attempt.EnginePriority, attempt.PrefixHitTokens, attempt.PrefixHitAge);
     }
 }

@@ -66,7 +66,7 @@ public sealed partial class Exchange
     {
         NoteRetry(preempted);
         // The replica did nothing wrong.
-        _tried.RemoveAt(_tried.Count - 1);
+        _tried.Remove(Reservation.Replica);
         return EnterAgainAsync(new Constraints(_tried, _departure.PinnedSlot) { MayGiveUp = true, GaveUp = _seat }, cancellationToken);
     }
 

@@ -98,7 +98,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     /// <summary>What went by of the last attempt's answer.</summary>
     public Answer Answer { get; private set; }
 
-    /// <summary>Called when an answer is there, before the client sees a byte of it.</summary>
+    /// <summary>Called when an answer is there, before the client sees a byte of it, and again before it sees the end of a stream.</summary>
     public Action<Exchange>? Answering { get; init; }
 
     /// <summary>Hears of each attempt; null: nobody does.</summary>
@@ -147,7 +147,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     /// <summary>Whether a failed attempt is followed by another: the failure allows it, the body can be sent again, and the budget has one left.</summary>
     internal bool ShouldRetry(AttemptFailure? failure)
     {
-        if (failure is not { MayRetry: true } || _isTurnedAway || _http.RequestAborted.IsCancellationRequested || _departure.Body.Rest is not null)
+        if (failure is not { MayRetry: true } || _isTurnedAway || _http.RequestAborted.IsCancellationRequested)
         {
             return false;
         }
@@ -156,8 +156,8 @@ public sealed partial class Exchange : HttpMessageInvoker
         {
             return false;
         }
-        // A stored or background response may already exist where the answer was lost: only a connection that never was is tried again.
-        if (Request.Body.IsPinned && !failure.IsUnsent)
+        // A stored or background response may already exist where the answer was lost, and of an upload a part is gone: only a connection that never was is tried again.
+        if ((Request.Body.IsPinned || _departure.Body.Rest is not null) && !failure.IsUnsent)
         {
             return false;
         }
@@ -214,12 +214,12 @@ public sealed partial class Exchange : HttpMessageInvoker
     private async ValueTask<AttemptResult> SendOnceAsync(CancellationToken cancellationToken)
     {
         _tried.Add(Reservation.Replica);
-        Answer = NewAnswer();
+        Answer = NewAnswer(Reservation.Replica);
         _clock?.Dispose();
         var clock = _clock = _upstream.Clock(_departure, cancellationToken, Reservation.Replica);
         _seat?.OnAsked(clock.CancelSoon);
         SentAt ??= _time.GetTimestamp();
-        var attempt = new Attempt(Reservation, Answer, clock, _enginePriority, PrefixHitTokens);
+        var attempt = new Attempt(Reservation, Answer, clock, _enginePriority, PrefixHitTokens, PrefixHitAge);
         var result = Begun(MayHedge ? await HedgedAsync(attempt, cancellationToken) : await RunAsync(attempt, cancellationToken));
         if (result.Failure is { } failure)
         {
@@ -292,7 +292,7 @@ public sealed partial class Exchange : HttpMessageInvoker
 
     private async ValueTask<AttemptResult> ReceiveAsync(HttpResponseMessage response, Attempt attempt, CancellationToken cancellationToken)
     {
-        var reception = new Reception(_departure, _upstream, attempt.Answer, attempt.Reservation, attempt.Clock, ContinueAsync) { MustYield = MustYield };
+        var reception = new Reception(_departure, _upstream, attempt.Answer, attempt.Reservation, attempt.Clock, ContinueAsync) { MustYield = MustYield, Completed = () => Answering?.Invoke(this) };
         try
         {
             var (received, failure) = await reception.ReceiveAsync(response, cancellationToken);
@@ -306,7 +306,7 @@ public sealed partial class Exchange : HttpMessageInvoker
         }
     }
 
-    private Answer NewAnswer() => new(_upstream.Pool.Name, Estimate, _upstream.Tokens?.Invoke(Request, _upstream.Pool.Name, Reservation.Replica), _time)
+    private Answer NewAnswer(Replica replica) => new(_upstream.Pool.Name, Estimate, _upstream.Tokens?.Invoke(Request, _upstream.Pool.Name, replica), _time)
     {
         Streamed = _charged == default ? null : OnStreamed,
     };

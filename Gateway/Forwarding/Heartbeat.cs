@@ -62,16 +62,30 @@ internal sealed class Heartbeat
         }
         if (HasCommitted && !exchange.IsEventStream)
         {
-            await EndAsync(new WireError(502, "server_error", "upstream_bad_answer", "The engine did not stream its answer. Send the request again without stream."));
+            // A stream has begun, and this is none.
+            return ForwarderError.ResponseHeaders;
+        }
+        try
+        {
+            if (!HasCommitted)
+            {
+                _http.Response.StatusCode = (int)answer.StatusCode;
+                await transformer.TransformResponseAsync(_http, answer, _http.RequestAborted);
+            }
+            await CopyAsync(await answer.Content.ReadAsStreamAsync(_http.RequestAborted));
             return ForwarderError.None;
         }
-        if (!HasCommitted)
+        catch (InvalidOperationException) when (!_http.Response.HasStarted)
         {
-            _http.Response.StatusCode = (int)answer.StatusCode;
-            await transformer.TransformResponseAsync(_http, answer, _http.RequestAborted);
+            // As YARP tells it: a header that HTTP forbids.
+            return ForwarderError.ResponseHeaders;
         }
-        await CopyAsync(await answer.Content.ReadAsStreamAsync(_http.RequestAborted));
-        return ForwarderError.None;
+        catch (IOException) when (exchange.Answer.IsBroken)
+        {
+            // As YARP does: what breaks off must not look like an end.
+            _http.Abort();
+            return ForwarderError.ResponseBodyDestination;
+        }
     }
 
     /// <summary>Ends the committed stream in the API's own way.</summary>

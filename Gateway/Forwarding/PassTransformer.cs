@@ -30,6 +30,10 @@ internal sealed class PassTransformer(Exchange exchange, bool namesReplica) : Ht
         // What is ours to say may come from an engine too, where that is a gateway itself.
         headers.Remove("x-gateway-reason");
         headers.Remove("x-gateway-replica");
+        // Who may read an answer in a browser is for listen.corsOrigins to say; engines tend to allow everybody.
+        headers.Remove("Access-Control-Allow-Origin");
+        headers.Remove("Access-Control-Allow-Credentials");
+        headers.Remove("Access-Control-Expose-Headers");
         headers["x-request-id"] = exchange.Request.Id;
         headers["x-gateway-queue-ms"] = Whole(exchange.QueueWait.TotalMilliseconds);
         headers["x-gateway-estimated-output-tokens"] = Whole(exchange.Estimate.OutputTokens);

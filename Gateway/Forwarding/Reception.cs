@@ -17,6 +17,7 @@ internal sealed class Reception(
     Func<SentText, CancellationToken, ValueTask<Continuation?>>? continues = null)
 {
     private const int MaxErrorBytes = 64 * 1024;
+    private const string EventStream = "text/event-stream";
 
     private InferenceRequest Request => departure.Request;
 
@@ -29,6 +30,9 @@ internal sealed class Reception(
     /// <summary>Tells whether the stream has to stop after this text, for another attempt to go on; null: never.</summary>
     public Func<SentText, bool>? MustYield { get; init; }
 
+    /// <summary>Called before the client sees the end of a stream; null: nobody waits for that.</summary>
+    public Action? Completed { get; init; }
+
     /// <summary>The answer for the client, or why there is none.</summary>
     public async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> ReceiveAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
@@ -40,8 +44,8 @@ internal sealed class Reception(
             }
         }
         var body = await response.Content.ReadAsStreamAsync(clock.Token);
-        var type = response.Content.Headers.ContentType?.MediaType;
-        if (type == "text/event-stream")
+        var type = TypeOf(response);
+        if (type == EventStream)
         {
             return await StreamAsync(response, body, cancellationToken);
         }
@@ -57,7 +61,7 @@ internal sealed class Reception(
         {
             return (null, await FailureOfAsync(response));
         }
-        return response.Content.Headers.ContentType?.MediaType == "text/event-stream"
+        return TypeOf(response) == EventStream
             ? (await response.Content.ReadAsStreamAsync(clock.Token), null)
             : (null, new AttemptFailure(FailureKind.BrokenAnswer, (int)response.StatusCode));
     }
@@ -74,6 +78,7 @@ internal sealed class Reception(
             Sent = departure.Options.ContinueStreams && departure.Body.Rest is null && SentText.IsFor(Request) ? new SentText() : null,
             Continue = continues,
             MustYield = MustYield,
+            Completed = Completed,
         };
         await stream.PrimeAsync(cancellationToken);
         if (stream.FailureAtStart is { } failure)
@@ -174,9 +179,10 @@ internal sealed class Reception(
     };
 
     // The name was the gateway's choice: what the engine does not know is a fault of the pool, not of the client.
+    // Engines begin with the model; further on, the word may be a name of the client's that they repeat.
     private static bool IsAboutModel(EngineErrorBody error) =>
         error.Code == "model_not_found"
-        || (error.Message.Contains("model", StringComparison.OrdinalIgnoreCase)
+        || ((error.Message.StartsWith("model ", StringComparison.OrdinalIgnoreCase) || error.Message.StartsWith("the model ", StringComparison.OrdinalIgnoreCase))
             && (error.Message.Contains("does not exist", StringComparison.OrdinalIgnoreCase) || error.Message.Contains("not found", StringComparison.OrdinalIgnoreCase)));
 
     // Frameworks say no more than the status line where the route itself is missing.
@@ -190,6 +196,10 @@ internal sealed class Reception(
     private static AttemptFailure BrokenOf(byte[] body, in AnswerFacts facts, int status) => facts.IsError
         ? AttemptFailure.InAnswer(status, EngineErrorBody.Read(body, status))
         : new AttemptFailure(FailureKind.BrokenAnswer, status);
+
+    // Less its parameters, which need not be well written; null: none is told.
+    private static string? TypeOf(HttpResponseMessage response) =>
+        response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString().Split(';')[0].Trim().ToLowerInvariant() : null;
 
     private bool ExpectsJson(string? type) => type is null or "application/json" || (Request.Route.Kind != ApiKind.Speech && !Request.Route.IsMultipart && type != "text/html");
 

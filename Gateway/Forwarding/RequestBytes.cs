@@ -7,6 +7,9 @@ public sealed class RequestBytes : IDisposable
 {
     private const int FirstGuessBytes = 4096;
 
+    // A client may announce what it never sends: memory grows with what has come, not with what was promised.
+    private const int MostAtFirstBytes = 64 << 10;
+
     private readonly Lock _gate = new();
     private readonly BodyBudget? _budget;
     private byte[] _buffer;
@@ -37,7 +40,7 @@ public sealed class RequestBytes : IDisposable
     /// <param name="maxBytes">Most that is read.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <param name="budget">Memory for bodies; null: unlimited.</param>
-    /// <returns>Null when the stream holds more than <paramref name="maxBytes"/>; look at <see cref="IsRefused"/> first.</returns>
+    /// <returns>Null when the stream holds more than <paramref name="maxBytes"/>, or than was announced; look at <see cref="IsRefused"/> first.</returns>
     public static async ValueTask<RequestBytes?> ReadAsync(
         Stream body, long? announcedBytes, long maxBytes, CancellationToken cancellationToken, BodyBudget? budget = null)
     {
@@ -45,13 +48,13 @@ public sealed class RequestBytes : IDisposable
         {
             return null;
         }
-        // A client may announce what it never sends: memory grows with what has come, not with what was promised.
-        var bytes = new RequestBytes((int)Math.Min(announcedBytes + 1 ?? FirstGuessBytes, 1 << 20), budget);
+        var most = announcedBytes ?? maxBytes;
+        var bytes = new RequestBytes((int)Math.Min(announcedBytes + 1 ?? FirstGuessBytes, MostAtFirstBytes), budget);
         try
         {
-            while (await bytes.ReadMoreAsync(body, maxBytes, cancellationToken) > 0)
+            while (await bytes.ReadMoreAsync(body, most, cancellationToken) > 0)
             {
-                if (bytes._length > maxBytes)
+                if (bytes._length > most)
                 {
                     bytes.Dispose();
                     return null;

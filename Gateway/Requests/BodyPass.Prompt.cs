@@ -19,7 +19,7 @@ internal ref partial struct BodyPass
 
         if (_json.TokenType == JsonTokenType.StartObject)
         {
-            SkipValue();
+            ReadPart(ref _turns, skipsBilling: false);
             return;
         }
 
@@ -49,7 +49,7 @@ internal ref partial struct BodyPass
                     break;
                 case JsonTokenType.StartObject:
                     others++;
-                    SkipValue();
+                    ReadPart(ref _turns, skipsBilling: false);
                     break;
                 default:
                     Refuse(param, Expected);
@@ -97,12 +97,12 @@ internal ref partial struct BodyPass
         }
     }
 
-    /// <summary>Texts that are only counted, such as a query and the documents to rank: a text, a list of texts, or of parts.</summary>
+    /// <summary>Texts that are only counted, such as a query and the documents to rank: a text, a part, or a list of them.</summary>
     private void ReadLooseText(bool countsPrompts)
     {
         if (_json.TokenType != JsonTokenType.StartArray)
         {
-            AddValue(ref _turns);
+            ReadLooseValue();
             return;
         }
 
@@ -110,17 +110,22 @@ internal ref partial struct BodyPass
         while (_json.Read() && _json.TokenType != JsonTokenType.EndArray)
         {
             prompts++;
-            if (_json.TokenType == JsonTokenType.StartObject)
-            {
-                ReadPart(ref _turns, skipsBilling: false);
-            }
-            else
-            {
-                AddValue(ref _turns);
-            }
+            ReadLooseValue();
         }
 
         _prompts = countsPrompts ? prompts : Math.Max(_prompts, prompts);
+    }
+
+    private void ReadLooseValue()
+    {
+        if (_json.TokenType == JsonTokenType.StartObject)
+        {
+            ReadPart(ref _turns, skipsBilling: false);
+        }
+        else
+        {
+            AddValue(ref _turns);
+        }
     }
 
     private void ReadStop()

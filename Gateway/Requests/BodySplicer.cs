@@ -30,7 +30,8 @@ public static class BodySplicer
     /// <param name="changes">What is to be different.</param>
     public static SplicedBody Splice(ReadOnlyMemory<byte> body, ApiRoute route, BodyFacts facts, in BodyChanges changes)
     {
-        var edits = new Edits(3 + (changes.RemovesTrustedOnly ? facts.TrustedOnlyMembers.Count : 0) + (changes.Continued?.Edits.Count ?? 0));
+        // The model, the usage, the priority, and all that is inserted.
+        var edits = new Edits(4 + (changes.RemovesTrustedOnly ? facts.TrustedOnlyMembers.Count : 0) + (changes.Continued?.Edits.Count ?? 0));
         var inserted = new List<byte[]>();
         if (changes.Continued is { } continued)
         {

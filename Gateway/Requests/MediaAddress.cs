@@ -39,10 +39,21 @@ internal static class MediaAddress
         {
             return false;
         }
-        var text = Encoding.UTF8.GetString(unescaped[..written]).Trim();
+        // Python's readers of addresses, and with them the engines, drop such characters before they look.
+        var text = string.Concat(Encoding.UTF8.GetString(unescaped[..written]).Where(static c => c > ' '));
+        var isCut = raw.Length > MostBytes;
+        if (isCut && text.Length < written / 2)
+        {
+            return true;
+        }
         return text.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
-            || ((text.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || text.StartsWith("https:", StringComparison.OrdinalIgnoreCase)) && IsLocalHost(text));
+            || ((text.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || text.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
+                && ((isCut && !HasWholeHost(text)) || IsLocalHost(text)));
     }
+
+    // Behind a name and a password of any length may stand any host.
+    private static bool HasWholeHost(string text) =>
+        text.IndexOf("//", StringComparison.Ordinal) is > 0 and var slashes && text.AsSpan(slashes + 2).IndexOfAny('/', '?', '#') >= 0;
 
     // An escape that the cut would halve is left out.
     private static ReadOnlySpan<byte> Beginning(ReadOnlySpan<byte> raw)
