@@ -23,8 +23,11 @@ public sealed class CalibrateVerbTests(ITestOutputHelper log) : IDisposable
     [InlineData("", "either --url URL or --log FILE")]
     [InlineData("--url http://localhost:1 --log x", "either --url URL or --log FILE")]
     [InlineData("--url nowhere", "Write it like http://10.0.0.11:8000")]
-    [InlineData("--log x --requests 0", "5 to 100000")]
-    [InlineData("--log x --seconds 0", "1 to 86400")]
+    [InlineData("--url http://localhost:1 --requests 0", "5 to 100000")]
+    [InlineData("--url http://localhost:1 --requests many", "5 to 100000")]
+    [InlineData("--url http://localhost:1 --seconds 0", "1 to 86400")]
+    [InlineData("--log x --seconds 60", "--seconds: has a meaning only with --url URL")]
+    [InlineData("--log x --out ./x", "is read or written by this very run")]
     [InlineData("--log x --out no/such/folder/p.yaml", "a folder that exists")]
     [InlineData("--url http://localhost:1 --api-key-env NO_SUCH_VARIABLE_HERE", "no environment variable")]
     public void Parse_OfABadFlag_SaysWhatIsAllowed(string flags, string expected)

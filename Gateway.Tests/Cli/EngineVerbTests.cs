@@ -25,6 +25,17 @@ public partial class EngineVerbTests
     }
 
     [Fact]
+    public async Task Invoke_OnAnAddressOfAnotherMachine_SaysSoAndIs1()
+    {
+        using var error = new StringWriter();
+
+        var code = await new RootCommand { EngineVerb.Create() }.Parse("engine --host 192.0.2.1 --port 0").InvokeAsync(new InvocationConfiguration { Error = error, EnableDefaultExceptionHandler = false });
+
+        Assert.Equal(1, code);
+        Assert.StartsWith("Cannot listen on 192.0.2.1 port 0: ", error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Invoke_WithGoodFlags_PrintsTheUrlInOneLineAndServesUntilStopped()
     {
         var root = new RootCommand { EngineVerb.Create() };

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Gateway.Cli.Calibration;
 using Gateway.Cli.Profiles;
 using Gateway.Configuration;
@@ -26,10 +27,13 @@ public static class CalibrateVerb
         var command = new Command("calibrate", "Measure an engine and write its profile for replay and the simulated engine.") { Url, Log, Model, Out, Base, Requests, Seconds, ApiKeyEnv };
         Require(Requests, requests => requests is >= 5 and <= 100_000, "a number of requests, 5 to 100000");
         Require(Seconds, seconds => seconds is >= 1 and <= 86_400, "a number of seconds, 1 to 86400");
-        Require(Out, path => !string.IsNullOrEmpty(path) && !Directory.Exists(path) && Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))), "a file in a folder that exists");
         command.Validators.Add(result =>
         {
             var (url, log) = (result.GetValue(Url), result.GetValue(Log));
+            if (result.GetValue(Out) is { } path && WholeFile.Problem(path, log) is { } problem)
+            {
+                result.AddError($"--out: \"{SettingText.Shown(path)}\" {problem}");
+            }
             if ((url is null) == (log is null))
             {
                 result.AddError("calibrate: give either --url URL or --log FILE.");
@@ -38,6 +42,12 @@ public static class CalibrateVerb
             if (url is not null && (!Uri.TryCreate(url, UriKind.Absolute, out var address) || address.Scheme is not ("http" or "https")))
             {
                 result.AddError($"--url: \"{SettingText.Shown(url)}\" is not an http or https address. Write it like http://10.0.0.11:8000.");
+            }
+
+            Option[] ofProbing = [Requests, Seconds, ApiKeyEnv];
+            if (log is not null && Array.Find(ofProbing, option => result.GetResult(option) is { Implicit: false }) is { } lonely)
+            {
+                result.AddError($"{lonely.Name}: has a meaning only with --url URL; a log is read whole.");
             }
 
             if (result.GetValue(ApiKeyEnv) is { } variable && string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable)))
@@ -108,11 +118,24 @@ public static class CalibrateVerb
 
     private static void Require<T>(Option<T> option, Func<T?, bool> isValid, string what) => option.Validators.Add(result =>
     {
-        if (!result.Errors.Any() && result.Tokens.Count > 0 && !isValid(result.GetValue(option)))
+        if (!result.Errors.Any() && result.Tokens.Count > 0 && !IsValid(result, option, isValid))
         {
             result.AddError($"{option.Name}: \"{SettingText.Shown(result.Tokens[0].Value)}\" is not {what}.");
         }
     });
+
+    // A word that is no T at all makes the parser throw here, before it has said so itself.
+    private static bool IsValid<T>(OptionResult result, Option<T> option, Func<T?, bool> isValid)
+    {
+        try
+        {
+            return isValid(result.GetValue(option));
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
 
     private static EngineCalibration Engine(ParseResult arguments, EngineProfile lender) => new(
         new Uri(arguments.GetRequiredValue(Url)!),

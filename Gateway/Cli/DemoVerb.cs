@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Gateway.Cli.Demo;
 using Gateway.Configuration;
@@ -54,6 +55,11 @@ public static class DemoVerb
         {
             await streams.Error.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture, $"Port {port} is taken. Stop what listens there, or choose another: demo --port {(port < 65_535 ? port + 1 : 8081)}"));
+            return 1;
+        }
+        catch (SocketException refused)
+        {
+            await streams.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"Port {port} cannot be opened: {refused.Message}. Choose one above 1023: demo --port 8081"));
             return 1;
         }
         finally

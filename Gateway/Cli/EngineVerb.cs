@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Gateway.Cli.Profiles;
 using Gateway.Configuration;
@@ -75,6 +76,12 @@ public static class EngineVerb
         catch (IOException taken)
         {
             await arguments.InvocationConfiguration.Error.WriteLineAsync(taken.Message);
+            return 1;
+        }
+        catch (SocketException refused)
+        {
+            await arguments.InvocationConfiguration.Error.WriteLineAsync(string.Create(
+                CultureInfo.InvariantCulture, $"Cannot listen on {arguments.GetRequiredValue(Host)} port {arguments.GetValue(Port)}: {refused.Message}. Choose an address of this machine and a port that this user may open."));
             return 1;
         }
 

@@ -57,9 +57,9 @@ public static class EstimateVerb
         {
             throw new TraceException("--train is needed: what is to be learned from? Only with --online or --leave-out it may be absent.");
         }
-        if (arguments.GetValue(Json) is { } path && (path.Length == 0 || Directory.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))))
+        if (arguments.GetValue(Json) is { } path && WholeFile.Problem(path, [.. training, .. test]) is { } problem)
         {
-            throw new TraceException($"--json: \"{path}\" is not a file in a folder that exists.");
+            throw new TraceException($"--json: \"{path}\" {problem}");
         }
         var settings = new EstimateSettings { Estimators = EstimatorsOf(arguments.GetValue(Estimators)), IsOnline = isOnline, Seed = arguments.GetValue(Seed) };
         var plan = new EstimatePlan(training, test, isLeaveOut, settings);

@@ -24,7 +24,7 @@ public static class ReplayVerb
     private static readonly Option<string> Policies = new("--policies") { Description = "Policies with commas between: default, plain, or routing/order/admission/lengths/preempt; @3 behind one: three gateways that share what they know, @3:alone: that do not.", DefaultValueFactory = _ => "default,plain" };
     private static readonly Option<int> Replicas = new("--replicas") { Description = "Simulated engines.", DefaultValueFactory = _ => 4 };
     private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
-    private static readonly Option<string?> Speeds = new("--speeds") { Description = "Speed of each engine relative to the profile, with commas between." };
+    private static readonly Option<string?> Speeds = new("--speeds") { Description = "Speed of each engine relative to the profile, with commas between; engines beyond the list run at 1." };
     private static readonly Option<double> HopMs = new("--hop-ms") { Description = "Milliseconds that a request takes from the gateway to its engine, 0 to 1000: any but 0 misses the step that begins when room returns, as real ones do." };
     private static readonly Option<double> Rate = new("--rate") { Description = "Makes the same requests come so many times as fast.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string> Arrivals = new("--arrivals") { Description = "When requests come where the trace does not say: poisson:rate=R, gamma:rate=R,cv=C or uniform:rate=R.", DefaultValueFactory = _ => "poisson:rate=1" };
@@ -60,8 +60,8 @@ public static class ReplayVerb
 
     private static async Task<int> ReportAsync(ParseResult arguments, IAnsiConsole console, bool isTerminal, CancellationToken cancellationToken)
     {
-        RequireFolder(arguments, Json);
-        RequireFolder(arguments, Report);
+        RequireWritable(arguments, Json, Report);
+        RequireWritable(arguments, Report, Json);
         if (arguments.GetValue(Scenarios) is { } scenarios)
         {
             RequireOnly(arguments, Scenarios, Quick, Json);
@@ -78,6 +78,10 @@ public static class ReplayVerb
         {
             return await LoadAsync(arguments, console, isTerminal, target, plan, cancellationToken);
         }
+        if (plan.Policies.Count == 0)
+        {
+            throw new TraceException("--policies: none is named. Write default, or routing/order/admission/lengths.");
+        }
         var measured = MeasuredOf(arguments.GetValue(Measured), plan.Slo);
         var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
         report = measured is { } real && report.Runs is [var first, ..] ? report with { Comparisons = [new MeasuredComparison(real.Name, real.Run, first.Summary)] } : report;
@@ -93,6 +97,10 @@ public static class ReplayVerb
         if (plan.RateFactors.Count > 0)
         {
             throw new TraceException("--sweep: not together with --live. Run it once for each --rate.");
+        }
+        if (IsGiven(arguments, Measured))
+        {
+            throw new TraceException("--measured: not together with --live, whose figures are the measured ones.");
         }
         var isCompared = IsGiven(arguments, Policies);
         var (report, problem, isWhole) = await LiveRun.RunAsync(console, isTerminal, target, isCompared ? plan : plan with { Policies = [] }, cancellationToken);
@@ -143,7 +151,7 @@ public static class ReplayVerb
         {
             Profile = profile ?? throw new TraceException(ProblemReport.Format(problems, "Nothing was run.")),
             Replicas = Within(arguments.GetValue(Replicas), 1, 4_096, "--replicas"),
-            Speeds = SpeedsOf(arguments.GetValue(Speeds)),
+            Speeds = SpeedsOf(arguments.GetValue(Speeds), arguments.GetValue(Replicas)),
             Seed = arguments.GetValue(Seed),
             HopTime = HopOf(arguments.GetValue(HopMs)),
             Targets = SloWords.Parse(arguments.GetValue(Slo)).Targets,
@@ -176,8 +184,12 @@ public static class ReplayVerb
     private static TimeSpan HopOf(double milliseconds) =>
         milliseconds is >= 0 and <= 1_000 ? TimeSpan.FromMilliseconds(milliseconds) : throw Wrong("--hop-ms", milliseconds.ToString(CultureInfo.InvariantCulture), "a time from 0 to 1000");
 
-    private static IReadOnlyList<double> SpeedsOf(string? text) =>
-        text is null ? [] : [.. text.Split(',').Select(word => Number(word, "--speeds") is > 0 and <= 1_000 and var speed ? speed : throw Wrong("--speeds", word, "a number above 0"))];
+    private static double[] SpeedsOf(string? text, int replicas)
+    {
+        double[] speeds = text is null ? [] : [.. text.Split(',').Select(word => Number(word, "--speeds") is > 0 and <= 1_000 and var speed ? speed : throw Wrong("--speeds", word, "a number above 0"))];
+        return speeds.Length <= replicas ? speeds
+            : throw new TraceException(string.Create(CultureInfo.InvariantCulture, $"--speeds: {speeds.Length} speeds for {replicas} engines. Name at most one for each, or raise --replicas."));
+    }
 
     private static IReadOnlyList<double> FactorsOf(string? sweep, double rate)
     {
@@ -202,12 +214,13 @@ public static class ReplayVerb
 
     private static TraceException Wrong(string option, string word, string expected) => new($"{option}: \"{word}\" is not {expected}.");
 
-    /// <summary>Asked before anything runs: hours of work are not to end in a path with a slip in it.</summary>
-    private static void RequireFolder(ParseResult arguments, Option<string?> option)
+    private static void RequireWritable(ParseResult arguments, Option<string?> option, Option<string?> other)
     {
-        if (arguments.GetValue(option) is { } path && (path.Length == 0 || Directory.Exists(path) || !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path)))))
+        var trace = arguments.GetValue(Trace) ?? "";
+        if (arguments.GetValue(option) is { } path
+            && WholeFile.Problem(path, [.. TraceSource.FilesIn(trace), arguments.GetValue(other), arguments.GetValue(Measured), arguments.GetValue(Profile), arguments.GetValue(Scenarios), arguments.GetValue(Matrix)]) is { } problem)
         {
-            throw Wrong(option.Name, path, "a file in a folder that exists");
+            throw new TraceException($"{option.Name}: \"{path}\" {problem}");
         }
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Gateway.Configuration;
 using Microsoft.AspNetCore.Connections;
@@ -62,6 +63,12 @@ public static class ServeVerb
             await streams.Error.WriteLineAsync(refused.InnerException is AddressInUseException
                 ? $"{refused.Message} Stop what listens there, or choose another: listen in {file}, or GATEWAY__LISTEN=http://127.0.0.1:PORT."
                 : refused.Message);
+            return 1;
+        }
+        catch (SocketException refused)
+        {
+            await streams.Error.WriteLineAsync(
+                $"Cannot listen on {string.Join(", ", options.Listen.Urls)}: {refused.Message}. listen in {file} takes addresses of this machine, and ports that this user may open.");
             return 1;
         }
     }

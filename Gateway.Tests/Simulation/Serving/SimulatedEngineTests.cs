@@ -165,6 +165,7 @@ public sealed class SimulatedEngineTests : IAsyncLifetime
     [InlineData("/v1/chat/completions", """{"messages":"hi"}""", 400, "messages")]
     [InlineData("/v1/chat/completions", """{"max_tokens":"many","messages":[{"role":"user","content":"x"}]}""", 400, "max_tokens")]
     [InlineData("/v1/chat/completions", """{"continue_final_message":true,"messages":[{"role":"user","content":"x"}]}""", 400, "Cannot set both")]
+    [InlineData("/v1/chat/completions", """{"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"x"}]}""", 400, "when `stream=True`")]
     [InlineData("/v1/completions", """{"prompt":{}}""", 400, "prompt")]
     [InlineData("/v1/embeddings", """{"input":[]}""", 400, "input")]
     [InlineData("/v1/nothing", """{}""", 404, "Not Found")]

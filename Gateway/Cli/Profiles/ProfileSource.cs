@@ -25,7 +25,7 @@ public static class ProfileSource
 
         return EngineProfiles.Find(word) is { } shipped
             ? new LoadResult<EngineProfile>(shipped, [])
-            : Problem("--profile", $"no profile is called \"{SettingText.Shown(word)}\". Known: {Known}.", NearestWord.To(word, EngineProfiles.Names));
+            : Problem("profile", $"no profile is called \"{SettingText.Shown(word)}\". Known: {Known}.", NearestWord.To(word, EngineProfiles.Names));
     }
 
     private static LoadResult<EngineProfile> Problem(string where, string what, string? suggestion) =>

@@ -39,6 +39,13 @@ public static class TraceSource
             $"{spec}: neither a file nor a generator. Generators: {string.Join(", ", WorkloadTable.Names)}. A file may begin with its format: {string.Join(", ", FormatNames.All)}.");
     }
 
+    /// <summary>Paths that a word may name, whether or not they exist.</summary>
+    public static IEnumerable<string> FilesIn(string spec)
+    {
+        var bare = FormatNames.Find(spec[..Math.Max(0, spec.IndexOf(':', StringComparison.Ordinal))]) is null ? spec : spec[(spec.IndexOf(':', StringComparison.Ordinal) + 1)..];
+        return [bare, .. bare.Split(MixedTrace.Mark)];
+    }
+
     private static void Check(TraceSettings settings)
     {
         if (!double.IsFinite(settings.RateFactor) || settings.RateFactor is < 1e-6 or > 1e6)

@@ -44,6 +44,12 @@ internal sealed record SamplingFields
         }
 
         var hasOptions = root.TryGetProperty("stream_options", out var options) && options.ValueKind == JsonValueKind.Object;
+        if (hasOptions && options.EnumerateObject().Any() && !IsTrue(root, "stream"))
+        {
+            error = EngineError.BadRequest("Stream options can only be defined when `stream=True`.", "stream_options");
+            return null;
+        }
+
         return new SamplingFields
         {
             MaxTokens = maxTokens,

@@ -44,6 +44,7 @@ public sealed class SimulatedEngine : IAsyncDisposable
 
     /// <summary>Starts an engine; it answers when the task completes.</summary>
     /// <exception cref="IOException">The port is taken.</exception>
+    /// <exception cref="System.Net.Sockets.SocketException">The address is none of this machine's, or the port may not be opened.</exception>
     public static async Task<SimulatedEngine> StartAsync(SimulatedEngineOptions options, CancellationToken cancellationToken)
     {
         var server = new EngineServer(options);

@@ -1,0 +1,55 @@
+using System.CommandLine;
+using Gateway.Cli;
+
+namespace Gateway.Tests.Cli;
+
+public sealed class ReplayVerbTests : IDisposable
+{
+    private const string Rows = "{\"timestamp\":1,\"input_length\":10,\"output_length\":5}\n";
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("replay-");
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _error = new();
+
+    private string Trace => Path.Combine(_folder.FullName, "trace.jsonl");
+
+    public ReplayVerbTests() => File.WriteAllText(Trace, Rows);
+
+    public void Dispose()
+    {
+        _folder.Delete(recursive: true);
+        _output.Dispose();
+        _error.Dispose();
+    }
+
+    [Theory]
+    [InlineData("--json TRACE", "is read or written by this very run")]
+    [InlineData("--report TRACE", "is read or written by this very run")]
+    [InlineData("--json FOLDER/same --report FOLDER/./same", "is read or written by this very run")]
+    [InlineData("--json FOLDER/no/file", "is not a file in a folder that exists")]
+    [InlineData("--policies ,", "--policies: none is named")]
+    [InlineData("--replicas 2 --speeds 1,2,0.5", "3 speeds for 2 engines")]
+    [InlineData("--live http://127.0.0.1:9 --measured TRACE", "--measured: not together with --live")]
+    public async Task Replay_WithWhatWouldBeLostOrPassedOver_Is2AndLeavesTheTraceAlone(string flags, string expected)
+    {
+        var words = flags.Replace("TRACE", Trace, StringComparison.Ordinal).Replace("FOLDER", _folder.FullName, StringComparison.Ordinal).Split(' ');
+
+        Assert.Equal(2, await InvokeAsync(["--trace", "jsonl:" + Trace, .. words]));
+
+        Assert.Contains(expected, _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(Rows, await File.ReadAllTextAsync(Trace));
+    }
+
+    [Fact]
+    public async Task Replay_IntoADevice_WritesToItAndLeavesItADevice()
+    {
+        Assert.Equal(0, await InvokeAsync("--trace", Trace, "--json", "/dev/null", "--report", "/dev/null"));
+
+        Assert.Equal(0, new FileInfo("/dev/null").Length);
+        Assert.False(File.Exists("/dev/null.part"));
+    }
+
+    private Task<int> InvokeAsync(params string[] arguments) => new RootCommand { ReplayVerb.Create() }
+        .Parse(["replay", .. arguments])
+        .InvokeAsync(new InvocationConfiguration { Output = _output, Error = _error, EnableDefaultExceptionHandler = false });
+}
