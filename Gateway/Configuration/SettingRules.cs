@@ -83,7 +83,7 @@ internal static partial class SettingRules
             report.Add(list, "at least one address is needed, like http://127.0.0.1:8080.");
         }
 
-        var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
+        var seen = new List<ListenAddress>();
         for (var i = 0; i < listen.Urls.Count; i++)
         {
             CheckAddress(listen.Urls[i], report.IsWritten($"{list}[{i}]") ? $"{list}[{i}]" : list, listen.Tls is not null, seen, report);
@@ -100,7 +100,7 @@ internal static partial class SettingRules
         }
     }
 
-    private static void CheckAddress(string url, string path, bool hasCertificate, HashSet<string> seen, RuleReport report)
+    private static void CheckAddress(string url, string path, bool hasCertificate, List<ListenAddress> seen, RuleReport report)
     {
         var match = Address().Match(url);
         if (!match.Success || (match.Groups["port"].Value is { Length: > 0 } port && int.Parse(port, CultureInfo.InvariantCulture) > 65_535))
@@ -116,9 +116,27 @@ internal static partial class SettingRules
             // The server would take any name for every interface.
             report.Add(path, $"\"{SettingText.Shown(url)}\" names no interface. Write its IP address, localhost, or * for every interface.");
         }
-        else if (!seen.Add(url.TrimEnd('/')))
+        else
         {
-            report.Add(path, $"\"{SettingText.Shown(url)}\" is listed twice.");
+            var address = new ListenAddress(url, match.Groups["host"].Value, match.Groups["port"].Value is { Length: > 0 } digits ? int.Parse(digits, CultureInfo.InvariantCulture) : IsSecure(url) ? 443 : 80);
+            CheckPort(address, path, seen, report);
+            seen.Add(address);
+        }
+    }
+
+    private static void CheckPort(ListenAddress address, string path, List<ListenAddress> seen, RuleReport report)
+    {
+        if (address is { Port: 0, IsLocalhost: true })
+        {
+            report.Add(path, "localhost is two addresses, which cannot share a free port. Write 127.0.0.1:0.");
+        }
+        else if (seen.Exists(other => other.Url.TrimEnd('/').Equals(address.Url.TrimEnd('/'), StringComparison.OrdinalIgnoreCase)))
+        {
+            report.Add(path, $"\"{SettingText.Shown(address.Url)}\" is listed twice.");
+        }
+        else if (seen.Find(address.Meets) is { } taken)
+        {
+            report.Add(path, $"\"{SettingText.Shown(address.Url)}\" and \"{SettingText.Shown(taken.Url)}\" are the same port of the same interface. Keep one, or give it another port.");
         }
     }
 
@@ -166,6 +184,6 @@ internal static partial class SettingRules
         }
     }
 
-    [GeneratedRegex(@"^https?://(\*|\+|\[[0-9A-Fa-f:.]+\]|(?<name>[A-Za-z0-9._-]+))(:(?<port>\d{1,5}))?/?$", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^https?://(?<host>\*|\+|\[[0-9A-Fa-f:.]+\]|(?<name>[A-Za-z0-9._-]+))(:(?<port>\d{1,5}))?/?$", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture)]
     private static partial Regex Address();
 }

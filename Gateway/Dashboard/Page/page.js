@@ -166,7 +166,7 @@ function showFleet(fleet) {
   });
   const hidden = fleet.found - fleet.rows.length;
   byId('more').hidden = hidden <= 0 && fleet.found > 0;
-  setText(byId('more'), fleet.found === 0 ? 'No replica has such a name.' : `${count(hidden)} more are not listed; whoever is in trouble comes first. Find one by a part of its name.`);
+  setText(byId('more'), fleet.found === 0 ? (byId('find').value ? 'No replica has such a name.' : 'No replica yet.') : `${count(hidden)} more are not listed; whoever is in trouble comes first. Find one by a part of its name.`);
 }
 
 function newCard(name, { id }) {
