@@ -75,7 +75,7 @@ public sealed class GatewayCore : IDisposable
     {
         lock (_gate)
         {
-            // Other settings of the estimation hold for what is learned from now on; what was learned stays.
+            // Other settings of the estimation wait for a restart: what was learned stays.
             if (options.Estimation.Estimator != _options.Estimation.Estimator)
             {
                 Volatile.Write(ref _lengths, OutputLengthEstimators.Create(options.Estimation));

@@ -83,7 +83,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _sharing = options.Redis is { } redis ? GatewaySharing.Start(redis, Core, _tenants, settings.Environment, _time, _log) : null;
         _board = new StatusBoard(_time);
         Feed = new StatusFeed(Core.Fleet, _board, Status, _time, _app.Lifetime.ApplicationStopping);
-        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, _sharing is { Coordinator: { } shared } ? () => (shared.IsUp, shared.Failures) : null, SignalsOf);
+        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, _sharing is { Coordinator: { } shared } ? () => shared.IsUp : null, SignalsOf);
+        if (_sharing is { Coordinator: { } counting })
+        {
+            _meters.ShowRedisFailures(() => counting.Failures);
+        }
         _telemetry = new TelemetrySession(Version, _time, scope);
         _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
         _meters.Prepare(options.Models.Select(model => model.Name));
@@ -157,6 +161,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     public void Apply(GatewayOptions options)
     {
         var left = Core.Apply(options);
+        _meters.Prepare(options.Models.Select(model => model.Name));
         _tenants.Apply(options);
         _watcher.Apply([.. Core.Models.Select(model => model.Pool)], options.Resilience);
         foreach (var model in left)

@@ -183,8 +183,10 @@ public class ConfigurationLoaderTests
     [InlineData("telemetry: { accessLog: '' }", "4:25 telemetry.accessLog: must not be empty.")]
     [InlineData("telemetry: { logLevel: info }", "4:24 telemetry.logLevel: \"info\" is none of: trace, debug, information, warning, error, critical, none. Did you mean \"information\"?")]
     [InlineData("listen: https://*:443", "4:9 listen: https needs a certificate. Name its files in listen.tls, or listen on http and end TLS in front of the gateway.")]
-    [InlineData("listen: [http://a:1, http://a:1/]", "4:22 listen[1]: \"http://a:1/\" is listed twice.")]
+    [InlineData("listen: [http://*:1, http://*:1/]", "4:22 listen[1]: \"http://*:1/\" is listed twice.")]
     [InlineData("listen: http://a:70000", "4:9 listen: \"http://a:70000\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080.")]
+    [InlineData("listen: http://10.0.0.300:8080", "4:9 listen: \"http://10.0.0.300:8080\" names no interface. Write its IP address, localhost, or * for every interface.")]
+    [InlineData("listen: { ops: http://127.0.0.l:9090 }", "4:16 listen.ops: \"http://127.0.0.l:9090\" names no interface. Write its IP address, localhost, or * for every interface.")]
     [InlineData("listen: { urls: [] }", "4:17 listen.urls: at least one address is needed, like http://127.0.0.1:8080.")]
     [InlineData("listen: { corsOrigins: [app.example.com] }", "4:25 listen.corsOrigins[0]: \"app.example.com\" is no origin. Write * or scheme and host, like https://app.example.com.")]
     [InlineData("listen: { maxBodyBytes: 1GiB }", "4:25 listen.maxBodyBytes: the largest body (1GiB) is larger than what all waiting ones may hold (256MiB).")]
@@ -202,8 +204,8 @@ public class ConfigurationLoaderTests
     [InlineData("routing: { prefix: { enabled: false }, scorers: [{ name: prefix }] }", "4:58 routing.scorers[0].name: the prefix scorer needs routing.prefix.enabled: true.")]
     [InlineData("acces: {}", "4:1 acces: unknown setting. Did you mean \"access\"?")]
     [InlineData("listen: { ops: https://127.0.0.1:9090 }", "4:16 listen.ops: https needs a certificate. Name its files in listen.tls, or listen on http and end TLS in front of the gateway.")]
-    [InlineData("listen: { urls: [http://a:1], ops: http://a:1 }", "4:36 listen.ops: \"http://a:1\" is listed twice.")]
-    [InlineData("listen: { urls: [https://a:1], tls: { certificate: a } }", "4:37 listen.tls.key: is required.")]
+    [InlineData("listen: { urls: [http://*:1], ops: http://*:1 }", "4:36 listen.ops: \"http://*:1\" is listed twice.")]
+    [InlineData("listen: { urls: [https://*:1], tls: { certificate: a } }", "4:37 listen.tls.key: is required.")]
     [InlineData("listen: { tls: { certificate: a, key: b } }", "4:16 listen.tls: no address begins with https, so the certificate would never be shown.")]
     [InlineData("listen: { maxBufferedBytes: 1MiB }", "4:29 listen.maxBufferedBytes: the largest body (64MiB) is larger than what all bodies may hold (1MiB).")]
     [InlineData("queue: *limits", "4:8 No finished anchor of this name stands above.")]
@@ -260,6 +262,49 @@ public class ConfigurationLoaderTests
 
         Assert.Equal("test.yaml:1:32 models[0].apiKeyEnv: the environment variable that this names is not set.", problem);
         Assert.Equal("ENGINE_KEY", Good(text, ("ENGINE_KEY", "k")).Models[0].ApiKeyEnv);
+    }
+
+    [Theory]
+    [InlineData("Secret1\n")]
+    [InlineData(" Secret1")]
+    [InlineData("Sec\0ret1")]
+    public void Load_OfAKeyThatNoHeaderCanCarry_IsRefusedWithoutShowingIt(string key)
+    {
+        var problem = Assert.Single(Bad("models: [{ name: m, apiKeyEnv: ENGINE_KEY, replicas: [http://a:1] }]", ("ENGINE_KEY", key)));
+
+        Assert.StartsWith("test.yaml:1:32 models[0].apiKeyEnv: the environment variable that this names begins or ends with white space", problem, StringComparison.Ordinal);
+        Assert.DoesNotContain("Secret1", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Load_WithACollectorWithoutAScheme_WarnsOfIt()
+    {
+        var loaded = Load(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"));
+
+        Assert.NotNull(loaded.Options);
+        Assert.Equal(SourceSpot.Of("OTEL_EXPORTER_OTLP_ENDPOINT"), Assert.Single(loaded.Warnings).Where);
+        Assert.Empty(Load(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=b, c=d=e,")).Warnings);
+        Assert.Empty(Load(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"), ("OTEL_SDK_DISABLED", "true")).Warnings);
+    }
+
+    [Theory]
+    [InlineData("Secret1")]
+    [InlineData("=Secret1")]
+    [InlineData("a=Secret1,,")]
+    public void Load_WithHeadersForTheCollectorThatAreNone_IsRefusedWithoutShowingThem(string headers)
+    {
+        var problem = Assert.Single(Bad(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"), ("OTEL_EXPORTER_OTLP_HEADERS", headers)));
+
+        Assert.Equal("OTEL_EXPORTER_OTLP_HEADERS is no list of headers. Write it like name=value,other=value.", problem);
+    }
+
+    [Fact]
+    public void Load_OfAVariableThatNobodyFilledIn_WarnsOfIt()
+    {
+        var loaded = Load("models: [{ name: '${MODEL}', replicas: [http://a:1] }]");
+
+        Assert.NotNull(loaded.Options);
+        Assert.StartsWith("models[0].name: is taken as it stands: variables are not filled in here.", Assert.Single(loaded.Warnings).ToString(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -128,6 +128,9 @@ public sealed class ConfigurationWatcherTests : IDisposable
     [InlineData("listen: { maxConnections: 5 }", "listen")]
     [InlineData("telemetry: { accessLog: off }", "telemetry.accessLog")]
     [InlineData("telemetry: { logLevel: debug }", "telemetry.logLevel")]
+    [InlineData("estimation: { window: 64 }", "estimation.window")]
+    [InlineData("estimation: { initialOutputTokens: 64 }", "estimation.initialOutputTokens")]
+    [InlineData("resilience: { connectTimeout: 1s }", "resilience.connectTimeout")]
     public void Tick_AfterAnEditThatNeedsARestart_WarnsAndAppliesTheRest(string change, string key)
     {
         Edit(OneModel + "mode: plain\n" + change);

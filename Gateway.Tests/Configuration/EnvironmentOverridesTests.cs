@@ -32,24 +32,24 @@ public class EnvironmentOverridesTests
     }
 
     [Theory]
-    [InlineData("http://a:1")]
-    [InlineData("[http://a:1, http://b:1]")]
-    [InlineData("{ urls: [http://a:1], maxConnections: 5 }")]
+    [InlineData("http://*:1")]
+    [InlineData("[http://*:1, http://*:2]")]
+    [InlineData("{ urls: [http://*:1], maxConnections: 5 }")]
     [InlineData("")]
     public void Load_WithListenOverridden_ReplacesTheAddressesInEveryForm(string listen)
     {
-        var options = Good($"{OneModel}listen: {listen}", ("GATEWAY__LISTEN", "http://c:1,http://d:1"));
+        var options = Good($"{OneModel}listen: {listen}", ("GATEWAY__LISTEN", "http://*:3,http://*:4"));
 
-        Assert.Equal(["http://c:1", "http://d:1"], options.Listen.Urls);
+        Assert.Equal(["http://*:3", "http://*:4"], options.Listen.Urls);
         Assert.Equal(listen.Contains("maxConnections", StringComparison.Ordinal) ? 5 : 20_000, options.Listen.MaxConnections);
     }
 
     [Fact]
     public void Load_WithOneKeyOfAShorthandOverridden_KeepsTheRest()
     {
-        var options = Good(OneModel + "listen: http://a:1", ("GATEWAY__LISTEN__MAXCONNECTIONS", "5"), ("GATEWAY__MODELS__0__REPLICAS__0__SLOTS", "3"));
+        var options = Good(OneModel + "listen: http://*:1", ("GATEWAY__LISTEN__MAXCONNECTIONS", "5"), ("GATEWAY__MODELS__0__REPLICAS__0__SLOTS", "3"));
 
-        Assert.Equal(("http://a:1", 5), (Assert.Single(options.Listen.Urls), options.Listen.MaxConnections));
+        Assert.Equal(("http://*:1", 5), (Assert.Single(options.Listen.Urls), options.Listen.MaxConnections));
         Assert.Equal(("10.0.0.1:8000", 3), (options.Models[0].Replicas[0].Id, options.Models[0].Replicas[0].Slots));
     }
 

@@ -41,6 +41,23 @@ public sealed class ReferencedFilesTests : IDisposable
         Assert.Equal("listen.tls.certificate: the file holds no certificate in PEM form.", Assert.Single(faulty.Problems).ToString());
     }
 
+    [Theory]
+    [InlineData("telemetry", "accessLog")]
+    [InlineData("estimation", "snapshotPath")]
+    public void LoadText_OfAFileThatCannotBeMade_SaysSo(string section, string key)
+    {
+        var inNoFolder = ConfigurationFile.LoadText($"{OneModel}{section}: {{ {key}: {_folder}/none/log }}", "t", NoEnvironment);
+        var folder = ConfigurationFile.LoadText($"{OneModel}{section}: {{ {key}: {_folder} }}", "t", NoEnvironment);
+        var fine = ConfigurationFile.LoadText($"{OneModel}{section}: {{ {key}: {_folder}/log }}", "t", NoEnvironment);
+
+        Assert.All([inNoFolder, folder], loaded =>
+            Assert.Equal($"{section}.{key}: no file can be made there: it is a folder, or its folder does not exist.", Assert.Single(loaded.Problems).ToString()));
+        Assert.NotNull(fine.Options);
+        Assert.False(File.Exists($"{_folder}/log"));
+        Assert.NotNull(ConfigurationFile.LoadText($"{OneModel}{section}: {{ {key}: log }}", "t", NoEnvironment).Options);
+        Assert.Null(ConfigurationFile.LoadText($"{OneModel}{section}: {{ {key}: \"a\\0b\" }}", "t", NoEnvironment).Options);
+    }
+
     [Fact]
     public void Read_OfAKeysFile_FindsEveryKey()
     {

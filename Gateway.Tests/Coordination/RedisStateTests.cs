@@ -46,14 +46,69 @@ public sealed class RedisStateTests : SharedStateContract
 
         await Assert.ThrowsAnyAsync<Exception>(() => Post(state, "x", 1).AsTask().ComesAsync("a failure"));
         await redis.StartAsync();
-        var works = false;
-        while (!works)
-        {
-            works = await Post(state, "x", 1).AsTask().ContinueWith(posted => posted.IsCompletedSuccessfully, TaskScheduler.Default).ComesAsync("an answer");
-        }
+        await UntilItWorksAsync(state);
 
         Assert.Empty(await Post(state, "x", 2));
     }
+
+    [Fact]
+    public async Task Post_OnAConnectionThatFellSilentWithoutAnEnd_GoesOnByAnother()
+    {
+        if (await RedisServer.TryStartAsync() is not { } redis)
+        {
+            return;
+        }
+        await using var _ = redis;
+        await using var relay = new SilentRelay(redis.Port);
+        var options = new RedisOptions { Servers = [relay.Endpoint], Timeout = TimeSpan.FromMilliseconds(200), Lease = TimeSpan.FromMilliseconds(500) };
+        await using var state = new RedisState(options, null, "a", TimeProvider.System);
+        await UntilItWorksAsync(state);
+
+        relay.Silence();
+        await Assert.ThrowsAnyAsync<TimeoutException>(() => Post(state, "x", 1).AsTask().ComesAsync("a failure"));
+
+        await UntilItWorksAsync(state);
+    }
+
+    [Fact]
+    public async Task Post_OnABoardWithWhatNoGatewayWrote_ThrowsItAwayAndGoesOn()
+    {
+        if (await RedisServer.TryStartAsync() is not { } redis)
+        {
+            return;
+        }
+        await using var _ = redis;
+        await using var state = new RedisState(new RedisOptions { Servers = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(10) }, null, "a", TimeProvider.System);
+        Assert.Equal(":1\r\n", redis.Ask("HSET gateway:board:x other something-else"));
+
+        Assert.Empty(await Post(state, "x", 1));
+
+        Assert.Equal(":1\r\n", redis.Ask("HLEN gateway:board:x"));
+    }
+
+    [Fact]
+    public async Task Tell_AmongNewsThatNoGatewayWrote_HearsTheOthersAndGoesOn()
+    {
+        if (await RedisServer.TryStartAsync() is not { } redis)
+        {
+            return;
+        }
+        await using var _ = redis;
+        var options = new RedisOptions { Servers = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(10) };
+        await using var a = new RedisState(options, null, "a", TimeProvider.System);
+        await using var b = new RedisState(options, null, "b", TimeProvider.System);
+        Assert.StartsWith("$", redis.Ask("XADD gateway:news * word 1"), StringComparison.Ordinal);
+        await a.TellAsync([7], null, default);
+
+        var heard = await b.TellAsync([], null, default);
+        var after = await b.TellAsync([], heard.Last, default);
+
+        Assert.Equal([7], Assert.Single(heard.Batches));
+        Assert.Empty(after.Batches);
+    }
+
+    private static Task UntilItWorksAsync(RedisState state) => Until.HoldsAsync(
+        () => Post(state, "x", 1).AsTask().ContinueWith(posted => posted.IsCompletedSuccessfully, TaskScheduler.Default), "Redis answers");
 
     protected override async Task WithTwoAsync(Func<ISharedState, ISharedState, Task> test)
     {

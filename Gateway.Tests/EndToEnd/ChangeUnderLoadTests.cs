@@ -33,6 +33,18 @@ public class ChangeUnderLoadTests
     }
 
     [Fact]
+    public async Task Reload_WithAnotherModel_ShowsItsErrorCountersBeforeItsFirstError()
+    {
+        await using var world = await GatewayWorld.StartAsync(1, Brisk);
+        var before = world.Server.Core.Options;
+
+        world.Server.Apply(before with { Models = [.. before.Models, before.Models[0] with { Name = "another" }] });
+
+        var page = await world.Client.GetStringAsync("/metrics");
+        Assert.Contains("gateway_refusals_total{model=\"another\",reason=\"no_healthy_replicas\"} 0\n", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Reload_ThatReplacesEveryReplica_DropsNothing()
     {
         await using var world = await GatewayWorld.StartAsync(2, Brisk);

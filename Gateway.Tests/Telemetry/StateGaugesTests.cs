@@ -39,6 +39,19 @@ public sealed class StateGaugesTests : IDisposable
     }
 
     [Fact]
+    public async Task Scrape_TwiceWithNothingBetween_ShowsEveryCounterAsItWas()
+    {
+        _world.Requests.OnCompleted(TelemetryWorld.Completed());
+
+        var (first, second) = (Counters(await _world.ScrapeAsync()), Counters(await _world.ScrapeAsync()));
+
+        Assert.Contains("gateway_redis_failures_total 2", first);
+        Assert.Equal(first, second);
+
+        static string[] Counters(string page) => [.. page.Split('\n').Where(line => line.StartsWith("gateway_", StringComparison.Ordinal) && line.Contains("_total", StringComparison.Ordinal))];
+    }
+
+    [Fact]
     public async Task Scrape_AfterThousandsOfReplicasCameAndWent_StillShowsTheOnesThatAreThere()
     {
         const int generations = 2_100;

@@ -24,7 +24,8 @@ internal sealed class TelemetryWorld : IDisposable
         Fleet.SetPools([Pool]);
         _session = new TelemetrySession("1.2.3", Time, _scope, _ => null);
         Meters = new GatewayMeters(_scope);
-        _gauges = new StateGauges(Fleet, () => Depths, Calibration, _scope, () => (IsUp: true, Failures: 2), _ => Shadow is null ? null : new ModelSignals(null, Shadow));
+        _gauges = new StateGauges(Fleet, () => Depths, Calibration, _scope, () => true, _ => Shadow is null ? null : new ModelSignals(null, Shadow));
+        Meters.ShowRedisFailures(() => 2);
         Requests = new RequestMeters(Meters, Calibration, Fleet, () => Options);
     }
 

@@ -11,7 +11,7 @@ namespace Gateway.Cli;
 /// <summary><c>gateway serve --config FILE</c>: the gateway, until SIGTERM or Ctrl-C.</summary>
 public static class ServeVerb
 {
-    /// <summary>The verb. Exit codes: 0 stopped as asked, 1 could not listen, 2 the configuration has problems.</summary>
+    /// <summary>The verb. Exit codes: 0 stopped as asked, 1 could not listen or write its log, 2 the configuration has problems.</summary>
     public static Command Create()
     {
         var config = new Option<string>("--config")
@@ -57,11 +57,11 @@ public static class ServeVerb
             await UntilStoppedAsync(server, cancellationToken);
             return 0;
         }
-        catch (IOException taken)
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
         {
-            await streams.Error.WriteLineAsync(taken.InnerException is AddressInUseException
-                ? $"{taken.Message} Stop what listens there, or choose another: listen in {file}, or GATEWAY__LISTEN=http://127.0.0.1:PORT."
-                : taken.Message);
+            await streams.Error.WriteLineAsync(refused.InnerException is AddressInUseException
+                ? $"{refused.Message} Stop what listens there, or choose another: listen in {file}, or GATEWAY__LISTEN=http://127.0.0.1:PORT."
+                : refused.Message);
             return 1;
         }
     }

@@ -11,7 +11,7 @@ public static class ConfigurationLoader
     /// <summary>Reads a whole configuration. Nothing in the text makes this throw.</summary>
     /// <param name="text">YAML.</param>
     /// <param name="fileName">As the user named it; used in messages only.</param>
-    /// <param name="environment">Overrides (<c>GATEWAY__...</c>) and the variables that <c>apiKeyEnv</c> may name.</param>
+    /// <param name="environment">Overrides (<c>GATEWAY__...</c>) and the variables that <c>apiKeyEnv</c> may name, and OpenTelemetry's own.</param>
     /// <param name="names">The implementations that can be picked by name; the built-in ones unless given.</param>
     public static LoadResult<GatewayOptions> Load(string text, string fileName, IReadOnlyDictionary<string, string> environment, KnownNames? names = null)
     {
@@ -47,6 +47,8 @@ public static class ConfigurationLoader
             AccessRules.Check(options, environment, report);
             RedisRules.Check(options.Redis, environment, report);
         }
+
+        CollectorRules.Check(environment, problems);
 
         return options with { Source = ConfigurationSource.Of(text, fileName, environment) };
     }

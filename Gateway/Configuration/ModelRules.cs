@@ -162,13 +162,18 @@ internal static partial class ModelRules
         {
             report.Add(path, "is not the name of an environment variable. The key itself does not belong in this file.");
         }
-        else if (environment.TryGetValue(variable, out var key) && key.Length > 0)
+        else if (environment.GetValueOrDefault(variable) is not { Length: > 0 } key)
         {
-            return key;
+            report.Add(path, "the environment variable that this names is not set.");
+        }
+        else if (key.Any(char.IsControl) || key.Trim().Length != key.Length)
+        {
+            // No header can carry it, and no client's key would ever match it.
+            report.Add(path, "the environment variable that this names begins or ends with white space, or holds a line break. A secret made with echo has one at its end: use printf %s.");
         }
         else
         {
-            report.Add(path, "the environment variable that this names is not set.");
+            return key;
         }
 
         return null;

@@ -94,6 +94,11 @@ internal sealed class OptionsBinder(KnownNames names, ProblemList problems)
             return null;
         }
 
+        if (scalar.Text.Contains("${", StringComparison.Ordinal))
+        {
+            problems.Warn(node.Where, path, "is taken as it stands: variables are not filled in here. Set it by its own variable (GATEWAY__...), or fill the file in before.");
+        }
+
         var reading = ScalarReader.Read(setting, type, scalar.Text);
         if (reading.What is { } what)
         {

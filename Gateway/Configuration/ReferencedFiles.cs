@@ -1,6 +1,8 @@
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Coordination;
+using Gateway.Estimation;
+using Gateway.Telemetry;
 
 namespace Gateway.Configuration;
 
@@ -22,6 +24,13 @@ public static class ReferencedFiles
         if (options.Redis?.CaFile is { } authority && Read(authority, "redis.caFile", problems) is { } pem && RedisAuthority.Read(pem) is null)
         {
             problems.Add(new ConfigurationProblem(SourceSpot.Of(authority), "redis.caFile", "the file holds no certificate in PEM form.", null));
+        }
+        foreach (var (setting, path) in Written(options))
+        {
+            if (!MayBeFile(path))
+            {
+                problems.Add(new ConfigurationProblem(SourceSpot.Of(path), setting, "no file can be made there: it is a folder, or its folder does not exist.", null));
+            }
         }
         for (var i = 0; i < options.Models.Count; i++)
         {
@@ -73,6 +82,21 @@ public static class ReferencedFiles
         }
         return read;
     }
+
+    private static IEnumerable<(string Setting, string Path)> Written(GatewayOptions options)
+    {
+        if (AccessLog.PathOf(options.Telemetry) is { } log)
+        {
+            yield return ("telemetry.accessLog", log);
+        }
+        if (options.Estimation.SnapshotPath is not EstimationOptions.SnapshotOff and var snapshot)
+        {
+            yield return ("estimation.snapshotPath", snapshot);
+        }
+    }
+
+    private static bool MayBeFile(string path) =>
+        !path.Contains('\0', StringComparison.Ordinal) && !Directory.Exists(path) && (Path.GetDirectoryName(path) is not { Length: > 0 } folder || Directory.Exists(folder));
 
     private static void ReadReplicas(string path, string setting, List<ConfigurationProblem> problems)
     {

@@ -18,6 +18,25 @@ internal static class RestartKeys
             yield return "estimation.snapshotPath";
         }
 
+        // Another estimator is made anew, with all settings.
+        if (before.Estimation.Estimator == after.Estimation.Estimator)
+        {
+            if (before.Estimation.Window != after.Estimation.Window)
+            {
+                yield return "estimation.window";
+            }
+
+            if (before.Estimation.InitialOutputTokens != after.Estimation.InitialOutputTokens)
+            {
+                yield return "estimation.initialOutputTokens";
+            }
+        }
+
+        if (before.Resilience.ConnectTimeout != after.Resilience.ConnectTimeout)
+        {
+            yield return "resilience.connectTimeout";
+        }
+
         var (redis, redisNow) = (before.Redis, after.Redis);
         var isSameRedis = (redis?.Servers ?? []).SequenceEqual(redisNow?.Servers ?? []);
         if (!isSameRedis || redis != (redisNow is null ? null : redisNow with { Servers = redis?.Servers ?? [] }))

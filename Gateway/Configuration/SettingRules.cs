@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text.RegularExpressions;
 using Gateway.Api;
 using Gateway.Queueing;
@@ -110,6 +111,11 @@ internal static partial class SettingRules
         {
             report.Add(path, "https needs a certificate. Name its files in listen.tls, or listen on http and end TLS in front of the gateway.");
         }
+        else if (match.Groups["name"].Value is { Length: > 0 } name && !name.Equals("localhost", StringComparison.OrdinalIgnoreCase) && !IPAddress.TryParse(name, out _))
+        {
+            // The server would take any name for every interface.
+            report.Add(path, $"\"{SettingText.Shown(url)}\" names no interface. Write its IP address, localhost, or * for every interface.");
+        }
         else if (!seen.Add(url.TrimEnd('/')))
         {
             report.Add(path, $"\"{SettingText.Shown(url)}\" is listed twice.");
@@ -160,6 +166,6 @@ internal static partial class SettingRules
         }
     }
 
-    [GeneratedRegex(@"^https?://(\*|\+|\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?<port>\d{1,5}))?/?$", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^https?://(\*|\+|\[[0-9A-Fa-f:.]+\]|(?<name>[A-Za-z0-9._-]+))(:(?<port>\d{1,5}))?/?$", RegexOptions.IgnoreCase | RegexOptions.ExplicitCapture)]
     private static partial Regex Address();
 }

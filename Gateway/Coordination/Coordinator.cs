@@ -2,6 +2,7 @@ using Gateway.Estimation;
 using Gateway.Routing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using StackExchange.Redis;
 
 namespace Gateway.Coordination;
 
@@ -12,6 +13,7 @@ public sealed partial class Coordinator : IAsyncDisposable
     public const int LoadsPerExchange = 5;
 
     private const string LoadBoard = "load";
+    private const int MostReason = 200;
 
     private readonly ISharedState _shared;
     private readonly RedisOptions _options;
@@ -99,7 +101,8 @@ public sealed partial class Coordinator : IAsyncDisposable
         {
             // The edge of another process: whatever it was, the gateway goes on with its own view.
             Interlocked.Increment(ref _failures);
-            Note(State.Down, failed.GetType().Name);
+            // What the server itself said, such as that it is full or lacks a permission, says what to do.
+            Note(State.Down, failed is RedisServerException { Message: var said } ? said[..Math.Min(said.Length, MostReason)] : failed.GetType().Name);
             if (_time.GetElapsedTime(_heardAt) >= _options.Lease)
             {
                 LoadEntry.Apply([], pools);
@@ -208,7 +211,7 @@ public sealed partial class Coordinator : IAsyncDisposable
         [LoggerMessage(Level = LogLevel.Information, Message = "Redis answers again: what is shared converges.")]
         public static partial void Back(ILogger logger);
 
-        [LoggerMessage(Level = LogLevel.Warning, Message = "Redis does not answer ({Reason}); this gateway goes on with its own view, and tries again.")]
+        [LoggerMessage(Level = LogLevel.Warning, Message = "Redis does not answer, or refuses ({Reason}); this gateway goes on with its own view, and tries again.")]
         public static partial void Lost(ILogger logger, string reason);
     }
 }

@@ -20,7 +20,8 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
         local all = redis.call('HGETALL', KEYS[1])
         local others = {}
         for i = 1, #all, 2 do
-          local age = math.max(0, now - tonumber(string.sub(all[i + 1], 1, 15)))
+          -- What carries no time was not put there by a gateway of today: as old as can be, so that it goes.
+          local age = math.max(0, now - (tonumber(string.sub(all[i + 1], 1, 15)) or 0))
           if age > lease then
             redis.call('HDEL', KEYS[1], all[i])
           elseif all[i] ~= ARGV[1] then
@@ -40,7 +41,7 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
         local page = {}
         for _, told in ipairs(redis.call('XRANGE', KEYS[1], ARGV[3], '+', 'COUNT', 64)) do
           page[#page + 1] = told[1]
-          page[#page + 1] = told[2][2] == ARGV[1] and '' or told[2][4]
+          page[#page + 1] = told[2][2] == ARGV[1] and '' or told[2][4] or ''
         end
         return page
         """;
@@ -53,13 +54,14 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
     private readonly string _gateway;
     private readonly TimeProvider _time;
     private Task<ConnectionMultiplexer>? _connection;
+    private long _heardAt;
 
     /// <param name="options">Where it is.</param>
     /// <param name="password">Null: none.</param>
     /// <param name="gateway">Whose access this is.</param>
     /// <param name="time">Measures how long an answer takes.</param>
     public RedisState(RedisOptions options, string? password, string gateway, TimeProvider time) =>
-        (_options, _password, _gateway, _time) = (options, password, gateway, time);
+        (_options, _password, _gateway, _time, _heardAt) = (options, password, gateway, time, time.GetTimestamp());
 
     /// <inheritdoc/>
     public async ValueTask<IReadOnlyList<BoardEntry>> PostAsync(string board, byte[] entry, TimeSpan lease, CancellationToken cancellationToken)
@@ -106,9 +108,20 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
 
     private async Task<RedisValue[]> EvaluateAsync(string script, string key, RedisValue[] arguments, CancellationToken cancellationToken)
     {
-        var connection = await Connection().WaitAsync(_options.Timeout, _time, cancellationToken);
-        var answer = connection.GetDatabase().ScriptEvaluateAsync(script, [$"{_options.KeyPrefix}:{key}"], arguments);
-        return (RedisValue[])await answer.WaitAsync(_options.Timeout, _time, cancellationToken);
+        var connecting = Connection();
+        try
+        {
+            var connection = await connecting.WaitAsync(_options.Timeout, _time, cancellationToken);
+            var answer = connection.GetDatabase().ScriptEvaluateAsync(script, [$"{_options.KeyPrefix}:{key}"], arguments);
+            var found = (RedisValue[])await answer.WaitAsync(_options.Timeout, _time, cancellationToken);
+            Volatile.Write(ref _heardAt, _time.GetTimestamp());
+            return found;
+        }
+        catch (TimeoutException)
+        {
+            GiveUpOn(connecting);
+            throw;
+        }
     }
 
     private Task<ConnectionMultiplexer> Connection()
@@ -119,6 +132,22 @@ public sealed class RedisState : ISharedState, IAsyncDisposable
                 ? _connection = ConnectionMultiplexer.ConnectAsync(Settings(_options, _password))
                 : _connection;
         }
+    }
+
+    // A server that hangs, or a machine that is gone without a word, leaves a connection open for a quarter of an hour, and whatever is asked on it waits in memory. Asked
+    // anew, the name may lead to the server that took over.
+    private void GiveUpOn(Task<ConnectionMultiplexer> silent)
+    {
+        lock (_gate)
+        {
+            if (_connection != silent || !silent.IsCompletedSuccessfully || _time.GetElapsedTime(Volatile.Read(ref _heardAt)) < _options.Lease)
+            {
+                return;
+            }
+            _connection = null;
+            Volatile.Write(ref _heardAt, _time.GetTimestamp());
+        }
+        silent.Result.Close(allowCommandsToComplete: false);
     }
 
     private static ConfigurationOptions Settings(RedisOptions options, string? password)

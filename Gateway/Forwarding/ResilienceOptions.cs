@@ -5,7 +5,7 @@ namespace Gateway.Forwarding;
 /// <summary>Timeouts, retries before the first byte, circuit breaking and health. Takes effect on reload, for requests that start after it.</summary>
 public sealed record ResilienceOptions
 {
-    /// <summary>Longest time to open a connection to a replica.</summary>
+    /// <summary>Longest time to open a connection to a replica. Needs a restart.</summary>
     [Range(typeof(TimeSpan), "00:00:00.010", "00:05:00")]
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(2);
 

@@ -45,12 +45,13 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     /// <returns>Null where it is off.</returns>
     /// <exception cref="IOException">The file cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
-    public static AccessLog? Open(TelemetryOptions options, TimeProvider time, ILogger logger, Func<double>? share = null) => options.AccessLog switch
-    {
-        "off" or "" => null,
-        "stdout" => new AccessLog(Console.OpenStandardOutput(), time, logger, share),
-        var path => new AccessLog(new RotatedFile(path), time, logger, share),
-    };
+    public static AccessLog? Open(TelemetryOptions options, TimeProvider time, ILogger logger, Func<double>? share = null) =>
+        PathOf(options) is { } path ? new AccessLog(new RotatedFile(path), time, logger, share)
+        : options.AccessLog == "stdout" ? new AccessLog(Console.OpenStandardOutput(), time, logger, share)
+        : null;
+
+    /// <summary>The file that the settings name; null: none.</summary>
+    internal static string? PathOf(TelemetryOptions options) => options.AccessLog is "off" or "stdout" or "" ? null : options.AccessLog;
 
     /// <inheritdoc/>
     public void OnCompleted(CompletedRequest completed)

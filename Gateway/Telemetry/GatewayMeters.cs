@@ -124,6 +124,14 @@ public sealed class GatewayMeters : IDisposable
         _configReloads.Add(0, OutcomeTag(ConfigReloadOutcome.Rejected));
     }
 
+    /// <summary>Shows what was asked of Redis and came to nothing; called once, where there is a Redis. Not among the gauges, whose collections forget what was before.</summary>
+    /// <param name="failures">The count since the start.</param>
+    internal void ShowRedisFailures(Func<long> failures)
+    {
+        var metric = MetricNames.RedisFailures;
+        _meter.CreateObservableCounter(metric.Instrument, failures, metric.Unit, metric.Help);
+    }
+
     /// <summary>A gap between two content events of a stream. Called per token: does not allocate.</summary>
     /// <param name="model">The pool's name.</param>
     /// <param name="seconds">The gap.</param>

@@ -22,10 +22,10 @@ public sealed class StateGauges : IDisposable
     /// <param name="queueDepths">Asked at each scrape.</param>
     /// <param name="calibration">Of the length estimates.</param>
     /// <param name="scope">As in <see cref="GatewayMeters"/>.</param>
-    /// <param name="redis">Whether Redis answers, and how often it did not; null: there is none, and nothing of it is shown.</param>
+    /// <param name="redisIsUp">Whether Redis answers; null: there is none, and nothing of it is shown.</param>
     /// <param name="signals">What each model foresees; null: nothing does.</param>
     public StateGauges(
-        Fleet fleet, Func<IEnumerable<QueueDepth>> queueDepths, EstimateCalibration calibration, object? scope = null, Func<(bool IsUp, long Failures)>? redis = null,
+        Fleet fleet, Func<IEnumerable<QueueDepth>> queueDepths, EstimateCalibration calibration, object? scope = null, Func<bool>? redisIsUp = null,
         Func<string, ModelSignals?>? signals = null)
     {
         _meter = new Meter(new MeterOptions(MetricNames.StateMeter) { Scope = scope });
@@ -43,11 +43,9 @@ public sealed class StateGauges : IDisposable
         _meter.CreateObservableGauge(regret.Instrument, Regrets, regret.Unit, regret.Help);
         var coverage = MetricNames.EstimateCoverage;
         _meter.CreateObservableGauge(coverage.Instrument, () => Coverage(calibration), coverage.Unit, coverage.Help);
-        if (redis is not null)
+        if (redisIsUp is not null)
         {
-            var (up, failures) = (MetricNames.RedisUp, MetricNames.RedisFailures);
-            _meter.CreateObservableGauge(up.Instrument, () => redis().IsUp ? 1L : 0, up.Unit, up.Help);
-            _meter.CreateObservableCounter(failures.Instrument, () => redis().Failures, failures.Unit, failures.Help);
+            Gauge(MetricNames.RedisUp, () => [new Measurement<long>(redisIsUp() ? 1 : 0)]);
         }
     }
 

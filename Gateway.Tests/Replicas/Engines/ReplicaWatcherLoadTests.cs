@@ -33,6 +33,7 @@ public sealed class ReplicaWatcherLoadTests
 
         Assert.Equal([3, 3, null, null], seen);
         Assert.Equal((32_000L, ReplicaHealth.Up), (_replica.Report.KvCapacityTokens, _replica.Health));
+        Assert.Single(_log.Lines, line => line.Text.EndsWith("tells no load, the gateway's own counts are used: 500 on /metrics", StringComparison.Ordinal));
     }
 
     [Fact]

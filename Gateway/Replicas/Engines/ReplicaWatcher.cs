@@ -125,11 +125,14 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
                 _replica.Observe(_view.TakeLoad(reading.Report));
                 return;
             }
-            if (_view.TakeLoadFailure() is { } without)
+            var without = _view.TakeLoadFailure();
+            if (without is not null)
             {
                 _replica.Observe(without);
             }
-            if (reading.Outcome is ReadingOutcome.Absent or ReadingOutcome.Unauthorized && reading.Detail != _loadComplaint)
+            // Of a page that is late or broken only what lasts is told, and of a dead engine its probes tell.
+            var lasts = reading.Outcome is ReadingOutcome.Absent or ReadingOutcome.Unauthorized || (without is not null && _replica.Health == ReplicaHealth.Up);
+            if (lasts && reading.Detail != _loadComplaint)
             {
                 _loadComplaint = reading.Detail;
                 Log.NoLoad(_log, _replica.Id, adapter.Traits.Kind, reading.Detail);
