@@ -173,7 +173,7 @@ public class OptionsBoundsTests
         models[0].replicas[0].engine = (none)
         models[0].replicas[0].slots = (none) [1 .. 100000]
         models[0].replicas[0].kvTokens = (none) [1 .. 1000000000000]
-        models[0].replicas[0].weight = 1 [0 excluded .. 1000]
+        models[0].replicas[0].weight = 1 [0.001 .. 1000]
         models[0].replicas[0].labels = []
         models[0].discovery.interval = 5s [1s .. 1h]
         models[0].discovery.file = (none)
@@ -276,7 +276,7 @@ public class OptionsBoundsTests
         access.defaults.dailyTokens = (none) [1 .. 1000000000000000]
         access.defaults.maxPriority = (none)
         access.tenants[0].name = (empty)
-        access.tenants[0].weight = 1 [0 excluded .. 1000]
+        access.tenants[0].weight = 1 [0.001 .. 1000]
         access.tenants[0].keys = []
         access.tenants[0].keyEnv = []
         access.tenants[0].models = []

@@ -58,6 +58,7 @@ public sealed class LearnedLengthsTests(ITestOutputHelper output)
 
         Assert.InRange(Median(lengths, Request("go on") with { Body = largest }), 1, 10_000);
         Assert.InRange(Median(lengths, Request("name one fact about birds")), 1, 10_000);
+        Assert.True(LengthSnapshot.TryRead(LengthSnapshot.Write(lengths, 1)!, Create(name)));
     }
 
     [Theory]
