@@ -53,7 +53,7 @@ public class OptionsBoundsTests
             {
                 table.Append(CultureInfo.InvariantCulture, $"{path}.{setting.Key} = {Written(setting, setting.Property.GetValue(Activator.CreateInstance(type)))}");
                 table.Append(setting.Bounds is { } bounds
-                    ? $" [{Written(setting, bounds.Least)}{(bounds.ExcludesLeast ? " excluded" : "")} .. {Written(setting, bounds.Most)}]\n"
+                    ? $" [{Written(setting, bounds.Least)} .. {Written(setting, bounds.Most)}]\n"
                     : "\n");
             }
         }
@@ -80,7 +80,7 @@ public class OptionsBoundsTests
     {
         var setting = SettingSchema.Of(Sections.First(section => section.Path == path).Type).First(setting => setting.Key == key);
         var bounds = setting.Bounds!;
-        var below = bounds.ExcludesLeast ? bounds.Least : bounds.Least == 0 ? -1 : bounds.Least / 2;
+        var below = bounds.Least == 0 ? -1 : bounds.Least / 2;
 
         foreach (var (value, word) in new[] { (below, "small"), ((bounds.Most * 2) + 1, "large") })
         {
@@ -98,7 +98,7 @@ public class OptionsBoundsTests
         var setting = SettingSchema.Of(Sections.First(section => section.Path == path).Type).First(setting => setting.Key == key);
         var bounds = setting.Bounds!;
 
-        foreach (var value in new[] { bounds.ExcludesLeast ? bounds.Most : bounds.Least, bounds.Most })
+        foreach (var value in new[] { bounds.Least, bounds.Most })
         {
             var (text, _) = TextWith(path, $"{key}: {Plain(setting, value)}");
 
