@@ -166,6 +166,31 @@ public sealed class HeartbeatTests
         await world.AtRestAsync();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Header_ThatHttpForbids_LeavesNoneOfItsAnswersToTheFallback(bool beats)
+    {
+        var calls = 0;
+        await using var engine = new ScriptedEngine(call => call.AnswerAsync(
+            "text/event-stream", First + Finish + Done, headers: Interlocked.Increment(ref calls) == 1 ? "X-First: 1\r\nX-Both: 1\r\nX-Odd: a\u0001b\r\n" : "X-Both: 2\r\n"), models: ["demo", "other"]);
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with
+        {
+            Models = [options.Models[0] with { Fallbacks = ["other"] }, options.Models[0] with { Name = "other", Aliases = [] }],
+            Resilience = options.Resilience with { Heartbeat = beats ? Late : new() },
+        });
+
+        using var response = await world.PostAsync(ChatPath, Ask);
+
+        Assert.Equal(2, calls);
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.False(response.Headers.Contains("X-First"));
+        Assert.Equal(["2"], response.Headers.GetValues("X-Both"));
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.ToString());
+        await response.Content.ReadAsStringAsync();
+        await world.AtRestAsync();
+    }
+
     [Fact]
     public async Task PlainAnswer_AfterTheFirstBeat_IsAnErrorForTheClientAndInTheLog()
     {

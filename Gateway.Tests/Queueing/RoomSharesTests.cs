@@ -126,6 +126,31 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
         Assert.True(IsIn(Enter(world, Flooder)));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Enter_AfterAnAttemptThatFailed_CountsOnceAmongTheRequestsSent(bool waits)
+    {
+        using var world = World(headroom: 0.5);
+        for (var i = 0; i < 3; i++)
+        {
+            Enter(world, Flooder).Done();
+        }
+        var others = Enumerable.Range(3, 10).Select(tenant => Enter(world, (ulong)tenant)).ToList();
+        if (!waits)
+        {
+            others.ForEach(entry => entry.Done());
+            others.Clear();
+        }
+        var again = Enumerable.Range(0, 3).Select(_ => Enter(world, Flooder, constraints: new Constraints([world.Pool.ReplicaList[0]]))).ToList();
+        others.ForEach(entry => entry.Done());
+        _ = Enumerable.Range(0, 3).Select(_ => Enter(world, Light)).ToList();
+
+        // Three of each; as six it would have to leave half of the room free.
+        Assert.All(again, entry => Assert.True(IsIn(entry)));
+        Assert.True(IsIn(Enter(world, Flooder)));
+    }
+
     [Fact]
     public void Enter_AfterOthersOfManyClientsWereIdleForAMinute_ForgetsWhatTheyHeld()
     {
@@ -251,6 +276,6 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
 
     private static bool IsIn(CorePool.Entry entry) => entry.Outcome == AdmissionOutcome.Admitted;
 
-    private static CorePool.Entry Enter(CorePool world, ulong tenant, PriorityClass priority = PriorityClass.Default, double weight = 1) =>
-        world.Enter(CorePool.Request(priority: priority) with { TenantKey = tenant, TenantWeight = weight }, CorePool.Cost());
+    private static CorePool.Entry Enter(CorePool world, ulong tenant, PriorityClass priority = PriorityClass.Default, double weight = 1, Constraints? constraints = null) =>
+        world.Enter(CorePool.Request(priority: priority) with { TenantKey = tenant, TenantWeight = weight }, CorePool.Cost(), constraints);
 }

@@ -46,6 +46,9 @@ public class MediaAddressTests
     [InlineData("ht", "\n", 600, "tp://127.0.0.1/x", true)]
     [InlineData("https://example.com/", "a", 600, "", false)]
     [InlineData("https://example.com?", "a", 600, "@127.0.0.1/", false)]
+    [InlineData("name", "        ", 100, "value", false)]
+    [InlineData("    def f():\n", "\n                    return 1", 40, "", false)]
+    [InlineData("h\nt\n", "\n", 600, "tp://127.0.0.1/x", true)]
     [InlineData("", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA\r\n", 20, "", false)]
     public void IsLocal_OfALongText_IsTrueWhereTheHostMayBeLocal(string begin, string filler, int times, string end, bool isLocal)
     {
@@ -63,6 +66,20 @@ public class MediaAddressTests
     [InlineData("filed away")]
     public void IsLocal_OfAnythingElse_IsFalse(string address) =>
         Assert.False(MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(new { url = address }))));
+
+    [Theory]
+    [InlineData("/v1/rerank", """{"model":"m","query":"file:///x","documents":["http://10.0.0.1/x",{"text":"file:///etc","source":"http://wiki/page","url":"http://10.0.0.1"}]}""")]
+    [InlineData("/v1/score", """{"model":"m","text_1":"http://10.0.0.1/x","text_2":["file:///x"]}""")]
+    [InlineData("/v1/embeddings", """{"model":"m","input":["http://10.0.0.1/x","file:///x"]}""")]
+    [InlineData("/v1/messages", """{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"search_result","source":"http://wiki/page","title":"t","content":[{"type":"text","text":"http://10.0.0.1"}]}]}]}""")]
+    public void Read_OfTextThatLooksLikeAnAddress_TakesItForNoMedia(string path, string body)
+    {
+        var route = ApiRoute.All.Single(route => route.Path == path);
+
+        Assert.Null(BodyReader.Read(Encoding.UTF8.GetBytes(body), route, new PrefixHasher(1), out var facts, out _));
+        Assert.False(facts.NamesLocalMedia);
+        Assert.Equal(0, facts.MediaParts);
+    }
 
     [Theory]
     [InlineData("/v1/score", """{"model":"m","text_1":{"content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]},"text_2":"x"}""")]

@@ -77,7 +77,8 @@ internal sealed class Heartbeat
         }
         catch (InvalidOperationException) when (!_http.Response.HasStarted)
         {
-            // As YARP tells it: a header that HTTP forbids.
+            // As YARP tells it: a header that HTTP forbids. Those before it are not another answer's.
+            _http.Response.Clear();
             return ForwarderError.ResponseHeaders;
         }
         catch (IOException) when (exchange.Answer.IsBroken)

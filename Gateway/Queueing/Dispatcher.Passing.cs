@@ -33,7 +33,7 @@ public sealed partial class Dispatcher
             }
             LookLocked(plan);
             return _placer.TryPlace(request, estimate, constraints, plan, TermsLocked(request, estimate, constraints, plan, now, waiter: null)) is { } placed
-                ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan, hasAsked: false)
+                ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan, constraints.WasSent)
                 : null;
         }
     }
@@ -43,7 +43,7 @@ public sealed partial class Dispatcher
     {
         _placer.Look(plan);
         return _placer.TryPlace(request, estimate, constraints, plan with { Admission = Everybody }, default) is { } placed
-            ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan, hasAsked: false)
+            ? AdmitLocked(request, estimate, arrivedAt, placed, waited: TimeSpan.Zero, plan, constraints.WasSent)
             : null;
     }
 

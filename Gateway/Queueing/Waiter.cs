@@ -20,6 +20,9 @@ public sealed record Constraints(IReadOnlyList<Replica> Avoid, int? PinnedSlot =
     /// <summary>The place that it had to give up: it comes back to where it stood in the queue. Null: it did not.</summary>
     public Seat? GaveUp { get; init; }
 
+    /// <summary>Whether an attempt or a place came before this one: its client did not send another request.</summary>
+    internal bool WasSent => Avoid.Count > 0 || GaveUp is not null;
+
     /// <summary>Whether a replica can answer at all.</summary>
     internal bool Allows(Replica replica) => PinnedSlot is not { } slot || replica.Slot == slot;
 }
@@ -105,8 +108,8 @@ public sealed class Waiter
     /// <summary>Whose demand it counts for while it waits; null: nobody's.</summary>
     internal RoomShares.Client? CountsFor { get; set; }
 
-    /// <summary>Whether it counts already among the requests that its client sent: it waits, or comes back from a place that it gave up.</summary>
-    internal bool HasAsked => CountsFor is not null || Constraints.GaveUp is not null;
+    /// <summary>Whether it counts already among the requests that its client sent: it waits, or was sent before.</summary>
+    internal bool HasAsked => CountsFor is not null || Constraints.WasSent;
 
     /// <summary>How much of the pool's room that is, 0 to 1.</summary>
     internal double RoomShare { get; set; }

@@ -186,7 +186,15 @@ internal ref partial struct BodyPass
             }
             else if (IsMediaName())
             {
+                var isSource = NameIs("source"u8);
                 _json.Read();
+                if (isSource && _json.TokenType == JsonTokenType.String)
+                {
+                    // Where a search result or a document comes from: nobody fetches it.
+                    AddText(ref ranges);
+                    continue;
+                }
+
                 isMedia |= _json.TokenType != JsonTokenType.Null;
                 var at = SkipRange();
                 _namesLocalMedia |= MediaAddress.IsLocal(_body[at]);

@@ -11,6 +11,8 @@ internal static class MediaAddress
     // Scheme and host stand at the beginning; media itself comes as megabytes in the same place.
     private const int MostBytes = 512;
 
+    private static readonly string[] Schemes = ["file:", "http:", "https:"];
+
     private static readonly string[] LocalDomains = [".localhost", ".local", ".internal", ".svc", ".lan", ".home.arpa"];
 
     /// <summary>Whether any text in a media part's value is such an address.</summary>
@@ -42,7 +44,7 @@ internal static class MediaAddress
         // Python's readers of addresses, and with them the engines, drop such characters before they look.
         var text = string.Concat(Encoding.UTF8.GetString(unescaped[..written]).Where(static c => c > ' '));
         var isCut = raw.Length > MostBytes;
-        if (isCut && text.Length < written / 2)
+        if (isCut && Schemes.Any(scheme => scheme.StartsWith(text, StringComparison.OrdinalIgnoreCase)))
         {
             return true;
         }

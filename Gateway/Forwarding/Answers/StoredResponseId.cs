@@ -10,7 +10,7 @@ public static class StoredResponseId
 
     /// <summary>Whether it is a name and nothing else. It becomes a part of the path at the engine, where slashes and dots would lead to another route.</summary>
     public static bool IsName(string id) =>
-        id.Length is > 0 and <= MaxLength && id.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or ':') && id.Any(static c => c != '.');
+        id.Length is > 0 and <= MaxLength && id.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' or ':' or '=') && id.Any(static c => c != '.');
 
     /// <summary>The top-level <c>id</c>, or <c>response.id</c>; null when there is none.</summary>
     public static string? Find(ReadOnlySpan<byte> json)
