@@ -42,8 +42,15 @@ public sealed class LearnedLengthsTests(ITestOutputHelper output)
         var text = TextSketch.Of("name one fact about birds");
         var largest = new BodyFacts
         {
-            PromptBytes = int.MaxValue, MaxOutputTokens = int.MaxValue, ReasoningBudgetTokens = int.MaxValue, MinOutputTokens = int.MaxValue,
-            Messages = int.MaxValue, StopSequences = int.MaxValue, MediaParts = int.MaxValue, Choices = int.MaxValue, Sketch = text,
+            PromptBytes = int.MaxValue,
+            MaxOutputTokens = int.MaxValue,
+            ReasoningBudgetTokens = int.MaxValue,
+            MinOutputTokens = int.MaxValue,
+            Messages = int.MaxValue,
+            StopSequences = int.MaxValue,
+            MediaParts = int.MaxValue,
+            Choices = int.MaxValue,
+            Sketch = text,
         };
         for (var i = 1; i <= 100; i++)
         {
