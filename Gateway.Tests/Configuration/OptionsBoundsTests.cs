@@ -53,7 +53,7 @@ public class OptionsBoundsTests
             {
                 table.Append(CultureInfo.InvariantCulture, $"{path}.{setting.Key} = {Written(setting, setting.Property.GetValue(Activator.CreateInstance(type)))}");
                 table.Append(setting.Bounds is { } bounds
-                    ? $" [{Written(setting, bounds.Least)}{(bounds.ExcludesLeast ? " excluded" : "")} .. {Written(setting, bounds.Most)}]\n"
+                    ? $" [{Written(setting, bounds.Least)} .. {Written(setting, bounds.Most)}]\n"
                     : "\n");
             }
         }
@@ -80,7 +80,7 @@ public class OptionsBoundsTests
     {
         var setting = SettingSchema.Of(Sections.First(section => section.Path == path).Type).First(setting => setting.Key == key);
         var bounds = setting.Bounds!;
-        var below = bounds.ExcludesLeast ? bounds.Least : bounds.Least == 0 ? -1 : bounds.Least / 2;
+        var below = bounds.Least == 0 ? -1 : bounds.Least / 2;
 
         foreach (var (value, word) in new[] { (below, "small"), ((bounds.Most * 2) + 1, "large") })
         {
@@ -98,7 +98,7 @@ public class OptionsBoundsTests
         var setting = SettingSchema.Of(Sections.First(section => section.Path == path).Type).First(setting => setting.Key == key);
         var bounds = setting.Bounds!;
 
-        foreach (var value in new[] { bounds.ExcludesLeast ? bounds.Most : bounds.Least, bounds.Most })
+        foreach (var value in new[] { bounds.Least, bounds.Most })
         {
             var (text, _) = TextWith(path, $"{key}: {Plain(setting, value)}");
 
@@ -173,7 +173,7 @@ public class OptionsBoundsTests
         models[0].replicas[0].engine = (none)
         models[0].replicas[0].slots = (none) [1 .. 100000]
         models[0].replicas[0].kvTokens = (none) [1 .. 1000000000000]
-        models[0].replicas[0].weight = 1 [0 excluded .. 1000]
+        models[0].replicas[0].weight = 1 [0.001 .. 1000]
         models[0].replicas[0].labels = []
         models[0].discovery.interval = 5s [1s .. 1h]
         models[0].discovery.file = (none)
@@ -276,7 +276,7 @@ public class OptionsBoundsTests
         access.defaults.dailyTokens = (none) [1 .. 1000000000000000]
         access.defaults.maxPriority = (none)
         access.tenants[0].name = (empty)
-        access.tenants[0].weight = 1 [0 excluded .. 1000]
+        access.tenants[0].weight = 1 [0.001 .. 1000]
         access.tenants[0].keys = []
         access.tenants[0].keyEnv = []
         access.tenants[0].models = []

@@ -90,13 +90,46 @@ public sealed class RequestEstimatorTests
         Assert.Equal(4, _ratio.BytesPerToken("m", 4));
     }
 
+    [Theory]
+    [InlineData(400, int.MaxValue)]
+    [InlineData(1_000_000, 1)]
+    public void Learn_FromOneAbsurdCountAmongMany_MovesLittle(int bytes, int tokens)
+    {
+        Repeat(200);
+
+        _ratio.Learn(new BodyFacts { PromptBytes = bytes }, "m", 4, tokens);
+
+        Assert.InRange(_ratio.BytesPerToken("m", 4), 3.5, 4.5);
+
+        void Repeat(int times)
+        {
+            for (var i = 0; i < times; i++)
+            {
+                _ratio.Learn(new BodyFacts { PromptBytes = 4_000 }, "m", 4, 1_000);
+            }
+        }
+    }
+
+    [Fact]
+    public void Learn_FromAnAnswerToAStoredResponse_ChangesNothing()
+    {
+        // The engine counts the whole conversation, of which the body brings the last message.
+        _ratio.Learn(new BodyFacts { PromptBytes = 40, PreviousResponseKey = 7 }, "m", 4, 50_000);
+
+        Assert.Equal(4, _ratio.BytesPerToken("m", 4));
+    }
+
     [Fact]
     public void Learn_FromAbsurdCounts_StaysWithinReason()
     {
-        _ratio.Learn(new BodyFacts { PromptBytes = 1 }, "m", 4, int.MaxValue);
-        _ratio.Learn(new BodyFacts { PromptBytes = int.MaxValue }, "n", 4, 1);
+        for (var i = 0; i < 20_000; i++)
+        {
+            _ratio.Learn(new BodyFacts { PromptBytes = 1 }, "m", 4, int.MaxValue);
+            _ratio.Learn(new BodyFacts { PromptBytes = int.MaxValue }, "n", 4, 1);
+        }
 
-        Assert.Equal((0.25, 64), (_ratio.BytesPerToken("m", 4), _ratio.BytesPerToken("n", 4)));
+        Assert.InRange(_ratio.BytesPerToken("m", 4), 0.25, 0.3);
+        Assert.InRange(_ratio.BytesPerToken("n", 4), 60, 64);
     }
 
     [Fact]

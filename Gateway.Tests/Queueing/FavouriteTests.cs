@@ -26,6 +26,20 @@ public sealed class FavouriteTests
     }
 
     [Fact]
+    public void OnProbed_OfAFavouriteThatIsDown_SendsThoseWhoWaitForItElsewhereAtOnce()
+    {
+        using var world = WithAFullFavourite(out var first);
+        var waits = Enter(world, Shared);
+        var before = waits.Outcome;
+
+        world.Pool.Find(first.Replica!)!.OnProbed(ReplicaHealth.Down);
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.Admitted, waits.Outcome);
+        Assert.NotEqual(first.Replica, waits.Replica);
+    }
+
+    [Fact]
     public void Enter_WithAFavouriteThatStaysFull_WaitsNoLongerThanItsBound()
     {
         using var world = WithAFullFavourite(out var first, new RoutingOptions { FavouriteWait = TimeSpan.FromSeconds(2) });

@@ -182,6 +182,22 @@ public sealed class PreemptionTests(ITestOutputHelper output)
         Assert.Equal(mode == PreemptMode.Continue, all.Exists(flight => flight.Interrupted > 0));
     }
 
+    [Fact]
+    public void Enter_UrgentThatOnePlaceDidNotHelp_TakesItOnceOthersHaveLeft()
+    {
+        using var world = new CorePool(slots: 4, queue: Options(PreemptMode.BeforeFirstByte, 1));
+        Flight.Enter(world, "large", PriorityClass.Interactive, cost: CorePool.Cost(sequences: 2));
+        var small = Flight.Enter(world, "small", PriorityClass.Interactive);
+        var batch = Flight.Enter(world, "batch", PriorityClass.Batch);
+        var urgent = Flight.Enter(world, "urgent", PriorityClass.Interactive, cost: CorePool.Cost(sequences: 2));
+        var before = (batch.GivenUp, urgent.IsRunning);
+
+        small.End();
+
+        Assert.Equal((0, false), before);
+        Assert.Equal((1, true), (batch.GivenUp, urgent.IsRunning));
+    }
+
     private static CorePool World(PreemptMode mode, double limit = 1) => new(queue: Options(mode, limit));
 
     private static QueueOptions Options(PreemptMode mode, double limit) => new() { Preempt = mode, PreemptLimit = limit, Order = "fcfs" };

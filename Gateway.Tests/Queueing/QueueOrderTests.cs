@@ -53,6 +53,23 @@ public sealed class QueueOrderTests : IDisposable
         Assert.Equal(boost, new BoostOrder(gamma).BoostSeconds(cost), boost > 50 ? 0.05 : 0.01);
     }
 
+    [Theory]
+    [InlineData("vtc", 0.001)]
+    [InlineData("vtc", 1_000)]
+    [InlineData("dlpm", 0.001)]
+    [InlineData("dlpm", 1_000)]
+    public void Select_AtTheEndsOfATenantsWeight_ServesEverybody(string name, double weight)
+    {
+        using var world = new CorePool();
+        world.Plan = world.Plan with { Order = QueueOrders.Create(new QueueOptions { Order = name }, new CachedBeginnings()) };
+        var cost = CorePool.Cost(promptTokens: 1_000_000, outputTokens: 1_000_000);
+        var first = world.Enter(CorePool.Request("first") with { TenantKey = 1, TenantWeight = weight }, cost);
+
+        var waiting = Enumerable.Range(0, 20).Select(i => world.Enter(CorePool.Request($"{i}") with { TenantKey = (ulong)(1 + (i % 3)), TenantWeight = i % 3 == 1 ? 1 : weight }, cost));
+
+        Assert.Equal(20, CorePool.Drain(first, [.. waiting]).Distinct().Count());
+    }
+
     [Fact]
     public void Rank_ByBoostOfALongRequest_IsOvertakenOnlyByOnesThatCameSoonAfter()
     {

@@ -42,6 +42,22 @@ public sealed class WaitingHeapTests
     }
 }
 
+public sealed class LatenessTests
+{
+    [Fact]
+    public void Expiry_OfOneWhoseTimePassedWhileItEntered_IsDueAtOnce()
+    {
+        using var world = new CorePool();
+        var waiter = world.Enter(CorePool.Request()).Waiter!;
+        waiter.ArrivedAt = TimeSpan.Zero;
+        waiter.LatestStart = TimeSpan.FromSeconds(1);
+
+        var expiry = Lateness.Expiry(waiter, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(1.005));
+
+        Assert.Equal((TimeSpan.Zero, AdmissionOutcome.DeadlineExceeded), expiry);
+    }
+}
+
 public sealed class DrainRateTests
 {
     private readonly ManualTime _time = new();

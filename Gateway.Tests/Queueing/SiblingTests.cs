@@ -247,6 +247,20 @@ public sealed class SiblingTests
         Assert.All(world.Pool.ReplicaList, replica => Assert.Equal((0, 0L), (replica.Snapshot().RunningRequests, replica.Snapshot().ReservedTokens)));
     }
 
+    [Fact]
+    public void Enter_WhereTheLeadersReplicaLeftAndItsSlotIsAnothers_DoesNotWait()
+    {
+        using var world = new CorePool(1, slots: null, queue: Patient);
+        Enter(world, Shared);
+        world.SetReplicas([CorePool.Place(1, slots: null)]);
+        world.SetReplicas([CorePool.Place(2, slots: null)]);
+        Assert.Equal(0, world.Pool.Replicas[0].Slot);
+
+        var other = Enter(world, Shared);
+
+        Assert.Equal(("r2", HoldReason.None), (other.Replica, other.Result!.Value.HeldFor));
+    }
+
     private static ulong[] Blocks(int first, int count) => [.. Enumerable.Range(first, count).Select(block => (ulong)block)];
 
     private static CorePool.Entry Enter(CorePool world, ulong[] blocks) =>

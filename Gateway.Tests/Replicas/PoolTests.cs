@@ -232,5 +232,36 @@ public sealed class PoolTests
         Assert.Equal([$"{Faults.FailuresToOpen} faults in a row"], told);
     }
 
+    [Fact]
+    public void SetReplicas_WithOneThatWasGoneForAMoment_KeepsItDrained()
+    {
+        _pool.SetReplicas([Place("a"), Place("b")]);
+        _pool.Find("a")!.SetDraining(true);
+        _pool.SetReplicas([]);
+        _time.Advance(TimeSpan.FromSeconds(30));
+
+        _pool.SetReplicas([Place("a"), Place("b")]);
+        foreach (var replica in _pool.ReplicaList)
+        {
+            replica.OnProbed(ReplicaHealth.Up);
+        }
+
+        Assert.Equal((ReplicaHealth.Draining, ReplicaHealth.Up), (_pool.Find("a")!.Health, _pool.Find("b")!.Health));
+    }
+
+    [Fact]
+    public void SetReplicas_WithOneThatWasGoneForLong_ForgetsThatItWasDrained()
+    {
+        _pool.SetReplicas([Place("a")]);
+        _pool.Find("a")!.SetDraining(true);
+        _pool.SetReplicas([]);
+        _time.Advance(TimeSpan.FromHours(1));
+
+        _pool.SetReplicas([Place("a")]);
+        _pool.Find("a")!.OnProbed(ReplicaHealth.Up);
+
+        Assert.Equal(ReplicaHealth.Up, _pool.Find("a")!.Health);
+    }
+
     private static ReplicaPlace Place(string id, double weight = 1) => new(id, new Uri($"http://{id}:8000"), new ReplicaOptions { Weight = weight });
 }

@@ -45,7 +45,7 @@ public sealed record TenantOptions
     public string Name { get; init; } = "";
 
     /// <summary>Its share under contention, relative to other tenants.</summary>
-    [Range(0.0, 1_000.0, MinimumIsExclusive = true)]
+    [Range(0.001, 1_000.0)]
     public double Weight { get; init; } = 1;
 
     /// <summary>Hashes of its keys: <c>sha256:</c> and 64 hexadecimal digits.</summary>

@@ -69,15 +69,13 @@ internal static class ScalarReader
 
     private static ScalarReading Within(Setting setting, double value, string text, Func<double, string> write, Func<double, object> convert)
     {
-        var bounds = setting.Bounds ?? new Bounds(int.MinValue, int.MaxValue, false);
+        var bounds = setting.Bounds ?? new Bounds(int.MinValue, int.MaxValue);
         if (bounds.Allows(value))
         {
             return new(convert(value));
         }
 
-        var allowed = bounds.ExcludesLeast
-            ? $"more than {write(bounds.Least)}, up to {write(bounds.Most)}"
-            : $"{write(bounds.Least)} to {write(bounds.Most)}";
+        var allowed = $"{write(bounds.Least)} to {write(bounds.Most)}";
         return new(null, $"{SettingText.Shown(text)} is too {(value > bounds.Most ? "large" : "small")}. Allowed: {allowed}.");
     }
 }

@@ -16,9 +16,9 @@ internal sealed record Setting(string Key, PropertyInfo Property, Type ValueType
 }
 
 /// <summary>What a number may be; spans of time in seconds.</summary>
-internal sealed record Bounds(double Least, double Most, bool ExcludesLeast)
+internal sealed record Bounds(double Least, double Most)
 {
-    public bool Allows(double value) => (ExcludesLeast ? value > Least : value >= Least) && value <= Most;
+    public bool Allows(double value) => value >= Least && value <= Most;
 }
 
 /// <summary>Reads the keys of a section from its options class, so that a new setting is one property and nothing else.</summary>
@@ -57,7 +57,7 @@ internal static class SettingSchema
             property.GetCustomAttribute<RangeAttribute>() is { } range ? BoundsOf(range) : null)),
     ];
 
-    private static Bounds BoundsOf(RangeAttribute range) => new(Number(range, range.Minimum), Number(range, range.Maximum), range.MinimumIsExclusive);
+    private static Bounds BoundsOf(RangeAttribute range) => new(Number(range, range.Minimum), Number(range, range.Maximum));
 
     private static double Number(RangeAttribute range, object limit) => range.OperandType == typeof(TimeSpan)
         ? TimeSpan.Parse((string)limit, CultureInfo.InvariantCulture).TotalSeconds

@@ -13,6 +13,9 @@ public sealed class PromptTokenRatio
     // Engines and resolutions differ from 85 to several thousand; a guess that the next usage corrects.
     private const int TokensPerMediaPart = 768;
 
+    private const double LeastBytesPerToken = 0.25;
+    private const double MostBytesPerToken = 64;
+
     private readonly ConcurrentDictionary<string, Evidence> _models = new(StringComparer.Ordinal);
 
     /// <summary>Bytes per token as known for a model.</summary>
@@ -35,7 +38,8 @@ public sealed class PromptTokenRatio
     /// <summary>Takes the lesson of an engine's count of prompt tokens.</summary>
     public void Learn(BodyFacts body, string model, double initialBytesPerToken, int promptTokens)
     {
-        if (promptTokens <= 0 || body.PromptBytes <= 0 || body.MediaParts > 0 || body.PromptTokenIds > 0)
+        // Of a stored response's conversation the body brings the end, and the engine counts the whole.
+        if (promptTokens <= 0 || body.PromptBytes <= 0 || body.MediaParts > 0 || body.PromptTokenIds > 0 || body.PreviousResponseKey != 0)
         {
             return;
         }
@@ -51,14 +55,17 @@ public sealed class PromptTokenRatio
 
         public double BytesPerToken => Volatile.Read(ref _ratio);
 
-        public void Add(int bytes, int tokens)
+        // A count that cannot be true counts as the nearest that can: else one of them would be believed for thousands of prompts.
+        public void Add(double bytes, double tokens)
         {
+            tokens = Math.Min(tokens, bytes / LeastBytesPerToken);
+            bytes = Math.Min(bytes, tokens * MostBytesPerToken);
             lock (_gate)
             {
                 var keep = Math.Pow(0.5, tokens / MemoryTokens);
                 _bytes = (_bytes * keep) + bytes;
                 _tokens = (_tokens * keep) + tokens;
-                Volatile.Write(ref _ratio, Math.Clamp(_bytes / _tokens, 0.25, 64));
+                Volatile.Write(ref _ratio, Math.Clamp(_bytes / _tokens, LeastBytesPerToken, MostBytesPerToken));
             }
         }
     }

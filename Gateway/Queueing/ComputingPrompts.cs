@@ -23,7 +23,7 @@ internal sealed class ComputingPrompts
     public void Note(LoadReservation reservation, int from, long giveUpAt)
     {
         var prompts = Of(reservation.Replica.Slot);
-        Forget(prompts);
+        Forget(prompts, reservation.Replica.Id);
         var blocks = reservation.Load.Blocks;
         // One that ended too early left the index with blocks that nobody computed.
         for (var i = prompts.Count - 1; i >= 0; i--)
@@ -45,12 +45,13 @@ internal sealed class ComputingPrompts
     }
 
     /// <summary>The one that computes most of a prompt's beginning at a replica; null: nobody there computes any of it.</summary>
-    /// <param name="slot">The replica.</param>
+    /// <param name="slot">The replica's.</param>
+    /// <param name="id">The replica's.</param>
     /// <param name="load">Whose beginning.</param>
-    public PrefixLeader? LeaderOf(int slot, in LoadProfile load)
+    public PrefixLeader? LeaderOf(int slot, string id, in LoadProfile load)
     {
         var prompts = Of(slot);
-        Forget(prompts);
+        Forget(prompts, id);
         PrefixLeader? leader = null;
         foreach (var prompt in prompts)
         {
@@ -63,7 +64,9 @@ internal sealed class ComputingPrompts
         return leader;
     }
 
-    private static void Forget(List<Prompt> prompts) => prompts.RemoveAll(static prompt => !prompt.IsComputing && !prompt.IsLost);
+    // What is computed by one that had the slot before is computed elsewhere.
+    private static void Forget(List<Prompt> prompts, string id) =>
+        prompts.RemoveAll(prompt => (!prompt.IsComputing && !prompt.IsLost) || prompt.Reservation.Replica.Id != id);
 
     private List<Prompt> Of(int slot)
     {

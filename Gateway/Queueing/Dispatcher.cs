@@ -40,6 +40,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly DateTimeOffset _startedOn;
     private readonly ITimer _retry;
     private int _waitingCount;
+    private long _returns;
     private bool _isClosed;
 
     // Each is tried at every replica: more of them would find little more.
@@ -224,6 +225,7 @@ public sealed partial class Dispatcher : IDisposable
         // Room returns with every few tokens of every stream; nearly always nobody waits for it.
         if (Volatile.Read(ref _waitingCount) > 0)
         {
+            Interlocked.Increment(ref _returns);
             Pump();
         }
     }

@@ -29,7 +29,10 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
 
     /// <summary>How long a request may wait from now on, and what it is told then.</summary>
     public static (TimeSpan Due, AdmissionOutcome Outcome) Expiry(Waiter waiter, TimeSpan maxWait, TimeSpan now) =>
-        TimeLeft(waiter, now) is { } left && left < maxWait ? (left, AdmissionOutcome.DeadlineExceeded) : (maxWait, AdmissionOutcome.ExpiredInQueue);
+        TimeLeft(waiter, now) is { } left && left < maxWait
+            // The clock goes on between the look and this: no timer takes a time that has passed.
+            ? (left > TimeSpan.Zero ? left : TimeSpan.Zero, AdmissionOutcome.DeadlineExceeded)
+            : (maxWait, AdmissionOutcome.ExpiredInQueue);
 
     /// <summary>A wait ended.</summary>
     /// <param name="waiter">Whose.</param>

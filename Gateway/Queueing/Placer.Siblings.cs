@@ -43,7 +43,7 @@ internal sealed partial class Placer
     private LoadReservation? FindLeader(in Candidate candidate, in LoadProfile load, TimeSpan patience)
     {
         ref readonly var replica = ref candidate.Replica;
-        if (replica.Report.Engine == EngineKind.SgLang || _computing.LeaderOf(replica.Slot, load) is not { } leader)
+        if (replica.Report.Engine == EngineKind.SgLang || _computing.LeaderOf(replica.Slot, replica.Id, load) is not { } leader)
         {
             return null;
         }

@@ -24,7 +24,7 @@ internal sealed class Seats
     private readonly Dictionary<Replica, List<Seat>> _groups = [];
     private TimeSpan _askedAt;
     private long _version;
-    private (Waiter? Waiter, long Version) _inVain;
+    private (Waiter? Waiter, long Version, long Returns) _inVain;
 
     /// <summary>Whether room is about to come back for an urgent request: until then nobody passes it.</summary>
     public bool AreAsked(TimeSpan now)
@@ -65,8 +65,9 @@ internal sealed class Seats
     /// <param name="kept">A replica that it may not take; null: none.</param>
     /// <param name="plan">What is in force.</param>
     /// <param name="now">Time since the core started.</param>
+    /// <param name="returns">How often room has returned anywhere: who found nobody need not look again before that.</param>
     /// <returns>Those to tell, outside the dispatcher's lock; null: nobody.</returns>
-    public Seat[]? Ask(Waiter urgent, Replica? kept, DispatchPlan plan, TimeSpan now)
+    public Seat[]? Ask(Waiter urgent, Replica? kept, DispatchPlan plan, TimeSpan now, long returns)
     {
         if (plan.Queue.Preempt == PreemptMode.Off || urgent.IsPinned)
         {
@@ -74,7 +75,7 @@ internal sealed class Seats
         }
         lock (_gate)
         {
-            if (_seats.Count == 0 || _inVain == (urgent, _version) || IsAwaitedLocked(now))
+            if (_seats.Count == 0 || _inVain == (urgent, _version, returns) || IsAwaitedLocked(now))
             {
                 return null;
             }
@@ -83,7 +84,7 @@ internal sealed class Seats
             _groups.Clear();
             if (chosen is null)
             {
-                _inVain = (urgent, _version);
+                _inVain = (urgent, _version, returns);
                 return null;
             }
             foreach (var seat in chosen)

@@ -9,9 +9,13 @@ public sealed record ReplicaPlace(string Id, Uri Address, ReplicaOptions Options
 /// <summary>The replicas of one model. Thread-safe; readers see an immutable array that is swapped whole.</summary>
 public sealed class Pool
 {
+    // A name that does not resolve for a moment ends nobody's drain; what comes up at an address long after is another engine.
+    private static readonly TimeSpan DrainKept = TimeSpan.FromMinutes(5);
+
     private readonly Lock _gate = new();
     private readonly TimeProvider _time;
     private readonly List<bool> _slotTaken = [];
+    private readonly Dictionary<(string Id, Uri Address), long> _drainedAt = [];
     private FaultLimits _faults;
     private ModelOptions _options;
     private Replica[] _replicas = [];
@@ -99,7 +103,7 @@ public sealed class Pool
         }
     }
 
-    /// <summary>Brings the pool to exactly these replicas: those that stay keep their ledger, those that leave finish what runs. Of two places with one id the first counts.</summary>
+    /// <summary>Brings the pool to exactly these replicas: those that stay keep their ledger, those that leave finish what runs, and are still drained if they were and come back soon. Of two places with one id the first counts.</summary>
     public void SetReplicas(IReadOnlyList<ReplicaPlace> places)
     {
         List<Replica> leaving = [];
@@ -128,6 +132,7 @@ public sealed class Pool
                 next[i].RoomReturned += TellRoomReturned;
             }
             leaving.AddRange(current.Values);
+            KeepDrainsLocked(leaving, next);
             Volatile.Write(ref _replicas, next);
         }
         foreach (var (replica, options) in staying)
@@ -151,6 +156,31 @@ public sealed class Pool
 
     /// <summary>Raises <see cref="RoomReturned"/> once for several replicas whose room changed together.</summary>
     internal void TellRoomReturned() => RoomReturned?.Invoke();
+
+    private void KeepDrainsLocked(List<Replica> leaving, Replica[] next)
+    {
+        foreach (var (place, at) in _drainedAt)
+        {
+            if (_time.GetElapsedTime(at) > DrainKept)
+            {
+                _drainedAt.Remove(place);
+            }
+        }
+        foreach (var replica in next)
+        {
+            if (_drainedAt.Remove((replica.Id, replica.Address)))
+            {
+                replica.BeginDrained();
+            }
+        }
+        foreach (var replica in leaving)
+        {
+            if (replica.Health == ReplicaHealth.Draining)
+            {
+                _drainedAt[(replica.Id, replica.Address)] = _time.GetTimestamp();
+            }
+        }
+    }
 
     private int TakeSlotLocked()
     {

@@ -63,19 +63,19 @@ public sealed partial class Replica
     /// <param name="why">For people, where it is a bad one.</param>
     public void OnProbed(ReplicaHealth verdict, string? why = null)
     {
-        bool cameUp;
+        bool hasChanged;
         lock (_gate)
         {
-            cameUp = verdict == ReplicaHealth.Up && _probed != ReplicaHealth.Up;
+            hasChanged = _probed != verdict;
             _probedWhy = verdict == ReplicaHealth.Up ? null : why is { Length: > LongestReason } ? why[..LongestReason] : why;
-            if (_probed != verdict)
+            if (hasChanged)
             {
                 _probed = verdict;
                 _probedSince = _time.GetUtcNow();
-                Interlocked.Increment(ref _roomVersion);
             }
         }
-        if (cameUp)
+        // Also of one that went: who waits for it alone, although others have room, goes there.
+        if (hasChanged)
         {
             OnRoomReturned();
         }
@@ -115,6 +115,7 @@ public sealed partial class Replica
                 return false;
             }
             suspendedFor = _faults.Open(FormattableString.Invariant($"hung: silent for {waited.TotalSeconds:0} s")) ? _faults.Why : null;
+            Interlocked.Increment(ref _roomVersion);
         }
         TellSuspended(suspendedFor);
         return true;
@@ -132,6 +133,9 @@ public sealed partial class Replica
         }
         OnRoomReturned();
     }
+
+    /// <summary>It was drained before it was gone for a moment. Before anybody else has the replica; nobody is told.</summary>
+    internal void BeginDrained() => _isDraining = true;
 
     private bool MayLoadForMinutesLocked => _report.Engine is EngineKind.Ollama or EngineKind.OpenAi or EngineKind.Auto;
 

@@ -41,7 +41,7 @@ public sealed partial class Replica
         Slot = slot;
     }
 
-    /// <summary>Raised outside every lock when a waiting request may fit that did not before.</summary>
+    /// <summary>Raised outside every lock when a waiting request may fit that did not before, or waits here for nothing.</summary>
     public event Action? RoomReturned;
 
     public string Id { get; }

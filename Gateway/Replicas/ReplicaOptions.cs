@@ -38,7 +38,7 @@ public sealed record ReplicaOptions
     public long? KvTokens { get; init; }
 
     /// <summary>Speed relative to the other replicas of the pool; a replica of weight 2 is given twice the work.</summary>
-    [Range(0.0, 1_000.0, MinimumIsExclusive = true)]
+    [Range(0.001, 1_000.0)]
     public double Weight { get; init; } = 1;
 
     /// <summary>Free words about the replica, such as its zone.</summary>

@@ -99,7 +99,7 @@ internal sealed class ConfigurationSchema(SettingDocs docs)
         var number = new JsonObject { ["type"] = type };
         if (setting.Bounds is { } bounds)
         {
-            number[bounds.ExcludesLeast ? "exclusiveMinimum" : "minimum"] = Plain(bounds.Least);
+            number["minimum"] = Plain(bounds.Least);
             number["maximum"] = Plain(bounds.Most);
         }
         return number;

@@ -21,7 +21,6 @@ internal static class SchemaCheck
                 "pattern" => Unless(value is not JsonValue text || !text.TryGetValue<string>(out var written) || Regex.IsMatch(written, (string)rule!), $"does not look like {rule}"),
                 "minLength" => Unless(value is not JsonValue text || !text.TryGetValue<string>(out var written) || written.Length >= (int)rule!, "is too short"),
                 "minimum" => Unless(NumberOf(value) is not { } number || number >= (double)rule!, $"is below {rule}"),
-                "exclusiveMinimum" => Unless(NumberOf(value) is not { } number || number > (double)rule!, $"is not above {rule}"),
                 "maximum" => Unless(NumberOf(value) is not { } number || number <= (double)rule!, $"is above {rule}"),
                 "anyOf" => AnyOf(rule!.AsArray(), value),
                 "items" => value is JsonArray list ? list.SelectMany((item, index) => Problems(rule!.AsObject(), item, $"[{index}]")) : [],

@@ -58,7 +58,7 @@ public sealed class SchemaTests
     [InlineData("telemetry: { replicaHeader: maybe }", ".telemetry.replicaHeader: is no boolean")]
     [InlineData("listen: { tls: { key: k } }", ".listen.tls: lacks certificate")]
     [InlineData("models: [{ name: a, replicas: [{ url: http://a:1, slot: 3 }] }]", ".models[0].replicas[0].slot: unknown key")]
-    [InlineData("models: [{ name: a, replicas: [{ url: http://a:1, weight: 0 }] }]", ".models[0].replicas[0].weight: is not above 0")]
+    [InlineData("models: [{ name: a, replicas: [{ url: http://a:1, weight: 0 }] }]", ".models[0].replicas[0].weight: is below 0.001")]
     [InlineData("models: [{ name: a, replicas: ['a:1'] }]", ".models[0].replicas[0]: ")]
     public void Check_OfAMistake_FindsItAsTheLoaderDoes(string text, string expected)
     {

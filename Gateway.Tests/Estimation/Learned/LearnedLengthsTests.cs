@@ -35,6 +35,40 @@ public sealed class LearnedLengthsTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [MemberData(nameof(Learning))]
+    public void Learn_FromARequestOfTheLargestNumbers_LeavesOthersAPrediction(string name)
+    {
+        var lengths = Create(name);
+        var text = TextSketch.Of("name one fact about birds");
+        var largest = new BodyFacts
+        {
+            PromptBytes = int.MaxValue,
+            MaxOutputTokens = int.MaxValue,
+            ReasoningBudgetTokens = int.MaxValue,
+            MinOutputTokens = int.MaxValue,
+            Messages = int.MaxValue,
+            StopSequences = int.MaxValue,
+            MediaParts = int.MaxValue,
+            Choices = int.MaxValue,
+            Sketch = text,
+        };
+        for (var i = 1; i <= 100; i++)
+        {
+            var limited = new BodyFacts { PromptBytes = 25, Messages = i, MaxOutputTokens = 100 * i, ReasoningBudgetTokens = i, MinOutputTokens = i, StopSequences = i, MediaParts = i, Sketch = text };
+            ((IOutputLengthLearner)lengths).Learn(Request("go on") with { Body = limited }, "m", 20 + i, false);
+        }
+
+        for (var i = 0; i < 3; i++)
+        {
+            ((IOutputLengthLearner)lengths).Learn(Request("go on") with { Body = largest }, "m", 20, false);
+        }
+
+        Assert.InRange(Median(lengths, Request("go on") with { Body = largest }), 1, 10_000);
+        Assert.InRange(Median(lengths, Request("name one fact about birds")), 1, 10_000);
+        Assert.True(LengthSnapshot.TryRead(LengthSnapshot.Write(lengths, 1)!, Create(name)));
+    }
+
+    [Theory]
     [InlineData("linear")]
     [InlineData("ensemble")]
     public void Predict_AfterSomeHundredAnswers_TellsShortTasksFromLongOnes(string name)

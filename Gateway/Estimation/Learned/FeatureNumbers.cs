@@ -21,33 +21,33 @@ internal static class FeatureNumbers
     {
         var shape = body.Sketch?.Shape ?? default;
         double bytes = Math.Max(1, shape.ReadBytes);
-        numbers[TextBytes] = Math.Log(1 + shape.Bytes);
-        numbers[1] = Math.Log(1 + (double)body.PromptBytes);
-        numbers[2] = Math.Log(1 + shape.Lines);
-        numbers[3] = Math.Log(1 + shape.QuestionMarks);
+        numbers[TextBytes] = Math.Log(1.0 + shape.Bytes);
+        numbers[1] = Math.Log(1.0 + body.PromptBytes);
+        numbers[2] = Math.Log(1.0 + shape.Lines);
+        numbers[3] = Math.Log(1.0 + shape.QuestionMarks);
         numbers[4] = shape.Digits / bytes;
         numbers[5] = shape.Capitals / bytes;
-        numbers[6] = Math.Log(1 + shape.Fences);
+        numbers[6] = Math.Log(1.0 + shape.Fences);
         numbers[7] = shape.WideRunes / bytes;
         numbers[8] = shape.Words / bytes;
-        numbers[9] = Math.Log(1 + body.Messages);
+        numbers[9] = Math.Log(1.0 + body.Messages);
         numbers[10] = shape.LastByte == '?' ? 1 : 0;
         numbers[11] = shape.LastByte == ':' ? 1 : 0;
         numbers[12] = shape.LastByte == '.' ? 1 : 0;
-        numbers[13] = Math.Log(1 + shape.Digits);
-        numbers[14] = Math.Log(1 + shape.Words);
-        numbers[15] = Math.Log(1 + (body.Sketch?.Terms.Length ?? 0));
+        numbers[13] = Math.Log(1.0 + shape.Digits);
+        numbers[14] = Math.Log(1.0 + shape.Words);
+        numbers[15] = Math.Log(1.0 + (body.Sketch?.Terms.Length ?? 0));
         numbers[16] = Asked(shape, RequestedUnit.Words);
         numbers[17] = Asked(shape, RequestedUnit.Sentences);
         numbers[18] = Asked(shape, RequestedUnit.Paragraphs);
         numbers[19] = Asked(shape, RequestedUnit.Items);
-        numbers[20] = Math.Log(1 + (body.MaxOutputTokens ?? 0));
-        numbers[21] = Math.Log(1 + (body.ReasoningBudgetTokens ?? 0));
+        numbers[20] = Math.Log(1.0 + (body.MaxOutputTokens ?? 0));
+        numbers[21] = Math.Log(1.0 + (body.ReasoningBudgetTokens ?? 0));
         numbers[22] = Math.Log(body.Choices);
-        numbers[23] = Math.Log(1 + body.StopSequences);
-        numbers[24] = Math.Log(1 + body.MediaParts);
-        numbers[25] = Math.Log(1 + body.MinOutputTokens);
+        numbers[23] = Math.Log(1.0 + body.StopSequences);
+        numbers[24] = Math.Log(1.0 + body.MediaParts);
+        numbers[25] = Math.Log(1.0 + body.MinOutputTokens);
     }
 
-    private static double Asked(in TextShape shape, RequestedUnit unit) => shape.Unit == unit ? Math.Log(1 + shape.RequestedUnits) : 0;
+    private static double Asked(in TextShape shape, RequestedUnit unit) => shape.Unit == unit ? Math.Log(1.0 + shape.RequestedUnits) : 0;
 }

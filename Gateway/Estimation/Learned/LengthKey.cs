@@ -123,7 +123,7 @@ internal sealed class LengthKey
             return false;
         }
         var miss = Math.Clamp(Math.Log(Math.Max(1e-3, ratio / Ratios.Published.Median)), -2, 2);
-        _answers++;
+        _answers = Math.Min(int.MaxValue - 1, _answers) + 1;
         _run += (miss - _run) * Quick;
         _usual += (Math.Abs(miss) - _usual) / Math.Min(_answers, Memory);
         if (_answers < AnswersBeforeAlarm || Math.Abs(_run) < Alarm * Math.Max(0.1, _usual))
@@ -147,7 +147,7 @@ internal sealed class LengthKey
     /// <param name="loss">How far off it was in tokens, corrected.</param>
     public void Judge(int expert, double error, double loss)
     {
-        var count = ++_counts[expert];
+        var count = _counts[expert] = Math.Min(int.MaxValue - 1, _counts[expert]) + 1;
         // The median is the middle already; a mean of clipped misses would only move it away.
         if (expert != LengthExperts.Median)
         {

@@ -21,6 +21,9 @@ public sealed record ShadowPlans(DispatchPlan Dispatch, RoutingPlan Routing);
 /// <remarks>Its clock is moved from outside. What is chosen here is reserved here, in ledgers of its own.</remarks>
 internal sealed class ShadowWorld : IDisposable
 {
+    /// <summary>Requests that a world holds at once; it refuses more: under a policy that never does, a lasting overload would fill the memory with them.</summary>
+    public const int MostAnswers = 16_384;
+
     private static readonly FaultLimits NoFaults = new(int.MaxValue, TimeSpan.FromSeconds(1));
     private static readonly TimeSpan ReportInterval = TimeSpan.FromSeconds(1);
 
@@ -31,6 +34,7 @@ internal sealed class ShadowWorld : IDisposable
     private readonly FluidEngine[] _engines;
     private readonly ShadowPlans _plans;
     private TimeSpan _nextReport;
+    private int _answers;
 
     /// <param name="model">The pool's settings.</param>
     /// <param name="fleet">The replicas that take work.</param>
@@ -41,7 +45,11 @@ internal sealed class ShadowWorld : IDisposable
     public ShadowWorld(
         ModelOptions model, ReadOnlySpan<ReplicaSnapshot> fleet, long prefixBytes, Func<PrefixIndex, ShadowPlans> plans, Random chance, Action<ShadowEnding> ended)
     {
-        _ended = ended;
+        _ended = ending =>
+        {
+            _answers--;
+            ended(ending);
+        };
         var prefixes = new PrefixIndex(prefixBytes, _time);
         _plans = plans(prefixes);
         _pool = new Pool(model, NoFaults, _time);
@@ -77,6 +85,11 @@ internal sealed class ShadowWorld : IDisposable
     /// <summary>A request comes, at the world's present moment.</summary>
     public void Enter(long number, InferenceRequest request, in RequestEstimate estimate, int outputTokens)
     {
+        if (++_answers > MostAnswers)
+        {
+            _ended(new ShadowEnding(number, null, null));
+            return;
+        }
         var answer = new FluidAnswer(number, request, estimate, _time.Now, outputTokens);
         _ = _dispatcher.Enter(request, estimate, Constraints.None, result => Decided(answer, result));
     }
