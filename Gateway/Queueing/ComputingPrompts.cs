@@ -64,9 +64,17 @@ internal sealed class ComputingPrompts
         return leader;
     }
 
-    // What is computed by one that had the slot before is computed elsewhere.
-    private static void Forget(List<Prompt> prompts, string id) =>
-        prompts.RemoveAll(prompt => (!prompt.IsComputing && !prompt.IsLost) || prompt.Reservation.Replica.Id != id);
+    // What is computed by one that had the slot before is computed elsewhere. No predicate: it would be allocated with each decision.
+    private static void Forget(List<Prompt> prompts, string id)
+    {
+        for (var i = prompts.Count - 1; i >= 0; i--)
+        {
+            if ((!prompts[i].IsComputing && !prompts[i].IsLost) || prompts[i].Reservation.Replica.Id != id)
+            {
+                prompts.RemoveAt(i);
+            }
+        }
+    }
 
     private List<Prompt> Of(int slot)
     {
