@@ -83,10 +83,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _sharing = options.Redis is { } redis ? GatewaySharing.Start(redis, Core, _tenants, settings.Environment, _time, _log) : null;
         _board = new StatusBoard(_time);
         Feed = new StatusFeed(Core.Fleet, _board, Status, _time, _app.Lifetime.ApplicationStopping);
-        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, _sharing is { Coordinator: { } shared } ? () => shared.IsUp : null, SignalsOf);
-        if (_sharing is { Coordinator: { } counting })
+        var coordinator = _sharing?.Coordinator;
+        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, coordinator is null ? null : () => coordinator.IsUp, SignalsOf);
+        if (coordinator is not null)
         {
-            _meters.ShowRedisFailures(() => counting.Failures);
+            _meters.ShowRedisFailures(() => coordinator.Failures);
         }
         _telemetry = new TelemetrySession(Version, _time, scope);
         _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);

@@ -87,16 +87,8 @@ public sealed class RedisStateTests : SharedStateContract
     }
 
     [Fact]
-    public async Task Tell_AmongNewsThatNoGatewayWrote_HearsTheOthersAndGoesOn()
+    public Task Tell_AmongNewsThatNoGatewayWrote_HearsTheOthersAndGoesOn() => WithTwoAsync(async (redis, a, b) =>
     {
-        if (await RedisServer.TryStartAsync() is not { } redis)
-        {
-            return;
-        }
-        await using var _ = redis;
-        var options = new RedisOptions { Servers = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(10) };
-        await using var a = new RedisState(options, null, "a", TimeProvider.System);
-        await using var b = new RedisState(options, null, "b", TimeProvider.System);
         Assert.StartsWith("$", redis.Ask("XADD gateway:news * word 1"), StringComparison.Ordinal);
         await a.TellAsync([7], null, default);
 
@@ -105,12 +97,14 @@ public sealed class RedisStateTests : SharedStateContract
 
         Assert.Equal([7], Assert.Single(heard.Batches));
         Assert.Empty(after.Batches);
-    }
+    });
 
     private static Task UntilItWorksAsync(RedisState state) => Until.HoldsAsync(
         () => Post(state, "x", 1).AsTask().ContinueWith(posted => posted.IsCompletedSuccessfully, TaskScheduler.Default), "Redis answers");
 
-    protected override async Task WithTwoAsync(Func<ISharedState, ISharedState, Task> test)
+    protected override Task WithTwoAsync(Func<ISharedState, ISharedState, Task> test) => WithTwoAsync((_, a, b) => test(a, b));
+
+    private static async Task WithTwoAsync(Func<RedisServer, RedisState, RedisState, Task> test)
     {
         if (await RedisServer.TryStartAsync() is not { } redis)
         {
@@ -120,6 +114,6 @@ public sealed class RedisStateTests : SharedStateContract
         var options = new RedisOptions { Servers = [redis.Endpoint], Timeout = TimeSpan.FromSeconds(10) };
         await using var a = new RedisState(options, null, "a", TimeProvider.System);
         await using var b = new RedisState(options, null, "b", TimeProvider.System);
-        await test(a, b);
+        await test(redis, a, b);
     }
 }

@@ -74,9 +74,8 @@ public class MediaAddressTests
     [InlineData("/v1/messages", """{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[{"type":"search_result","source":"http://wiki/page","title":"t","content":[{"type":"text","text":"http://10.0.0.1"}]}]}]}""")]
     public void Read_OfTextThatLooksLikeAnAddress_TakesItForNoMedia(string path, string body)
     {
-        var route = ApiRoute.All.Single(route => route.Path == path);
+        var facts = FactsOf(path, body);
 
-        Assert.Null(BodyReader.Read(Encoding.UTF8.GetBytes(body), route, new PrefixHasher(1), out var facts, out _));
         Assert.False(facts.NamesLocalMedia);
         Assert.Equal(0, facts.MediaParts);
     }
@@ -92,9 +91,8 @@ public class MediaAddressTests
     [InlineData("/v1/embeddings", """{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"http://10.0.0.1/x"}}]}]}""")]
     public void Read_OfMediaBesideAConversation_NoticesTheAddress(string path, string body)
     {
-        var route = ApiRoute.All.Single(route => route.Path == path);
+        var facts = FactsOf(path, body);
 
-        Assert.Null(BodyReader.Read(Encoding.UTF8.GetBytes(body), route, new PrefixHasher(1), out var facts, out _));
         Assert.True(facts.NamesLocalMedia);
         Assert.Equal(1, facts.MediaParts);
     }
@@ -105,13 +103,8 @@ public class MediaAddressTests
     [InlineData("""{"type":"image","source":{"type":"url","url":"http://10.0.0.1/x"}}""", true)]
     [InlineData("""{"type":"image_url","image_url":{"url":"https://example.com/x"}}""", false)]
     [InlineData("""{"type":"text","text":"file:///x"}""", false)]
-    public void Read_OfAPartWithMedia_NoticesTheAddress(string part, bool isLocal)
-    {
-        var body = Encoding.UTF8.GetBytes($$"""{"model":"m","messages":[{"role":"user","content":[{{part}}]}]}""");
-
-        Assert.Null(BodyReader.Read(body, ApiRoute.ChatCompletions, new PrefixHasher(1), out var facts, out _));
-        Assert.Equal(isLocal, facts.NamesLocalMedia);
-    }
+    public void Read_OfAPartWithMedia_NoticesTheAddress(string part, bool isLocal) =>
+        Assert.Equal(isLocal, FactsOf(ApiRoute.ChatCompletions.Path, $$"""{"model":"m","messages":[{"role":"user","content":[{{part}}]}]}""").NamesLocalMedia);
 
     [Fact]
     public void IsLocal_OfALongText_LooksAtItsBeginning()
@@ -119,5 +112,11 @@ public class MediaAddressTests
         Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"http://10.0.0.1/{new string('x', 5_000)}\"")));
         Assert.False(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"data:image/png;base64,{new string('A', 500_000)}\"")));
         Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"http://10.0.0.1/{string.Concat(Enumerable.Repeat("\\u0041", 500))}\"")));
+    }
+
+    private static BodyFacts FactsOf(string path, string body)
+    {
+        Assert.Null(BodyReader.Read(Encoding.UTF8.GetBytes(body), ApiRoute.All.Single(route => route.Path == path), new PrefixHasher(1), out var facts, out _));
+        return facts;
     }
 }

@@ -52,10 +52,12 @@ internal sealed class PlacementMemory(TimeProvider time)
         slot.At = now;
         slot.LastChosen = ++_choices;
         _traffic = new TrafficMeans(
-            _traffic.MeanPromptTokens + (Smoothing * (estimate.PromptTokens - _traffic.MeanPromptTokens)),
-            _traffic.MeanOutputTokens + (Smoothing * (estimate.OutputTokens - _traffic.MeanOutputTokens)),
-            _traffic.HitShare + (Smoothing * ((candidate.PrefixHitTokens / (double)Math.Max(1, estimate.PromptTokens)) - _traffic.HitShare)));
+            Smoothed(_traffic.MeanPromptTokens, estimate.PromptTokens),
+            Smoothed(_traffic.MeanOutputTokens, estimate.OutputTokens),
+            Smoothed(_traffic.HitShare, candidate.PrefixHitTokens / (double)Math.Max(1, estimate.PromptTokens)));
     }
+
+    private static double Smoothed(double mean, double value) => mean + (Smoothing * (value - mean));
 
     // Seen only when something is to be placed: one that was away in between and that nobody missed is not cold. Nor are those that were there from the start,
     // since nothing went on before that a sudden share could upset.
