@@ -93,6 +93,7 @@ public static class OutcomeMap
             $"A replica of model '{model}' does not serve it under the name that the gateway sent. The operator must correct upstreamModel or the replica."),
         FailureKind.ClientBody => failure.Status == 413
             ? new(413, "request_too_large", InvalidRequest, "The request body is larger than the limit. Send less, or ask the operator to raise listen.maxBodyBytes.")
+            : failure.BodyProblem is { } problem ? Of(problem) with { EndsConnection = true }
             : UnreadableBody(failure.Status),
         FailureKind.DeadlineExceeded => Of(AdmissionOutcome.DeadlineExceeded, model, null),
         FailureKind.ShuttingDown => Of(AdmissionOutcome.RejectedShuttingDown, model, TimeSpan.FromSeconds(1)),

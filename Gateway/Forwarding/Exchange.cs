@@ -317,6 +317,9 @@ public sealed partial class Exchange : HttpMessageInvoker
         cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
         : clock == _clock && _seat is { IsAsked: true } ? new AttemptFailure(FailureKind.Preempted)
         : _bodyFault is { } fault ? new AttemptFailure(FailureKind.ClientBody, fault == ClientBodyFault.TooLarge ? StatusCodes.Status413PayloadTooLarge : StatusCodes.Status400BadRequest)
+        {
+            BodyProblem = fault == ClientBodyFault.Malformed ? _departure.Body.Form?.Problem : null,
+        }
         : clock.FoundHung ? new AttemptFailure(FailureKind.Hung)
         : clock.HasExpired ? new AttemptFailure(HasPassedDeadline ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
         : clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
