@@ -15,18 +15,9 @@ internal static class Pinning
             ? new Constraints([], slot)
             : Constraints.None;
 
-    /// <summary>The model whose replica holds a stored response; null: no replica is known to.</summary>
-    public static ModelPool? Holder(GatewayCore core, InferenceRequest request)
-    {
-        foreach (var model in core.Models)
-        {
-            if (model.Prefixes.SessionSlot(request.Body.PreviousResponseKey) is not null)
-            {
-                return model;
-            }
-        }
-        return null;
-    }
+    /// <summary>The model whose replica holds the stored response that a request is about; null: none is known to.</summary>
+    public static ModelPool? Holder(IEnumerable<ModelPool> models, InferenceRequest request) =>
+        models.FirstOrDefault(model => model.Prefixes.SessionSlot(request.Body.PreviousResponseKey) is not null);
 
     /// <summary>Notes which replica holds a response that was just made, for whoever made it.</summary>
     public static void Remember(Exchange exchange, ModelPool model, PrefixHasher hasher, Caller caller)
@@ -35,7 +26,7 @@ internal static class Pinning
         var replica = exchange.Reservation.Replica;
         if (exchange.Answer.ResponseId is { } id && exchange.Failure is null && model.Pool.Find(replica.Id) == replica)
         {
-            model.Prefixes.RecordSession(caller.OwnKey(hasher.Key(Encoding.UTF8.GetBytes(id))), replica.Slot);
+            model.Prefixes.RecordSession(caller.OwnKey(hasher.ResponseKey(hasher.Key(Encoding.UTF8.GetBytes(id)))), replica.Slot);
         }
     }
 }

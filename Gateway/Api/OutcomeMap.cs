@@ -134,9 +134,9 @@ public static class OutcomeMap
         $"The model '{model}' does not exist here. GET /v1/models lists the models that do.")
     { Param = "model" };
 
-    public static ApiProblem UnknownResponse() => new(404, "response_not_found", InvalidRequest,
+    public static ApiProblem UnknownResponse(string param = "response_id") => new(404, "response_not_found", InvalidRequest,
         "No replica is known to hold this response. It may have been made without store, by another gateway, or long ago.")
-    { Param = "response_id" };
+    { Param = param };
 
     public static ApiProblem InternalError() => new(500, "internal_error", ServerError,
         "The gateway itself failed. Send the request again; the operator finds the cause in the gateway's log.");
