@@ -304,52 +304,6 @@ public sealed class AccessTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task StoredResponse_OfATenant_IsNobodyElses()
-    {
-        _engine.Script = call => call.JsonAsync("""{"id":"resp_1","object":"response","status":"completed"}""");
-        using var made = await _world.PostAsync("/v1/responses", """{"model":"demo","input":"x"}""", [("x-api-key", "key-a")]);
-
-        using var own = await GetAsync("/v1/responses/resp_1", "key-a");
-        using var others = await GetAsync("/v1/responses/resp_1", "key-b");
-
-        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (made.StatusCode, own.StatusCode));
-        await ErrorAnswer.AssertAsync(others, 404, "response_not_found");
-    }
-
-    [Fact]
-    public async Task StoredResponse_OfATenant_IsNotGoneOnFromByAnother()
-    {
-        _engine.Script = call => call.JsonAsync("""{"id":"resp_1","object":"response","status":"completed"}""");
-        using var made = await _world.PostAsync("/v1/responses", """{"model":"alias","input":"x"}""", [("x-api-key", "key-a")]);
-        const string Next = """{"model":"alias","input":"y","previous_response_id":"resp_1"}""";
-
-        using var own = await _world.PostAsync("/v1/responses", Next, [("x-api-key", "key-a")]);
-        using var others = await _world.PostAsync("/v1/responses", Next, [("x-api-key", "key-b")]);
-
-        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (made.StatusCode, own.StatusCode));
-        await ErrorAnswer.AssertAsync(others, 404, "response_not_found");
-        Assert.Equal(2, _engine.Calls.Count);
-    }
-
-    [Theory]
-    [InlineData("x-session-id", "{}")]
-    [InlineData("x-none", """{"prompt_cache_key":"resp_1"}""")]
-    [InlineData("x-none", """{"user":"resp_1"}""")]
-    public async Task StoredResponse_WhoseIdIsTheNameOfASessionOfAnother_IsStillNobodyElses(string header, string fields)
-    {
-        _engine.Script = call => call.JsonAsync("""{"id":"resp_1","object":"response","status":"completed"}""");
-        using var made = await _world.PostAsync("/v1/responses", """{"model":"alias","input":"x"}""", [("x-api-key", "key-a")]);
-        _engine.Script = call => call.JsonAsync(Answer);
-        var ask = string.Concat("""{"model":"alias","messages":[]""", fields.Length > 2 ? "," : "", fields.AsSpan(1));
-        using var session = await _world.PostAsync(Chat, ask, [("x-api-key", "key-b"), (header, "resp_1")]);
-
-        using var others = await GetAsync("/v1/responses/resp_1", "key-b");
-
-        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (made.StatusCode, session.StatusCode));
-        await ErrorAnswer.AssertAsync(others, 404, "response_not_found");
-    }
-
-    [Fact]
     public async Task Tenant_ShownByName_LabelsRequestsAndTokens()
     {
         _world.Server.Apply(_world.Server.Core.Options with { Telemetry = _world.Server.Core.Options.Telemetry with { Tenants = Gateway.Telemetry.TenantNaming.Name } });
