@@ -26,8 +26,8 @@ internal readonly record struct AttemptResult(Exchange Exchange, HttpResponseMes
 /// <param name="Estimate">What it is expected to cost.</param>
 /// <param name="Body">Its bytes.</param>
 /// <param name="Options">Limits in force when it came.</param>
-/// <param name="PinnedSlot">The one replica that can answer; null: any.</param>
-public sealed record Departure(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options, int? PinnedSlot = null)
+/// <param name="Pinned">The one replica that can answer; null: any.</param>
+public sealed record Departure(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options, Replica? Pinned = null)
 {
     /// <summary>What the caller's standing changes.</summary>
     public CallerTerms Terms { get; init; } = CallerTerms.Open;
@@ -98,8 +98,11 @@ public sealed partial class Exchange : HttpMessageInvoker
     /// <summary>What went by of the last attempt's answer.</summary>
     public Answer Answer { get; private set; }
 
-    /// <summary>Called when an answer is there, before the client sees a byte of it, and again before it sees the end of a stream.</summary>
+    /// <summary>Called when an answer is about to go to the client, before that sees a byte of it, and again before it sees the end of a stream.</summary>
     public Action<Exchange>? Answering { get; init; }
+
+    /// <summary>Whether the answer went to the client, or part of it. One that cannot be passed on is as none.</summary>
+    public bool HasPassed { get; private set; }
 
     /// <summary>Hears of each attempt; null: nobody does.</summary>
     public IAttemptObserver? Attempts { get; init; }
@@ -118,11 +121,14 @@ public sealed partial class Exchange : HttpMessageInvoker
         }
         Failure = result.Failure;
         IsEventStream = result.IsEventStream;
-        if (Failure is null)
-        {
-            Answering?.Invoke(this);
-        }
         return result.Response ?? new HttpResponseMessage(System.Net.HttpStatusCode.BadGateway);
+    }
+
+    /// <summary>The answer goes to the client from here on.</summary>
+    internal void Pass()
+    {
+        HasPassed = true;
+        Answering?.Invoke(this);
     }
 
     /// <summary>The exchange is over: the replica's health takes its lesson and the room is returned.</summary>
@@ -246,7 +252,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     // A retry is a new choice with a new reservation; without one, the failure before stands.
     private async ValueTask<AttemptFailure?> MoveAsync(CancellationToken cancellationToken)
     {
-        var constraints = new Constraints(_tried, _departure.PinnedSlot) { HasFallback = _departure.HasFallback, MayGiveUp = MayGiveUp };
+        var constraints = new Constraints(_tried, _departure.Pinned) { HasFallback = _departure.HasFallback, MayGiveUp = MayGiveUp };
         return await EnterAgainAsync(constraints, cancellationToken);
     }
 

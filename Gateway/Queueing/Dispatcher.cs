@@ -41,6 +41,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly ITimer _retry;
     private int _waitingCount;
     private long _returns;
+    private long _fleet;
     private bool _isClosed;
 
     // Each is tried at every replica: more of them would find little more.
@@ -205,7 +206,8 @@ public sealed partial class Dispatcher : IDisposable
     }
 
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
-        !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
+        _placer.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
+        : !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
         : waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter.Request, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
@@ -232,6 +234,7 @@ public sealed partial class Dispatcher : IDisposable
 
     private void Pump()
     {
+        TurnAway();
         while (true)
         {
             Waiter? next;
