@@ -69,12 +69,12 @@ public sealed class ReplayerTests
     public void Run_WithAGapOfThousandsOfYears_LooksNoMoreThanAShortWhile(string policy)
     {
         var results = new Results();
-        var trace = new GivenTrace([.. Enumerable.Range(0, 4).Select(i => GivenTrace.Row(seconds: i * 3e10))]);
+        var trace = new GivenTrace(GivenTrace.Row(), GivenTrace.Row(seconds: 9e10));
 
         new Replayer(Fleet(), ReplayPolicy.Parse(policy, out _)!, results).Run(trace, new CancellationTokenSource(TimeSpan.FromSeconds(60), TimeProvider.System).Token);
 
-        Assert.Equal(4, results.Requests.Count(result => result.Outcome == ReplayOutcome.Completed));
-        Assert.InRange(results.QueueSamples, 3 * 590, 3 * 610);
+        Assert.Equal(2, results.Requests.Count(result => result.Outcome == ReplayOutcome.Completed));
+        Assert.InRange(results.QueueSamples, 590, 620);
     }
 
     [Theory]
