@@ -3,7 +3,6 @@ using System.Text.Json;
 using Gateway.Access;
 using Gateway.Access.Limits;
 using Gateway.Configuration;
-using Gateway.Forwarding;
 using Gateway.Requests;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
@@ -197,41 +196,6 @@ public sealed class AccessTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.OK, first.StatusCode);
         await ErrorAnswer.AssertAsync(second, 429, "rate_limit_exceeded");
         await ChargedAsync(charged => charged == new TokenAmount(7, 3));
-    }
-
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task AnswerThatCannotBePassedOn_BeforeAFallback_IsNotChargedButTheFallbackIs(bool hasFallback)
-    {
-        const string Usage = "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"model\":\"demo\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":2}}\n\n";
-        var (calls, heard) = (0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-        var demo = _world.Server.Core.Options.Models[0];
-        var options = WithLimits(_world.Server.Core.Options, new LimitOptions { MaxConcurrent = 1 });
-        _world.Server.Apply(options with
-        {
-            Models = [demo with { Fallbacks = hasFallback ? ["other"] : [] }, demo with { Name = "other", Aliases = [] }],
-            Resilience = options.Resilience with { Heartbeat = new HeartbeatOptions { Interval = TimeSpan.FromMilliseconds(20), CommitAfter = TimeSpan.FromMilliseconds(20) } },
-        });
-        await Until.HoldsAsync(() => _world.Server.Core.Fleet.Pools.All(pool => pool.ReplicaList.All(replica => replica.Health == Gateway.Replicas.ReplicaHealth.Up)), "both models are up");
-        _engine.Script = async call =>
-        {
-            if (Interlocked.Increment(ref calls) > 1)
-            {
-                await call.StreamAsync(Text("a"), Finish(), Usage, "data: [DONE]\n\n");
-                return;
-            }
-            // A stream was asked for, and its 200 is out: this is none.
-            await heard.Task;
-            await call.JsonAsync(Answer);
-        };
-
-        using var response = await _world.PostAsync(Chat, AskStream, [("x-api-key", "key-a")]).ComesAsync("the headers");
-        heard.SetResult();
-        var received = await response.Content.ReadAsStringAsync().ComesAsync("the end");
-
-        Assert.Equal(hasFallback ? (2, true) : (1, false), (calls, received.Contains("[DONE]", StringComparison.Ordinal)));
-        await ChargedAsync(charged => charged == (hasFallback ? new TokenAmount(11, 2) : TokenAmount.None));
     }
 
     [Fact]
