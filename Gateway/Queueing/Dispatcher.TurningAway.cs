@@ -3,32 +3,25 @@ namespace Gateway.Queueing;
 /// <content>Those who can have no turn any more, because the fleet has changed since they came.</content>
 public sealed partial class Dispatcher
 {
-    // To wait on would end in the wrong words: who comes now is told at once.
-    private void TurnAway()
+    // To wait on would end in the wrong words: who comes now is told at once. As of the last look; null: nobody is lost.
+    private List<(Waiter Waiter, AdmissionResult Result)>? TurnAwayLocked()
     {
-        List<(Waiter Waiter, AdmissionResult Result)> turnedAway;
-        lock (_gate)
+        if (_placer.Fleet == _fleet)
         {
-            LookLocked(_plan());
-            if (_placer.Fleet == _fleet)
-            {
-                return;
-            }
-            (_fleet, turnedAway) = (_placer.Fleet, []);
-            foreach (var waiter in (Waiter[])[.. _waiting.All(), .. _favourites.All(), .. _siblings.All()])
-            {
-                if (LostLocked(waiter) is { } outcome)
-                {
-                    _waiting.Remove(waiter);
-                    turnedAway.Add((waiter, RefuseLocked(waiter, outcome)));
-                }
-            }
-            NoteCountLocked();
+            return null;
         }
-        foreach (var (waiter, result) in turnedAway)
+        _fleet = _placer.Fleet;
+        List<(Waiter, AdmissionResult)>? turnedAway = null;
+        foreach (var waiter in (Waiter[])[.. _waiting.All(), .. _favourites.All(), .. _siblings.All()])
         {
-            waiter.Decided(result);
+            if (LostLocked(waiter) is { } outcome)
+            {
+                _waiting.Remove(waiter);
+                (turnedAway ??= []).Add((waiter, RefuseLocked(waiter, outcome)));
+            }
         }
+        NoteCountLocked();
+        return turnedAway;
     }
 
     // A fleet in which nothing works, or that is empty, may be back within the wait.

@@ -234,35 +234,37 @@ public sealed partial class Dispatcher : IDisposable
 
     private void Pump()
     {
-        TurnAway();
         while (true)
         {
             Waiter? next;
             AdmissionResult result;
             Seat[]? asked = null;
+            List<(Waiter Waiter, AdmissionResult Result)>? turnedAway;
             lock (_gate)
             {
                 var plan = _plan();
                 var lookedAt = _time.GetTimestamp();
                 next = PlaceNextLocked(plan, out result);
-                if (next is null)
-                {
-                    ArmRetryLocked(lookedAt);
-                    asked = PreemptLocked(plan);
-                }
-                else
+                if (next is not null)
                 {
                     _waiting.TakeTurn(next, plan.Queue.ReservedShare);
                     NoteCountLocked();
                     _drain.OnTurn();
                 }
+                turnedAway = TurnAwayLocked();
+                if (next is null && turnedAway is null)
+                {
+                    ArmRetryLocked(lookedAt);
+                    asked = PreemptLocked(plan);
+                }
             }
-            if (next is null)
+            next?.Decided(result);
+            turnedAway?.ForEach(static lost => lost.Waiter.Decided(lost.Result));
+            if (next is null && turnedAway is null)
             {
                 Array.ForEach(asked ?? [], _seats.Tell);
                 return;
             }
-            next.Decided(result);
         }
     }
 
