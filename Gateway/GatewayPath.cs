@@ -180,7 +180,7 @@ public sealed class GatewayPath(
             shadowed.Reservation = reservation;
         }
         // 4. Forward, and watch the answer go by.
-        var departure = new Departure(request, estimate, body, resilience, constraints.PinnedSlot) { Terms = caller.Terms, HasFallback = hasNext };
+        var departure = new Departure(request, estimate, body, resilience, constraints.Pinned) { Terms = caller.Terms, HasFallback = hasNext };
         var miss = await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
         if (shadowed is not null)
         {

@@ -11,8 +11,8 @@ internal static class Pinning
 {
     /// <summary>The replica that holds what the request refers to, if it does and the holder is known.</summary>
     public static Constraints Of(InferenceRequest request, ModelPool model) =>
-        request.Body.PreviousResponseKey is var key and not 0 && model.Prefixes.SessionSlot(key) is { } slot
-            ? new Constraints([], slot)
+        request.Body.PreviousResponseKey is var key and not 0 && model.Prefixes.SessionSlot(key) is { } slot && model.Pool.At(slot) is { } holder
+            ? new Constraints([], holder)
             : Constraints.None;
 
     /// <summary>The model whose replica holds the stored response that a request is about; null: none is known to.</summary>

@@ -54,6 +54,9 @@ public static class OutcomeMap
         AdmissionOutcome.RejectedNoReplica => new(503, "no_healthy_replicas", ServerError,
             $"No replica of model '{model}' can take requests now. Retry after the time in Retry-After.")
         { RetryAfter = retryAfter },
+        AdmissionOutcome.RejectedHolderGone => new(404, "response_not_found", InvalidRequest,
+            $"The replica of model '{model}' that held the response has left the fleet, and the response with it. Send the whole conversation again, without previous_response_id.")
+        { Param = "previous_response_id" },
         AdmissionOutcome.RejectedShuttingDown => new(503, "shutting_down", ServerError,
             "This gateway is shutting down. Retry: another instance or the next start will answer.")
         { RetryAfter = retryAfter },
