@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Gateway.Configuration;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
@@ -131,7 +132,7 @@ public sealed class HeaderTests
 
         Assert.Equal(id, good.Headers.GetValues("x-request-id").Single());
         Assert.Equal(id, bad.Headers.GetValues("x-request-id").Single());
-        Assert.Equal([id], world.Call.Header("x-request-id"));
+        Assert.Matches($"^{Regex.Escape(id)}-[0-9a-f]{{8}}$", world.Call.Header("x-request-id").Single());
     }
 
     [Theory]
@@ -148,7 +149,20 @@ public sealed class HeaderTests
 
         Assert.Matches("^[0-9a-f]{32}$", response.Headers.GetValues("x-request-id").Single());
         Assert.Matches("^[0-9a-f]{32}$", tooLong.Headers.GetValues("x-request-id").Single());
-        Assert.Matches("^[0-9a-f]{32}$", world.Call.Header("x-request-id").Single());
+        Assert.Matches("^[0-9a-f]{32}-[0-9a-f]{8}$", world.Call.Header("x-request-id").Single());
+    }
+
+    [Fact]
+    public async Task RequestId_ThatIsSentTwice_IsNoNameOfTwoRequestsAtTheEngine()
+    {
+        await using var world = new Pair();
+        await world.StartAsync();
+
+        using var first = await world.Gateway.PostAsync(Chat, Ask, [("x-request-id", "same")]);
+        using var second = await world.Gateway.PostAsync(Chat, Ask, [("x-request-id", "same")]);
+
+        Assert.All([first, second], response => Assert.Equal("same", response.Headers.GetValues("x-request-id").Single()));
+        Assert.Equal(2, world.Engine.Calls.DistinctBy(call => call.Header("x-request-id").Single()).Count());
     }
 
     [Theory]

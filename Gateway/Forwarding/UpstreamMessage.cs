@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http;
+using System.Security.Cryptography;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Microsoft.AspNetCore.Http;
@@ -9,6 +10,8 @@ namespace Gateway.Forwarding;
 /// <summary>Builds the request of one attempt.</summary>
 internal static class UpstreamMessage
 {
+    private static uint _attempts = BitConverter.ToUInt32(RandomNumberGenerator.GetBytes(sizeof(uint)));
+
     /// <param name="http">The client's request.</param>
     /// <param name="departure">What is known of it.</param>
     /// <param name="upstream">Its pool.</param>
@@ -24,7 +27,7 @@ internal static class UpstreamMessage
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
-        HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, departure.Request.Id, upstream.ApiKey, departure.Terms.EndsAuthorization);
+        HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, OwnId(departure.Request.Id), upstream.ApiKey, departure.Terms.EndsAuthorization);
         if (Content(http, departure, upstream.Changes(departure.Request, priority, departure.Terms) with { Continued = continued }, broken) is { } content)
         {
             if (http.Request.ContentType is { Length: > 0 } type)
@@ -43,6 +46,10 @@ internal static class UpstreamMessage
     /// <summary>The engine's base address, its path prefix, the client's path and query.</summary>
     public static Uri Address(Replica replica, HttpRequest request) =>
         new(replica.AddressPrefix + request.Path.ToUriComponent() + request.QueryString.ToUriComponent(), UriKind.Absolute);
+
+    // Engines keep their requests under it. A client may use one for several requests, and an attempt begin while the one before still winds down there:
+    // vLLM refuses the second of a name then, and older ones break.
+    private static string OwnId(string requestId) => $"{requestId}-{Interlocked.Increment(ref _attempts):x8}";
 
     private static HttpContent? Content(HttpContext http, Departure departure, in BodyChanges changes, Action<ClientBodyFault> broken)
     {
