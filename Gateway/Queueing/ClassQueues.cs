@@ -15,6 +15,7 @@ internal sealed class ClassQueues
     private readonly List<Waiter> _pinned = [];
     private readonly int[] _counts = new int[Classes];
     private readonly double[] _credit = new double[Classes];
+    private readonly Dictionary<ulong, (int Places, double Weight)> _clients = [];
     private Waiter[] _some = new Waiter[16];
     private long _sequence;
 
@@ -41,6 +42,7 @@ internal sealed class ClassQueues
             _classes[(int)waiter.Request.Priority].Add(waiter);
         }
         _counts[(int)waiter.Request.Priority]++;
+        _clients[waiter.Request.TenantKey] = (PlacesOf(waiter.Request) + 1, waiter.Request.TenantWeight);
         Count++;
         Bytes += waiter.Request.Body.BodyBytes;
     }
@@ -67,6 +69,11 @@ internal sealed class ClassQueues
             _credit[index] = 0;
         }
         _counts[index]--;
+        _clients[waiter.Request.TenantKey] = (PlacesOf(waiter.Request) - 1, waiter.Request.TenantWeight);
+        if (PlacesOf(waiter.Request) == 0)
+        {
+            _clients.Remove(waiter.Request.TenantKey);
+        }
         Count--;
         Bytes -= waiter.Request.Body.BodyBytes;
     }
@@ -123,6 +130,44 @@ internal sealed class ClassQueues
     /// <summary>Whether there is no place for one more.</summary>
     public bool IsFullFor(InferenceRequest request, QueueOptions limits) =>
         Count >= limits.MaxWaiting || Bytes + request.Body.BodyBytes > limits.MaxWaitingBytes;
+
+    /// <summary>Who gives up its place in a full queue to one that enters; null: nobody. The last that came of the least urgent class, which keeps its reserved share of the
+    /// places; where clients share by weight, also of the client that holds most, where that is more than the entering one's own would.</summary>
+    /// <param name="entering">Who enters.</param>
+    /// <param name="limits">Bounds of the queue.</param>
+    /// <param name="isFair">Whether clients share by weight.</param>
+    public Waiter? YieldsTo(InferenceRequest entering, QueueOptions limits, bool isFair)
+    {
+        var own = (int)entering.Priority;
+        var ownPlaces = (PlacesOf(entering) + 1) / entering.TenantWeight;
+        isFair = isFair && _clients.Values.Any(client => client.Places / client.Weight > ownPlaces);
+        var lower = 0;
+        for (var index = own + 1; index < Classes; index++)
+        {
+            lower += _classes[index].Count;
+        }
+        for (var index = Classes - 1; index >= own; index--)
+        {
+            var isLower = index > own && lower > limits.ReservedShare * Count;
+            var (found, most) = ((Waiter?)null, 0.0);
+            foreach (var waiter in isLower || isFair ? _classes[index].All : [])
+            {
+                var places = isFair ? PlacesOf(waiter.Request) / waiter.Request.TenantWeight : 0;
+                if ((isLower || places > ownPlaces) && !waiter.Constraints.WasSent && Bytes - waiter.Request.Body.BodyBytes + entering.Body.BodyBytes <= limits.MaxWaitingBytes
+                    && (found is null || (places, waiter.ArrivedAt).CompareTo((most, found.ArrivedAt)) > 0))
+                {
+                    (found, most) = (waiter, places);
+                }
+            }
+            if (found is not null)
+            {
+                return found;
+            }
+        }
+        return null;
+    }
+
+    private int PlacesOf(InferenceRequest request) => _clients.GetValueOrDefault(request.TenantKey).Places;
 
     /// <summary>How many certainly go before one that enters now: the more urgent classes, and those of its own that the order puts before it.</summary>
     public int CountAhead(Waiter waiter, IQueueOrder order)

@@ -1,6 +1,6 @@
 namespace Gateway.Queueing;
 
-/// <content>Those who can have no turn any more, because the fleet has changed since they came.</content>
+/// <content>Those who can have no turn any more: because the fleet has changed since they came, or because another has the better claim to a place in a full queue.</content>
 public sealed partial class Dispatcher
 {
     // To wait on would end in the wrong words: who comes now is told at once. As of the last look; null: nobody is lost.
@@ -22,6 +22,21 @@ public sealed partial class Dispatcher
         }
         NoteCountLocked();
         return turnedAway;
+    }
+
+    private bool FindsFullLocked(Waiter waiter, DispatchPlan plan) => waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter.Request, plan.Queue);
+
+    private Waiter? YieldsLocked(Waiter waiter, DispatchPlan plan) => _waiting.YieldsTo(waiter.Request, plan.Queue, isFair: plan.Order is IFairOrder);
+
+    // Whoever fills the queue must not keep the more urgent out of it, nor, where clients share, the others.
+    private (Waiter Waiter, AdmissionResult Result)? DisplaceLocked(Waiter waiter, DispatchPlan plan)
+    {
+        if (!FindsFullLocked(waiter, plan) || YieldsLocked(waiter, plan) is not { } last)
+        {
+            return null;
+        }
+        _waiting.Remove(last);
+        return (last, RefuseLocked(last, AdmissionOutcome.RejectedQueueFull));
     }
 
     // A fleet in which nothing works, or that is empty, may be back within the wait.

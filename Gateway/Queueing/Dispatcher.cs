@@ -88,10 +88,12 @@ public sealed partial class Dispatcher : IDisposable
     {
         var waiter = new Waiter(this, request, estimate, constraints, decided) { EnteredAt = _time.GetTimestamp() };
         AdmissionResult? now;
+        (Waiter Waiter, AdmissionResult Result)? displaced;
         lock (_gate)
         {
-            now = EnterLocked(waiter, _plan());
+            now = EnterLocked(waiter, _plan(), out displaced);
         }
+        displaced?.Waiter.Decided(displaced.Value.Result);
         if (now is { } result)
         {
             decided(result);
@@ -153,8 +155,9 @@ public sealed partial class Dispatcher : IDisposable
         Pump();
     }
 
-    private AdmissionResult? EnterLocked(Waiter waiter, DispatchPlan plan)
+    private AdmissionResult? EnterLocked(Waiter waiter, DispatchPlan plan, out (Waiter Waiter, AdmissionResult Result)? displaced)
     {
+        displaced = null;
         if (_isClosed)
         {
             return RefuseLocked(waiter, AdmissionOutcome.RejectedShuttingDown);
@@ -178,6 +181,7 @@ public sealed partial class Dispatcher : IDisposable
         {
             return RefuseLocked(waiter, outcome);
         }
+        displaced = DisplaceLocked(waiter, plan);
         waiter.HeldFor = waiter.IsAside || waiter.HeldFor == HoldReason.Headroom ? waiter.HeldFor : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request, isFirst: !_waiting.HasTurns);
@@ -209,7 +213,7 @@ public sealed partial class Dispatcher : IDisposable
         _placer.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
         : !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
-        : waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter.Request, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
+        : FindsFullLocked(waiter, plan) && YieldsLocked(waiter, plan) is null ? AdmissionOutcome.RejectedQueueFull
         : null;
 
     private void OnPatienceOver(Waiter waiter)
