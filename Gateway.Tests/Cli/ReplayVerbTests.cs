@@ -29,7 +29,12 @@ public sealed class ReplayVerbTests : IDisposable
     [InlineData("--json FOLDER/no/file", "is not a file in a folder that exists")]
     [InlineData("--policies ,", "--policies: none is named")]
     [InlineData("--replicas 2 --speeds 1,2,0.5", "3 speeds for 2 engines")]
+    [InlineData("--replicas 1 --speeds 1e9", "above 0, at most 1000")]
+    [InlineData("--rate 1,5", "--rate: \"1,5\" is not a number")]
+    [InlineData("--hop-ms 0,5", "--hop-ms: \"0,5\" is not a number")]
+    [InlineData("--hop-ms 1001", "--hop-ms: \"1001\" is not a time from 0 to 1000")]
     [InlineData("--live http://127.0.0.1:9 --measured TRACE", "--measured: not together with --live")]
+    [InlineData("--sweep 1:2:2 --measured TRACE", "--measured: not together with --sweep")]
     public async Task Replay_WithWhatWouldBeLostOrPassedOver_Is2AndLeavesTheTraceAlone(string flags, string expected)
     {
         var words = flags.Replace("TRACE", Trace, StringComparison.Ordinal).Replace("FOLDER", _folder.FullName, StringComparison.Ordinal).Split(' ');

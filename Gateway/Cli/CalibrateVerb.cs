@@ -30,6 +30,12 @@ public static class CalibrateVerb
         Require(Seconds, seconds => seconds is >= 1 and <= 86_400, "a number of seconds, 1 to 86400");
         command.Validators.Add(result =>
         {
+            // The parser says so itself where an option has no value, or is there twice; asked for it, it throws.
+            if (Array.Exists<Option>([Url, Log, Out, ApiKeyEnv], option => result.GetResult(option) is { Implicit: false, Tokens.Count: not 1 }))
+            {
+                return;
+            }
+
             var (url, log) = (result.GetValue(Url), result.GetValue(Log));
             if (result.GetValue(Out) is { } path && WholeFile.Problem(path, log) is { } problem)
             {
