@@ -99,12 +99,12 @@ public static class CalibrateVerb
 
         foreach (var note in result.Notes)
         {
-            await output.WriteLineAsync(note);
+            await output.WriteLineAsync(OneLine.Of(note));
         }
 
         if (result.Fit is not { } fit)
         {
-            await error.WriteLineAsync($"calibrate: {result.Problem} Nothing was written.");
+            await error.WriteLineAsync($"calibrate: {OneLine.Of(result.Problem ?? "")} Nothing was written.");
             return 1;
         }
 
