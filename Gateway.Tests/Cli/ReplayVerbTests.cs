@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Gateway.Cli;
+using Gateway.Tests.Deploy;
 
 namespace Gateway.Tests.Cli;
 
@@ -43,6 +44,17 @@ public sealed class ReplayVerbTests : IDisposable
 
         Assert.Contains(expected, _error.ToString(), StringComparison.Ordinal);
         Assert.Equal(Rows, await File.ReadAllTextAsync(Trace));
+    }
+
+    [Fact]
+    public async Task Replay_OfAMatrixWithoutTheWantedWorkload_Is2AndListsThoseItHas()
+    {
+        var json = Path.Combine(_folder.FullName, "cells.json");
+
+        Assert.Equal(2, await InvokeAsync("--matrix", DeployFile.PathOf("config/matrix/long-context.yaml"), "--only", "no-such-workload", "--json", json));
+
+        Assert.Matches("^--only: no workload's name contains \"no-such-workload\"\\. Known: \\w+", _error.ToString());
+        Assert.False(File.Exists(json));
     }
 
     [Fact]
