@@ -51,7 +51,7 @@ public sealed class ReplayVerbTests : IDisposable
     {
         var json = Path.Combine(_folder.FullName, "cells.json");
 
-        Assert.Equal(2, await InvokeAsync("--matrix", DeployFile.PathOf("config/matrix/long-context.yaml"), "--only", "no-such-workload", "--json", json));
+        Assert.Equal(2, await InvokeAsync("--matrix", DeployFile.PathOf("config/matrix/adaptive.yaml"), "--only", "no-such-workload", "--json", json));
 
         Assert.Matches("^--only: no workload's name contains \"no-such-workload\"\\. Known: \\w+", _error.ToString());
         Assert.False(File.Exists(json));
