@@ -39,12 +39,17 @@ public sealed class FullQueueTests : IDisposable
     }
 
     [Fact]
-    public void Enter_LessUrgentThanAFullQueue_IsRefused()
+    public void Enter_LessUrgentThanAFullQueue_TakesNoMoreThanTheReservedPlaces()
     {
-        Fill(2, PriorityClass.Default, "d1", "d2");
+        Fill(4, PriorityClass.Default, "d1", "d2", "d3", "d4");
 
-        Assert.Equal(AdmissionOutcome.RejectedQueueFull, Enter("batch", PriorityClass.Batch).Outcome);
-        Assert.Equal([null, null], Outcomes());
+        var batch = Enumerable.Range(0, 4).Select(i => Enter($"b{i}", PriorityClass.Batch).Outcome).ToArray();
+        var back = Enter("d5", PriorityClass.Default);
+
+        // Half of four places, and nobody takes those back.
+        Assert.Equal([null, null, AdmissionOutcome.RejectedQueueFull, AdmissionOutcome.RejectedQueueFull], batch);
+        Assert.Equal([null, null, AdmissionOutcome.RejectedQueueFull, AdmissionOutcome.RejectedQueueFull], Outcomes());
+        Assert.Equal(AdmissionOutcome.RejectedQueueFull, back.Outcome);
     }
 
     [Theory]

@@ -131,8 +131,9 @@ internal sealed class ClassQueues
     public bool IsFullFor(InferenceRequest request, QueueOptions limits) =>
         Count >= limits.MaxWaiting || Bytes + request.Body.BodyBytes > limits.MaxWaitingBytes;
 
-    /// <summary>Who gives up its place in a full queue to one that enters; null: nobody. The last that came of the least urgent class, which keeps its reserved share of the
-    /// places; where clients share by weight, also of the client that holds most, where that is more than the entering one's own would.</summary>
+    /// <summary>Who gives up its place in a full queue to one that enters; null: nobody. The last that came of the least urgent class, as long as the classes below the entering
+    /// one's hold more than their reserved share of the places, and of a more urgent class where they hold less; where clients share by weight, also of the client that holds most,
+    /// where that is more than the entering one's own would.</summary>
     /// <param name="entering">Who enters.</param>
     /// <param name="limits">Bounds of the queue.</param>
     /// <param name="isFair">Whether clients share by weight.</param>
@@ -146,14 +147,17 @@ internal sealed class ClassQueues
         {
             lower += _classes[index].Count;
         }
-        for (var index = Classes - 1; index >= own; index--)
+        var reserved = limits.ReservedShare * Count;
+        var isOwed = lower + _classes[own].Count + 1 <= reserved;
+        for (var index = Classes - 1; index >= 0; index--)
         {
-            var isLower = index > own && lower > limits.ReservedShare * Count;
+            var yields = (index > own && lower > reserved) || (index < own && isOwed);
+            var shares = isFair && index >= own;
             var (found, most) = ((Waiter?)null, 0.0);
-            foreach (var waiter in isLower || isFair ? _classes[index].All : [])
+            foreach (var waiter in yields || shares ? _classes[index].All : [])
             {
-                var places = isFair ? PlacesOf(waiter.Request) / waiter.Request.TenantWeight : 0;
-                if ((isLower || places > ownPlaces) && !waiter.Constraints.WasSent && Bytes - waiter.Request.Body.BodyBytes + entering.Body.BodyBytes <= limits.MaxWaitingBytes
+                var places = shares ? PlacesOf(waiter.Request) / waiter.Request.TenantWeight : 0;
+                if ((yields || places > ownPlaces) && !waiter.Constraints.WasSent && Bytes - waiter.Request.Body.BodyBytes + entering.Body.BodyBytes <= limits.MaxWaitingBytes
                     && (found is null || (places, waiter.ArrivedAt).CompareTo((most, found.ArrivedAt)) > 0))
                 {
                     (found, most) = (waiter, places);
