@@ -83,7 +83,7 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
         }
         exact["/v1/models"] = Models((http, caller) => ModelEndpoints.ListAsync(http, fleet, caller.MayUse));
         withId.Add(("/v1/models/", "", Models((http, caller) => ModelEndpoints.GetAsync(http, fleet, caller.MayUse))));
-        withId.Add(("/v1/responses/", "", new(GetDelete, http => path.InvokeAsync(http, ApiRoute.StoredResponse))));
+        withId.Add(("/v1/responses/", "", new(GetDelete, http => path.InvokeAsync(http, ApiRoute.StoredResponse)) { HasPlainId = true }));
     }
 
     private bool IsGuarded => listen.Ops is not null || door.AsksForOpsKey;

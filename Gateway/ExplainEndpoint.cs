@@ -116,6 +116,7 @@ public static class ExplainEndpoint
         AdmissionOutcome.RejectedQueueFull => "The queue holds as much as it may.",
         AdmissionOutcome.RejectedTooLarge => "The prompt is longer than the context of every replica.",
         AdmissionOutcome.RejectedNoReplica => "No replica takes work.",
+        AdmissionOutcome.RejectedHolderGone => "The replica that can answer has left the fleet.",
         AdmissionOutcome.RejectedShuttingDown => "The gateway shuts down.",
         _ => "It is refused.",
     };

@@ -76,7 +76,7 @@ public sealed class GatewayPath(
         request = caller.Own(request, visit.Http.Request.Headers);
         visit.Understood(request, body, read.Upload);
         var isStored = visit.Route.Kind == ApiKind.StoredResponse;
-        if ((isStored ? Pinning.Holder(core, request) : core.Find(request.Model)) is not { } model)
+        if ((isStored ? Pinning.Holder(core.Models, request) : core.Find(request.Model)) is not { } model)
         {
             await visit.RefuseAsync(isStored ? OutcomeMap.UnknownResponse() : OutcomeMap.UnknownModel(request.Model));
             return;
@@ -87,14 +87,24 @@ public sealed class GatewayPath(
             return;
         }
 
-        if (isStored)
+        if (Continuing(model, caller, request) is not { } holder)
         {
-            // Only the id was asked for: from here on the request goes by the name of the model that was found.
-            request = request with { Model = model.Pool.Name };
+            await visit.RefuseAsync(OutcomeMap.UnknownResponse("previous_response_id"));
+            return;
+        }
+        if (isStored || holder != model)
+        {
+            // Only the id was asked for, or another model stood in before: from here on the request goes by the name of the model that was found.
+            request = request with { Model = holder.Pool.Name };
         }
 
-        await ServeByAsync(visit, model, caller, request, body);
+        await ServeByAsync(visit, holder, caller, request, body);
     }
+
+    /// <summary>The model to ask: the one named, or what stood in for it and holds the response to go on from. Null: a tenant's request goes on from none of its own.</summary>
+    private ModelPool? Continuing(ModelPool asked, Caller caller, InferenceRequest request) => request.Body.PreviousResponseKey == 0
+        ? asked
+        : Pinning.Holder([asked, .. Fallbacks(asked, caller)], request) ?? (caller.Tenant is null ? asked : null);
 
     /// <summary>Asks the model, then those that may stand in for it; what went wrong first is what the client is told.</summary>
     private async Task ServeByAsync(Visit visit, ModelPool asked, Caller caller, InferenceRequest request, RequestBytes body)
@@ -170,7 +180,7 @@ public sealed class GatewayPath(
             shadowed.Reservation = reservation;
         }
         // 4. Forward, and watch the answer go by.
-        var departure = new Departure(request, estimate, body, resilience, constraints.PinnedSlot) { Terms = caller.Terms, HasFallback = hasNext };
+        var departure = new Departure(request, estimate, body, resilience, constraints.Pinned) { Terms = caller.Terms, HasFallback = hasNext };
         var miss = await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
         if (shadowed is not null)
         {

@@ -11,22 +11,13 @@ internal static class Pinning
 {
     /// <summary>The replica that holds what the request refers to, if it does and the holder is known.</summary>
     public static Constraints Of(InferenceRequest request, ModelPool model) =>
-        request.Body.PreviousResponseKey is var key and not 0 && model.Prefixes.SessionSlot(key) is { } slot
-            ? new Constraints([], slot)
+        request.Body.PreviousResponseKey is var key and not 0 && model.Prefixes.SessionSlot(key) is { } slot && model.Pool.At(slot) is { } holder
+            ? new Constraints([], holder)
             : Constraints.None;
 
-    /// <summary>The model whose replica holds a stored response; null: no replica is known to.</summary>
-    public static ModelPool? Holder(GatewayCore core, InferenceRequest request)
-    {
-        foreach (var model in core.Models)
-        {
-            if (model.Prefixes.SessionSlot(request.Body.PreviousResponseKey) is not null)
-            {
-                return model;
-            }
-        }
-        return null;
-    }
+    /// <summary>The model whose replica holds the stored response that a request is about; null: none is known to.</summary>
+    public static ModelPool? Holder(IEnumerable<ModelPool> models, InferenceRequest request) =>
+        models.FirstOrDefault(model => model.Prefixes.SessionSlot(request.Body.PreviousResponseKey) is not null);
 
     /// <summary>Notes which replica holds a response that was just made, for whoever made it.</summary>
     public static void Remember(Exchange exchange, ModelPool model, PrefixHasher hasher, Caller caller)
@@ -35,7 +26,7 @@ internal static class Pinning
         var replica = exchange.Reservation.Replica;
         if (exchange.Answer.ResponseId is { } id && exchange.Failure is null && model.Pool.Find(replica.Id) == replica)
         {
-            model.Prefixes.RecordSession(caller.OwnKey(hasher.Key(Encoding.UTF8.GetBytes(id))), replica.Slot);
+            model.Prefixes.RecordSession(caller.OwnKey(hasher.ResponseKey(hasher.Key(Encoding.UTF8.GetBytes(id)))), replica.Slot);
         }
     }
 }

@@ -148,7 +148,8 @@ internal sealed class Visit : IDisposable
         };
     }
 
-    // A stream is charged as far as it went. Whoever leaves while the prompt is computed has had that work done; who is failed by an engine has not.
+    // A stream is charged as far as it went. Whoever leaves while the prompt is computed has had that work done; who is failed by an engine has not, nor who was
+    // given something that is no answer to what was asked.
     private TokenAmount TokensUsed()
     {
         if (_exchange is not { Answer: { } answer, SentAt: not null })
@@ -156,7 +157,7 @@ internal sealed class Visit : IDisposable
             return TokenAmount.None;
         }
         var hasLeft = _clientLeft || Http.RequestAborted.IsCancellationRequested;
-        return answer.FirstTokenAt is not null || hasLeft
+        return (_exchange.HasPassed && answer.FirstTokenAt is not null) || hasLeft
             ? new TokenAmount(answer.Usage.PromptTokens ?? _estimate?.PromptTokens ?? 0, answer.OutputTokens)
             : TokenAmount.None;
     }

@@ -16,6 +16,7 @@ public sealed class OutcomeMapTests
     [InlineData(AdmissionOutcome.DeadlineExceeded, 504, "deadline_exceeded", false, true)]
     [InlineData(AdmissionOutcome.RejectedTooLarge, 400, "context_length_exceeded", false, false)]
     [InlineData(AdmissionOutcome.RejectedNoReplica, 503, "no_healthy_replicas", true, false)]
+    [InlineData(AdmissionOutcome.RejectedHolderGone, 404, "response_not_found", false, false)]
     [InlineData(AdmissionOutcome.RejectedShuttingDown, 503, "shutting_down", true, false)]
     [InlineData(AdmissionOutcome.CanceledByClient, 499, "client_closed_request", false, false)]
     public void Of_ARefusal_IsItsStatusItsCodeAndWhetherToComeBack(AdmissionOutcome outcome, int status, string code, bool mayRetry, bool isFinal)

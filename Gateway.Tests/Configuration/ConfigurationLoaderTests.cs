@@ -2,7 +2,6 @@ using System.Security.Cryptography;
 using System.Text;
 using Gateway.Configuration;
 using Gateway.Queueing.Orders;
-using Gateway.Replicas;
 using Gateway.Routing;
 using static Gateway.Tests.Configuration.Loading;
 
@@ -10,45 +9,6 @@ namespace Gateway.Tests.Configuration;
 
 public class ConfigurationLoaderTests
 {
-    [Theory]
-    [InlineData("{ name: a, replicas: [http://e:1] }", "{ name: b, replicas: [http://e:1/] }", 1)]
-    [InlineData("{ name: a, replicas: [http://e:1] }", "{ name: b, replicas: [{ url: http://e:1, slots: 4, id: other }] }", 1)]
-    [InlineData("{ name: a, replicas: [{ url: http://e:1, kvTokens: 5000 }] }", "{ name: b, replicas: [{ url: http://e:1, slots: 4 }] }", 0)]
-    [InlineData("{ name: a, replicas: [http://e:1] }", "{ name: b, replicas: [http://e:2] }", 0)]
-    [InlineData("{ name: a, replicas: [{ url: http://e:1, id: x }, { url: http://e:1, id: y }] }", "{ name: b, replicas: [http://e:2] }", 0)]
-    public void Load_OfAnEngineInTwoModels_WarnsUnlessItsRoomIsSplit(string first, string second, int warnings)
-    {
-        var loaded = Load($"models:\n  - {first}\n  - {second}\n");
-
-        Assert.NotNull(loaded.Options);
-        Assert.Equal(warnings, loaded.Warnings.Count);
-        Assert.All(loaded.Warnings, warning => Assert.Equal((3, "models[1].replicas[0]"), (warning.Where.Line, warning.Path)));
-    }
-
-    [Theory]
-    [InlineData("llamacpp", "lowerFirst", null, 1)]
-    [InlineData("ollama", "higherFirst", null, 1)]
-    [InlineData("vllm", "higherFirst", "lowerFirst", 0)]
-    [InlineData("vllm", "lowerFirst", null, 0)]
-    [InlineData("sglang", "lowerFirst", null, 0)]
-    [InlineData("auto", "higherFirst", null, 0)]
-    public void Load_OfAPriorityThatTheEngineHasNot_SaysSo(string engine, string priority, string? suggestion, int warnings)
-    {
-        var loaded = Load($"models:\n  - {{ name: a, engine: {engine}, enginePriority: {priority}, replicas: [http://e:1] }}\n");
-
-        Assert.Equal(suggestion is null ? [] : [(2, "models[0].enginePriority", suggestion)], loaded.Problems.Select(problem => (problem.Where.Line, problem.Path, problem.Suggestion)));
-        Assert.Equal(warnings, loaded.Warnings.Count);
-    }
-
-    [Fact]
-    public void Load_OfAPriorityWhereAReplicaRunsAnotherEngine_BelievesIt()
-    {
-        var loaded = Load("models:\n  - { name: a, engine: llamacpp, enginePriority: lowerFirst, replicas: [http://e:1, { url: http://f:1, engine: vllm }] }\n");
-
-        Assert.Empty(loaded.Problems);
-        Assert.Empty(loaded.Warnings);
-    }
-
     [Fact]
     public void Load_OfAFile_KeepsItsNameItsHashAndWhichVariablesChangedIt()
     {
@@ -222,206 +182,12 @@ public class ConfigurationLoaderTests
         Assert.Equal(["test.yaml:" + expected], problems);
     }
 
-    [Theory]
-    [InlineData("", "1:1 models: no model is configured. Give at least one with a name and its replicas.")]
-    [InlineData("# nothing yet", "1:1 models: no model is configured. Give at least one with a name and its replicas.")]
-    [InlineData("models: []", "1:9 models: no model is configured. Give at least one with a name and its replicas.")]
-    [InlineData("models: [{ name: m }]", "1:10 models[0].replicas: a model needs at least one replica, or discovery.")]
-    [InlineData("models: [{ name: m, discovery: { kubernetes: {} } }]", "1:46 models[0].discovery.kubernetes: names neither a service nor a labelSelector; every endpoint of the namespace would be taken.")]
-    [InlineData("models: [{ name: m, discovery: { kubernetes: { servcie: vllm, labelSelector: a=b } } }]", "1:48 models[0].discovery.kubernetes.servcie: unknown setting. Did you mean \"service\"?")]
-    [InlineData("models: [{ name: m, discovery: { kubernetes: { service: v/m } } }]", "1:57 models[0].discovery.kubernetes.service: \"v/m\" is no name of a service.")]
-    [InlineData("models: [{ name: m, replicas: [http://a:1, { url: http://a:1 }] }]", "1:44 models[0].replicas[1]: \"a:1\" is listed twice in this model.")]
-    [InlineData("models: [{ name: m, replicas: [{ url: http://a:1, id: 'a b' }] }]", "1:55 models[0].replicas[0].id: an id has up to 128 letters, digits and any of . _ : - [ ]")]
-    [InlineData("models: [{ name: m, replicas: [http://a:1] }, { name: n, aliases: [m], replicas: [http://b:1] }]", "1:68 models[1].aliases[0]: \"m\" is taken by models[0].name. Names and aliases are unique among all models.")]
-    [InlineData("models: [{ name: m, fallbacks: [k], replicas: [http://a:1] }]", "1:33 models[0].fallbacks[0]: \"k\" is no model here. A fallback is the name of another model, not an alias.")]
-    [InlineData("models: [{ name: m, fallbacks: [m], replicas: [http://a:1] }]", "1:33 models[0].fallbacks[0]: \"m\" falls back to this model in turn: two exhausted models would send their load round in a circle.")]
-    [InlineData("models: [{ name: m, fallbacks: [n, n], replicas: [http://a:1] }, { name: n, replicas: [http://b:1] }]", "1:36 models[0].fallbacks[1]: \"n\" is listed twice.")]
-    [InlineData("models: [{ name: m, replicas: [{ url: http://a:1, id: x }] }, { name: n, replicas: [{ url: http://b:1, id: x }] }]", "1:108 models[1].replicas[0].id: \"x\" is taken by models[0].replicas[0], which has another address.")]
-    [InlineData("models: [{ name: m, replicas: [localhost:8000] }]", "1:32 models[0].replicas[0]: \"localhost:8000\" is not an http or https address. Write it like http://10.0.0.11:8000. Did you mean \"http://localhost:8000\"?")]
-    [InlineData("models: [{ name: m, replicas: [http://a:1/v1?x=1] }]", "1:32 models[0].replicas[0]: an address ends with its path: no \"?\" and no \"#\".")]
-    [InlineData("models: [{ name: m, contextTokens: 99999999999999999999, replicas: [http://a:1] }]", "1:36 models[0].contextTokens: 99999999999999999999 is too large. Allowed: 1 to 1000000000.")]
-    [InlineData("- name: m", "1:1 a section is expected here, with keys such as listen.")]
-    [InlineData("models: [", "2:1 While parsing")]
-    public void Load_OfMistakenModels_SaysWhereAndWhatIsAllowed(string text, string expected)
-    {
-        var problem = Assert.Single(Bad(text));
-
-        Assert.StartsWith("test.yaml:" + expected, problem, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Load_OfTheSameEngineInTwoModels_SharesItsId()
-    {
-        var options = Good("models: [{ name: m, replicas: [http://a:1] }, { name: n, replicas: [http://a:1] }]");
-
-        Assert.Equal("a:1", options.Models[1].Replicas[0].Id);
-    }
-
-    [Fact]
-    public void Load_OfAnUnsetKeyVariable_IsRefusedAndASetOneIsNot()
-    {
-        const string text = "models: [{ name: m, apiKeyEnv: ENGINE_KEY, replicas: [http://a:1] }]";
-
-        var problem = Assert.Single(Bad(text));
-
-        Assert.Equal("test.yaml:1:32 models[0].apiKeyEnv: the environment variable that this names is not set.", problem);
-        Assert.Equal("ENGINE_KEY", Good(text, ("ENGINE_KEY", "k")).Models[0].ApiKeyEnv);
-    }
-
-    [Theory]
-    [InlineData("Secret1\n")]
-    [InlineData(" Secret1")]
-    [InlineData("Sec\0ret1")]
-    public void Load_OfAKeyThatNoHeaderCanCarry_IsRefusedWithoutShowingIt(string key)
-    {
-        var problem = Assert.Single(Bad("models: [{ name: m, apiKeyEnv: ENGINE_KEY, replicas: [http://a:1] }]", ("ENGINE_KEY", key)));
-
-        Assert.StartsWith("test.yaml:1:32 models[0].apiKeyEnv: the environment variable that this names begins or ends with white space", problem, StringComparison.Ordinal);
-        Assert.DoesNotContain("Secret1", problem, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Load_WithACollectorWithoutAScheme_WarnsOfIt()
-    {
-        var loaded = Load(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"));
-
-        Assert.NotNull(loaded.Options);
-        Assert.Equal(SourceSpot.Of("OTEL_EXPORTER_OTLP_ENDPOINT"), Assert.Single(loaded.Warnings).Where);
-        Assert.Empty(Load(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=b, c=d=e,")).Warnings);
-        Assert.Empty(Load(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"), ("OTEL_SDK_DISABLED", "true")).Warnings);
-    }
-
-    [Theory]
-    [InlineData("Secret1")]
-    [InlineData("=Secret1")]
-    [InlineData("a=Secret1,,")]
-    public void Load_WithHeadersForTheCollectorThatAreNone_IsRefusedWithoutShowingThem(string headers)
-    {
-        var problem = Assert.Single(Bad(OneModel, ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317"), ("OTEL_EXPORTER_OTLP_HEADERS", headers)));
-
-        Assert.Equal("OTEL_EXPORTER_OTLP_HEADERS is no list of headers. Write it like name=value,other=value.", problem);
-    }
-
-    [Fact]
-    public void Load_OfAVariableThatNobodyFilledIn_WarnsOfIt()
-    {
-        var loaded = Load("models: [{ name: '${MODEL}', replicas: [http://a:1] }]");
-
-        Assert.NotNull(loaded.Options);
-        Assert.StartsWith("models[0].name: is taken as it stands: variables are not filled in here.", Assert.Single(loaded.Warnings).ToString(), StringComparison.Ordinal);
-    }
-
-    [Theory]
-    [InlineData("apiKeyEnv: sk-Secret1", "is not the name of an environment variable")]
-    [InlineData("apiKeyEnv: SkSecret1", "is not set")]
-    [InlineData("apiKey: Secret1", "Did you mean \"apiKeyEnv\"?")]
-    [InlineData("replicas: ['http://user:Secret1@a:1']", "apiKeyEnv")]
-    [InlineData("replicas: ['user:Secret1@a:1']", "(not shown)")]
-    [InlineData("engine: 'user:Secret1@a'", "(not shown)")]
-    public void Load_OfAMisplacedSecret_NeverShowsIt(string line, string hint)
-    {
-        var problems = string.Join('\n', Bad($"models:\n  - name: m\n    {line}\n"));
-
-        Assert.Contains(hint, problems, StringComparison.Ordinal);
-        Assert.DoesNotContain("Secret1", problems, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Load_OfEveryModelSetting_KeepsIt()
-    {
-        var model = Good("""
-            models:
-              - name: m
-                aliases: [a, b]
-                upstreamModel: org/m
-                engine: tensorrt_llm
-                enginePriority: higherFirst
-                contextTokens: 8192
-                bytesPerToken: 3.5
-                replicas:
-                  - { dns: "http://engines:8000", id: e, slots: 8, kvTokens: 100000, weight: 0.5, labels: { zone: a } }
-            """).Models[0];
-
-        Assert.Equal(["a", "b"], model.Aliases);
-        Assert.Equal(("org/m", EngineKind.TensorRtLlm, EnginePriority.HigherFirst), (model.UpstreamModel, model.Engine, model.EnginePriority));
-        Assert.Equal((8_192, 3.5), (model.ContextTokens, model.BytesPerToken));
-        var replica = Assert.Single(model.Replicas);
-        Assert.Equal(("e", 8, 100_000L, 0.5, "a"), (replica.Id, replica.Slots, replica.KvTokens, replica.Weight, replica.Labels["zone"]));
-        Assert.Equal((null, "http://engines:8000/"), (replica.Url, replica.Dns!.AbsoluteUri));
-    }
-
-    [Fact]
-    public void Load_OfDiscovery_NeedsNoReplicas()
-    {
-        var model = Good("""
-            models:
-              - name: m
-                discovery:
-                  interval: 10s
-                  file: list.yaml
-                  kubernetes: { service: vllm, namespace: llm, port: http, labelSelector: "a=b", apiServer: "https://k:6443", credentialsPath: /c }
-            """).Models[0];
-
-        Assert.Empty(model.Replicas);
-        Assert.Equal((TimeSpan.FromSeconds(10), "list.yaml"), (model.Discovery.Interval, model.Discovery.File));
-        Assert.Equal(
-            new KubernetesOptions { Service = "vllm", Namespace = "llm", Port = "http", LabelSelector = "a=b", ApiServer = new("https://k:6443"), CredentialsPath = "/c" },
-            model.Discovery.Kubernetes);
-    }
-
     [Fact]
     public void Load_OfKeysWithoutValue_KeepsTheirDefaults()
     {
         var options = Good(OneModel + "queue:\nrouting:\n  policy:\n  prefix: ~\n");
 
         Assert.Equal(("boost", "least_delay", true), (options.Queue.Order, options.Routing.Policy, options.Routing.Prefix.Enabled));
-    }
-
-    [Fact]
-    public void Load_OfAnchorsAndMergeKeys_WritesThemOut()
-    {
-        var options = Good("models:\n  - &m { name: m, engine: vllm, replicas: [http://a:1] }\n  - { <<: *m, name: n }\n");
-
-        Assert.Equal(("n", EngineKind.Vllm, "a:1"), (options.Models[1].Name, options.Models[1].Engine, options.Models[1].Replicas[0].Id));
-    }
-
-    [Fact]
-    public void Load_OfABillionLaughs_IsRefused()
-    {
-        var lines = Enumerable.Range(1, 12).Select(i => $"l{i}: &l{i} [{string.Join(", ", Enumerable.Repeat($"*l{i - 1}", 10))}]");
-
-        var problems = Bad("l0: &l0 [lol]\n" + string.Join('\n', lines));
-
-        Assert.Contains(problems, problem => problem.Contains("More than 200000 values", StringComparison.Ordinal));
-    }
-
-    [Theory]
-    [InlineData("[")]
-    [InlineData("{a: ")]
-    [InlineData("- ")]
-    public void Load_OfEndlessNesting_IsRefused(string opening)
-    {
-        var problems = Bad("models: \n  " + string.Concat(Enumerable.Repeat(opening, 20_000)));
-
-        Assert.Contains("Nested deeper than 32 levels.", problems[0], StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Load_OfNestingThroughAliases_IsRefused()
-    {
-        var deep = new string('[', 20) + new string(']', 20);
-
-        var problems = Bad($"a: &a {deep}\nb: [[[[[[[[[[[[[[[[*a]]]]]]]]]]]]]]]]");
-
-        Assert.Contains("Nested deeper than 32 levels.", problems[0], StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Load_OfTooLargeAFile_IsRefusedUnread()
-    {
-        var problems = Bad(OneModel + new string('#', ConfigurationLoader.MaxBytes));
-
-        Assert.Equal(["test.yaml The file is larger than 4MiB."], problems);
     }
 
     [Fact]

@@ -139,6 +139,22 @@ public sealed class ConfigurationWatcherTests : IDisposable
         Assert.Equal((LogLevel.Warning, $"{key} has changed and takes effect after a restart."), Assert.Single(_logged, entry => entry.Level >= LogLevel.Warning));
     }
 
+    [Theory]
+    [InlineData("listen: { maxConnections: 5 }", "mode: plain", 1)]
+    [InlineData("telemetry: { logLevel: debug }", "mode: plain", 1)]
+    [InlineData("estimation: { window: 64 }", "mode: plain", 1)]
+    [InlineData("telemetry: { logLevel: debug }", "telemetry: { logLevel: debug }\nmode: plain", 1)]
+    [InlineData("telemetry: { logLevel: debug }", "telemetry: { logLevel: error }", 2)]
+    [InlineData("estimation: { estimator: neighbours, window: 64 }", "estimation: { estimator: neighbours }", 1)]
+    public void Tick_AfterASettingThatNeedsARestartWasEditedAgain_WarnsWhereItIsNotWhatRuns(string first, string second, int warnings)
+    {
+        Edit(OneModel + first);
+        Edit(OneModel + second);
+
+        Assert.Equal([true, true], _reloads);
+        Assert.Equal(warnings, _logged.Count(entry => entry.Level == LogLevel.Warning));
+    }
+
     [Fact]
     public void Apply_OfGoodAndBadResults_RaisesChangedForGoodOnes()
     {

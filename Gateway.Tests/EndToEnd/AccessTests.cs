@@ -304,19 +304,6 @@ public sealed class AccessTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task StoredResponse_OfATenant_IsNobodyElses()
-    {
-        _engine.Script = call => call.JsonAsync("""{"id":"resp_1","object":"response","status":"completed"}""");
-        using var made = await _world.PostAsync("/v1/responses", """{"model":"demo","input":"x"}""", [("x-api-key", "key-a")]);
-
-        using var own = await GetAsync("/v1/responses/resp_1", "key-a");
-        using var others = await GetAsync("/v1/responses/resp_1", "key-b");
-
-        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (made.StatusCode, own.StatusCode));
-        await ErrorAnswer.AssertAsync(others, 404, "response_not_found");
-    }
-
-    [Fact]
     public async Task Tenant_ShownByName_LabelsRequestsAndTokens()
     {
         _world.Server.Apply(_world.Server.Core.Options with { Telemetry = _world.Server.Core.Options.Telemetry with { Tenants = Gateway.Telemetry.TenantNaming.Name } });

@@ -3,6 +3,8 @@ using System.Text;
 using System.Text.Json;
 using Gateway.Access;
 using Gateway.Access.Limits;
+using Gateway.Forwarding;
+using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 using Xunit.Abstractions;
 
@@ -71,6 +73,46 @@ public sealed class ChargesTests(ITestOutputHelper output)
         Assert.InRange(refused, 1, 199);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Answer_ThatCannotBePassedOn_IsNotChargedButTheFallbackIs(bool hasFallback)
+    {
+        const string Stream = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}\n\n"
+            + "data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n";
+        const string Plain = """{"id":"c","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3}}""";
+        var (calls, heard) = (0, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+        await using var engine = new ScriptedEngine(
+            async call =>
+            {
+                if (Interlocked.Increment(ref calls) > 1)
+                {
+                    await call.StreamAsync(Stream);
+                    return;
+                }
+                // A stream was asked for, and its 200 is out: this is none.
+                await heard.Task;
+                await call.JsonAsync(Plain);
+            },
+            ["demo", "other"]);
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with
+        {
+            Models = [options.Models[0] with { Fallbacks = hasFallback ? ["other"] : [] }, options.Models[0] with { Name = "other", Aliases = [] }],
+            Resilience = options.Resilience with { Heartbeat = new HeartbeatOptions { Interval = TimeSpan.FromMilliseconds(20), CommitAfter = TimeSpan.FromMilliseconds(20) } },
+            Access = AccessOf(new LimitOptions { MaxConcurrent = 1 }),
+        });
+
+        using var response = await world.PostAsync("/v1/chat/completions", Chat.Body("hello", isStreaming: true, more: ",\"stream_options\":{\"include_usage\":true}"), [("x-api-key", "red")])
+            .ComesAsync("the headers");
+        heard.SetResult();
+        var received = await response.Content.ReadAsStringAsync().ComesAsync("the end");
+        await world.AtRestAsync();
+
+        Assert.Equal(hasFallback ? (2, true) : (1, false), (calls, received.Contains("[DONE]", StringComparison.Ordinal)));
+        await Until.HoldsAsync(() => Account(world, "red").Running == 0, "the client has left");
+        Assert.Equal(hasFallback ? new TokenAmount(11, 2) : TokenAmount.None, Account(world, "red").Charged);
+    }
+
     private static string BodyOf(Random chance, int number)
     {
         var isStreaming = chance.Next(2) == 0;
@@ -92,8 +134,11 @@ public sealed class ChargesTests(ITestOutputHelper output)
 
     private static Task<GatewayWorld> StartAsync(LimitOptions limits) => GatewayWorld.StartAsync(configure: options => options with
     {
-        Access = new AccessOptions { Defaults = limits, Tenants = [.. Tenants.Select(name => new TenantOptions { Name = name, Keys = [HashOf(name)] })] },
+        Access = AccessOf(limits),
     });
+
+    private static AccessOptions AccessOf(LimitOptions limits) =>
+        new() { Defaults = limits, Tenants = [.. Tenants.Select(name => new TenantOptions { Name = name, Keys = [HashOf(name)] })] };
 
     private static string HashOf(string key) => KeyDigest.Prefix + Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(key)));
 }

@@ -18,6 +18,7 @@ public sealed class CorsTests
         Assert.Equal("https://app.example", response.Headers.GetValues("Access-Control-Allow-Origin").Single());
         Assert.Equal("POST", response.Headers.GetValues("Access-Control-Allow-Methods").Single());
         Assert.Equal("authorization, content-type", response.Headers.GetValues("Access-Control-Allow-Headers").Single());
+        Assert.NotEmpty(response.Headers.GetValues("x-request-id").Single());
         Assert.Empty(engine.Calls);
     }
 
@@ -32,6 +33,8 @@ public sealed class CorsTests
 
         Assert.Equal("https://app.example", good.Headers.GetValues("Access-Control-Allow-Origin").Single());
         Assert.Equal("https://app.example", bad.Headers.GetValues("Access-Control-Allow-Origin").Single());
+        var readable = string.Join(", ", good.Headers.GetValues("Access-Control-Expose-Headers"));
+        Assert.All(good.Headers.Where(header => header.Key.StartsWith("x-", StringComparison.OrdinalIgnoreCase)), header => Assert.Contains(header.Key, readable, StringComparison.OrdinalIgnoreCase));
     }
 
     [Fact]

@@ -48,6 +48,28 @@ public sealed class EngineErrorTests
         await world.AtRestAsync();
     }
 
+    [Theory]
+    [InlineData(Chat, false)]
+    [InlineData("/v1/messages", true)]
+    public async Task EnginesName_OfTheModel_IsToldToNoClient(string path, bool isAnthropic)
+    {
+        const string Error = """{"error":{"message":"org/Big-8B is not a multimodal model","type":"BadRequestError","code":400}}""";
+        await using var engine = new ScriptedEngine(call => call.JsonAsync(Error, 400), ["org/Big-8B"]);
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => GatewayWorld.WithModel(options, model => model with { UpstreamModel = "org/Big-8B" }));
+
+        using var refused = await world.PostAsync(path, Ask);
+        engine.Script = call => call.JsonAsync(Error);
+        using var within = await world.PostAsync(path, Ask);
+        engine.Script = call => call.StreamAsync($"data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"a\"}}}}]}}\n\ndata: {Error}\n\n");
+        using var streamed = await world.PostAsync(path, Ask.Replace("\"model\"", "\"stream\":true,\"model\"", StringComparison.Ordinal));
+
+        Assert.Equal("demo is not a multimodal model", await ErrorAnswer.AssertAsync(refused, 400, "invalid_request", isAnthropic));
+        Assert.Equal("demo is not a multimodal model", await ErrorAnswer.AssertAsync(within, 502, "upstream_error", isAnthropic));
+        var events = await streamed.Content.ReadAsStringAsync();
+        Assert.Contains("demo is not a multimodal model", events, StringComparison.Ordinal);
+        Assert.DoesNotContain("org/Big-8B", events, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Status501_OfAnEndpointThatIsSwitchedOff_NamesEngineAndEndpoint()
     {

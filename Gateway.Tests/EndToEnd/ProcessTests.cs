@@ -161,6 +161,24 @@ public class ProcessTests
         Assert.DoesNotContain("   at ", errors, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Replay_OfAMatrixThatIsInterrupted_EndsWith1AndWritesNothing()
+    {
+        var folder = Directory.CreateTempSubdirectory();
+        var (matrix, json) = (Path.Combine(folder.FullName, "matrix.yaml"), Path.Combine(folder.FullName, "out.json"));
+        await File.WriteAllTextAsync(matrix, "baselines: [random]\nworkloads: [{ name: long, trace: \"w1:requests=100000\", limit: 100000 }]\n");
+
+        await using var replay = GatewayProcess.Start("replay", "--matrix", matrix, "--json", json);
+        // The head of the table comes before the first run.
+        await Until.HoldsAsync(() => replay.Output.Contains("| workload |", StringComparison.Ordinal), "it runs");
+        replay.Signal("INT");
+
+        Assert.Equal(1, await replay.ExitAsync());
+        Assert.Contains("Stopped before the end; no file was written.", replay.Errors, StringComparison.Ordinal);
+        Assert.Single(folder.GetFiles());
+        folder.Delete(recursive: true);
+    }
+
     [Theory]
     [InlineData("serve", "--config")]
     [InlineData("engine", "--port")]

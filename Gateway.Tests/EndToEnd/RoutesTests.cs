@@ -92,6 +92,17 @@ public sealed class RoutesTests : IAsyncLifetime
         Assert.Contains($"\"id\":\"{id}\"", answer, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("GET", "input_items")]
+    [InlineData("POST", "cancel")]
+    public async Task Path_BelowAStoredResponse_IsNotOnTheList(string method, string below)
+    {
+        using var response = await _world.Client.SendAsync(new HttpRequestMessage(new HttpMethod(method), "/v1/responses/resp_1/" + below));
+
+        await ErrorAnswer.AssertAsync(response, 404, "unknown_url");
+        Assert.Empty(_engine.Calls);
+    }
+
     [Fact]
     public async Task Model_ThatIsUnknown_IsNotFoundInTheApisShape()
     {

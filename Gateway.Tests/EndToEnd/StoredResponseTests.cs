@@ -123,6 +123,28 @@ public sealed class StoredResponseTests : IAsyncLifetime
         Assert.Equal(before, _engines.Except([holder]).Sum(engine => engine.Calls.Count));
     }
 
+    [Fact]
+    public async Task NextTurn_OfAResponseThatAFallbackMade_GoesOnThere()
+    {
+        await using var gone = new ScriptedEngine(call => call.JsonAsync("{}"), ["demo"]);
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("""{"id":"resp_f","object":"response","model":"other","status":"completed","output":[]}"""), ["other"]);
+        await using var world = await GatewayWorld.BeforeAsync([gone, engine], options => options with
+        {
+            Models =
+            [
+                options.Models[0] with { Aliases = [], Fallbacks = ["other"], Replicas = [options.Models[0].Replicas[0]] },
+                options.Models[0] with { Name = "other", Aliases = [], Replicas = [options.Models[0].Replicas[1]] },
+            ],
+        });
+        gone.Close();
+
+        using var made = await world.PostAsync("/v1/responses", """{"model":"demo","input":"x"}""");
+        using var next = await world.PostAsync("/v1/responses", """{"model":"demo","input":"y","previous_response_id":"resp_f"}""");
+
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.OK), (made.StatusCode, next.StatusCode));
+        Assert.Equal(2, engine.Calls.Count(call => call.Method == "POST"));
+    }
+
     private async Task<IReadOnlyList<string>> MakeAsync(int count)
     {
         var ids = new List<string>();

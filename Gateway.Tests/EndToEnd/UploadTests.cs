@@ -90,6 +90,31 @@ public sealed class UploadTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Form_WithASecondModelBehindTheFile_IsRefusedAndNoFaultOfTheReplica()
+    {
+        byte[] second = Encoding.UTF8.GetBytes($"--{Boundary}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nanother\r\n--{Boundary}--\r\n");
+        var whole = Form("whisper", 300_000, isModelFirst: true);
+
+        using var response = await SendAsync("/v1/audio/transcriptions", new MemoryStream([.. whole[..^$"--{Boundary}--\r\n".Length], .. second]));
+
+        Assert.Contains("twice", await ErrorAnswer.AssertAsync(response, 400, "invalid_value"), StringComparison.Ordinal);
+        Assert.Equal(Gateway.Replicas.ReplicaHealth.Up, _world.Pool.ReplicaList[0].Health);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Form_WithoutItsLastBoundary_IsRefusedAndNoFaultOfTheReplica(bool isChunked)
+    {
+        var whole = Form("whisper", 300_000, isModelFirst: true);
+
+        using var response = await SendAsync("/v1/audio/transcriptions", new MemoryStream(whole[..^20]), isChunked);
+
+        Assert.Contains("closing boundary", await ErrorAnswer.AssertAsync(response, 400, "invalid_multipart"), StringComparison.Ordinal);
+        Assert.Equal(Gateway.Replicas.ReplicaHealth.Up, _world.Pool.ReplicaList[0].Health);
+    }
+
+    [Fact]
     public async Task Upload_ThatNeverReachedAReplica_IsSentToAnother()
     {
         await using var other = new ScriptedEngine(call => call.JsonAsync("""{"text":"hello"}"""), ["demo"]);

@@ -25,7 +25,7 @@ public sealed class DispatcherConstraintTests
     public void Enter_WhileTheTrialOfASuspendedReplicaFails_IsTriedAgainAfterTheNextPause()
     {
         using var world = new CorePool(replicas: 2, queue: new QueueOptions { MaxWait = TimeSpan.FromMinutes(5) });
-        world.Enter(CorePool.Request("elsewhere"), constraints: new Constraints([], 1));
+        world.Enter(CorePool.Request("elsewhere"), constraints: new Constraints([], world.Pool.Replicas[1]));
         var running = world.Enter(CorePool.Request("running"));
         var trial = world.Enter(CorePool.Request("trial"));
         var behind = world.Enter(CorePool.Request("behind"));
@@ -48,8 +48,8 @@ public sealed class DispatcherConstraintTests
     public void Enter_ForAReplicaThatIsBusy_HoldsUpNobodyElse()
     {
         using var world = new CorePool(replicas: 2);
-        var first = world.Enter(CorePool.Request("a"), constraints: new Constraints([], 0));
-        var pinned = world.Enter(CorePool.Request("pinned"), constraints: new Constraints([], 0));
+        var first = world.Enter(CorePool.Request("a"), constraints: new Constraints([], world.Pool.Replicas[0]));
+        var pinned = world.Enter(CorePool.Request("pinned"), constraints: new Constraints([], world.Pool.Replicas[0]));
 
         var other = world.Enter(CorePool.Request("b"));
         var third = world.Enter(CorePool.Request("c"));
@@ -60,6 +60,25 @@ public sealed class DispatcherConstraintTests
         Assert.Equal(("r1", "r1"), (other.Replica, third.Replica));
         Assert.Null(waits);
         Assert.Equal("r0", pinned.Replica);
+    }
+
+    [Fact]
+    public void Enter_ForAReplicaThatLeaves_IsToldSoAndNeverSentToWhoeverTakesItsSlot()
+    {
+        using var world = new CorePool(replicas: 2);
+        var holder = world.Pool.Replicas[0];
+        world.Enter(CorePool.Request("running"), constraints: new Constraints([], holder));
+        var pinned = world.Enter(CorePool.Request("pinned"), constraints: new Constraints([], holder));
+
+        world.SetReplicas([CorePool.Place(1)]);
+        var told = pinned.Outcome;
+        world.SetReplicas([CorePool.Place(1), CorePool.Place(2)]);
+        var late = world.Enter(CorePool.Request("late"), constraints: new Constraints([], holder));
+
+        Assert.Equal(holder.Slot, world.Pool.Replicas[1].Slot);
+        Assert.Equal((AdmissionOutcome.RejectedHolderGone, 1), (told, pinned.TimesTold));
+        Assert.Equal(AdmissionOutcome.RejectedHolderGone, late.Outcome);
+        Assert.Null(late.Result!.Value.RetryAfter);
     }
 
     [Fact]

@@ -34,7 +34,7 @@ public sealed class DispatcherPropertyTests(ITestOutputHelper output)
                 case < 4 when open.Count + running.Count < 64:
                     var priority = (PriorityClass)chance.Next(3);
                     var deadline = chance.Next(10) == 0 ? TimeSpan.FromMilliseconds(chance.Next(1, 5_000)) : (TimeSpan?)null;
-                    var constraints = chance.Next(12) == 0 ? new Constraints([], chance.Next(6)) : Constraints.None;
+                    var constraints = chance.Next(12) == 0 ? new Constraints([], world.Pool.At(chance.Next(6))) : Constraints.None;
                     var entry = world.Enter(CorePool.Request(i.ToString(System.Globalization.CultureInfo.InvariantCulture), priority, deadline: deadline, blocks: Blocks(chance)),
                         CorePool.Cost(chance.Next(1, 2_000), chance.Next(1, 800), chance.Next(1, 3)), constraints);
                     all.Add(entry);

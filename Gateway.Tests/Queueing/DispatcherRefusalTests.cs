@@ -89,6 +89,28 @@ public sealed class DispatcherRefusalTests
     }
 
     [Fact]
+    public void Enter_WhenEveryContextShrinksMeanwhile_IsToldAtOnceWhatTheNextIsTold()
+    {
+        using var world = new CorePool(replicas: 2);
+        world.Enter(CorePool.Request("running"));
+        world.Enter(CorePool.Request("running too"));
+        var large = world.Enter(CorePool.Request("large"), CorePool.Cost(1_000));
+        var pinned = world.Enter(CorePool.Request("pinned"), CorePool.Cost(1_000), new Constraints([], world.Pool.Replicas[1]));
+        var small = world.Enter(CorePool.Request("small"));
+
+        world.Pool.Replicas[0].Observe(new EngineReport { ContextTokens = 200, ReadAt = 1 });
+        var before = (large.Outcome, pinned.Outcome);
+        world.Pool.Replicas[1].Observe(new EngineReport { ContextTokens = 200, ReadAt = 1 });
+        var next = world.Enter(CorePool.Request("next"), CorePool.Cost(1_000));
+
+        Assert.Equal((null, null), before);
+        Assert.Equal((AdmissionOutcome.RejectedTooLarge, AdmissionOutcome.RejectedTooLarge), (large.Outcome, pinned.Outcome));
+        Assert.Equal(next.Outcome, large.Outcome);
+        Assert.Null(small.Outcome);
+        Assert.Equal(1, world.Dispatcher.Waiting(PriorityClass.Default));
+    }
+
+    [Fact]
     public void Enter_WhenTheLastReplicaFailsMeanwhile_ExpiresAsWithoutReplica()
     {
         using var world = new CorePool(queue: new QueueOptions { MaxWait = TimeSpan.FromSeconds(5) });
@@ -107,7 +129,7 @@ public sealed class DispatcherRefusalTests
         using var world = new CorePool(replicas: 2);
         world.Pool.Replicas[0].OnProbed(ReplicaHealth.Down);
 
-        var pinned = world.Enter(CorePool.Request(), constraints: new Constraints([], 0));
+        var pinned = world.Enter(CorePool.Request(), constraints: new Constraints([], world.Pool.Replicas[0]));
 
         Assert.Equal(AdmissionOutcome.RejectedNoReplica, pinned.Outcome);
     }

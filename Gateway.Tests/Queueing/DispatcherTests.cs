@@ -156,7 +156,7 @@ public sealed class DispatcherTests
     {
         using var world = new CorePool(replicas: 2);
         var running = new[] { world.Enter(CorePool.Request()), world.Enter(CorePool.Request()) };
-        var waiting = new[] { world.Enter(CorePool.Request()), world.Enter(CorePool.Request(), constraints: new Constraints([], 1)) };
+        var waiting = new[] { world.Enter(CorePool.Request()), world.Enter(CorePool.Request(), constraints: new Constraints([], world.Pool.Replicas[1])) };
 
         world.Dispatcher.Dispose();
         world.Dispatcher.Dispose();

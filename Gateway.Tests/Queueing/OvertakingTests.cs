@@ -121,6 +121,7 @@ public sealed class OvertakingTests(ITestOutputHelper output)
     [Theory]
     [InlineData("sjf")]
     [InlineData("wspt")]
+    [InlineData("lamps")]
     [InlineData("mlfq")]
     public void Enter_LongUnderEndlessShortOnes_GoesFirstAfterTheLongestWait(string order)
     {
@@ -139,6 +140,28 @@ public sealed class OvertakingTests(ITestOutputHelper output)
         }
 
         Assert.Equal(TimeSpan.FromSeconds(6), longOne.Result!.Value.Waited);
+    }
+
+    public static TheoryData<string> Orders => [.. QueueOrders.Names];
+
+    [Theory, MemberData(nameof(Orders))]
+    public void Enter_LongUnderEndlessShortOnes_IsServedUnderEveryOrder(string order)
+    {
+        var queue = new QueueOptions { Order = order, MaxWait = TimeSpan.FromHours(1) };
+        using var world = new CorePool(queue: queue);
+        world.Plan = world.Plan with { Order = QueueOrders.Create(queue, new CachedBeginnings()) };
+        var running = world.Enter(CorePool.Request("first"));
+        var longOne = world.Enter(CorePool.Request("long", session: 1) with { TenantKey = 1 }, CorePool.Cost(1_000, 900));
+        for (var second = 0; longOne.Outcome is null && second < 300; second++)
+        {
+            // Each with a client and a session of its own: to every kind of order one that deserves to go first.
+            var next = world.Enter(CorePool.Request($"short{second}", session: 2 + (ulong)second) with { TenantKey = 2 + (ulong)second }, CorePool.Cost(10, 10));
+            world.Time.Advance(TimeSpan.FromSeconds(1));
+            running.Done();
+            running = longOne.Outcome is null ? next : longOne;
+        }
+
+        Assert.Equal(AdmissionOutcome.Admitted, longOne.Outcome);
     }
 
     [Theory]

@@ -273,7 +273,7 @@ public sealed class PreemptionTests(ITestOutputHelper output)
             }
         }
 
-        private void Enter(Seat? gaveUp) => _waiter = world.Dispatcher.Enter(request, cost, new Constraints([], pinned) { MayGiveUp = true, GaveUp = gaveUp }, Decided);
+        private void Enter(Seat? gaveUp) => _waiter = world.Dispatcher.Enter(request, cost, new Constraints([], pinned is { } slot ? world.Pool.At(slot) : null) { MayGiveUp = true, GaveUp = gaveUp }, Decided);
 
         private void Decided(AdmissionResult result)
         {

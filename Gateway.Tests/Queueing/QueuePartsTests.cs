@@ -1,4 +1,5 @@
 using Gateway.Queueing;
+using Gateway.Queueing.Orders;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
@@ -38,6 +39,70 @@ public sealed class WaitingHeapTests
             {
                 Assert.Same(model.OrderByDescending(waiter => waiter.Request.PriorityLevel).ThenBy(waiter => waiter.Rank).ThenBy(waiter => waiter.Sequence).First(), heap.Head);
             }
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Oldest_AfterAnyComingsAndComingsBack_IsWhoCameFirstOfThoseLeft(int seed)
+    {
+        using var world = new CorePool();
+        var chance = new Random(seed);
+        var heap = new WaitingHeap();
+        var (inside, outside, sequence) = (new List<Waiter>(), new List<Waiter>(), 0);
+
+        for (var i = 0; i < 5_000; i++)
+        {
+            var step = chance.Next(6);
+            if (step < 2)
+            {
+                Move(new Waiter(world.Dispatcher, CorePool.Request(), CorePool.Cost(), Constraints.None, _ => { }) { Rank = chance.Next(20), Sequence = ++sequence });
+            }
+            else if (step < 4 && outside.Count > 0)
+            {
+                var back = outside[chance.Next(outside.Count)];
+                outside.Remove(back);
+                Move(back);
+            }
+            else if (inside.Count > 0)
+            {
+                var leaving = inside[chance.Next(inside.Count)];
+                inside.Remove(leaving);
+                outside.Add(leaving);
+                heap.Remove(leaving);
+            }
+
+            Assert.True(inside.MinBy(waiter => waiter.Sequence) == heap.Oldest, $"seed {seed}, step {i}");
+        }
+
+        void Move(Waiter waiter)
+        {
+            inside.Add(waiter);
+            heap.Add(waiter);
+        }
+    }
+}
+
+public sealed class SelectingTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void FirstCome_OfAnyQueue_IsThoseThatCameFirstInTheirOrder(int seed)
+    {
+        using var world = new CorePool();
+        var chance = new Random(seed);
+        var buffer = new Waiter[1];
+        for (var round = 0; round < 300; round++)
+        {
+            var (count, most) = (chance.Next(1, 400), chance.Next(1, 70));
+            var waiting = Enumerable.Range(1, count).Select(i => new Waiter(world.Dispatcher, CorePool.Request(), CorePool.Cost(), Constraints.None, _ => { }) { Rank = i % 3, Sequence = i }).ToArray();
+            chance.Shuffle(waiting);
+
+            var first = Selecting.FirstCome(waiting, static waiter => waiter.Rank > 0, most, ref buffer).ToArray();
+
+            Assert.True(waiting.Where(waiter => waiter.Rank > 0).OrderBy(waiter => waiter.Sequence).Take(most).SequenceEqual(first), $"seed {seed}, round {round}");
         }
     }
 }

@@ -70,6 +70,21 @@ public sealed class SiblingTests
     }
 
     [Fact]
+    public void Enter_BehindALeaderWhenNoContextHoldsItAnyMore_IsToldAtOnce()
+    {
+        using var world = new CorePool(1, slots: null, queue: Patient);
+        Enter(world, Shared);
+        var sibling = Enter(world, Shared);
+        var before = sibling.Outcome;
+
+        world.Pool.Replicas[0].Observe(new EngineReport { ContextTokens = 500, ReadAt = 1 });
+
+        Assert.Null(before);
+        Assert.Equal(AdmissionOutcome.RejectedTooLarge, sibling.Outcome);
+        Assert.Equal(0, world.Dispatcher.Waiting(PriorityClass.Default));
+    }
+
+    [Fact]
     public void Enter_BehindALeaderThatTakesTwiceAsLongAsExpected_WaitsNoLonger()
     {
         using var world = new CorePool(1, slots: null, queue: new QueueOptions { SiblingWait = TimeSpan.FromMinutes(10) });

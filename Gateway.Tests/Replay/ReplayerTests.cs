@@ -4,6 +4,7 @@ using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
 using Gateway.Routing;
 using Gateway.Simulation;
+using Gateway.Tests.Cli.Live;
 
 namespace Gateway.Tests.Replay;
 
@@ -60,6 +61,20 @@ public sealed class ReplayerTests
         Assert.InRange(large.Length, 1, 200);
         Assert.All(large, result => Assert.True(result.InputTokens > 30_000));
         Assert.Equal(300 - large.Length, results.Requests.Count(result => result.Outcome == ReplayOutcome.Completed));
+    }
+
+    [Theory]
+    [InlineData("default")]
+    [InlineData("default@3")]
+    public void Run_WithAGapOfThousandsOfYears_LooksNoMoreThanAShortWhile(string policy)
+    {
+        var results = new Results();
+        var trace = new GivenTrace(GivenTrace.Row(), GivenTrace.Row(seconds: 9e10));
+
+        new Replayer(Fleet(), ReplayPolicy.Parse(policy, out _)!, results).Run(trace, new CancellationTokenSource(TimeSpan.FromSeconds(60), TimeProvider.System).Token);
+
+        Assert.Equal(2, results.Requests.Count(result => result.Outcome == ReplayOutcome.Completed));
+        Assert.InRange(results.QueueSamples, 590, 620);
     }
 
     [Theory]
@@ -214,9 +229,9 @@ public sealed class ReplayerTests
         {
         }
 
-        public void OnQueue(in QueueSample sample)
-        {
-        }
+        public int QueueSamples { get; private set; }
+
+        public void OnQueue(in QueueSample sample) => QueueSamples++;
 
         public void OnEnd(TimeSpan duration, long decisions, IReadOnlyList<EngineTotals> engines) =>
             Assert.Equal(Requests.Count(result => result.Outcome == ReplayOutcome.Completed), decisions);

@@ -50,6 +50,21 @@ public sealed class EngineRoomTests
     }
 
     [Fact]
+    public void Observe_OfAnEngineThatPreempts_TakesWhatRunsForItsRoom()
+    {
+        var replica = Up();
+        using var one = replica.TryReserve(Load(3_999, 100), 1);
+        using var two = replica.TryReserve(Load(3_999, 100), 1);
+        Observe(replica, new EngineReport { RunningRequests = 2, WaitingRequests = 0, Preemptions = 3 });
+        var quiet = replica.Snapshot().CapacityTokens;
+
+        Observe(replica, new EngineReport { RunningRequests = 1, WaitingRequests = 1, Preemptions = 4 });
+
+        Assert.Equal(4_000L, replica.Snapshot().CapacityTokens);
+        Assert.NotEqual(4_000L, quiet);
+    }
+
+    [Fact]
     public void Observe_OfNothingButRequests_NeverHolds()
     {
         var replica = Up();

@@ -200,7 +200,7 @@ public sealed class BodyReaderTests
 
         Assert.Equal(9, facts.MaxOutputTokens);
         Assert.True(facts.IsPinned && facts.HasStructuredOutput && facts.AsksForReasoning && facts.ForcesTool);
-        Assert.Equal(Hasher.Key("resp_1"u8), facts.PreviousResponseKey);
+        Assert.Equal(Hasher.ResponseKey(Hasher.Key("resp_1"u8)), facts.PreviousResponseKey);
         Assert.Equal(Hasher.Key("conv"u8), facts.BodySessionKey);
         Assert.Equal((2, 1), (facts.Messages, facts.MediaParts));
         Assert.Equal("Be kindhello42".Length, facts.PromptBytes);

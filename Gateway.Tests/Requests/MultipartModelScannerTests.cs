@@ -32,6 +32,20 @@ public sealed class MultipartModelScannerTests
         }
     }
 
+    [Theory]
+    [InlineData("Content-Disposition: form-data; name=\"file\"; name=\"model\"")]
+    [InlineData("Content-Disposition: form-data; name=\"file\"; NAME=model; filename=\"a\"")]
+    [InlineData("Content-Disposition: form-data; name*=utf-8''model")]
+    [InlineData("Content-Disposition: form-data; name=\"x\"\r\ncontent-disposition: form-data; name=\"model\"")]
+    public void Feed_PartWithTwoNames_IsMalformed(string head)
+    {
+        var scanner = MultipartModelScanner.Create("multipart/form-data; boundary=b")!;
+
+        var scan = scanner.Feed(Encoding.ASCII.GetBytes($"--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper\r\n--b\r\n{head}\r\n\r\nother\r\n--b--\r\n"));
+
+        Assert.Equal((MultipartScan.Malformed, "invalid_multipart"), (scan, scanner.Problem?.Code));
+    }
+
     [Fact]
     public void Feed_ModelBeforeTheFile_IsFoundBeforeTheFileComes()
     {

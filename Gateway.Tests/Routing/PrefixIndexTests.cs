@@ -128,6 +128,22 @@ public sealed class PrefixIndexTests
     }
 
     [Fact]
+    public void Enter_OfABurstOfSiblings_PlacesThemTogetherOnceTheFirstHasItsToken()
+    {
+        using var world = new CorePool(4, slots: null);
+        var shared = Enumerable.Range(1, 200).Select(i => (ulong)i).ToArray();
+        var first = Sibling(0);
+        first.Result!.Value.Reservation!.OnFirstToken();
+
+        var others = Enumerable.Range(1, 6).Select(Sibling).ToList();
+
+        Assert.All(others, entry => Assert.Equal((first.Replica, 2_000), (entry.Replica, entry.Result!.Value.PrefixHitTokens)));
+
+        CorePool.Entry Sibling(int last) =>
+            world.Enter(CorePool.Request(blocks: [.. shared, 5_000 + (ulong)last], promptTokens: 2_010), CorePool.Cost(2_010, 50));
+    }
+
+    [Fact]
     public void Enter_WithASharedBeginning_GoesWhereItWasComputed()
     {
         using var world = new CorePool(4, slots: null);

@@ -116,6 +116,23 @@ public sealed class RouterTests
     }
 
     [Fact]
+    public void Choose_ByPowerOfTwo_TakesTheLessLoadedOfTwoThatAreDrawn()
+    {
+        var router = RouterOf("power_of_two");
+        Candidate[] candidates = [At(0, requests: 2), At(1), At(2, requests: 1)];
+        var counts = new int[candidates.Length];
+
+        for (var i = 0; i < 9_000; i++)
+        {
+            counts[router.Choose(Query, candidates)]++;
+        }
+
+        // Of the three pairs the least loaded is in two; five standard deviations are 224.
+        Assert.Equal(0, counts[0]);
+        Assert.InRange(counts[1], 6_000 - 224, 6_000 + 224);
+    }
+
+    [Fact]
     public void Choose_AmongCostsWithinRounding_TakesThemForEqual()
     {
         var router = RouterOf("least_work");

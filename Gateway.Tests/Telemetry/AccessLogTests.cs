@@ -246,6 +246,32 @@ public sealed class AccessLogTests
     }
 
     [Fact]
+    public async Task Open_APathThatAnotherGatewayWrites_IsRefusedUntilThatHasStopped()
+    {
+        var folder = Directory.CreateTempSubdirectory();
+        try
+        {
+            var options = new TelemetryOptions { AccessLog = Path.Combine(folder.FullName, "access.log") };
+            var first = AccessLog.Open(options, TimeProvider.System, NullLogger.Instance)!;
+
+            var refused = Assert.Throws<IOException>(() => AccessLog.Open(options, TimeProvider.System, NullLogger.Instance));
+            first.OnCompleted(TelemetryWorld.Completed("first"));
+            await first.DisposeAsync();
+            var second = AccessLog.Open(options, TimeProvider.System, NullLogger.Instance)!;
+            second.OnCompleted(TelemetryWorld.Completed("second"));
+            await second.DisposeAsync();
+
+            Assert.StartsWith($"telemetry.accessLog: another gateway writes \"{options.AccessLog}\"", refused.Message, StringComparison.Ordinal);
+            Assert.Equal(2, (await File.ReadAllLinesAsync(options.AccessLog)).Length);
+            Assert.Single(folder.GetFiles());
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task Open_ADiskThatIsFull_LosesLinesAndGoesOn()
     {
         if (!File.Exists("/dev/full"))

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api;
 
-/// <summary>Reads a form only as far as its <c>model</c> field; the file behind it is passed on without being kept.</summary>
+/// <summary>Reads a form only as far as its <c>model</c> field; the file behind it is passed on without being kept, and looked through for a second one.</summary>
 internal static class MultipartBody
 {
     /// <param name="request">The request.</param>
@@ -42,7 +42,7 @@ internal static class MultipartBody
             }
             if (!isWhole)
             {
-                body.LeaveRest(request.Body, maxBytes);
+                body.LeaveRest(request.Body, maxBytes, scanner);
             }
             opened = true;
             return (body, FactsOf(scanner, request.ContentLength ?? body.Memory.Length), null);

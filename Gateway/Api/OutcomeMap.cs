@@ -54,6 +54,9 @@ public static class OutcomeMap
         AdmissionOutcome.RejectedNoReplica => new(503, "no_healthy_replicas", ServerError,
             $"No replica of model '{model}' can take requests now. Retry after the time in Retry-After.")
         { RetryAfter = retryAfter },
+        AdmissionOutcome.RejectedHolderGone => new(404, "response_not_found", InvalidRequest,
+            $"The replica of model '{model}' that held the response has left the fleet, and the response with it. Send the whole conversation again, without previous_response_id.")
+        { Param = "previous_response_id" },
         AdmissionOutcome.RejectedShuttingDown => new(503, "shutting_down", ServerError,
             "This gateway is shutting down. Retry: another instance or the next start will answer.")
         { RetryAfter = retryAfter },
@@ -93,6 +96,7 @@ public static class OutcomeMap
             $"A replica of model '{model}' does not serve it under the name that the gateway sent. The operator must correct upstreamModel or the replica."),
         FailureKind.ClientBody => failure.Status == 413
             ? new(413, "request_too_large", InvalidRequest, "The request body is larger than the limit. Send less, or ask the operator to raise listen.maxBodyBytes.")
+            : failure.BodyProblem is { } problem ? Of(problem) with { EndsConnection = true }
             : UnreadableBody(failure.Status),
         FailureKind.DeadlineExceeded => Of(AdmissionOutcome.DeadlineExceeded, model, null),
         FailureKind.ShuttingDown => Of(AdmissionOutcome.RejectedShuttingDown, model, TimeSpan.FromSeconds(1)),
@@ -133,9 +137,9 @@ public static class OutcomeMap
         $"The model '{model}' does not exist here. GET /v1/models lists the models that do.")
     { Param = "model" };
 
-    public static ApiProblem UnknownResponse() => new(404, "response_not_found", InvalidRequest,
+    public static ApiProblem UnknownResponse(string param = "response_id") => new(404, "response_not_found", InvalidRequest,
         "No replica is known to hold this response. It may have been made without store, by another gateway, or long ago.")
-    { Param = "response_id" };
+    { Param = param };
 
     public static ApiProblem InternalError() => new(500, "internal_error", ServerError,
         "The gateway itself failed. Send the request again; the operator finds the cause in the gateway's log.");

@@ -47,7 +47,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
             {
                 return new ReadResult(null, null, OutcomeMap.UnknownResponse());
             }
-            var facts = new BodyFacts { PreviousResponseKey = sized.Key(Encoding.UTF8.GetBytes(id)), IsPinned = true };
+            var facts = new BodyFacts { PreviousResponseKey = sized.ResponseKey(sized.Key(Encoding.UTF8.GetBytes(id))), IsPinned = true };
             return new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), RequestBytes.Begin(), null);
         }
         if (WrongContentType(http.Request, route) is { } badType)

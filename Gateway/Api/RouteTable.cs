@@ -8,7 +8,11 @@ namespace Gateway.Api;
 /// <param name="Methods">Methods that it takes.</param>
 /// <param name="Handle">Serves it.</param>
 /// <param name="Family">Shape of its errors.</param>
-public sealed record Endpoint(string[] Methods, RequestDelegate Handle, ApiFamily Family = ApiFamily.OpenAi);
+public sealed record Endpoint(string[] Methods, RequestDelegate Handle, ApiFamily Family = ApiFamily.OpenAi)
+{
+    /// <summary>Whether an id in its path is one segment: what lies deeper is another path, which is not on the list.</summary>
+    public bool HasPlainId { get; init; }
+}
 
 /// <summary>The allow-list: exact paths, and a few with an id at their end. Whatever is not here is 404, so that no admin route of an engine can be reached.</summary>
 public sealed class RouteTable
@@ -63,7 +67,8 @@ public sealed class RouteTable
         foreach (var (prefix, suffix, candidate) in _withId)
         {
             if (path.Length > prefix.Length + suffix.Length
-                && path.StartsWith(prefix, StringComparison.Ordinal) && path.EndsWith(suffix, StringComparison.Ordinal))
+                && path.StartsWith(prefix, StringComparison.Ordinal) && path.EndsWith(suffix, StringComparison.Ordinal)
+                && !(candidate.HasPlainId && path.AsSpan(prefix.Length).Contains('/')))
             {
                 http.Request.RouteValues["id"] = Uri.UnescapeDataString(path[prefix.Length..^suffix.Length]);
                 return candidate;
@@ -81,6 +86,10 @@ public sealed class RouteTable
 /// <summary>Cross-origin answers for browsers, where the configuration names origins.</summary>
 internal static class Cors
 {
+    private const string Readable = "x-request-id, x-gateway-replica, x-gateway-queue-ms, x-gateway-estimated-output-tokens, x-gateway-prefix-hit-tokens, "
+        + "x-gateway-reason, Retry-After, x-should-retry, x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+        + "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens";
+
     /// <summary>Adds the headers.</summary>
     /// <returns>Whether the request was a preflight, which is answered by them alone.</returns>
     public static bool Apply(HttpContext http, IReadOnlyList<string> origins, string[] methods)
@@ -97,7 +106,7 @@ internal static class Cors
         {
             headers.AccessControlAllowOrigin = allowed;
             headers.Vary = "Origin";
-            headers.AccessControlExposeHeaders = "x-request-id, x-gateway-replica, x-gateway-reason, Retry-After";
+            headers.AccessControlExposeHeaders = Readable;
             return Task.CompletedTask;
         });
         if (!HttpMethods.IsOptions(http.Request.Method) || !http.Request.Headers.ContainsKey("Access-Control-Request-Method"))
@@ -107,6 +116,7 @@ internal static class Cors
         headers.AccessControlAllowMethods = string.Join(", ", methods);
         headers.AccessControlAllowHeaders = http.Request.Headers.AccessControlRequestHeaders.ToString() is { Length: > 0 } asked ? asked : "*";
         headers.AccessControlMaxAge = "600";
+        headers["x-request-id"] = HeaderFacts.RequestId(http.Request.Headers);
         http.Response.StatusCode = StatusCodes.Status204NoContent;
         return true;
     }

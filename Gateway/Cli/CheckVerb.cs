@@ -35,7 +35,7 @@ public static class CheckVerb
             var streams = parsed.InvocationConfiguration;
             var code = Run(parsed.GetValue(file) ?? parsed.GetValue(config)!, ConfigurationFile.ReadEnvironment(), streams.Output, streams.Error, out var options);
             return options is null || !parsed.GetValue(probe) ? code
-                : await ReportingVerb.RunAsync(parsed, (console, _) => ProbeAsync(console, options, TimeProvider.System, cancellationToken), cancellationToken);
+                : await ReportingVerb.RunAsync(parsed, (console, _, stop) => ProbeAsync(console, options, TimeProvider.System, stop), cancellationToken);
         });
         return command;
     }

@@ -29,7 +29,7 @@ public static class EstimateVerb
     }
 
     private static Task<int> RunAsync(ParseResult arguments, CancellationToken cancellationToken) =>
-        ReportingVerb.RunAsync(arguments, (console, isTerminal) => ReportAsync(arguments, console, isTerminal, cancellationToken), cancellationToken);
+        ReportingVerb.RunAsync(arguments, (console, isTerminal, stop) => ReportAsync(arguments, console, isTerminal, stop), cancellationToken);
 
     private static async Task<int> ReportAsync(ParseResult arguments, IAnsiConsole console, bool isTerminal, CancellationToken cancellationToken)
     {

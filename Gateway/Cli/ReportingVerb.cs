@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Runtime.InteropServices;
 using Gateway.Replay.Traces;
 using Spectre.Console;
 
@@ -7,19 +8,22 @@ namespace Gateway.Cli;
 /// <summary>What verbs share that read workloads and print tables: their terminal, and their exit codes.</summary>
 internal static class ReportingVerb
 {
-    /// <summary>Runs a verb's work.</summary>
+    /// <summary>Runs a verb's work, and gives it up on Ctrl-C and SIGTERM.</summary>
     /// <param name="arguments">The command line.</param>
-    /// <param name="work">Gets the terminal and whether anybody watches it; returns the exit code.</param>
+    /// <param name="work">Gets the terminal, whether anybody watches it, and what gives it up; returns the exit code.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <returns>What the work returns; 2 after wrong usage or a damaged file, 1 when a file could not be written or it was given up.</returns>
-    public static async Task<int> RunAsync(ParseResult arguments, Func<IAnsiConsole, bool, Task<int>> work, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(ParseResult arguments, Func<IAnsiConsole, bool, CancellationToken, Task<int>> work, CancellationToken cancellationToken)
     {
         var streams = arguments.InvocationConfiguration;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
+        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
         try
         {
             var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
             var settings = new AnsiConsoleSettings { Ansi = isTerminal ? AnsiSupport.Detect : AnsiSupport.No, Out = new AnsiConsoleOutput(streams.Output) };
-            return await work(AnsiConsole.Create(settings), isTerminal);
+            return await work(AnsiConsole.Create(settings), isTerminal, stop.Token);
         }
         catch (TraceException wrong)
         {
@@ -31,9 +35,17 @@ internal static class ReportingVerb
             await streams.Error.WriteLineAsync(refused.Message);
             return 1;
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
+            await streams.Error.WriteLineAsync("Stopped before the end; no file was written.");
             return 1;
         }
+    }
+
+    // A large file is read in one go, which asks nobody whether to stop: the second signal ends the process.
+    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
+    {
+        signal.Cancel = !stop.IsCancellationRequested;
+        stop.Cancel();
     }
 }

@@ -17,6 +17,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
     private readonly ITimer _timer;
     private string? _seen;
     private string? _loaded;
+    private GatewayOptions _running;
     private int _isLooking;
     private volatile bool _isAsked;
 
@@ -38,6 +39,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
         ILogger<ConfigurationWatcher> log)
     {
         (_path, _seen, _loaded, _settings, _load, _reloaded, _log) = (path, text, text, settings, load, reloaded, log);
+        _running = settings.Current;
         _timer = time.CreateTimer(_ => Look(), null, Interval, Interval);
     }
 
@@ -98,7 +100,10 @@ public sealed partial class ConfigurationWatcher : IDisposable
         {
             Log.Applied(_log, _path);
             Warn(_log, loaded.Warnings);
-            foreach (var key in RestartKeys.Changed(before, loaded.Options!))
+            var now = loaded.Options!;
+            _running = RestartKeys.Running(_running, now);
+            // What is set back to what runs needs nothing, and of what was told before nobody has to hear again.
+            foreach (var key in RestartKeys.Changed(_running, now).Intersect(RestartKeys.Changed(before, now)))
             {
                 Log.NeedsRestart(_log, key);
             }

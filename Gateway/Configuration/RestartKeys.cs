@@ -3,6 +3,13 @@ namespace Gateway.Configuration;
 /// <summary>Settings that a running gateway cannot change.</summary>
 internal static class RestartKeys
 {
+    /// <summary>What runs after a reload of the settings that need a restart, but for an estimator that was exchanged.</summary>
+    public static GatewayOptions Running(GatewayOptions running, GatewayOptions now) =>
+        running.Estimation.Estimator == now.Estimation.Estimator ? running : running with
+        {
+            Estimation = running.Estimation with { Estimator = now.Estimation.Estimator, Window = now.Estimation.Window, InitialOutputTokens = now.Estimation.InitialOutputTokens },
+        };
+
     /// <summary>Paths of the settings that differ and need a restart.</summary>
     public static IEnumerable<string> Changed(GatewayOptions before, GatewayOptions after)
     {

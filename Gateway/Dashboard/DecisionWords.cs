@@ -36,6 +36,7 @@ internal static class DecisionWords
         AdmissionOutcome.RejectedQueueFull => "The queue holds as much as it may.",
         AdmissionOutcome.RejectedTooLarge => "No replica could hold it even when empty.",
         AdmissionOutcome.RejectedNoReplica => "No replica takes work.",
+        AdmissionOutcome.RejectedHolderGone => "The replica that can answer has left the fleet.",
         AdmissionOutcome.RejectedShuttingDown => "The gateway shuts down.",
         AdmissionOutcome.DeadlineExceeded => "Its deadline cannot be met.",
         AdmissionOutcome.ExpiredInQueue => "It waited longer than the queue allows.",

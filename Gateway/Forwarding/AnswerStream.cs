@@ -16,6 +16,9 @@ internal sealed record StreamRules(ApiRoute Route, byte[]? PublicModel, bool Str
 {
     /// <summary>Fills the silence between events; off unless it has an interval.</summary>
     public HeartbeatOptions Heartbeat { get; init; } = new();
+
+    /// <summary>The model's names, for the engine's words within the stream.</summary>
+    public ModelNames Names { get; init; }
 }
 
 /// <summary>Passes an engine's event stream on, whole events as they arrive, and watches them go by. Never faults: a broken stream ends with the API's own error event.</summary>
@@ -231,7 +234,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
 
     // In an engine's own form a client's library would take an error for an event without content.
     private byte[] ErrorEvent(ReadOnlySpan<byte> payload) =>
-        ErrorBody.WriteStreamEnd(rules.Route, WireError.Of(EngineErrorBody.Read(payload, 0)), rules.RequestId, _nextNumber);
+        ErrorBody.WriteStreamEnd(rules.Route, WireError.Of(EngineErrorBody.Read(payload, 0).Naming(rules.Names)), rules.RequestId, _nextNumber);
 
     private void Pass(in SseFrame frame, ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> payload, in AnswerFacts facts)
     {
@@ -254,7 +257,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         {
             return;
         }
-        FailureAtStart ??= AttemptFailure.InAnswer(status: 0, EngineErrorBody.Read(payload, 0));
+        FailureAtStart ??= AttemptFailure.InAnswer(status: 0, EngineErrorBody.Read(payload, 0).Naming(rules.Names));
     }
 
     // Chat and text completions end with [DONE]; the other APIs with their own last event.

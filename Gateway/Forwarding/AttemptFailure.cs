@@ -1,4 +1,5 @@
 using Gateway.Forwarding.Answers;
+using Gateway.Requests;
 
 namespace Gateway.Forwarding;
 
@@ -67,6 +68,9 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
 
     /// <summary>The engine's own error type; null: none.</summary>
     public string? Type { get; init; }
+
+    /// <summary>What was wrong with the client's own body; null: it could not be read, or was not at fault.</summary>
+    public BodyProblem? BodyProblem { get; init; }
 
     /// <summary>The engine's own wish; null: none.</summary>
     public TimeSpan? RetryAfter { get; init; }

@@ -118,7 +118,7 @@ public sealed partial class Exchange
     // Null: there is room. A fleet without a replica now may have one in a moment.
     private async ValueTask<AttemptFailure?> TryPlaceAsync(RequestEstimate estimate, CancellationToken ends)
     {
-        var admission = await _dispatcher.EnterAsync(Request, estimate, new Constraints(_tried, _departure.PinnedSlot), ends);
+        var admission = await _dispatcher.EnterAsync(Request, estimate, new Constraints(_tried, _departure.Pinned), ends);
         if (admission.Reservation is null)
         {
             return admission.Outcome switch
@@ -126,7 +126,7 @@ public sealed partial class Exchange
                 AdmissionOutcome.RejectedNoReplica or AdmissionOutcome.RejectedQueueFull or AdmissionOutcome.ExpiredInQueue => new AttemptFailure(FailureKind.EngineBusy),
                 AdmissionOutcome.DeadlineExceeded => new AttemptFailure(FailureKind.DeadlineExceeded),
                 AdmissionOutcome.RejectedShuttingDown => new AttemptFailure(FailureKind.ShuttingDown),
-                AdmissionOutcome.RejectedTooLarge => new AttemptFailure(FailureKind.ClientFault),
+                AdmissionOutcome.RejectedTooLarge or AdmissionOutcome.RejectedHolderGone => new AttemptFailure(FailureKind.ClientFault),
                 _ => new AttemptFailure(FailureKind.ClientGone),
             };
         }

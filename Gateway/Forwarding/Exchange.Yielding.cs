@@ -67,7 +67,7 @@ public sealed partial class Exchange
         NoteRetry(preempted);
         // The replica did nothing wrong.
         _tried.Remove(Reservation.Replica);
-        return EnterAgainAsync(new Constraints(_tried, _departure.PinnedSlot) { MayGiveUp = true, GaveUp = _seat }, cancellationToken);
+        return EnterAgainAsync(new Constraints(_tried, _departure.Pinned) { MayGiveUp = true, GaveUp = _seat }, cancellationToken);
     }
 
     /// <summary>Whether a stream has to stop here, and can.</summary>
@@ -93,7 +93,7 @@ public sealed partial class Exchange
         NoteRetry(new AttemptFailure(FailureKind.Preempted));
         while (!ends.IsCancellationRequested)
         {
-            var admission = await _dispatcher.EnterAsync(Request, rest, new Constraints([], _departure.PinnedSlot) { MayGiveUp = true, GaveUp = gaveUp }, ends);
+            var admission = await _dispatcher.EnterAsync(Request, rest, new Constraints([], _departure.Pinned) { MayGiveUp = true, GaveUp = gaveUp }, ends);
             if (admission.Reservation is not null)
             {
                 // The client asked for one answer: computing its beginning again is not charged.

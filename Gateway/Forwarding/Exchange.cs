@@ -26,8 +26,8 @@ internal readonly record struct AttemptResult(Exchange Exchange, HttpResponseMes
 /// <param name="Estimate">What it is expected to cost.</param>
 /// <param name="Body">Its bytes.</param>
 /// <param name="Options">Limits in force when it came.</param>
-/// <param name="PinnedSlot">The one replica that can answer; null: any.</param>
-public sealed record Departure(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options, int? PinnedSlot = null)
+/// <param name="Pinned">The one replica that can answer; null: any.</param>
+public sealed record Departure(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options, Replica? Pinned = null)
 {
     /// <summary>What the caller's standing changes.</summary>
     public CallerTerms Terms { get; init; } = CallerTerms.Open;
@@ -40,9 +40,6 @@ public sealed record Departure(InferenceRequest Request, RequestEstimate Estimat
 /// <remarks>YARP's forwarder sees it as the connection: it copies what this returns to the client. Retries happen inside, where nothing was sent yet.</remarks>
 public sealed partial class Exchange : HttpMessageInvoker
 {
-    // A word of the engine's own must not take it out for a day: after this it is asked again.
-    private static readonly TimeSpan LongestBackOff = TimeSpan.FromMinutes(1);
-
     private readonly Departure _departure;
     private readonly HttpContext _http;
     private readonly Dispatcher _dispatcher;
@@ -98,8 +95,11 @@ public sealed partial class Exchange : HttpMessageInvoker
     /// <summary>What went by of the last attempt's answer.</summary>
     public Answer Answer { get; private set; }
 
-    /// <summary>Called when an answer is there, before the client sees a byte of it, and again before it sees the end of a stream.</summary>
+    /// <summary>Called when an answer is about to go to the client, before that sees a byte of it, and again before it sees the end of a stream.</summary>
     public Action<Exchange>? Answering { get; init; }
+
+    /// <summary>Whether the answer went to the client, or part of it. One that cannot be passed on is as none.</summary>
+    public bool HasPassed { get; private set; }
 
     /// <summary>Hears of each attempt; null: nobody does.</summary>
     public IAttemptObserver? Attempts { get; init; }
@@ -118,11 +118,14 @@ public sealed partial class Exchange : HttpMessageInvoker
         }
         Failure = result.Failure;
         IsEventStream = result.IsEventStream;
-        if (Failure is null)
-        {
-            Answering?.Invoke(this);
-        }
         return result.Response ?? new HttpResponseMessage(System.Net.HttpStatusCode.BadGateway);
+    }
+
+    /// <summary>The answer goes to the client from here on.</summary>
+    internal void Pass()
+    {
+        HasPassed = true;
+        Answering?.Invoke(this);
     }
 
     /// <summary>The exchange is over: the replica's health takes its lesson and the room is returned.</summary>
@@ -246,7 +249,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     // A retry is a new choice with a new reservation; without one, the failure before stands.
     private async ValueTask<AttemptFailure?> MoveAsync(CancellationToken cancellationToken)
     {
-        var constraints = new Constraints(_tried, _departure.PinnedSlot) { HasFallback = _departure.HasFallback, MayGiveUp = MayGiveUp };
+        var constraints = new Constraints(_tried, _departure.Pinned) { HasFallback = _departure.HasFallback, MayGiveUp = MayGiveUp };
         return await EnterAgainAsync(constraints, cancellationToken);
     }
 
@@ -317,6 +320,9 @@ public sealed partial class Exchange : HttpMessageInvoker
         cancellationToken.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
         : clock == _clock && _seat is { IsAsked: true } ? new AttemptFailure(FailureKind.Preempted)
         : _bodyFault is { } fault ? new AttemptFailure(FailureKind.ClientBody, fault == ClientBodyFault.TooLarge ? StatusCodes.Status413PayloadTooLarge : StatusCodes.Status400BadRequest)
+        {
+            BodyProblem = fault == ClientBodyFault.Malformed ? _departure.Body.Form?.Problem : null,
+        }
         : clock.FoundHung ? new AttemptFailure(FailureKind.Hung)
         : clock.HasExpired ? new AttemptFailure(HasPassedDeadline ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
         : clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
@@ -333,62 +339,4 @@ public sealed partial class Exchange : HttpMessageInvoker
 
     private bool HasPassedDeadline =>
         Request is { Deadline: { } deadline, ArrivedAt: { } arrivedAt } && _time.GetElapsedTime(arrivedAt) >= deadline;
-
-    private void Judge(Verdict verdict, TimeSpan? retryAfter = null)
-    {
-        _isJudged = true;
-        Judge(Reservation.Replica, verdict, retryAfter);
-    }
-
-    private void Judge(Replica replica, Verdict verdict, TimeSpan? retryAfter)
-    {
-        switch (verdict)
-        {
-            case Verdict.Success:
-                replica.OnSuccess();
-                break;
-            case Verdict.Fault:
-                replica.OnFault();
-                break;
-            case Verdict.WrongModel:
-                // Until a probe finds the model there again.
-                replica.OnAbandoned();
-                replica.OnProbed(ReplicaHealth.WrongModel, "a request was told that it does not know the model");
-                break;
-            case Verdict.Busy:
-                replica.OnAbandoned();
-                replica.BackOff(retryAfter is not { } asked ? _departure.Options.Backoff : asked < LongestBackOff ? asked : LongestBackOff);
-                break;
-            default:
-                replica.OnAbandoned();
-                break;
-        }
-    }
-
-    // A stream that broke because time was up says nothing about the replica.
-    private Verdict VerdictOnEnd(bool clientLeft) =>
-        Answer.IsBroken ? (HasPassedDeadline || _clock is { IsShutDown: true } ? Verdict.Abandoned : Verdict.Fault)
-        : Answer.IsComplete ? Verdict.Success
-        : clientLeft ? Verdict.Abandoned
-        : Verdict.Fault;
-
-    private static Verdict VerdictOn(AttemptFailure failure, bool hasOwnKey) => failure.Kind switch
-    {
-        FailureKind.ClientFault or FailureKind.EndpointMissing => Verdict.Success,
-        // The client's own key came through: what it is worth says nothing about the replica.
-        FailureKind.Unauthorized when !hasOwnKey => Verdict.Success,
-        FailureKind.EngineBusy => Verdict.Busy,
-        FailureKind.ModelMissing => Verdict.WrongModel,
-        FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.DeadlineExceeded or FailureKind.ShuttingDown or FailureKind.Preempted => Verdict.Abandoned,
-        _ => Verdict.Fault,
-    };
-
-    private enum Verdict
-    {
-        Success,
-        Fault,
-        WrongModel,
-        Busy,
-        Abandoned,
-    }
 }

@@ -67,7 +67,11 @@ internal sealed class Heartbeat
         }
         try
         {
-            if (!HasCommitted)
+            if (HasCommitted)
+            {
+                exchange.Pass();
+            }
+            else
             {
                 _http.Response.StatusCode = (int)answer.StatusCode;
                 await transformer.TransformResponseAsync(_http, answer, _http.RequestAborted);

@@ -47,6 +47,7 @@ internal sealed class PassTransformer(Exchange exchange, bool namesReplica) : Ht
             headers.CacheControl = "no-cache";
             headers["X-Accel-Buffering"] = "no";
         }
+        exchange.Pass();
         return true;
     }
 

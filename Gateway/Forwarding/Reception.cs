@@ -72,6 +72,7 @@ internal sealed class Reception(
         var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, Request.Id, (int)departure.Options.MaxFrameBytes)
         {
             Heartbeat = departure.Options.Heartbeat,
+            Names = Names,
         };
         var stream = new AnswerStream(body, rules, answer, reservation, clock)
         {
@@ -161,7 +162,7 @@ internal sealed class Reception(
         {
             error = EngineErrorBody.Read([], status);
         }
-        return AttemptFailure.Of(KindOf(status, error, Request.Route), status, error) with { RetryAfter = retryAfter };
+        return AttemptFailure.Of(KindOf(status, error, Request.Route), status, error.Naming(Names)) with { RetryAfter = retryAfter };
     }
 
     private static FailureKind KindOf(int status, EngineErrorBody error, ApiRoute route) => status switch
@@ -193,8 +194,8 @@ internal sealed class Reception(
         && !message.Equals("Method Not Allowed", StringComparison.OrdinalIgnoreCase)
         && !message.Contains("page not found", StringComparison.OrdinalIgnoreCase);
 
-    private static AttemptFailure BrokenOf(byte[] body, in AnswerFacts facts, int status) => facts.IsError
-        ? AttemptFailure.InAnswer(status, EngineErrorBody.Read(body, status))
+    private AttemptFailure BrokenOf(byte[] body, in AnswerFacts facts, int status) => facts.IsError
+        ? AttemptFailure.InAnswer(status, EngineErrorBody.Read(body, status).Naming(Names))
         : new AttemptFailure(FailureKind.BrokenAnswer, status);
 
     // Less its parameters, which need not be well written; null: none is told.
@@ -204,6 +205,8 @@ internal sealed class Reception(
     private bool ExpectsJson(string? type) => type is null or "application/json" || (Request.Route.Kind != ApiKind.Speech && !Request.Route.IsMultipart && type != "text/html");
 
     private bool HasUsageOption => Request.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions;
+
+    private ModelNames Names => new(upstream.UpstreamModel, Request.Model);
 
     private byte[]? PublicModel() => upstream.UpstreamModel == Request.Model ? null : PlainAnswer.Quoted(Request.Model);
 }

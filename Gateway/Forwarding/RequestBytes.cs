@@ -1,4 +1,5 @@
 using System.Buffers;
+using Gateway.Requests;
 
 namespace Gateway.Forwarding;
 
@@ -92,8 +93,11 @@ public sealed class RequestBytes : IDisposable
     /// <summary>Most bytes that the whole may have, where there is a rest.</summary>
     public long MaxBytes { get; private set; }
 
+    /// <summary>Reads the form along with its rest: what it still holds may spoil what was found at its beginning. Null where there is no rest.</summary>
+    public MultipartModelScanner? Form { get; private set; }
+
     /// <summary>Leaves the rest of the stream for whoever forwards: it is passed on without being kept.</summary>
-    public void LeaveRest(Stream body, long maxBytes) => (Rest, MaxBytes) = (body, maxBytes);
+    public void LeaveRest(Stream body, long maxBytes, MultipartModelScanner form) => (Rest, MaxBytes, Form) = (body, maxBytes, form);
 
     /// <summary>Keeps the bytes in place while they are sent: a connection may still write when the request is over already.</summary>
     /// <exception cref="IOException">The request is over.</exception>

@@ -13,6 +13,9 @@ public enum ClientBodyFault
 
     /// <summary>The client stopped, was too slow or sent broken chunks.</summary>
     Cut,
+
+    /// <summary>The form is none, or names a second model; it says so itself.</summary>
+    Malformed,
 }
 
 /// <summary>A JSON body as it goes upstream: the client's bytes with the named splices. Can be sent any number of times.</summary>
@@ -73,14 +76,26 @@ internal sealed class PassingContent(SplicedBody head, RequestBytes owner, Strea
                     broken(ClientBodyFault.TooLarge);
                     throw new IOException("The client's body is larger than the limit.");
                 }
+                Check(owner.Form?.Feed(buffer.AsSpan(0, read)));
                 await stream.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
                 // Else a slow upload would wait in the connection's buffer until that is full.
                 await stream.FlushAsync(cancellationToken);
             }
+            Check(owner.Form?.Finish());
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    // An engine goes by the last of two models: the name that was checked must be the only one.
+    private void Check(MultipartScan? scan)
+    {
+        if (scan == MultipartScan.Malformed)
+        {
+            broken(ClientBodyFault.Malformed);
+            throw new IOException("The client's form is malformed.");
         }
     }
 

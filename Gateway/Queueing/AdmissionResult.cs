@@ -17,6 +17,9 @@ public enum AdmissionOutcome
     /// <summary>No replica gets work now.</summary>
     RejectedNoReplica,
 
+    /// <summary>The one replica that can answer has left the fleet.</summary>
+    RejectedHolderGone,
+
     /// <summary>The gateway is going down.</summary>
     RejectedShuttingDown,
 

@@ -32,7 +32,7 @@ internal sealed class ClassQueues
     {
         // One that comes back from its favourite's line keeps its place.
         Number(waiter);
-        if (waiter.Constraints.PinnedSlot is not null)
+        if (waiter.Constraints.Pinned is not null)
         {
             _pinned.Add(waiter);
         }
@@ -45,13 +45,16 @@ internal sealed class ClassQueues
         Bytes += waiter.Request.Body.BodyBytes;
     }
 
+    /// <summary>Everybody who waits, but for those in lines.</summary>
+    public IEnumerable<Waiter> All() => [.. _classes.SelectMany(static waiting => waiting.All.ToArray()), .. _pinned];
+
     /// <summary>Gives a request its place in the order of coming, once.</summary>
     public void Number(Waiter waiter) => waiter.Sequence = waiter.Sequence == 0 ? ++_sequence : waiter.Sequence;
 
     public void Remove(Waiter waiter)
     {
         var index = (int)waiter.Request.Priority;
-        if (waiter.Constraints.PinnedSlot is not null)
+        if (waiter.Constraints.Pinned is not null)
         {
             _pinned.Remove(waiter);
         }

@@ -41,6 +41,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly ITimer _retry;
     private int _waitingCount;
     private long _returns;
+    private long _fleet;
     private bool _isClosed;
 
     // Each is tried at every replica: more of them would find little more.
@@ -205,7 +206,8 @@ public sealed partial class Dispatcher : IDisposable
     }
 
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
-        !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
+        _placer.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
+        : !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
         : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
         : waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter.Request, plan.Queue) ? AdmissionOutcome.RejectedQueueFull
         : null;
@@ -237,29 +239,32 @@ public sealed partial class Dispatcher : IDisposable
             Waiter? next;
             AdmissionResult result;
             Seat[]? asked = null;
+            List<(Waiter Waiter, AdmissionResult Result)>? turnedAway;
             lock (_gate)
             {
                 var plan = _plan();
                 var lookedAt = _time.GetTimestamp();
                 next = PlaceNextLocked(plan, out result);
-                if (next is null)
-                {
-                    ArmRetryLocked(lookedAt);
-                    asked = PreemptLocked(plan);
-                }
-                else
+                if (next is not null)
                 {
                     _waiting.TakeTurn(next, plan.Queue.ReservedShare);
                     NoteCountLocked();
                     _drain.OnTurn();
                 }
+                turnedAway = TurnAwayLocked();
+                if (next is null && turnedAway is null)
+                {
+                    ArmRetryLocked(lookedAt);
+                    asked = PreemptLocked(plan);
+                }
             }
-            if (next is null)
+            next?.Decided(result);
+            turnedAway?.ForEach(static lost => lost.Waiter.Decided(lost.Result));
+            if (next is null && turnedAway is null)
             {
                 Array.ForEach(asked ?? [], _seats.Tell);
                 return;
             }
-            next.Decided(result);
         }
     }
 

@@ -19,6 +19,9 @@ internal sealed class FavouriteLines(Placer placer, ClassQueues waiting, TimePro
     /// <summary>Anyone who stands in a line; null when nobody does.</summary>
     public Waiter? Any() => _lines.Count > 0 ? _lines[0].Waiters.First!.Value : null;
 
+    /// <summary>Everybody who stands in a line.</summary>
+    public IEnumerable<Waiter> All() => _lines.SelectMany(static line => line.Waiters);
+
     /// <summary>The first of a line whose replica has room for it now; null: none. Lines whose replica takes no work any more are given up.</summary>
     public Waiter? Next(DispatchPlan plan)
     {
@@ -72,7 +75,7 @@ internal sealed class FavouriteLines(Placer placer, ClassQueues waiting, TimePro
     /// <summary>A request waits for its favourite no longer, but for its turn like the others.</summary>
     public void GiveUp(Waiter waiter)
     {
-        if (waiter.InLine is not null)
+        if (waiter is { InLine: not null, Favourite: not null })
         {
             waiting.Remove(waiter);
             Leave(waiter);

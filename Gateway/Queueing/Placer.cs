@@ -32,6 +32,9 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     /// <summary>Whether the last request that found no room would have found it where it is kept for another.</summary>
     public bool WasKeptBack { get; private set; }
 
+    /// <summary>Changes with which replicas there are, and with what any of them could hold, as of the last look.</summary>
+    public long Fleet => _refusals.Fleet;
+
     /// <summary>Notes which replicas there are and which of them changed; the next requests are placed among these.</summary>
     public void Look(DispatchPlan plan) => _refusals.Look(pool.Replicas, plan);
 
@@ -156,6 +159,9 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         }
         return false;
     }
+
+    /// <summary>Whether the one replica that can answer has left; never where any can.</summary>
+    public bool HasLeft(Constraints constraints) => constraints.Pinned is { } holder && !pool.Replicas.Contains(holder);
 
     /// <summary>Until a replica may take work again by the passing of time alone; null: no such replica.</summary>
     /// <param name="asOf">Timestamp from which the time counts; null: now.</param>

@@ -12,6 +12,9 @@ internal sealed class RefusalMemory
     /// <summary>Number of the last change; a request that is refused everywhere now keeps it.</summary>
     public long Now { get; private set; }
 
+    /// <summary>Number of the last change of which replicas there are, or of the context of one: of what any of them could ever hold.</summary>
+    public long Fleet { get; private set; }
+
     /// <summary>Replicas at the last look.</summary>
     public int Count => _count;
 
@@ -25,6 +28,7 @@ internal sealed class RefusalMemory
         {
             (_plan, _slots) = (plan, new Slot[Math.Max(_slots.Length, replicas.Length)]);
         }
+        Fleet += _count == replicas.Length ? 0 : 1;
         _count = replicas.Length;
         for (var i = 0; i < replicas.Length; i++)
         {
@@ -32,7 +36,9 @@ internal sealed class RefusalMemory
             ref var slot = ref _slots[i];
             if (slot.Replica != replicas[i] || slot.Version != version)
             {
-                slot = new Slot(replicas[i], version, ++Now);
+                var context = replicas[i].Report.ContextTokens;
+                Fleet += slot.Replica == replicas[i] && slot.ContextTokens == context ? 0 : 1;
+                slot = new Slot(replicas[i], version, context, ++Now);
             }
         }
     }
@@ -42,5 +48,5 @@ internal sealed class RefusalMemory
     /// <param name="refusedAt">What <see cref="Now"/> was when the request was last refused everywhere; 0: never.</param>
     public bool StillRefuses(int index, long refusedAt) => _slots[index].ChangedAt <= refusedAt;
 
-    private readonly record struct Slot(Replica Replica, int Version, long ChangedAt);
+    private readonly record struct Slot(Replica Replica, int Version, int? ContextTokens, long ChangedAt);
 }

@@ -20,12 +20,15 @@ internal sealed class SiblingLines(ClassQueues waiting, TimeProvider time, Actio
     /// <param name="queue">The limits in force.</param>
     public static TimeSpan PatienceOf(InferenceRequest request, Constraints constraints, TimeSpan? heldSince, TimeSpan now, QueueOptions queue)
     {
-        var isBound = constraints is { PinnedSlot: not null } or { Avoid.Count: > 0 } or { GaveUp: not null } || request.Deadline is not null || queue.HardTtftOf(request) is not null;
+        var isBound = constraints is { Pinned: not null } or { Avoid.Count: > 0 } or { GaveUp: not null } || request.Deadline is not null || queue.HardTtftOf(request) is not null;
         return isBound || request.Prefix.Blocks.Length == 0 ? TimeSpan.Zero : queue.SiblingWait - (now - (heldSince ?? now));
     }
 
     /// <summary>Anyone who stands in a line; null when nobody does.</summary>
-    public Waiter? Any() => _lines.Count > 0 ? _lines[0].Waiters[0] : null;
+    public Waiter? Any() => _lines.Count > 0 ? _lines[0].Waiters.First!.Value : null;
+
+    /// <summary>Everybody who stands in a line.</summary>
+    public IEnumerable<Waiter> All() => _lines.SelectMany(static line => line.Waiters);
 
     /// <summary>Lets a request wait beside the queue until another's prompt is computed.</summary>
     /// <param name="waiter">Queued, or about to be.</param>
@@ -47,7 +50,7 @@ internal sealed class SiblingLines(ClassQueues waiting, TimeProvider time, Actio
         (waiter.Leader, waiter.HeldFor) = (leader, HoldReason.Sibling);
         waiter.HeldSince ??= now;
         waiter.Patience = time.CreateTimer(_ => patienceEnds(waiter), null, longest, Timeout.InfiniteTimeSpan);
-        LineOf(leader).Waiters.Add(waiter);
+        waiter.InLine = LineOf(leader).Waiters.AddLast(waiter);
         if (isQueued)
         {
             waiting.Add(waiter);
@@ -90,7 +93,7 @@ internal sealed class SiblingLines(ClassQueues waiting, TimeProvider time, Actio
         {
             waiter.Patience?.Dispose();
             Remove(waiter);
-            waiter.Leader = null;
+            (waiter.Leader, waiter.InLine) = (null, null);
         }
     }
 
@@ -98,14 +101,14 @@ internal sealed class SiblingLines(ClassQueues waiting, TimeProvider time, Actio
     {
         waiter.Patience?.Dispose();
         waiting.Remove(waiter);
-        waiter.Leader = null;
+        (waiter.Leader, waiter.InLine) = (null, null);
         waiting.Add(waiter);
     }
 
     private void Remove(Waiter waiter)
     {
         var line = LineOf(waiter.Leader!);
-        line.Waiters.Remove(waiter);
+        line.Waiters.Remove(waiter.InLine!);
         if (line.Waiters.Count == 0)
         {
             _lines.Remove(line);
@@ -130,6 +133,6 @@ internal sealed class SiblingLines(ClassQueues waiting, TimeProvider time, Actio
     {
         public LoadReservation Leader { get; } = leader;
 
-        public List<Waiter> Waiters { get; } = [];
+        public LinkedList<Waiter> Waiters { get; } = [];
     }
 }

@@ -6,8 +6,8 @@ namespace Gateway.Queueing;
 
 /// <summary>What a request brings to the queue beside itself.</summary>
 /// <param name="Avoid">Replicas that already failed this request: chosen only while no other takes work.</param>
-/// <param name="PinnedSlot">The one replica that can answer (it holds a stored response); null: any.</param>
-public sealed record Constraints(IReadOnlyList<Replica> Avoid, int? PinnedSlot = null)
+/// <param name="Pinned">The one replica that can answer (it holds a stored response); null: any.</param>
+public sealed record Constraints(IReadOnlyList<Replica> Avoid, Replica? Pinned = null)
 {
     public static readonly Constraints None = new([]);
 
@@ -24,7 +24,7 @@ public sealed record Constraints(IReadOnlyList<Replica> Avoid, int? PinnedSlot =
     internal bool WasSent => Avoid.Count > 0 || GaveUp is not null;
 
     /// <summary>Whether a replica can answer at all.</summary>
-    internal bool Allows(Replica replica) => PinnedSlot is not { } slot || replica.Slot == slot;
+    internal bool Allows(Replica replica) => Pinned is null || Pinned == replica;
 }
 
 /// <summary>One request waiting for its turn. Its state is the dispatcher's, under the dispatcher's lock.</summary>
@@ -58,7 +58,7 @@ public sealed class Waiter
     internal Action<AdmissionResult> Decided { get; }
 
     /// <summary>Only one replica can answer, or one that is full is worth waiting for: the request waits for that one, and nobody waits behind it.</summary>
-    internal bool IsPinned => Constraints.PinnedSlot is not null || IsAside;
+    internal bool IsPinned => Constraints.Pinned is not null || IsAside;
 
     /// <summary>It waits by choice, beside the queue.</summary>
     internal bool IsAside => Favourite is not null || Leader is not null;
@@ -75,7 +75,7 @@ public sealed class Waiter
     /// <summary>Whether it waits, or has waited, for a favourite: it does so once.</summary>
     internal bool StoodAside { get; set; }
 
-    /// <summary>Its place among those that wait for its favourite; null: it stands in no line.</summary>
+    /// <summary>Its place among those that wait for its favourite, or for its leader; null: it stands in no line.</summary>
     internal LinkedListNode<Waiter>? InLine { get; set; }
 
     /// <summary>Ends its wait for its favourite.</summary>

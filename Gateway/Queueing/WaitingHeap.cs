@@ -6,6 +6,9 @@ internal sealed class WaitingHeap
     private Waiter[] _heap = new Waiter[16];
     private Waiter? _newest;
 
+    // Who last came back to an earlier place, or stands beside it: a whole line comes back one after the other.
+    private Waiter? _cameBack;
+
     public int Count { get; private set; }
 
     /// <summary>Who is next; only while <see cref="Count"/> is positive.</summary>
@@ -71,11 +74,9 @@ internal sealed class WaitingHeap
     // Nearly always the newest; who comes back goes to where it stood.
     private void Link(Waiter waiter)
     {
-        var older = _newest;
-        while (older is not null && older.Sequence > waiter.Sequence)
-        {
-            older = older.Older;
-        }
+        var isNewest = _newest is null || _newest.Sequence < waiter.Sequence;
+        var older = isNewest ? _newest : PlaceBefore(waiter.Sequence);
+        _cameBack = isNewest ? _cameBack : waiter;
         var newer = older is null ? Oldest : older.Newer;
         (waiter.Older, waiter.Newer) = (older, newer);
         if (older is null)
@@ -96,9 +97,25 @@ internal sealed class WaitingHeap
         }
     }
 
+    // The last that came before a place that is not the newest.
+    private Waiter? PlaceBefore(long sequence)
+    {
+        var place = _cameBack ?? _newest;
+        while (place?.Newer is { } newer && newer.Sequence < sequence)
+        {
+            place = newer;
+        }
+        while (place is not null && place.Sequence > sequence)
+        {
+            place = place.Older;
+        }
+        return place;
+    }
+
     private void Unlink(Waiter waiter)
     {
         var (older, newer) = (waiter.Older, waiter.Newer);
+        _cameBack = _cameBack == waiter ? older ?? newer : _cameBack;
         Oldest = Oldest == waiter ? newer : Oldest;
         _newest = _newest == waiter ? older : _newest;
         if (older is not null)

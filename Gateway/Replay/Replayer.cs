@@ -20,6 +20,9 @@ public sealed partial class Replayer
 {
     private const string Model = "replayed";
 
+    // What a fleet without work shows does not change any more: a night, or a thousand years between two requests, costs as much as this.
+    private static readonly TimeSpan LongestLook = TimeSpan.FromMinutes(10);
+
     private readonly ReplaySettings _settings;
     private readonly IRunObserver _observer;
     private readonly VirtualTime _time = new();
@@ -145,8 +148,9 @@ public sealed partial class Replayer
         {
             return null;
         }
-        // While requests are on their way the clock also stops for timers, scrapes and samples.
-        return Earlier(Earlier(Earlier(next, _time.NextDue), Earlier(_nextScrape, _nextSample)), _nextExchange);
+        next = Earlier(next, _time.NextDue);
+        // While requests are on their way, and for a while after the last, the clock also stops for scrapes and samples.
+        return _inFlight > 0 || _time.Now - _lastEnd < LongestLook ? Earlier(Earlier(next, Earlier(_nextScrape, _nextSample)), _nextExchange) : next;
     }
 
     // One gateway after the other, evenly over the interval: nobody's clocks agree.

@@ -93,6 +93,19 @@ public sealed class Pool
         return null;
     }
 
+    /// <summary>The replica that has a slot now; null: none.</summary>
+    public Replica? At(int slot)
+    {
+        foreach (var replica in Replicas)
+        {
+            if (replica.Slot == slot)
+            {
+                return replica;
+            }
+        }
+        return null;
+    }
+
     /// <summary>Takes over changed settings of the model; the replicas change by <see cref="SetReplicas"/>.</summary>
     public void Reconfigure(ModelOptions options, FaultLimits faults)
     {

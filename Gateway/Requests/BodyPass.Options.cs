@@ -142,7 +142,7 @@ internal ref partial struct BodyPass
             Refuse("previous_response_id", "a string");
         }
 
-        _previousResponse = KeyOfText();
+        _previousResponse = _hasher.ResponseKey(KeyOfText());
         TakeSession(4);
     }
 

@@ -7,6 +7,9 @@ internal enum MultipartField
 {
     Preamble,
     Other,
+
+    /// <summary>A part that has two names: an engine may go by the one that was not looked at.</summary>
+    Ambiguous,
     Model,
     Stream,
     ResponseFormat,
@@ -34,29 +37,35 @@ internal static class MultipartHeader
     /// <summary>Which field a part is, by its <c>Content-Disposition</c>. A part with a file name is a file whatever its name.</summary>
     public static MultipartField Field(ReadOnlySpan<byte> head)
     {
-        foreach (var line in Encoding.Latin1.GetString(head).Split("\r\n"))
+        var lines = Encoding.Latin1.GetString(head).Split("\r\n").Where(line => line.StartsWith("content-disposition:", StringComparison.OrdinalIgnoreCase)).ToArray();
+        if (lines.Length == 0)
         {
-            if (!line.StartsWith("content-disposition:", StringComparison.OrdinalIgnoreCase))
-            {
-                continue;
-            }
-
-            return Parameter(line, "filename") is not null || Parameter(line, "filename*") is not null
-                ? MultipartField.Other
-                : Parameter(line, "name") switch
-                {
-                    "model" => MultipartField.Model,
-                    "stream" => MultipartField.Stream,
-                    "response_format" => MultipartField.ResponseFormat,
-                    _ => MultipartField.Other,
-                };
+            return MultipartField.Other;
         }
 
-        return MultipartField.Other;
+        var parameters = Parameters(lines[0]).ToArray();
+        if (lines.Length > 1 || parameters.Count(parameter => Is(parameter.Name, "name")) > 1 || parameters.Any(parameter => Is(parameter.Name, "name*")))
+        {
+            return MultipartField.Ambiguous;
+        }
+
+        return parameters.Any(parameter => Is(parameter.Name, "filename") || Is(parameter.Name, "filename*"))
+            ? MultipartField.Other
+            : parameters.FirstOrDefault(parameter => Is(parameter.Name, "name")).Value switch
+            {
+                "model" => MultipartField.Model,
+                "stream" => MultipartField.Stream,
+                "response_format" => MultipartField.ResponseFormat,
+                _ => MultipartField.Other,
+            };
     }
 
-    /// <summary>The value of a parameter behind the first semicolon, quotes and backslashes resolved; null when absent.</summary>
-    private static string? Parameter(string header, string name)
+    private static string? Parameter(string header, string name) => Parameters(header).FirstOrDefault(parameter => Is(parameter.Name, name)).Value;
+
+    private static bool Is(string parameter, string name) => parameter.Equals(name, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The parameters behind the first semicolon, quotes and backslashes resolved.</summary>
+    private static IEnumerable<(string Name, string Value)> Parameters(string header)
     {
         var at = header.IndexOf(';', StringComparison.Ordinal);
         while (at >= 0 && at < header.Length)
@@ -65,18 +74,12 @@ internal static class MultipartHeader
             var equals = header.IndexOf('=', at);
             if (equals < 0)
             {
-                return null;
+                yield break;
             }
 
-            var found = header.AsSpan(at, equals - at).Trim();
-            var value = Value(header, equals + 1, out at);
-            if (found.Equals(name, StringComparison.OrdinalIgnoreCase))
-            {
-                return value;
-            }
+            var name = header[at..equals].Trim();
+            yield return (name, Value(header, equals + 1, out at));
         }
-
-        return null;
     }
 
     /// <param name="header">The header.</param>

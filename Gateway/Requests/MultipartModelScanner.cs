@@ -226,7 +226,11 @@ public sealed class MultipartModelScanner
         _valueLength = 0;
         _matched = 0;
         _state = State.Content;
-        if (_field == MultipartField.Model && ModelLength > 0)
+        if (_field == MultipartField.Ambiguous)
+        {
+            Break("A part of the multipart form has more than one name. Give it one, as name=\"...\".", null);
+        }
+        else if (_field == MultipartField.Model && ModelLength > 0)
         {
             Break("\"model\" occurs twice; name one model.", "model");
         }

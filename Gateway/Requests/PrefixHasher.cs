@@ -18,6 +18,8 @@ public sealed class PrefixHasher
     /// <summary>Largest block.</summary>
     public const int MaxBlockBytes = 1024;
 
+    private const ulong ResponsesOwner = 0x5245_5350;
+
     private readonly ulong _start;
     private readonly ulong _left;
     private readonly ulong _right;
@@ -58,6 +60,10 @@ public sealed class PrefixHasher
         var hash = Chain(0, text);
         return hash == 0 ? 1 : hash;
     }
+
+    /// <summary>The key of a stored response: none that a client can choose, as it does its sessions', is ever equal to it.</summary>
+    /// <param name="id">Hash of the response's id by <see cref="Key"/>; 0: none.</param>
+    public ulong ResponseKey(ulong id) => id == 0 ? 0 : Combine(ResponsesOwner, id);
 
     /// <summary>A hash as one owner's: the same for the same two, and nothing like it for another owner.</summary>
     /// <returns>Never 0.</returns>

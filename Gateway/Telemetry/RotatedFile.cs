@@ -3,12 +3,27 @@ namespace Gateway.Telemetry;
 /// <summary>A file that is appended to, and opened anew where others have moved it away, deleted or cut it. One writer.</summary>
 internal sealed class RotatedFile : Stream
 {
+    private const string Devices = "/dev/";
+
     private readonly string _path;
+    private readonly FileStream? _claim;
     private FileStream _file;
 
-    /// <exception cref="IOException">It cannot be opened.</exception>
+    /// <exception cref="IOException">It cannot be opened, or another gateway writes it.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be written.</exception>
-    public RotatedFile(string path) => (_path, _file) = (path, Open(path));
+    public RotatedFile(string path)
+    {
+        (_path, _file) = (path, Open(path));
+        try
+        {
+            _claim = Claim(path);
+        }
+        catch
+        {
+            _file.Dispose();
+            throw;
+        }
+    }
 
     public override bool CanRead => false;
 
@@ -64,7 +79,30 @@ internal sealed class RotatedFile : Stream
     protected override void Dispose(bool disposing)
     {
         _file.Dispose();
+        _claim?.Dispose();
         base.Dispose(disposing);
+    }
+
+    // Two writers would each go on where they themselves ended, over the other's lines. A lock on the log itself would shut out its readers, too.
+    private static FileStream? Claim(string path)
+    {
+        if (Path.GetFullPath(path).StartsWith(Devices, StringComparison.Ordinal))
+        {
+            return null;
+        }
+        try
+        {
+            return new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // Only the log was made for this user to write.
+            return null;
+        }
+        catch (IOException taken)
+        {
+            throw new IOException($"telemetry.accessLog: another gateway writes \"{path}\" ({path}.lock is held). Give each gateway a file of its own.", taken);
+        }
     }
 
     // Readers may look on. What is written is written whole: a buffer would only keep lines that a full disk refused.

@@ -48,6 +48,30 @@ public sealed class VirtualTimeTests
         Assert.Empty(_fired);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void CreateTimer_TimeAfterTimeWithFewInForce_KeepsFewEntries(bool disposes)
+    {
+        using var kept = Timer("kept", 2);
+        using var changed = Timer("changed", 9);
+        for (var i = 0; i < 10_000; i++)
+        {
+            if (disposes)
+            {
+                Timer("never", 1).Dispose();
+            }
+            else
+            {
+                changed.Change(TimeSpan.FromSeconds(3), Timeout.InfiniteTimeSpan);
+            }
+        }
+
+        Assert.InRange(_time.Entries, 2, 130);
+        _time.AdvanceTo(TimeSpan.FromSeconds(9));
+        Assert.Equal(["kept@2", disposes ? "changed@9" : "changed@3"], _fired);
+    }
+
     [Fact]
     public void AdvanceTo_WithAPeriodicTimer_FiresItEachTime()
     {

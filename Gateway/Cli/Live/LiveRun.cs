@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Gateway.Cli.Replays;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
@@ -24,18 +23,15 @@ internal static class LiveRun
     /// <param name="isTerminal">Whether anybody sees it.</param>
     /// <param name="target">The endpoint.</param>
     /// <param name="plan">The workload; its policies are simulated, none or more.</param>
-    /// <param name="cancellationToken">Gives up what is open; so does Ctrl-C.</param>
+    /// <param name="cancellationToken">Gives up what is open.</param>
     /// <exception cref="TraceException">The workload is damaged.</exception>
     public static async Task<LiveOutcome> RunAsync(IAnsiConsole console, bool isTerminal, LiveTarget target, ReplayPlan plan, CancellationToken cancellationToken)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
-        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
         try
         {
-            return await RunAllAsync(console, isTerminal, target, plan, stop.Token);
+            return await RunAllAsync(console, isTerminal, target, plan, cancellationToken);
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             return new LiveOutcome(null, "Stopped outside the load itself: no figures and no file.", IsWhole: false);
         }
@@ -96,10 +92,4 @@ internal static class LiveRun
                 await Task.WhenAny(work, Task.Delay(BarInterval, TimeProvider.System, CancellationToken.None));
             }
         });
-
-    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
-    {
-        signal.Cancel = true;
-        stop.Cancel();
-    }
 }

@@ -4,7 +4,8 @@ namespace Gateway.Estimation.Learned;
 
 /// <summary>Foresees by the most similar prompts of late: retrieval over hashed words, as ALISE (arXiv 2410.23537) does over embeddings.</summary>
 /// <remarks>A word's list holds its newest prompts only, and only the rarest words of a prompt are looked up: constant time and room.</remarks>
-internal sealed class NeighbourExpert : ILengthExpert
+/// <param name="learned">Prompts learned before: a gateway that never stops counts beyond what the lists can name.</param>
+internal sealed class NeighbourExpert(long learned = 0) : ILengthExpert
 {
     /// <summary>Prompts remembered.</summary>
     public const int MaxPrompts = 1 << 14;
@@ -23,21 +24,22 @@ internal sealed class NeighbourExpert : ILengthExpert
     // Those of another application are less to be believed at equal likeness.
     private const float Elsewhere = 0.7f;
 
-    private readonly int[] _lists = new int[Words * PerWord];
+    // Numbers of prompts, of which the upper half is left out; 0: none.
+    private readonly uint[] _lists = new uint[Words * PerWord];
     private readonly ushort[] _seen = new ushort[Words];
     private readonly Prompt[] _prompts = new Prompt[MaxPrompts];
-    private int _count;
+    private long _count = learned;
 
     [ThreadStatic]
     private static Search? _ofThread;
 
-    private record struct Prompt(int Number, float Length, float LogLength, float Residual, uint Key);
+    private record struct Prompt(uint Number, float Length, float LogLength, float Residual, uint Key);
 
     /// <summary>What one search needs; used over and over by one thread.</summary>
     private sealed class Search
     {
         public readonly float[] Scores = new float[MaxPrompts];
-        public readonly int[] Touched = new int[MaxTerms * PerWord];
+        public readonly uint[] Touched = new uint[MaxTerms * PerWord];
         public readonly (float Idf, uint Word)[] Terms = new (float, uint)[TextSketch.MaxTerms];
     }
 
@@ -73,10 +75,11 @@ internal sealed class NeighbourExpert : ILengthExpert
         }
         var number = _count + 1;
         var terms = Rarest(sketch, _ofThread ??= new Search(), out var length);
-        _prompts[number & (MaxPrompts - 1)] = new Prompt(number, length, (float)logLength, (float)(weight * (logLength - key.MedianLog)), (uint)key.Id);
+        var name = (uint)number;
+        _prompts[name & (MaxPrompts - 1)] = new Prompt(name, length, (float)logLength, (float)(weight * (logLength - key.MedianLog)), (uint)key.Id);
         foreach (var (_, word) in terms)
         {
-            _lists[((int)word * PerWord) + (_seen[word] & (PerWord - 1))] = number;
+            _lists[((int)word * PerWord) + (_seen[word] & (PerWord - 1))] = name;
         }
         foreach (var term in sketch.Terms)
         {
@@ -113,12 +116,12 @@ internal sealed class NeighbourExpert : ILengthExpert
 
     private int Collect(ReadOnlySpan<(float Idf, uint Word)> terms, Search search)
     {
-        var touched = 0;
+        var (touched, newest) = (0, (uint)Volatile.Read(ref _count));
         foreach (var (idf, word) in terms)
         {
             foreach (var number in _lists.AsSpan((int)word * PerWord, PerWord))
             {
-                if (number > 0 && number > _count - MaxPrompts)
+                if (number > 0 && newest - number < MaxPrompts)
                 {
                     ref var score = ref search.Scores[number & (MaxPrompts - 1)];
                     if (score == 0)
@@ -138,7 +141,7 @@ internal sealed class NeighbourExpert : ILengthExpert
         var found = 0;
         foreach (var number in search.Touched.AsSpan(0, touched))
         {
-            var at = number & (MaxPrompts - 1);
+            var at = (int)(number & (MaxPrompts - 1));
             var prompt = _prompts[at];
             var score = search.Scores[at] / Math.Max(1e-6f, length * prompt.Length) * (prompt.Key == key ? 1 : Elsewhere);
             search.Scores[at] = 0;

@@ -28,6 +28,9 @@ public sealed record EngineErrorBody(string Message, string? Type, string? Code,
     private static readonly string[] ClientStarts =
         ["Expected '", "Missing ", "Invalid ", "Unsupported ", "Only one of", "Cannot use", "Either \"", "'messages'", "\"prompt\"", "\"input\""];
 
+    /// <summary>The same, telling the model's public name in place of the engine's.</summary>
+    public EngineErrorBody Naming(ModelNames names) => this with { Message = names.InText(Message) };
+
     /// <summary>The code where it is a word; engines repeat the status there as a number, which says nothing.</summary>
     public string? Word => Code is { Length: > 0 } code && !int.TryParse(code, out _) ? code : null;
 

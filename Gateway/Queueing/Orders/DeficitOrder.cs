@@ -41,11 +41,8 @@ public sealed class DeficitOrder(IQueueOrder within, double quantumTokens, IPref
         {
             return starving;
         }
-        var compared = Selecting.Copy(waiting, IsWithinShare, ref _eligible);
-        compared.Sort(static (a, b) => a.Sequence.CompareTo(b.Sequence));
-        compared = compared[..Math.Min(MostCompared, compared.Length)];
         var (furthest, length) = (0, -1);
-        foreach (var waiter in compared)
+        foreach (var waiter in Selecting.FirstCome(waiting, IsWithinShare, MostCompared, ref _eligible))
         {
             var hit = prefixes.LongestHit(waiter.Request, waiter.Estimate.PromptTokens);
             furthest = hit > length ? 0 : furthest;

@@ -64,6 +64,34 @@ internal static class Selecting
         return buffer.AsSpan(0, count);
     }
 
+    /// <summary>Copies those of some of who waits that came first, in the order of their coming; the copies stay referenced until the next call.</summary>
+    /// <param name="waiting">All.</param>
+    /// <param name="counts">Which of them.</param>
+    /// <param name="most">How many at most, at least one.</param>
+    /// <param name="buffer">Grows as needed, to twice as many.</param>
+    public static Span<Waiter> FirstCome(ReadOnlySpan<Waiter> waiting, Func<Waiter, bool> counts, int most, ref Waiter[] buffer)
+    {
+        var (count, last) = (0, long.MaxValue);
+        foreach (var waiter in waiting)
+        {
+            if (waiter.Sequence > last || !counts(waiter))
+            {
+                continue;
+            }
+            Put(ref buffer, count++, waiter);
+            if (count == 2 * most)
+            {
+                // Whoever comes after the last of these cannot be among the first: with a long queue that is nearly everybody, and a sort is rare.
+                Sort(buffer.AsSpan(0, count));
+                (count, last) = (most, buffer[most - 1].Sequence);
+            }
+        }
+        Sort(buffer.AsSpan(0, count));
+        return buffer.AsSpan(0, Math.Min(most, count));
+    }
+
+    private static void Sort(Span<Waiter> waiting) => waiting.Sort(static (a, b) => a.Sequence.CompareTo(b.Sequence));
+
     /// <summary>Sets one place of a buffer that grows as needed.</summary>
     public static void Put(ref Waiter[] buffer, int index, Waiter waiter)
     {

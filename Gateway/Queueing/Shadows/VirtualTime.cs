@@ -4,11 +4,14 @@ namespace Gateway.Queueing.Shadows;
 /// <remarks>A timestamp is a <see cref="TimeSpan"/> tick (100 ns), and the wall clock starts at a fixed moment: two runs see the same times.</remarks>
 public sealed class VirtualTime : TimeProvider
 {
+    private const int FewEntries = 64;
+
     private static readonly DateTimeOffset Start = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     private readonly PriorityQueue<VirtualTimer, (long Due, long Sequence)> _timers = new();
     private long _now;
     private long _sequence;
+    private int _outdated;
 
     /// <summary>Time since the start.</summary>
     public TimeSpan Now => TimeSpan.FromTicks(_now);
@@ -27,10 +30,14 @@ public sealed class VirtualTime : TimeProvider
                     return TimeSpan.FromTicks(key.Due);
                 }
                 _timers.Dequeue();
+                _outdated--;
             }
             return null;
         }
     }
+
+    /// <summary>Entries that are kept, outdated ones included: those are fewer than the others, or few.</summary>
+    internal int Entries => _timers.Count;
 
     public override long GetTimestamp() => _now;
 
@@ -61,6 +68,19 @@ public sealed class VirtualTime : TimeProvider
         return _sequence;
     }
 
+    // Nearly every timer of a request is disposed long before its time: a run of hours would keep all that ever were.
+    private void NoteOutdated()
+    {
+        if (++_outdated <= FewEntries || 2 * _outdated <= _timers.Count)
+        {
+            return;
+        }
+        var inForce = _timers.UnorderedItems.Where(static entry => entry.Element.Sequence == entry.Priority.Sequence).ToArray();
+        _timers.Clear();
+        _timers.EnqueueRange(inForce);
+        _outdated = 0;
+    }
+
     // A timer that was changed or disposed leaves its old entry behind; the sequence tells it from the one in force.
     private sealed class VirtualTimer(VirtualTime time, TimerCallback callback, object? state) : ITimer
     {
@@ -70,6 +90,7 @@ public sealed class VirtualTime : TimeProvider
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
+            Unset();
             _period = period;
             Sequence = dueTime == Timeout.InfiniteTimeSpan ? 0 : time.Schedule(this, dueTime);
             return true;
@@ -81,12 +102,21 @@ public sealed class VirtualTime : TimeProvider
             callback(state);
         }
 
-        public void Dispose() => Sequence = 0;
+        public void Dispose() => Unset();
 
         public ValueTask DisposeAsync()
         {
             Dispose();
             return ValueTask.CompletedTask;
+        }
+
+        private void Unset()
+        {
+            if (Sequence != 0)
+            {
+                Sequence = 0;
+                time.NoteOutdated();
+            }
         }
     }
 }

@@ -7,6 +7,8 @@ namespace Gateway.Replay.Traces;
 /// <summary>Finds what a word names: a trace file in any known format, or a generated workload.</summary>
 public static class TraceSource
 {
+    private static readonly TimeSpan LatestArrival = TimeSpan.FromMilliseconds(1e14);
+
     /// <summary>Opens a workload: <c>FILE</c>, <c>FORMAT:FILE</c>, <c>FILE+FILE</c> for prompts mixed together, or a generator such as <c>w1:rate=5</c>.</summary>
     /// <exception cref="TraceException">Nothing of that name, an unknown format, or wrong parameters; says what is allowed.</exception>
     public static ITrace Open(string spec, TraceSettings settings)
@@ -89,6 +91,10 @@ public static class TraceSource
             }
 
             origin = settings.Skip > 0 && seen == settings.Skip + 1 ? row.Arrival : origin;
+            if (row.Arrival - origin > LatestArrival * Math.Min(1, settings.RateFactor))
+            {
+                throw new TraceException(string.Create(CultureInfo.InvariantCulture, $"{name}: request {seen} would come more than 1e14 ms after the first. Use a larger rate factor, or fewer requests."));
+            }
             yield return settings.RateFactor == 1 && settings.Skip == 0 ? row : row with { Arrival = (row.Arrival - origin) / settings.RateFactor };
             if (seen - settings.Skip == most)
             {

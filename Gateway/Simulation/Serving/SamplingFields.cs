@@ -23,6 +23,9 @@ internal sealed record SamplingFields
 
     public int Priority { get; private init; }
 
+    /// <summary>Alternatives of each token whose log probabilities are asked for; null: none are asked for, not even the tokens' own.</summary>
+    public int? Logprobs { get; private init; }
+
     /// <summary>Reads the fields; the error names the first one of a wrong type or range.</summary>
     public static SamplingFields? Read(JsonElement root, ReadOnlySpan<string> maxNames, out EngineError? error)
     {
@@ -40,6 +43,12 @@ internal sealed record SamplingFields
         if (!Integer(root, "min_tokens", 0, int.MaxValue, ref minTokens, ref error) || !Integer(root, "n", 1, 128, ref choices, ref error)
             || !Integer(root, "priority", int.MinValue, int.MaxValue, ref priority, ref error))
         {
+            return null;
+        }
+
+        if (SamplingRanges.Problem(root) is { } outOfRange)
+        {
+            error = outOfRange;
             return null;
         }
 
@@ -61,6 +70,7 @@ internal sealed record SamplingFields
             IncludesUsage = hasOptions && IsTrue(options, "include_usage"),
             IncludesUsageInEveryChunk = hasOptions && IsTrue(options, "continuous_usage_stats"),
             Priority = priority ?? 0,
+            Logprobs = SamplingRanges.Logprobs(root),
         };
     }
 

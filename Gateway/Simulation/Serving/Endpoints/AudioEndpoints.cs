@@ -83,8 +83,9 @@ internal static class AudioEndpoints
                 }
             }
         }
-        catch (InvalidDataException)
+        catch (Exception broken) when (broken is InvalidDataException or IOException)
         {
+            // Not a form, or one that ends before its last boundary.
             return null;
         }
 

@@ -51,7 +51,7 @@ internal static class ChatEndpoint
         }
 
         await AnswerPump.CompleteAsync(call, group);
-        await WriteWholeAsync(call, group, promptTokens, tool);
+        await WriteWholeAsync(call, group, promptTokens, tool, fields.Logprobs);
     }
 
     /// <summary>The name of the tool that the answer has to call; null when the model is free not to.</summary>
@@ -81,7 +81,7 @@ internal static class ChatEndpoint
         root.TryGetProperty("response_format", out var format) && format.ValueKind == JsonValueKind.Object
         && format.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && PromptText.StringOf(type) is "json_object" or "json_schema";
 
-    private static Task WriteWholeAsync(EngineCall call, GenerationGroup group, int promptTokens, string? tool) => call.WriteJsonAsync(json =>
+    private static Task WriteWholeAsync(EngineCall call, GenerationGroup group, int promptTokens, string? tool, int? logprobs) => call.WriteJsonAsync(json =>
     {
         json.WriteStartObject();
         json.WriteString("id", call.NewId("chatcmpl-"));
@@ -91,7 +91,7 @@ internal static class ChatEndpoint
         json.WriteStartArray("choices");
         for (var index = 0; index < group.Generations.Count; index++)
         {
-            WriteChoice(json, call, group.Generations[index], index, tool);
+            WriteChoice(json, call, group.Generations[index], index, tool, logprobs);
         }
 
         json.WriteEndArray();
@@ -99,7 +99,7 @@ internal static class ChatEndpoint
         json.WriteEndObject();
     });
 
-    private static void WriteChoice(Utf8JsonWriter json, EngineCall call, Generation generation, int index, string? tool)
+    private static void WriteChoice(Utf8JsonWriter json, EngineCall call, Generation generation, int index, string? tool, int? logprobs)
     {
         var text = ComposedAnswer.Text(generation.Pieces);
         json.WriteStartObject();
@@ -123,7 +123,16 @@ internal static class ChatEndpoint
 
         json.WriteEndArray();
         json.WriteEndObject();
-        json.WriteNull("logprobs");
+        json.WritePropertyName("logprobs");
+        if (logprobs is { } top)
+        {
+            TokenLogprobs.WriteChat(json, generation.Pieces, top);
+        }
+        else
+        {
+            json.WriteNullValue();
+        }
+
         json.WriteString("finish_reason", tool is not null && generation.FinishReason == "stop" ? "tool_calls" : generation.FinishReason);
         json.WriteString("stop_reason", generation.StoppedBy);
         json.WriteEndObject();

@@ -47,7 +47,9 @@ internal sealed class ChatStream : AnswerStream
 
         writer.Write(_tokenHeads[choice]);
         writer.Write(ComposedAnswer.Escaped(piece));
-        writer.Write(_tool is null ? "\"},\"logprobs\":null,\"finish_reason\":null}]"u8 : "\"}}]},\"logprobs\":null,\"finish_reason\":null}]"u8);
+        writer.Write(_tool is null ? "\"},\"logprobs\":"u8 : "\"}}]},\"logprobs\":"u8);
+        writer.Write(_fields.Logprobs is { } top ? JsonBytes.Of(json => TokenLogprobs.WriteChat(json, [piece], top)) : "null"u8);
+        writer.Write(",\"finish_reason\":null}]"u8);
         WriteFrameEnd(writer, group, token + 1);
     }
 

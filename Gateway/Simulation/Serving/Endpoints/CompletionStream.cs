@@ -11,6 +11,7 @@ internal sealed class CompletionStream : AnswerStream
     private readonly string[] _echoes;
     private readonly byte[] _head;
     private readonly byte[][] _choiceHeads;
+    private readonly int[] _offsets;
 
     public CompletionStream(EngineCall call, GenerationGroup group, SamplingFields fields, int promptTokens, string[] echoes)
     {
@@ -19,6 +20,7 @@ internal sealed class CompletionStream : AnswerStream
         _echoes = echoes;
         _head = Encoding.UTF8.GetBytes(
             $"data: {{\"id\":\"{call.NewId("cmpl-")}\",\"object\":\"text_completion\",\"created\":{call.Created},\"model\":{JsonBytes.Text(call.Model)},\"choices\":[");
+        _offsets = [.. Enumerable.Range(0, group.Generations.Count).Select(choice => echoes.Length > 0 ? echoes[choice].Length : 0)];
         _choiceHeads = [.. Enumerable.Range(0, group.Generations.Count).Select(choice => (byte[])[.. _head, .. Encoding.UTF8.GetBytes($"{{\"index\":{choice},\"text\":")])];
     }
 
@@ -28,7 +30,7 @@ internal sealed class CompletionStream : AnswerStream
         {
             writer.Write(_choiceHeads[choice]);
             writer.Write(Encoding.UTF8.GetBytes(JsonBytes.Text(_echoes[choice])));
-            WriteChoiceEnd(writer, group, "null"u8, null, 0);
+            WriteChoiceEnd(writer, group, "null"u8, "null"u8, null, 0);
         }
     }
 
@@ -44,7 +46,7 @@ internal sealed class CompletionStream : AnswerStream
         writer.Write("\""u8);
         writer.Write(piece);
         writer.Write("\""u8);
-        WriteChoiceEnd(writer, group, "null"u8, null, token + 1);
+        WriteChoiceEnd(writer, group, LogprobsOf(piece, choice), "null"u8, null, token + 1);
     }
 
     public override void WriteFinish(IBufferWriter<byte> writer, GenerationGroup group, int choice)
@@ -52,7 +54,7 @@ internal sealed class CompletionStream : AnswerStream
         var generation = group.Generations[choice];
         writer.Write(_choiceHeads[choice]);
         writer.Write("\"\""u8);
-        WriteChoiceEnd(writer, group, generation.FinishReason == "length" ? "\"length\""u8 : "\"stop\""u8, generation.StoppedBy, generation.Pieces.Length);
+        WriteChoiceEnd(writer, group, "null"u8, generation.FinishReason == "length" ? "\"length\""u8 : "\"stop\""u8, generation.StoppedBy, generation.Pieces.Length);
     }
 
     public override void WriteEnd(IBufferWriter<byte> writer, GenerationGroup group, bool omitsDone)
@@ -71,9 +73,23 @@ internal sealed class CompletionStream : AnswerStream
         }
     }
 
-    private void WriteChoiceEnd(IBufferWriter<byte> writer, GenerationGroup group, ReadOnlySpan<byte> finishReason, string? stoppedBy, int outputTokens)
+    private ReadOnlySpan<byte> LogprobsOf(byte[] piece, int choice)
     {
-        writer.Write(",\"logprobs\":null,\"finish_reason\":"u8);
+        if (_fields.Logprobs is not { } top)
+        {
+            return "null"u8;
+        }
+
+        var offset = _offsets[choice];
+        _offsets[choice] += piece.Length;
+        return JsonBytes.Of(json => TokenLogprobs.WriteCompletion(json, [piece], top, offset));
+    }
+
+    private void WriteChoiceEnd(IBufferWriter<byte> writer, GenerationGroup group, ReadOnlySpan<byte> logprobs, ReadOnlySpan<byte> finishReason, string? stoppedBy, int outputTokens)
+    {
+        writer.Write(",\"logprobs\":"u8);
+        writer.Write(logprobs);
+        writer.Write(",\"finish_reason\":"u8);
         writer.Write(finishReason);
         writer.Write(stoppedBy is null ? ",\"stop_reason\":null}]"u8 : Encoding.UTF8.GetBytes($",\"stop_reason\":{JsonBytes.Text(stoppedBy)}}}]"));
         if (_fields.IncludesUsageInEveryChunk)

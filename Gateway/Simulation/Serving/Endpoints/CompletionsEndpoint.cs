@@ -48,10 +48,10 @@ internal static class CompletionsEndpoint
         }
 
         await AnswerPump.CompleteAsync(call, group);
-        await WriteWholeAsync(call, group, promptTokens, echoes);
+        await WriteWholeAsync(call, group, promptTokens, echoes, fields.Logprobs);
     }
 
-    private static Task WriteWholeAsync(EngineCall call, GenerationGroup group, int promptTokens, string[] echoes) => call.WriteJsonAsync(json =>
+    private static Task WriteWholeAsync(EngineCall call, GenerationGroup group, int promptTokens, string[] echoes, int? logprobs) => call.WriteJsonAsync(json =>
     {
         json.WriteStartObject();
         json.WriteString("id", call.NewId("cmpl-"));
@@ -65,7 +65,16 @@ internal static class CompletionsEndpoint
             json.WriteStartObject();
             json.WriteNumber("index", index);
             json.WriteString("text", (echoes.Length > 0 ? echoes[index] : string.Empty) + ComposedAnswer.Text(generation.Pieces));
-            json.WriteNull("logprobs");
+            json.WritePropertyName("logprobs");
+            if (logprobs is { } top)
+            {
+                TokenLogprobs.WriteCompletion(json, generation.Pieces, top, offset: echoes.Length > 0 ? echoes[index].Length : 0);
+            }
+            else
+            {
+                json.WriteNullValue();
+            }
+
             json.WriteString("finish_reason", generation.FinishReason);
             json.WriteString("stop_reason", generation.StoppedBy);
             json.WriteEndObject();
