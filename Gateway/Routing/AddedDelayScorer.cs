@@ -46,10 +46,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var computing = queued - unheard;
         var passed = candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing);
         var left = Math.Max(1 - passed, Overdue * passed);
-        var current = left * rates.PrefillSeconds(computing, batch);
-        var backlog = current + rates.PrefillSeconds(unheard + joined, batch);
-        // What is left of the step in progress, beyond its prompts.
-        var join = Math.Max(0, replica.Rates.SecondsToJoin(candidate.StepElapsedSeconds, batch, computing) - current);
+        var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(unheard + joined, batch);
+        // What is left of the step in progress beyond its prompts, which are in the backlog.
+        var join = Math.Max(0, replica.Rates.SecondsToJoin(candidate.StepElapsedSeconds, batch, computing) - (left * replica.Rates.PrefillSecondsPerToken * computing));
         var prefill = (join * JoinWorth) + (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)));
 
         var context = prompt + (output / 2);
