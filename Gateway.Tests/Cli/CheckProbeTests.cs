@@ -44,6 +44,18 @@ public sealed class CheckProbeTests : IDisposable
     }
 
     [Fact]
+    public async Task Probe_OfAnEngineWhoseNamesSteerTerminals_ShowsThemAsOnePlainLine()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("{}"), models: [@"\u001b]0;title\u0007red\nsecond line"]);
+
+        var (code, output) = await RunAsync("demo", engine.Uri);
+
+        Assert.Equal(1, code);
+        Assert.Contains($"  {engine.Uri.Authority}: it serves ?]0;title?red?second line, not demo.", output, StringComparison.Ordinal);
+        Assert.DoesNotContain(output, c => char.IsControl(c) && c != '\n');
+    }
+
+    [Fact]
     public async Task Probe_WithABadFile_AsksNobodyAndExitsWithTwo()
     {
         var (code, output) = await RunAsync("");

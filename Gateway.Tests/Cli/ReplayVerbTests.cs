@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Gateway.Cli;
+using Gateway.Tests.Deploy;
 
 namespace Gateway.Tests.Cli;
 
@@ -29,7 +30,12 @@ public sealed class ReplayVerbTests : IDisposable
     [InlineData("--json FOLDER/no/file", "is not a file in a folder that exists")]
     [InlineData("--policies ,", "--policies: none is named")]
     [InlineData("--replicas 2 --speeds 1,2,0.5", "3 speeds for 2 engines")]
+    [InlineData("--replicas 1 --speeds 1e9", "above 0, at most 1000")]
+    [InlineData("--rate 1,5", "--rate: \"1,5\" is not a number")]
+    [InlineData("--hop-ms 0,5", "--hop-ms: \"0,5\" is not a number")]
+    [InlineData("--hop-ms 1001", "--hop-ms: \"1001\" is not a time from 0 to 1000")]
     [InlineData("--live http://127.0.0.1:9 --measured TRACE", "--measured: not together with --live")]
+    [InlineData("--sweep 1:2:2 --measured TRACE", "--measured: not together with --sweep")]
     public async Task Replay_WithWhatWouldBeLostOrPassedOver_Is2AndLeavesTheTraceAlone(string flags, string expected)
     {
         var words = flags.Replace("TRACE", Trace, StringComparison.Ordinal).Replace("FOLDER", _folder.FullName, StringComparison.Ordinal).Split(' ');
@@ -38,6 +44,17 @@ public sealed class ReplayVerbTests : IDisposable
 
         Assert.Contains(expected, _error.ToString(), StringComparison.Ordinal);
         Assert.Equal(Rows, await File.ReadAllTextAsync(Trace));
+    }
+
+    [Fact]
+    public async Task Replay_OfAMatrixWithoutTheWantedWorkload_Is2AndListsThoseItHas()
+    {
+        var json = Path.Combine(_folder.FullName, "cells.json");
+
+        Assert.Equal(2, await InvokeAsync("--matrix", DeployFile.PathOf("config/matrix/adaptive.yaml"), "--only", "no-such-workload", "--json", json));
+
+        Assert.Matches("^--only: no workload's name contains \"no-such-workload\"\\. Known: \\w+", _error.ToString());
+        Assert.False(File.Exists(json));
     }
 
     [Fact]

@@ -61,11 +61,14 @@ access:
 telemetry: { accessLog: off, tenants: name, logLevel: error }
 ${extra}`;
 
+const longName = 'a-model-with-a-long-name-'.repeat(10);
+
 // Many names for one engine, seldom asked: a fleet's size without its machines.
 const large = `
 listen: http://127.0.0.1:${largePort}
 models:
-  - name: demo
+  - name: ${longName}
+    upstreamModel: demo
     replicas:
 ${Array.from({ length: 1000 }, (_, index) => `      - { url: "http://127.0.0.1:${firstPort}", id: gpu-${String(index).padStart(4, '0')} }`).join('\n')}
 resilience: { scrapeInterval: 60s, health: { interval: 60s, timeout: 60s } }
@@ -191,6 +194,7 @@ async function grows(browser) {
   const { opened, context, complaints } = await page(browser, {}, address);
   await until('1,000 replicas: all are counted', async () => (await opened.textContent('#up')) === '1,000 of 1,000');
   check('an open gateway has no key to ask for and no tenants', await opened.isHidden('#key-button') && await opened.isHidden('#tenants'));
+  check('1,000 replicas: a long name makes nothing wider than the screen', await opened.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
   check('1,000 replicas: sixty are listed', await opened.locator('.card').count() === 60);
   check('1,000 replicas: the others are told of', (await opened.textContent('#more')).startsWith('940 more'));
   await opened.fill('#find', 'gpu-0987');

@@ -60,7 +60,7 @@ public class HelmTests
         var pod = Pod(chart);
 
         Assert.Equal("learned", pod.Items("volumes").Single(volume => volume.Text("name") == "state").Text("persistentVolumeClaim", "claimName"));
-        Assert.Equal("10s", pod.Text("containers", "0", "env", "0", "value"));
+        Assert.Equal("10s", pod.Text("containers", "0", "env", "1", "value"));
         Assert.Equal("cpu", pod.Text("nodeSelector", "pool"));
         Assert.Equal("Exists", pod.Text("tolerations", "0", "operator"));
         Assert.NotNull(pod.Find("affinity", "nodeAffinity"));

@@ -64,6 +64,18 @@ public partial class KubernetesTests
     }
 
     [Fact]
+    public void Deployment_AsShipped_KeepsWhatIsLearnedOnItsVolume()
+    {
+        var environment = Container().Items("env").ToDictionary(variable => variable.Text("name"), variable => variable.Text("value"));
+        var state = Container().Items("volumeMounts").Single(mount => mount.Text("name") == "state");
+
+        var (options, problems) = ConfigurationLoader.Load(Of("ConfigMap").Text("data", "gateway.yaml"), "gateway.yaml", environment);
+
+        Assert.Empty(problems);
+        Assert.Equal(state.Text("mountPath"), Path.GetDirectoryName(options!.Estimation.SnapshotPath));
+    }
+
+    [Fact]
     public void Deployment_AsShipped_MountsTheConfigurationSoThatEditsReachIt()
     {
         var mount = Container().Items("volumeMounts").Single(mount => mount.Text("name") == "config");

@@ -30,6 +30,12 @@ public static class CalibrateVerb
         Require(Seconds, seconds => seconds is >= 1 and <= 86_400, "a number of seconds, 1 to 86400");
         command.Validators.Add(result =>
         {
+            // The parser says so itself where an option has no value, or is there twice; asked for it, it throws.
+            if (Array.Exists<Option>([Url, Log, Out, ApiKeyEnv], option => result.GetResult(option) is { Implicit: false, Tokens.Count: not 1 }))
+            {
+                return;
+            }
+
             var (url, log) = (result.GetValue(Url), result.GetValue(Log));
             if (result.GetValue(Out) is { } path && WholeFile.Problem(path, log) is { } problem)
             {
@@ -93,12 +99,12 @@ public static class CalibrateVerb
 
         foreach (var note in result.Notes)
         {
-            await output.WriteLineAsync(note);
+            await output.WriteLineAsync(OneLine.Of(note));
         }
 
         if (result.Fit is not { } fit)
         {
-            await error.WriteLineAsync($"calibrate: {result.Problem} Nothing was written.");
+            await error.WriteLineAsync($"calibrate: {OneLine.Of(result.Problem ?? "")} Nothing was written.");
             return 1;
         }
 

@@ -19,8 +19,8 @@ public static class EngineVerb
     private static readonly Option<string> Profile = new("--profile") { Description = "GPU and model to imitate: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.Demo.Name };
     private static readonly Option<string[]> Model = new("--model") { Description = "Served model name; repeat for several.", DefaultValueFactory = _ => ["demo"] };
     private static readonly Option<int> Seed = new("--seed") { Description = "Decides the answers' texts and lengths, and which requests fail." };
-    private static readonly Option<double> Speed = new("--speed") { Description = "Times faster than the profile's hardware.", DefaultValueFactory = _ => 1 };
-    private static readonly Option<double> FailRate = new("--fail-rate") { Description = "Share of requests answered with 500, 0 to 1." };
+    private static readonly Option<double> Speed = new("--speed") { Description = "Times faster than the profile's hardware.", DefaultValueFactory = _ => 1, CustomParser = ParseNumber };
+    private static readonly Option<double> FailRate = new("--fail-rate") { Description = "Share of requests answered with 500, 0 to 1.", CustomParser = ParseNumber };
     private static readonly Option<int?> StallAfter = new("--stall-after") { Description = "Tokens after which an answer goes silent." };
     private static readonly Option<int?> DieAfter = new("--die-after") { Description = "Tokens after which an answer's connection is aborted." };
     private static readonly Option<string> Policy = new("--scheduling-policy") { Description = "Order of waiting requests.", DefaultValueFactory = _ => "fcfs" };
@@ -35,12 +35,13 @@ public static class EngineVerb
         Policy.AcceptOnlyFromAmong("fcfs", "priority");
         Require(Profile, word => word is not null && (ProfileSource.IsFile(word) || EngineProfiles.Find(word) is not null), "a profile. Known: " + ProfileSource.Known);
         Require(Port, port => port is >= 0 and <= 65_535, "a port, 0 to 65535");
-        Require(Speed, speed => speed is > 0 and <= 1e6, "a number above 0");
+        Require(Model, names => names is null || Array.TrueForAll(names, name => name.Length > 0), "a name, which has at least one character");
+        Require(Speed, speed => speed is > 0 and <= 1e6, "a number above 0, at most 1000000");
         Require(FailRate, share => share is >= 0 and <= 1, "a share, 0 to 1");
         Require(StallAfter, tokens => tokens is null or >= 0, "a number of tokens, at least 0");
         Require(DieAfter, tokens => tokens is null or >= 0, "a number of tokens, at least 0");
         Require(MaxModelLength, tokens => tokens is null or >= 16, "a number of tokens, at least 16");
-        Require(KvBlocks, blocks => blocks is null or (>= 1 and <= 100_000_000), "a number of blocks, at least 1");
+        Require(KvBlocks, blocks => blocks is null or (>= 1 and <= 100_000_000), "a number of blocks, 1 to 100000000");
         Require(MaxSequences, sequences => sequences is null or (>= 1 and <= 100_000), "a number of sequences, 1 to 100000");
         var command = new Command("engine", "Runs a simulated model server that behaves like a vLLM replica.")
         {
@@ -130,6 +131,9 @@ public static class EngineVerb
 
         return address;
     }
+
+    // The library's own parser passes over commas: 1,5 would be 15.
+    private static double ParseNumber(ArgumentResult argument) => SettingText.Number(argument.Tokens[0].Value) ?? double.NaN;
 
     private static void Require<T>(Option<T> option, Func<T?, bool> isValid, string what) => option.Validators.Add(result =>
     {

@@ -25,8 +25,8 @@ public static class ReplayVerb
     private static readonly Option<int> Replicas = new("--replicas") { Description = "Simulated engines.", DefaultValueFactory = _ => 4 };
     private static readonly Option<string> Profile = new("--profile") { Description = "What each engine is: " + ProfileSource.Known + ".", DefaultValueFactory = _ => EngineProfiles.Rtx4090Llama8B.Name };
     private static readonly Option<string?> Speeds = new("--speeds") { Description = "Speed of each engine relative to the profile, with commas between; engines beyond the list run at 1." };
-    private static readonly Option<double> HopMs = new("--hop-ms") { Description = "Milliseconds that a request takes from the gateway to its engine, 0 to 1000: any but 0 misses the step that begins when room returns, as real ones do." };
-    private static readonly Option<double> Rate = new("--rate") { Description = "Makes the same requests come so many times as fast.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string> HopMs = new("--hop-ms") { Description = "Milliseconds that a request takes from the gateway to its engine, 0 to 1000: any but 0 misses the step that begins when room returns, as real ones do.", DefaultValueFactory = _ => "0" };
+    private static readonly Option<string> Rate = new("--rate") { Description = "Makes the same requests come so many times as fast.", DefaultValueFactory = _ => "1" };
     private static readonly Option<string> Arrivals = new("--arrivals") { Description = "When requests come where the trace does not say: poisson:rate=R, gamma:rate=R,cv=C or uniform:rate=R.", DefaultValueFactory = _ => "poisson:rate=1" };
     private static readonly Option<long?> Limit = new("--limit") { Description = "Requests at most." };
     private static readonly Option<int> Seed = new("--seed") { Description = "Decides every draw; with --matrix in place of the file's.", DefaultValueFactory = _ => 1 };
@@ -81,6 +81,10 @@ public static class ReplayVerb
         if (plan.Policies.Count == 0)
         {
             throw new TraceException("--policies: none is named. Write default, or routing/order/admission/lengths.");
+        }
+        if (plan.RateFactors.Count > 0 && IsGiven(arguments, Measured))
+        {
+            throw new TraceException("--measured: not together with --sweep, whose runs are at other rates than the measured one.");
         }
         var measured = MeasuredOf(arguments.GetValue(Measured), plan.Slo);
         var (report, paces) = await ReplayProgress.ShowAsync(console, isTerminal, plan, cancellationToken);
@@ -153,13 +157,13 @@ public static class ReplayVerb
             Replicas = Within(arguments.GetValue(Replicas), 1, 4_096, "--replicas"),
             Speeds = SpeedsOf(arguments.GetValue(Speeds), arguments.GetValue(Replicas)),
             Seed = arguments.GetValue(Seed),
-            HopTime = HopOf(arguments.GetValue(HopMs)),
+            HopTime = HopOf(arguments.GetRequiredValue(HopMs)),
             Targets = SloWords.Parse(arguments.GetValue(Slo)).Targets,
         };
         var trace = new TraceSettings
         {
             Seed = settings.Seed,
-            RateFactor = arguments.GetValue(Rate),
+            RateFactor = Number(arguments.GetRequiredValue(Rate), "--rate"),
             Limit = arguments.GetValue(Limit),
             Arrivals = arguments.GetRequiredValue(Arrivals),
         };
@@ -181,12 +185,12 @@ public static class ReplayVerb
     private static ReplayPolicy PolicyOf(string text) =>
         ReplayPolicy.Parse(text, out var problem) ?? throw new TraceException("--policies: " + problem);
 
-    private static TimeSpan HopOf(double milliseconds) =>
-        milliseconds is >= 0 and <= 1_000 ? TimeSpan.FromMilliseconds(milliseconds) : throw Wrong("--hop-ms", milliseconds.ToString(CultureInfo.InvariantCulture), "a time from 0 to 1000");
+    private static TimeSpan HopOf(string word) =>
+        Number(word, "--hop-ms") is >= 0 and <= 1_000 and var milliseconds ? TimeSpan.FromMilliseconds(milliseconds) : throw Wrong("--hop-ms", word, "a time from 0 to 1000");
 
     private static double[] SpeedsOf(string? text, int replicas)
     {
-        double[] speeds = text is null ? [] : [.. text.Split(',').Select(word => Number(word, "--speeds") is > 0 and <= 1_000 and var speed ? speed : throw Wrong("--speeds", word, "a number above 0"))];
+        double[] speeds = text is null ? [] : [.. text.Split(',').Select(word => Number(word, "--speeds") is > 0 and <= 1_000 and var speed ? speed : throw Wrong("--speeds", word, "a number above 0, at most 1000"))];
         return speeds.Length <= replicas ? speeds
             : throw new TraceException(string.Create(CultureInfo.InvariantCulture, $"--speeds: {speeds.Length} speeds for {replicas} engines. Name at most one for each, or raise --replicas."));
     }

@@ -22,6 +22,9 @@ public sealed class SloWordsTests
     [InlineData("interactive.itl=1s")]
     [InlineData("batch.ttft")]
     [InlineData("batch.ttft=soon")]
+    [InlineData("0.ttft=1s")]
+    [InlineData("7.ttft=1s")]
+    [InlineData("ttft=2s")]
     public void Parse_OfAWrongWord_NamesIt(string words)
     {
         var wrong = Assert.Throws<TraceException>(() => SloWords.Parse("ttft=1s," + words));

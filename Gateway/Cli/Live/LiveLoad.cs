@@ -105,7 +105,7 @@ internal sealed class LiveLoad(LiveClient client, string model, int mostOpen, IR
     {
         var ordinal = ++_ordinal;
         var isTooMany = _tally.Open >= mostOpen;
-        _tally.OnAsked();
+        _tally.OnAsked(isSent: !isTooMany);
         if (isTooMany)
         {
             End(row, due, new LiveAnswer { EndedAt = time.GetTimestamp(), Failure = TooMany, Outcome = ReplayOutcome.Failed });

@@ -43,11 +43,12 @@ internal sealed class LiveTally(IRunObserver observer, TimeProvider time)
     /// <summary>A request that a fault of our own took away.</summary>
     public void OnLost() => Open--;
 
-    public void OnAsked()
+    /// <param name="isSent">Not beyond the cap: what is never sent is never open at the endpoint.</param>
+    public void OnAsked(bool isSent)
     {
         _asked++;
         Open++;
-        _mostOpen = Math.Max(_mostOpen, Open);
+        _mostOpen = isSent ? Math.Max(_mostOpen, Open) : _mostOpen;
     }
 
     /// <returns>When it ended, on the clock of <see cref="Now"/>.</returns>

@@ -22,7 +22,7 @@ internal static class ProbeTable
         table.AddColumns("pool", "replica", "answers", "engine", "model", "metrics", "priority", "context", "clock");
         foreach (var probed in fleet)
         {
-            table.AddRow([.. Cells(probed).Select(cell => new Text(cell))]);
+            table.AddRow([.. Cells(probed).Select(cell => new Text(OneLine.Of(cell)))]);
         }
         console.Write(table);
         WriteFindings(console, "Must be fixed", [.. findings.Where(found => found.Finding.MustBeFixed)]);
@@ -42,7 +42,7 @@ internal static class ProbeTable
         output.WriteLine(title + ":");
         foreach (var (id, finding) in findings)
         {
-            output.WriteLine($"  {id}: {finding.What}. {finding.Fix}");
+            output.WriteLine($"  {id}: {OneLine.Of(finding.What)}. {OneLine.Of(finding.Fix)}");
         }
     }
 

@@ -31,10 +31,14 @@ internal static class MatrixRuns
     /// <param name="only">Only workloads whose name contains it; null: all.</param>
     /// <param name="isQuick">Few requests, one fleet: to see that everything runs, not what it shows.</param>
     /// <param name="cancellationToken">Gives everything up.</param>
-    /// <exception cref="TraceException">A workload or a profile cannot be read.</exception>
+    /// <exception cref="TraceException">A workload or a profile cannot be read, or no workload is left.</exception>
     public static IReadOnlyList<MatrixCell> Run(IAnsiConsole console, MatrixFile file, string path, string? only, bool isQuick, CancellationToken cancellationToken)
     {
-        var workloads = file.Workloads.Where(workload => only is null || workload.Name.Contains(only, StringComparison.OrdinalIgnoreCase));
+        var workloads = file.Workloads.Where(workload => only is null || workload.Name.Contains(only, StringComparison.OrdinalIgnoreCase)).ToArray();
+        if (workloads.Length == 0)
+        {
+            throw new TraceException($"--only: no workload's name contains \"{only}\". Known: {string.Join(", ", file.Workloads.Select(workload => workload.Name))}.");
+        }
         var sources = new List<MatrixSource>();
         var data = ScenarioRuns.Data();
         foreach (var workload in workloads)

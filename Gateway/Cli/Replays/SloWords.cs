@@ -14,7 +14,7 @@ internal static class SloWords
         var limits = SloLimits.None;
         foreach (var part in (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            limits = part.Split('.', 2) is [var word, var own] && Enum.TryParse<PriorityClass>(word, ignoreCase: true, out var priority)
+            limits = part.Split('.', 2) is [var word, var own] && word.All(char.IsAsciiLetter) && Enum.TryParse<PriorityClass>(word, ignoreCase: true, out var priority)
                 ? limits with { Classes = new Dictionary<PriorityClass, SloLimits>(limits.Classes) { [priority] = With(limits.Classes.GetValueOrDefault(priority, SloLimits.None), own, part) } }
                 : With(limits, part, part);
         }
@@ -26,6 +26,9 @@ internal static class SloWords
         var span = word.Split('=') is [_, var value] ? SpanOf(value) : null;
         return (word.Split('=')[0], span) switch
         {
+            ("ttft", _) when limits.TimeToFirstToken is not null => throw Twice(part),
+            ("tpot", _) when limits.TimePerOutputToken is not null => throw Twice(part),
+            ("e2e", _) when limits.EndToEnd is not null => throw Twice(part),
             ("ttft", { } limit) => limits with { TimeToFirstToken = limit },
             ("tpot", { } limit) => limits with { TimePerOutputToken = limit },
             ("e2e", { } limit) => limits with { EndToEnd = limit },
@@ -33,6 +36,8 @@ internal static class SloWords
                 $"--slo: \"{part}\" is not one of ttft, tpot or e2e with a time span, such as ttft=1s or tpot=100ms, nor one of a class, such as interactive.ttft=1s."),
         };
     }
+
+    private static TraceException Twice(string part) => new($"--slo: \"{part}\" comes after another limit of the same kind. Write one.");
 
     private static TimeSpan? SpanOf(string text)
     {

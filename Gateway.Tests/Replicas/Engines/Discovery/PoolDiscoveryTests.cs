@@ -72,6 +72,26 @@ public sealed class PoolDiscoveryTests
     }
 
     [Fact]
+    public async Task RefreshAsync_WhenANameStandsForNothing_SaysSoOnceEachTimeItIsBelieved()
+    {
+        _names.Answer = [];
+        for (var answer = 0; answer < 2 * ResolvedNames.EmptyAnswersToBelieve; answer++)
+        {
+            await RefreshAsync();
+        }
+        var first = _log.Lines.Count(line => line.Level == LogLevel.Warning);
+        _names.Answer = ["10.0.0.1"];
+        await RefreshAsync();
+        _names.Answer = [];
+        for (var answer = 0; answer < ResolvedNames.EmptyAnswersToBelieve; answer++)
+        {
+            await RefreshAsync();
+        }
+
+        Assert.Equal((1, 2), (first, _log.Lines.Count(line => line.Level == LogLevel.Warning && line.Text.Contains("engines stands for no address", StringComparison.Ordinal))));
+    }
+
+    [Fact]
     public async Task RefreshAsync_WhenTheAnswerIsEmpty_BelievesTheThirdInARow()
     {
         _names.Answer = ["10.0.0.1"];

@@ -71,7 +71,11 @@ internal sealed partial class ResolvedNames(string model, INameResolver names, T
         {
             var known = KnownLocked(name);
             known.IsFailing = false;
-            known.EmptyAnswers = answer.Count == 0 ? known.EmptyAnswers + 1 : 0;
+            known.EmptyAnswers = answer.Count == 0 ? Math.Min(known.EmptyAnswers, EmptyAnswersToBelieve) + 1 : 0;
+            if (known.EmptyAnswers == EmptyAnswersToBelieve)
+            {
+                Log.Empty(log, model, name.Host);
+            }
             if (answer.Count > 0 || known.EmptyAnswers >= EmptyAnswersToBelieve)
             {
                 // Name servers rotate their answers: an order of our own keeps equal lists equal.
@@ -111,5 +115,8 @@ internal sealed partial class ResolvedNames(string model, INameResolver names, T
     {
         [LoggerMessage(Level = LogLevel.Warning, Message = "model {Model}: {Name} cannot be resolved, its last {Count} addresses stay: {Problem}")]
         public static partial void Unresolved(ILogger log, string model, string name, int count, string problem);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "model {Model}: {Name} stands for no address: no such name, or nothing runs behind it. Correct dns, or start what it names")]
+        public static partial void Empty(ILogger log, string model, string name);
     }
 }
