@@ -13,14 +13,15 @@ public sealed class AddedDelayScorerTests
     private const double Sequence = 0.564 * Prefill;
     private const double Context = 1.58e-3 * Prefill;
 
-    // Four times the 2 ms that the way takes, as long as nothing is learned of it.
-    private const double Idle = 4 * 2e-3;
+    // What comes before the first token counts twice. The way takes 2 ms, as long as nothing is learned of it.
+    private const double Twice = 2;
+    private const double Idle = Twice * 2e-3;
 
     [Fact]
     public void Score_OfAnEmptyReplica_IsTheRequestsOwnTime()
     {
         // 1,000 tokens, the first 256 at 0.4 of the price: 846.4 of them; 100 steps alone that look back at 1,050.
-        var expected = Idle + (846.4 * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
+        var expected = Idle + (Twice * 846.4 * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = Replica() }), 9);
     }
@@ -33,7 +34,7 @@ public sealed class AddedDelayScorerTests
         // the four keeps them there longer. Of theirs 300 tokens are still to come, each slower by one more sequence and 1,050 tokens. The step in progress has just
         // begun: without its prompts 16.8 ms by the rates that are believed.
         var aftermath = 1 + (4 * Sequence / Step);
-        var expected = (4 * 16.8e-3) + (1_848.8 * Prefill * 5) + (((848.8 * Prefill) + (4 * Sequence)) * (1 + (4 * aftermath)))
+        var expected = (Twice * 16.8e-3) + (1_848.8 * Prefill * (Twice + 4)) + (848.8 * Prefill) + (((848.8 * Prefill) + (4 * Sequence)) * (1 + (4 * aftermath)))
             + (100 * (Step + (5 * Sequence) + (9_050 * Context))) + (300 * aftermath * (Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = replica }), 9);
@@ -49,13 +50,13 @@ public sealed class AddedDelayScorerTests
     {
         var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 500, ReservedTokens = 8_300, OutstandingTokens = 300 };
         var ofACachedPrompt = CostOf(new Candidate { Replica = replica, PrefixHitTokens = 999 });
-        var cached = ((0.4 * Prefill) + (4 * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step))));
+        var cached = (0.4 * Prefill) + (((0.4 * Prefill) + (4 * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step)))));
         // What joins is a step of its own after the one in progress: cheap tokens of both.
-        var twoSteps = 0.6 * (252 - Math.Min(joining, 252) - Math.Min(500 - joining, 252)) * Prefill * (1 + 4);
+        var twoSteps = 0.6 * (252 - Math.Min(joining, 252) - Math.Min(500 - joining, 252)) * Prefill * (Twice + 4);
 
         var own = CostOf(new Candidate { Replica = replica with { JoiningPrefillTokens = joining } }) - (ofACachedPrompt - cached) - twoSteps;
 
-        Assert.Equal(((tokens * Prefill) + (mixed * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step)))), own, 9);
+        Assert.Equal((tokens * Prefill) + (((tokens * Prefill) + (mixed * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step))))), own, 9);
     }
 
     [Theory]
@@ -73,7 +74,7 @@ public sealed class AddedDelayScorerTests
 
         var less = CostOf(new Candidate { Replica = replica }) - CostOf(new Candidate { Replica = replica, StepElapsedSeconds = elapsed });
 
-        Assert.Equal((saved * (1 + 4)) + (decoded * 4), less, 9);
+        Assert.Equal((saved * (Twice + 4)) + (decoded * Twice), less, 9);
     }
 
     [Fact]
@@ -103,7 +104,8 @@ public sealed class AddedDelayScorerTests
     [InlineData(999, 0.5, 0.8)]
     public void Score_OfAHolder_CountsWhatIsLeftAndWhatItDisplaces(int hit, double hitShare, double tokens)
     {
-        var expected = Idle + (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
+        // What is displaced keeps nobody's first token waiting.
+        var expected = Idle + (tokens / (1 + (2 * hitShare)) * Prefill) + (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = Replica(), PrefixHitTokens = hit }, hitShare), 9);
     }
@@ -121,7 +123,7 @@ public sealed class AddedDelayScorerTests
 
         var more = CostOf(candidate with { StepElapsedSeconds = elapsed }) - CostOf(candidate with { StepElapsedSeconds = 14.7e-3 });
 
-        Assert.Equal(4 * (seconds - 2.1e-3), more, 9);
+        Assert.Equal(Twice * (seconds - 2.1e-3), more, 9);
     }
 
     [Fact]

@@ -5,12 +5,15 @@ namespace Gateway.Queueing;
 /// <content>A beginning that many ask for is computed at one replica more, once what they lost for want of it comes to what that costs.</content>
 internal sealed partial class Placer
 {
+    // Of what is lost so much counts: where caches are full a copy may be gone before it has paid.
+    private const double CountedShare = 0.5;
+
     private readonly ForgoneSavings _forgone = new();
     private readonly Candidate[] _pair = new Candidate[2];
     private (ulong Block, double Seconds) _saving;
 
-    // One request alone would never pay for a copy that all who come after it use: to rent until the rent comes to the price, and to buy then, costs at most twice
-    // what it would have cost to know how many will come.
+    // One request alone would never pay for a copy that all who come after it use: to rent until the rent comes to the price, and to buy then,
+    // costs at most a few times what it would cost to know how many will come.
     private (int Choice, bool IsCopy) ChooseOrCopy(in RoutingQuery query, int count)
     {
         _saving = default;
@@ -27,7 +30,7 @@ internal sealed partial class Placer
             _saving = (block, -price);
             return (lacking, true);
         }
-        _saving = (block, SavedByCopy(query, candidates[cheapest], candidates[lacking]));
+        _saving = (block, CountedShare * SavedByCopy(query, candidates[cheapest], candidates[lacking]));
         return (cheapest, false);
     }
 
@@ -76,6 +79,12 @@ internal sealed partial class Placer
     {
         (_pair[0], _pair[1]) = (cheapest, lacking);
         (_pair[1].PrefixHitTokens, _pair[1].PrefixHitBlocks) = (cheapest.PrefixHitTokens, cheapest.PrefixHitBlocks);
+        foreach (ref var candidate in _pair.AsSpan())
+        {
+            // Whose step happens to be about to end is no loss that a copy would spare: of many replicas it is always another's.
+            ref readonly var replica = ref candidate.Replica;
+            candidate.StepElapsedSeconds = replica.Rates.StepSeconds(replica.RunningSequences, replica.QueuedPrefillTokens) / 2;
+        }
         Span<double> costs = stackalloc double[2 * 2];
         router.Score(query, _pair, costs[..2], costs[2..]);
         return Math.Max(0, costs[0] - costs[1]);
