@@ -53,6 +53,23 @@ public sealed class TenantResponsesTests : IAsyncLifetime
         Assert.Equal(2, _engine.Calls.Count);
     }
 
+    [Fact]
+    public async Task NextTurn_AfterAReloadWithAnotherKey_IsTheSameTenants()
+    {
+        var before = _world.Server.Core.Options;
+        _world.Server.Apply(before with
+        {
+            Access = new AccessOptions { Tenants = [new() { Name = "a", KeyEnv = ["A2"] }, new() { Name = "b", KeyEnv = ["B"] }] },
+            Routing = before.Routing with { Prefix = before.Routing.Prefix with { BlockBytes = 512 } },
+        });
+
+        using var own = await _world.PostAsync(Responses, Next, [("x-api-key", "key-a2")]);
+        using var others = await _world.PostAsync(Responses, Next, [("x-api-key", "key-b")]);
+
+        Assert.Equal(HttpStatusCode.OK, own.StatusCode);
+        await ErrorAnswer.AssertAsync(others, 404, "response_not_found");
+    }
+
     [Theory]
     [InlineData("x-session-id", """{"model":"demo","messages":[]}""")]
     [InlineData("x-none", """{"model":"demo","messages":[],"prompt_cache_key":"resp_1"}""")]

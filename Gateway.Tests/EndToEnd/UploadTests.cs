@@ -78,6 +78,33 @@ public sealed class UploadTests : IAsyncLifetime
         Assert.True(form.AsSpan().SequenceEqual(_engine.Calls[^1].Body), "The form changed on its way.");
     }
 
+    [Fact]
+    public async Task Upload_WhoseClientLeavesInTheMiddle_IsNoFaultOfTheReplicaAndHoldsNoRoom()
+    {
+        var halfSeen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var form = Form("whisper", 1_000_000, isModelFirst: true);
+        _engine.Script = async call =>
+        {
+            while (call.Body.Length < form.Length / 2 && await call.ReadSomeAsync() > 0)
+            {
+            }
+            halfSeen.SetResult();
+            while (await call.ReadSomeAsync() > 0)
+            {
+            }
+        };
+        using var leaving = new CancellationTokenSource();
+
+        var sending = SendAsync("/v1/audio/transcriptions", new GatedStream(form, form.Length - 20_000, Task.Delay(Timeout.Infinite, leaving.Token)), patience: leaving.Token);
+        await halfSeen.Task.ComesAsync("the engine sees half of it");
+        await leaving.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending);
+        await _world.AtRestAsync();
+        Assert.Equal(Gateway.Replicas.ReplicaHealth.Up, _world.Pool.ReplicaList[0].Health);
+        Assert.Equal(0, _world.Pool.ReplicaList[0].Snapshot().RunningRequests);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -157,13 +184,14 @@ public sealed class UploadTests : IAsyncLifetime
         Assert.Equal("1\n00:00 --> 00:01\nhéllo\n", await response.Content.ReadAsStringAsync());
     }
 
-    private async Task<HttpResponseMessage> SendAsync(string path, Stream form, bool isChunked = false, GatewayWorld? world = null)
+    private async Task<HttpResponseMessage> SendAsync(string path, Stream form, bool isChunked = false, GatewayWorld? world = null, CancellationToken patience = default)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var ends = CancellationTokenSource.CreateLinkedTokenSource(patience);
+        ends.CancelAfter(TimeSpan.FromSeconds(20));
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StreamContent(form) };
         request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse($"multipart/form-data; boundary={Boundary}");
         request.Headers.TransferEncodingChunked = isChunked;
-        return await (world ?? _world).Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
+        return await (world ?? _world).Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ends.Token);
     }
 
     private static byte[] Form(string model, int fileBytes, bool isModelFirst)

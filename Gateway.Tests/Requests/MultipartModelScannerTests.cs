@@ -37,7 +37,16 @@ public sealed class MultipartModelScannerTests
     [InlineData("Content-Disposition: form-data; name=\"file\"; NAME=model; filename=\"a\"")]
     [InlineData("Content-Disposition: form-data; name*=utf-8''model")]
     [InlineData("Content-Disposition: form-data; name=\"x\"\r\ncontent-disposition: form-data; name=\"model\"")]
-    public void Feed_PartWithTwoNames_IsMalformed(string head)
+    [InlineData("Content-Disposition: form-data; name*0=\"mo\"; name*1=\"del\"")]
+    [InlineData("Content-Disposition: form-data; name*0*=utf-8''mo; name*1=del")]
+    [InlineData("Content-Disposition: form-data; nothing; name=\"model\"")]
+    [InlineData("Content-Disposition: form-data; name=model; x=a\"; filename=b\"")]
+    [InlineData("Content-Disposition: form-data; name=model; x=\"\\\\\"; filename=\"b\"")]
+    [InlineData("Content-Disposition: form-data; name=model; x=\"; filename=b")]
+    [InlineData("Content-Disposition: form-data; x=\"a\" name=model")]
+    [InlineData("Content-Disposition: form-data;\r\n name=model")]
+    [InlineData("X: x\nContent-Disposition: form-data; name=model")]
+    public void Feed_PartWhoseNameCanBeReadInTwoWays_IsMalformed(string head)
     {
         var scanner = MultipartModelScanner.Create("multipart/form-data; boundary=b")!;
 
@@ -55,6 +64,19 @@ public sealed class MultipartModelScannerTests
         var after = scanner.Feed("b\r\n"u8);
 
         Assert.Equal((MultipartScan.NeedMore, MultipartScan.Found), (before, after));
+    }
+
+    [Theory]
+    [InlineData("name=\"file\"; filename=\"my \\\"best\\\"; take 1.wav\"; filename*=UTF-8''my%20take.wav;")]
+    [InlineData("name = \"file\" ; filename=my take.wav ")]
+    [InlineData("filename=\"\"; name=model")]
+    public void Feed_PartOfAFileAsClientsWriteIt_IsNoField(string parameters)
+    {
+        var scanner = MultipartModelScanner.Create("multipart/form-data; boundary=b")!;
+
+        scanner.Feed(Encoding.ASCII.GetBytes($"--b\r\nContent-Disposition: form-data; {parameters}\r\n\r\nwave\r\n--b\r\nContent-Disposition: form-data; name = \"model\";\r\n\r\nwhisper\r\n--b--"));
+
+        Assert.Equal((MultipartScan.Found, "whisper"), (scanner.Finish(), scanner.Model));
     }
 
     [Theory]
@@ -126,6 +148,9 @@ public sealed class MultipartModelScannerTests
     [InlineData("application/json")]
     [InlineData("multipart/form-data")]
     [InlineData("multipart/form-data; boundary=")]
+    [InlineData("multipart/form-data; boundary=a; boundary=b")]
+    [InlineData("multipart/form-data; boundary=a; boundary*0=b")]
+    [InlineData("multipart/form-data; x=a\"; boundary=b; y=\"; boundary=c")]
     [InlineData("multipart/form-data; boundary=12345678901234567890123456789012345678901234567890123456789012345678901")]
     public void Create_WithoutABoundary_IsNull(string? contentType) => Assert.Null(MultipartModelScanner.Create(contentType));
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Pipes;
 using System.Text;
 using System.Text.Json;
 using Gateway.Learning;
@@ -269,6 +270,49 @@ public sealed class AccessLogTests
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    [Fact]
+    public async Task Open_APathBesideWhichNoFileCanBeMade_Writes()
+    {
+        const int longestName = 255;
+        var folder = Directory.CreateTempSubdirectory();
+        try
+        {
+            var path = Path.Combine(folder.FullName, new string('x', longestName));
+            var log = AccessLog.Open(new TelemetryOptions { AccessLog = path }, TimeProvider.System, NullLogger.Instance)!;
+            log.OnCompleted(TelemetryWorld.Completed());
+            await log.DisposeAsync();
+
+            Assert.Single(await File.ReadAllLinesAsync(path));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task Open_APipe_IsWrittenBySeveralGateways()
+    {
+        if (!Directory.Exists("/proc/self/fd"))
+        {
+            return;
+        }
+        await using var pipe = new AnonymousPipeServerStream(PipeDirection.In);
+        var options = new TelemetryOptions { AccessLog = $"/proc/self/fd/{pipe.ClientSafePipeHandle.DangerousGetHandle()}" };
+        var first = AccessLog.Open(options, TimeProvider.System, NullLogger.Instance)!;
+        var second = AccessLog.Open(options, TimeProvider.System, NullLogger.Instance)!;
+
+        second.OnCompleted(TelemetryWorld.Completed("second"));
+        await second.DisposeAsync();
+        first.OnCompleted(TelemetryWorld.Completed("first"));
+        await first.DisposeAsync();
+        pipe.DisposeLocalCopyOfClientHandle();
+
+        using var lines = new StreamReader(pipe);
+        Assert.Contains("\"second\"", await lines.ReadLineAsync(), StringComparison.Ordinal);
+        Assert.Contains("\"first\"", await lines.ReadLineAsync(), StringComparison.Ordinal);
     }
 
     [Fact]

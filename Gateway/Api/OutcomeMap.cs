@@ -138,7 +138,7 @@ public static class OutcomeMap
     { Param = "model" };
 
     public static ApiProblem UnknownResponse(string param = "response_id") => new(404, "response_not_found", InvalidRequest,
-        "No replica is known to hold this response. It may have been made without store, by another gateway, or long ago.")
+        "No replica is known to hold this response. It may have been made without store, by another gateway, or long ago. To go on from it, send the whole conversation again, without previous_response_id.")
     { Param = param };
 
     public static ApiProblem InternalError() => new(500, "internal_error", ServerError,

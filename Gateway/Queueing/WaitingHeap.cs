@@ -100,7 +100,8 @@ internal sealed class WaitingHeap
     // The last that came before a place that is not the newest.
     private Waiter? PlaceBefore(long sequence)
     {
-        var place = _cameBack ?? _newest;
+        // From the nearer of the two, as far as their numbers tell.
+        var place = _cameBack is { } there && Math.Abs(there.Sequence - sequence) < _newest!.Sequence - sequence ? there : _newest;
         while (place?.Newer is { } newer && newer.Sequence < sequence)
         {
             place = newer;

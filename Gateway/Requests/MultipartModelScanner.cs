@@ -228,7 +228,7 @@ public sealed class MultipartModelScanner
         _state = State.Content;
         if (_field == MultipartField.Ambiguous)
         {
-            Break("A part of the multipart form has more than one name. Give it one, as name=\"...\".", null);
+            Break("A part of the multipart form does not tell its name plainly. Write one line Content-Disposition: form-data; name=\"...\", with filename=\"...\" for a file.", null);
         }
         else if (_field == MultipartField.Model && ModelLength > 0)
         {

@@ -16,7 +16,7 @@ internal sealed class RotatedFile : Stream
         (_path, _file) = (path, Open(path));
         try
         {
-            _claim = Claim(path);
+            _claim = Claim(path, _file.CanSeek);
         }
         catch
         {
@@ -84,24 +84,26 @@ internal sealed class RotatedFile : Stream
     }
 
     // Two writers would each go on where they themselves ended, over the other's lines. A lock on the log itself would shut out its readers, too.
-    private static FileStream? Claim(string path)
+    private static FileStream? Claim(string path, bool canSeek)
     {
-        if (Path.GetFullPath(path).StartsWith(Devices, StringComparison.Ordinal))
+        // Whatever is written to a pipe or a terminal comes behind the rest.
+        if (!canSeek || Path.GetFullPath(path).StartsWith(Devices, StringComparison.Ordinal))
         {
             return null;
         }
+        var claimed = path + ".lock";
         try
         {
-            return new FileStream(path + ".lock", FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
+            return new FileStream(claimed, FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, bufferSize: 1, FileOptions.DeleteOnClose);
         }
-        catch (UnauthorizedAccessException)
+        catch (IOException taken) when (File.Exists(claimed))
         {
-            // Only the log was made for this user to write.
+            throw new IOException($"telemetry.accessLog: another gateway writes \"{path}\" ({claimed} is held). Give each gateway a file of its own.", taken);
+        }
+        catch (Exception unclaimed) when (unclaimed is IOException or UnauthorizedAccessException)
+        {
+            // Only the log may be written there: its folder is another user's, or read-only, or full.
             return null;
-        }
-        catch (IOException taken)
-        {
-            throw new IOException($"telemetry.accessLog: another gateway writes \"{path}\" ({path}.lock is held). Give each gateway a file of its own.", taken);
         }
     }
 
