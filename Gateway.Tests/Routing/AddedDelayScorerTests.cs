@@ -13,11 +13,15 @@ public sealed class AddedDelayScorerTests
     private const double Sequence = 0.564 * Prefill;
     private const double Context = 1.58e-3 * Prefill;
 
+    // What comes before the first token counts twice. The way takes 2 ms, as long as nothing is learned of it.
+    private const double Twice = 2;
+    private const double Idle = Twice * 2e-3;
+
     [Fact]
     public void Score_OfAnEmptyReplica_IsTheRequestsOwnTime()
     {
         // 1,000 tokens, the first 256 at 0.4 of the price: 846.4 of them; 100 steps alone that look back at 1,050.
-        var expected = (846.4 * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
+        var expected = Idle + (Twice * 846.4 * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = Replica() }), 9);
     }
@@ -27,9 +31,10 @@ public sealed class AddedDelayScorerTests
     {
         var replica = Replica() with { RunningRequests = 4, RunningSequences = 4, QueuedPrefillTokens = 2_000, ReservedTokens = 8_300, OutstandingTokens = 300 };
         // Held: 8,000. Beside four that decode 252 tokens are cheap: 1,848.8 are ahead and 848.8 are its own, in a step that without it would only decode. What halts
-        // the four keeps them there longer. Of theirs 300 tokens are still to come, each slower by one more sequence and 1,050 tokens.
+        // the four keeps them there longer. Of theirs 300 tokens are still to come, each slower by one more sequence and 1,050 tokens. The step in progress has just
+        // begun: without its prompts 16.8 ms by the rates that are believed.
         var aftermath = 1 + (4 * Sequence / Step);
-        var expected = (1_848.8 * Prefill * 5) + (((848.8 * Prefill) + (4 * Sequence)) * (1 + (4 * aftermath)))
+        var expected = (Twice * 16.8e-3) + (1_848.8 * Prefill * (Twice + 4)) + (848.8 * Prefill) + (((848.8 * Prefill) + (4 * Sequence)) * (1 + (4 * aftermath)))
             + (100 * (Step + (5 * Sequence) + (9_050 * Context))) + (300 * aftermath * (Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = replica }), 9);
@@ -45,31 +50,31 @@ public sealed class AddedDelayScorerTests
     {
         var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 500, ReservedTokens = 8_300, OutstandingTokens = 300 };
         var ofACachedPrompt = CostOf(new Candidate { Replica = replica, PrefixHitTokens = 999 });
-        var cached = ((0.4 * Prefill) + (4 * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step))));
+        var cached = (0.4 * Prefill) + (((0.4 * Prefill) + (4 * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step)))));
         // What joins is a step of its own after the one in progress: cheap tokens of both.
-        var twoSteps = 0.6 * (252 - Math.Min(joining, 252) - Math.Min(500 - joining, 252)) * Prefill * (1 + 4);
+        var twoSteps = 0.6 * (252 - Math.Min(joining, 252) - Math.Min(500 - joining, 252)) * Prefill * (Twice + 4);
 
         var own = CostOf(new Candidate { Replica = replica with { JoiningPrefillTokens = joining } }) - (ofACachedPrompt - cached) - twoSteps;
 
-        Assert.Equal(((tokens * Prefill) + (mixed * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step)))), own, 9);
+        Assert.Equal((tokens * Prefill) + (((tokens * Prefill) + (mixed * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step))))), own, 9);
     }
 
     [Theory]
     // A step for four answers and 500 prompt tokens takes 16.8 ms and 44.25 ms: 348.8 tokens at the full price are ahead at its beginning.
-    [InlineData(0, 0, 0)]
-    [InlineData(0, 0.06105 / 4, 348.8 / 4 * Prefill)]
-    // It lasts four times as long as expected: it is believed to go on for as long again. Twice that, and it costs more than at its beginning.
-    [InlineData(0, 0.06105 * 4, 0)]
-    [InlineData(0, 0.06105 * 8, -348.8 * Prefill)]
+    [InlineData(0, 0, 0, 0)]
+    [InlineData(0, 0.06105 / 4, 348.8 / 4 * Prefill, 16.8e-3 / 4)]
+    // It lasts four times as long as expected: its prompts are believed to go on for as long again. Twice that, and it costs more than at its beginning.
+    [InlineData(0, 0.06105 * 4, 0, 16.8e-3)]
+    [InlineData(0, 0.06105 * 8, -348.8 * Prefill, 16.8e-3)]
     // 100 of them join the next one: no time that has passed computes those. The 400 take 52.2 ms.
-    [InlineData(100, 0.0522 / 2, 248.8 / 2 * Prefill)]
-    public void Score_WhileAStepGoesOn_CountsWhatIsLeftOfIt(int joining, double elapsed, double saved)
+    [InlineData(100, 0.0522 / 2, 248.8 / 2 * Prefill, 16.8e-3 / 2)]
+    public void Score_WhileAStepGoesOn_CountsWhatIsLeftOfIt(int joining, double elapsed, double saved, double decoded)
     {
         var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 500, JoiningPrefillTokens = joining, ReservedTokens = 8_300, OutstandingTokens = 300 };
 
         var less = CostOf(new Candidate { Replica = replica }) - CostOf(new Candidate { Replica = replica, StepElapsedSeconds = elapsed });
 
-        Assert.Equal(saved * (1 + 4), less, 9);
+        Assert.Equal((saved * (Twice + 4)) + (decoded * Twice), less, 9);
     }
 
     [Fact]
@@ -90,7 +95,7 @@ public sealed class AddedDelayScorerTests
             new Candidate { Replica = Replica() with { Rates = ServiceRates.Initial with { Answers = 48 } } });
 
         // Usual: (16 · 0.5 + 48 · 1) / 64 = 0.875. It counts for 16: (8 + 14) / 32 and (48 + 14) / 64.
-        Assert.Equal(0.6875 / 0.96875, costs[0] / costs[1], 9);
+        Assert.Equal(0.6875 / 0.96875, (costs[0] - Idle) / (costs[1] - Idle), 9);
     }
 
     [Theory]
@@ -99,9 +104,26 @@ public sealed class AddedDelayScorerTests
     [InlineData(999, 0.5, 0.8)]
     public void Score_OfAHolder_CountsWhatIsLeftAndWhatItDisplaces(int hit, double hitShare, double tokens)
     {
-        var expected = (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
+        // What is displaced keeps nobody's first token waiting.
+        var expected = Idle + (tokens / (1 + (2 * hitShare)) * Prefill) + (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = Replica(), PrefixHitTokens = hit }, hitShare), 9);
+    }
+
+    [Theory]
+    // Steps of four take 16.8 ms. Sent 2 ms before one begins, it is part of that; later, of the one after.
+    [InlineData(0, 16.8e-3)]
+    [InlineData(14.7e-3, 2.1e-3)]
+    [InlineData(14.9e-3, 1.9e-3 + 16.8e-3)]
+    // Silent for longer than a step: where the next one is cannot be told.
+    [InlineData(1, 2e-3 + 8.4e-3)]
+    public void Score_WhileOnlyAnswersGoOn_CountsUntilTheStepThatItJoins(double elapsed, double seconds)
+    {
+        var candidate = new Candidate { Replica = Replica() with { RunningSequences = 4, ReservedTokens = 8_300, OutstandingTokens = 300 } };
+
+        var more = CostOf(candidate with { StepElapsedSeconds = elapsed }) - CostOf(candidate with { StepElapsedSeconds = 14.7e-3 });
+
+        Assert.Equal(Twice * (seconds - 2.1e-3), more, 9);
     }
 
     [Fact]

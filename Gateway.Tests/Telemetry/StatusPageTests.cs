@@ -35,7 +35,7 @@ public sealed class StatusPageTests
         """
         "id":"a","url":"http://a.test:8000/base","health":"up","health_reason":null,"health_since":"2026-03-04T12:00:00Z","faults_in_a_row":0,"running_requests":1,"running_sequences":1,"reserved_tokens":600,"capacity_tokens":4000,
         "slots":8,"queued_prefill_tokens":300,"outstanding_tokens":99.5,"weight":2,"ledger_drift_tokens":-500,
-        "service":{"answers":0,"first_token_seconds":0.0125,"prefill_seconds_per_token":4.425E-05,"step_base_seconds":0.008,"step_seconds_per_sequence":0.0001,
+        "service":{"answers":0,"first_token_seconds":0.0125,"prefill_seconds_per_token":4.425E-05,"step_base_seconds":0.008,"step_seconds_per_sequence":0.0001,"join_seconds":0.002,
         "prefill":{"predictions":0,"mean_relative_error":0,"coverage_ratio":0},"decode":{"predictions":0,"mean_relative_error":0,"coverage_ratio":0}},
         "engine":{"kind":"vllm","version":"0.9.1","running_requests":2,"waiting_requests":1,"kv_usage_ratio":0.25}
         """;

@@ -45,6 +45,9 @@ public enum PlacementReason
     /// <summary>It holds the beginning of the prompt.</summary>
     Prefix,
 
+    /// <summary>It is to hold a beginning that many ask for, as others do already.</summary>
+    Copy,
+
     /// <summary>It holds the session.</summary>
     Session,
 

@@ -61,7 +61,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         }
         while (count > 0)
         {
-            var choice = router.Choose(query, _candidates.AsSpan(0, count));
+            var (choice, isCopy) = ChooseOrCopy(query, count);
             if (choice < 0)
             {
                 return null;
@@ -82,7 +82,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
                     Reservation = reservation,
                     PrefixHitTokens = candidate.PrefixHitTokens,
                     PrefixHitAge = hitAge,
-                    Reason = ReasonOf(candidate, count),
+                    Reason = isCopy ? PlacementReason.Copy : ReasonOf(candidate, count),
                     Shadow = plan.Shadow?.Choose(query, _candidates.AsSpan(0, count)) is >= 0 and var other ? DeviationOf(candidate, other, estimate) : null,
                 };
             }
@@ -196,7 +196,9 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         {
             parts[i] = [];
         }
-        router.Score(new RoutingQuery(request, estimate, _memory.Traffic), _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count), parts);
+        var query = new RoutingQuery(request, estimate, _memory.Traffic);
+        router.Score(query, _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count), parts);
+        ExplainCopy(query, costs[..count], parts);
         var explained = new ExplainedCandidate[count];
         for (var i = 0; i < count; i++)
         {
@@ -323,6 +325,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     private TimeSpan Note(LoadReservation reservation, in Candidate candidate, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan)
     {
         _memory.OnChosen(candidate, estimate);
+        NoteSaving();
         NoteComputing(reservation, candidate, request, estimate, plan.Queue);
         return prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
     }
@@ -351,7 +354,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         {
             _candidates = new Candidate[replicas];
             _replicas = new Replica[replicas];
-            _costs = new double[2 * replicas];
+            _costs = new double[2 * (replicas + 1)];
             (_full, _fullHits) = (new Replica[replicas], new int[replicas]);
         }
     }

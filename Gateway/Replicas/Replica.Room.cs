@@ -99,9 +99,10 @@ public sealed partial class Replica
             }
             _faults.OnSent();
             var reservation = new LoadReservation(this, load);
+            var stepBeganAt = _steps.BeganAt;
             _steps.OnSent(load.UncachedTokens, isIdle: _ledger.Requests + _peers.Requests == 0, _time.GetTimestamp());
             _ledger.Add(reservation);
-            _meter.OnSent(reservation);
+            _meter.OnSent(reservation, stepBeganAt);
             Interlocked.Increment(ref _roomVersion);
             return reservation;
         }

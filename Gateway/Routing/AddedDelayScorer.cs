@@ -3,7 +3,7 @@ namespace Gateway.Routing;
 /// <summary>Seconds that a placement costs everybody: the request's own until its last token, and what it adds for those already there.</summary>
 /// <remarks>
 /// The backlog of prefill stalls the whole batch (LMetric's product, arXiv 2603.15202); what is computed anew displaces what will be asked for again with the
-/// pool's own probability; decode is priced at the batch that it joins, and for each of those it slows; a replica without room adds the time until room is freed
+/// pool's own probability; the wait for the first token counts twice; decode is priced at the batch that it joins, and for each of those it slows; a replica without room adds the time until room is freed
 /// (SAL, arXiv 2410.17840). Room's README derives the terms.
 /// </remarks>
 public sealed class AddedDelayScorer : IReplicaScorer
@@ -13,6 +13,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
 
     /// <summary>A step that outlives its expectation goes on for this share of the time that it took: an engine that falls silent looks ever busier, not idle.</summary>
     private const double Overdue = 0.25;
+
+    /// <summary>What a second until its own first token counts beyond the second that it is of the whole answer: these are seen.</summary>
+    private const double FirstTokenWorth = 1;
 
     public string Name => "added_delay";
 
@@ -44,7 +47,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var passed = candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing);
         var left = Math.Max(1 - passed, Overdue * passed);
         var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(unheard + joined, batch);
-        var prefill = (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)));
+        // What is left of the step in progress beyond its prompts, which are in the backlog.
+        var join = Math.Max(0, replica.Rates.SecondsToJoin(candidate.StepElapsedSeconds, batch, computing) - (left * replica.Rates.PrefillSecondsPerToken * computing));
+        var prefill = join + (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch))) + (FirstTokenWorth * (join + backlog + own));
 
         var context = prompt + (output / 2);
         var step = rates.StepSeconds(batch + query.Estimate.Sequences, replica.HeldTokens + context);

@@ -240,6 +240,7 @@ public sealed class PrefixIndex
         foreach (ref var candidate in candidates)
         {
             candidate.PrefixHitTokens = HitTokensLocked(request, promptTokens, candidate.Replica.Slot);
+            candidate.PrefixHitBlocks = candidate.Replica.Slot < _reach.Length ? _reach[candidate.Replica.Slot] : 0;
         }
     }
 

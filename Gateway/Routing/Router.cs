@@ -17,15 +17,23 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
     public int Choose(in RoutingQuery query, ReadOnlySpan<Candidate> candidates)
     {
         var rented = candidates.Length > OnStack ? ArrayPool<double>.Shared.Rent(2 * candidates.Length) : null;
-        var buffer = rented ?? stackalloc double[2 * OnStack];
-        var total = buffer[..candidates.Length];
-        Score(query, candidates, total, buffer.Slice(candidates.Length, candidates.Length));
-        var best = Draw(total);
+        var costs = rented ?? stackalloc double[2 * OnStack];
+        var best = Choose(query, candidates, costs);
         if (rented is not null)
         {
             ArrayPool<double>.Shared.Return(rented);
         }
         return best;
+    }
+
+    /// <summary>Index of the choice; -1 when no candidate is acceptable.</summary>
+    /// <param name="query">What is to be placed.</param>
+    /// <param name="candidates">The places.</param>
+    /// <param name="costs">Twice as long as the candidates; receives the cost of each at its beginning.</param>
+    public int Choose(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> costs)
+    {
+        Score(query, candidates, costs[..candidates.Length], costs.Slice(candidates.Length, candidates.Length));
+        return Draw(costs[..candidates.Length]);
     }
 
     /// <summary>The cost of each candidate in seconds; infinite where a filter refuses.</summary>

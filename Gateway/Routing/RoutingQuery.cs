@@ -27,6 +27,9 @@ public struct Candidate
     /// <summary>Prompt tokens believed to be in its prefix cache, at most the prompt.</summary>
     public int PrefixHitTokens;
 
+    /// <summary>Blocks of the prompt that they are, from the first on.</summary>
+    public int PrefixHitBlocks;
+
     /// <summary>Seconds since its step in progress began, as far as can be heard.</summary>
     public double StepElapsedSeconds;
 

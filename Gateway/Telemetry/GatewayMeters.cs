@@ -241,6 +241,7 @@ public sealed class GatewayMeters : IDisposable
     {
         PlacementReason.OnlyChoice => "only_choice",
         PlacementReason.Prefix => "prefix",
+        PlacementReason.Copy => "copy",
         PlacementReason.Session => "session",
         PlacementReason.LeastLoad => "least_load",
         _ => MetricNames.Overflow,

@@ -269,6 +269,7 @@ public static class StatusPage
         json.WriteNumber("prefill_seconds_per_token", Math.Round(rates.PrefillSecondsPerToken, 8));
         json.WriteNumber("step_base_seconds", Math.Round(rates.StepBaseSeconds, 6));
         json.WriteNumber("step_seconds_per_sequence", Math.Round(rates.StepSecondsPerSequence, 8));
+        json.WriteNumber("join_seconds", Math.Round(rates.JoinSeconds, 6));
         WriteRate(json, "prefill", rates.Prefill);
         WriteRate(json, "decode", rates.Decode);
         json.WriteEndObject();

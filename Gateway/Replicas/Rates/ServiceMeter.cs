@@ -45,9 +45,20 @@ internal sealed class ServiceMeter
 
     public ServiceRates Rates { get; private set; }
 
-    public void OnSent(LoadReservation reservation)
+    /// <summary>A request was sent.</summary>
+    /// <param name="reservation">Its room.</param>
+    /// <param name="stepBeganAt">Timestamp since which the step in progress went on before.</param>
+    public void OnSent(LoadReservation reservation, long stepBeganAt)
     {
-        var course = new ServiceCourse { SentAt = Count(), AheadTokens = _pendingTokens + _peers.QueuedPrefillTokens, Preemptions = _report.Preemptions };
+        var now = Count();
+        var ahead = _pendingTokens + _peers.QueuedPrefillTokens;
+        var course = new ServiceCourse
+        {
+            SentAt = now,
+            AheadTokens = ahead,
+            Join = StepJoin.Of(reservation.Load, Rates, Seconds(stepBeganAt, now), _decoding + _peers.Sequences, ahead),
+            Preemptions = _report.Preemptions,
+        };
         if (reservation.Load.TellsFirstToken)
         {
             _pendingTokens += reservation.Load.UncachedTokens;
@@ -68,6 +79,10 @@ internal sealed class ServiceMeter
             return;
         }
         course.FirstTokenAt = Count();
+        if (course.Join.Learn(Rates.JoinSeconds, Seconds(course.SentAt, course.FirstTokenAt.Value)) is var joins && joins != Rates.JoinSeconds)
+        {
+            Rates = Rates with { JoinSeconds = joins };
+        }
         course.IsWaitSpoilt = course.Preemptions != _report.Preemptions;
         _pendingTokens -= reservation.Load.UncachedTokens;
         _prefilledTokens += reservation.Load.UncachedTokens;
@@ -189,6 +204,7 @@ internal struct ServiceCourse
     public long SentAt;
     public long? FirstTokenAt;
     public long AheadTokens;
+    public StepJoin Join;
     public bool IsDecoding;
     public double SequenceSeconds;
     public long PrefilledTokens;

@@ -25,6 +25,9 @@ public sealed record ServiceRates
     /// <summary>Seconds by which other requests' prefill lengthens a decode step lately; what a lone sequence would not feel.</summary>
     public double StepDelaySeconds { get; init; }
 
+    /// <summary>Seconds before a step begins by which a request must be sent to be part of it, the way to the engine, its front and the way back together; a later one is part of the step after.</summary>
+    public double JoinSeconds { get; init; } = 0.002;
+
     /// <summary>Answers learned from.</summary>
     public int Answers { get; init; }
 
@@ -48,6 +51,21 @@ public sealed record ServiceRates
 
     /// <summary>Seconds of a step that also computes so many prompt tokens.</summary>
     public double StepSeconds(double batch, double prefillTokens) => StepSeconds(batch) + (PrefillSecondsPerToken * prefillTokens);
+
+    /// <summary>Seconds until the step begins that a request sent now is part of.</summary>
+    /// <param name="elapsedSeconds">Since the step in progress began, as far as that was heard; longer than it takes: where it is cannot be told.</param>
+    /// <param name="batch">Sequences that decode.</param>
+    /// <param name="prefillTokens">Prompt tokens that the step in progress computes.</param>
+    public double SecondsToJoin(double elapsedSeconds, double batch, double prefillTokens)
+    {
+        if (batch + prefillTokens <= 0)
+        {
+            return JoinSeconds;
+        }
+        var step = StepSeconds(batch);
+        var left = StepSeconds(batch, prefillTokens) - elapsedSeconds;
+        return left < 0 ? JoinSeconds + (step / 2) : left + (step * Math.Ceiling(Math.Max(0, JoinSeconds - left) / step));
+    }
 
     /// <summary>Engine time per output token when so many sequences share each step.</summary>
     public double DecodeSecondsPerToken(double batch) => StepSeconds(batch) / Math.Max(1, batch);

@@ -1,0 +1,100 @@
+using Gateway.Routing;
+
+namespace Gateway.Queueing;
+
+/// <content>A beginning that many ask for is computed at one replica more, once what they lost for want of it comes to what that costs.</content>
+internal sealed partial class Placer
+{
+    // Of what is lost so much counts: where caches are full a copy may be gone before it has paid.
+    private const double CountedShare = 0.5;
+
+    private readonly ForgoneSavings _forgone = new();
+    private readonly Candidate[] _pair = new Candidate[2];
+    private (ulong Block, double Seconds) _saving;
+
+    // One request alone would never pay for a copy that all who come after it use: to rent until the rent comes to the price, and to buy then,
+    // costs at most a few times what it would cost to know how many will come.
+    private (int Choice, bool IsCopy) ChooseOrCopy(in RoutingQuery query, int count)
+    {
+        _saving = default;
+        var candidates = _candidates.AsSpan(0, count);
+        var cheapest = router.Choose(query, candidates, _costs);
+        if (cheapest < 0 || Lacking(candidates, _costs, cheapest) is not { } lacking)
+        {
+            return (cheapest, false);
+        }
+        var block = query.Request.Prefix.Blocks[candidates[lacking].PrefixHitBlocks];
+        var price = _costs[lacking] - _costs[cheapest];
+        if (_forgone.Of(block) is var forgone && forgone > 0 && forgone >= price)
+        {
+            _saving = (block, -price);
+            return (lacking, true);
+        }
+        _saving = (block, CountedShare * SavedByCopy(query, candidates[cheapest], candidates[lacking]));
+        return (cheapest, false);
+    }
+
+    // What decides whether a copy is made, as a part of the cost there.
+    private void ExplainCopy(in RoutingQuery query, Span<double> costs, List<ScorePart>[] parts)
+    {
+        var candidates = _candidates.AsSpan(0, costs.Length);
+        var cheapest = 0;
+        for (var i = 1; i < costs.Length; i++)
+        {
+            cheapest = costs[i] < costs[cheapest] ? i : cheapest;
+        }
+        if (costs.IsEmpty || Lacking(candidates, costs, cheapest) is not { } lacking
+            || _forgone.Of(query.Request.Prefix.Blocks[candidates[lacking].PrefixHitBlocks]) is var forgone && forgone <= 0)
+        {
+            return;
+        }
+        costs[lacking] -= forgone;
+        parts[lacking].Add(new ScorePart("forgone", -forgone));
+    }
+
+    // The cheapest that holds less than the cheapest of all. What one replica alone holds is mostly one session's: no other would use a copy.
+    private int? Lacking(ReadOnlySpan<Candidate> candidates, ReadOnlySpan<double> costs, int cheapest)
+    {
+        var hit = candidates[cheapest].PrefixHitBlocks;
+        if (hit == 0 || !router.WaitsForFavourite)
+        {
+            return null;
+        }
+        var (holders, best) = (0, -1);
+        for (var i = 0; i < candidates.Length; i++)
+        {
+            if (candidates[i].PrefixHitBlocks >= hit)
+            {
+                holders++;
+            }
+            else if (!double.IsPositiveInfinity(costs[i]) && (best < 0 || costs[i] < costs[best]))
+            {
+                best = i;
+            }
+        }
+        return holders > 1 && best >= 0 ? best : null;
+    }
+
+    private double SavedByCopy(in RoutingQuery query, in Candidate cheapest, in Candidate lacking)
+    {
+        (_pair[0], _pair[1]) = (cheapest, lacking);
+        (_pair[1].PrefixHitTokens, _pair[1].PrefixHitBlocks) = (cheapest.PrefixHitTokens, cheapest.PrefixHitBlocks);
+        foreach (ref var candidate in _pair.AsSpan())
+        {
+            // Whose step happens to be about to end is no loss that a copy would spare: of many replicas it is always another's.
+            ref readonly var replica = ref candidate.Replica;
+            candidate.StepElapsedSeconds = replica.Rates.StepSeconds(replica.RunningSequences, replica.QueuedPrefillTokens) / 2;
+        }
+        Span<double> costs = stackalloc double[2 * 2];
+        router.Score(query, _pair, costs[..2], costs[2..]);
+        return Math.Max(0, costs[0] - costs[1]);
+    }
+
+    private void NoteSaving()
+    {
+        if (_saving.Seconds != 0)
+        {
+            _forgone.Add(_saving.Block, _saving.Seconds);
+        }
+    }
+}
