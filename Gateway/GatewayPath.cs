@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
@@ -21,6 +22,8 @@ public sealed class GatewayPath(
     // The exchange keeps time itself; YARP's own clock must never be the one that cuts a long answer.
     private static readonly ForwarderRequestConfig NoTimeout = new() { ActivityTimeout = TimeSpan.FromDays(8) };
 
+    private readonly ConcurrentDictionary<string, byte> _idsUnderWay = new();
+
     /// <summary>Hears why each request went where it did; null: nobody asks.</summary>
     public DecisionLog? Decisions { get; init; }
 
@@ -31,6 +34,7 @@ public sealed class GatewayPath(
     public async Task InvokeAsync(HttpContext http, ApiRoute route)
     {
         var visit = new Visit(http, route, time);
+        visit.SharesId = !_idsUnderWay.TryAdd(visit.RequestId, 0);
         try
         {
             await ServeAsync(visit);
@@ -48,6 +52,10 @@ public sealed class GatewayPath(
         finally
         {
             visit.Dispose();
+            if (!visit.SharesId)
+            {
+                _idsUnderWay.TryRemove(visit.RequestId, out _);
+            }
             var completed = visit.Complete(options().Telemetry.Tenants);
             foreach (var observer in observers)
             {
@@ -180,7 +188,7 @@ public sealed class GatewayPath(
             shadowed.Reservation = reservation;
         }
         // 4. Forward, and watch the answer go by.
-        var departure = new Departure(request, estimate, body, resilience, constraints.Pinned) { Terms = caller.Terms, HasFallback = hasNext };
+        var departure = new Departure(request, estimate, body, resilience, constraints.Pinned) { Terms = caller.Terms, HasFallback = hasNext, SharesId = visit.SharesId };
         var miss = await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
         if (shadowed is not null)
         {

@@ -51,6 +51,9 @@ internal sealed class Visit : IDisposable
 
     public string RequestId { get; }
 
+    /// <summary>Whether another request under way has the same id.</summary>
+    public bool SharesId { get; set; }
+
     /// <summary>Timestamp of the clock.</summary>
     public long ArrivedAt { get; }
 

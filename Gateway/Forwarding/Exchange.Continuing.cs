@@ -152,7 +152,7 @@ public sealed partial class Exchange
         AttemptFailure? failure;
         try
         {
-            var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, _enginePriority, fault => _bodyFault = fault, rest);
+            var message = UpstreamMessage.Create(_http, _departure, _upstream, Reservation.Replica, Interlocked.Increment(ref _sent), _enginePriority, fault => _bodyFault = fault, rest);
             Attempts?.OnSending(message, Reservation.Replica);
             response = await base.SendAsync(message, _clock.Token);
             (var body, failure) = await new Reception(_departure, _upstream, Answer, Reservation, _clock).ReceiveRestAsync(response);

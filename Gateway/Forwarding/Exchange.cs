@@ -34,6 +34,9 @@ public sealed record Departure(InferenceRequest Request, RequestEstimate Estimat
 
     /// <summary>Whether another model is asked where this one fails.</summary>
     public bool HasFallback { get; init; }
+
+    /// <summary>Whether another request under way has the same id.</summary>
+    public bool SharesId { get; init; }
 }
 
 /// <summary>One request's conversation with its pool: attempts at one replica after another until the first byte, then the answer going by. Used by one request.</summary>
@@ -54,6 +57,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     private int? _enginePriority;
     private ServedTokens _charged;
     private ClientBodyFault? _bodyFault;
+    private int _sent;
 
     internal Exchange(Departure departure, HttpContext http, Dispatcher dispatcher, UpstreamPool upstream, in AdmissionResult admission, TimeProvider time)
         : base(upstream.Handler, disposeHandler: false)
@@ -236,7 +240,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     {
         try
         {
-            var message = UpstreamMessage.Create(_http, _departure, _upstream, attempt.Reservation.Replica, attempt.EnginePriority, fault => _bodyFault = fault);
+            var message = UpstreamMessage.Create(_http, _departure, _upstream, attempt.Reservation.Replica, Interlocked.Increment(ref _sent), attempt.EnginePriority, fault => _bodyFault = fault);
             Attempts?.OnSending(message, attempt.Reservation.Replica);
             return await ReceiveAsync(await base.SendAsync(message, attempt.Clock.Token), attempt, cancellationToken);
         }

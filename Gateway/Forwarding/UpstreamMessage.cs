@@ -10,24 +10,23 @@ namespace Gateway.Forwarding;
 /// <summary>Builds the request of one attempt.</summary>
 internal static class UpstreamMessage
 {
-    private static uint _attempts = BitConverter.ToUInt32(RandomNumberGenerator.GetBytes(sizeof(uint)));
-
     /// <param name="http">The client's request.</param>
     /// <param name="departure">What is known of it.</param>
     /// <param name="upstream">Its pool.</param>
     /// <param name="replica">Where it goes.</param>
+    /// <param name="attempt">The how-manieth of the request, from 1.</param>
     /// <param name="priority">Its key in the engine's scale; null: none.</param>
     /// <param name="broken">Hears why a body could not be passed on.</param>
     /// <param name="continued">Asks for the rest of an answer; null: for the whole.</param>
     public static HttpRequestMessage Create(
-        HttpContext http, Departure departure, UpstreamPool upstream, Replica replica, int? priority, Action<ClientBodyFault> broken, ContinuedBody? continued = null)
+        HttpContext http, Departure departure, UpstreamPool upstream, Replica replica, int attempt, int? priority, Action<ClientBodyFault> broken, ContinuedBody? continued = null)
     {
         var message = new HttpRequestMessage(HttpMethod.Parse(http.Request.Method), Address(replica, http.Request))
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
-        HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, OwnId(departure.Request.Id), upstream.ApiKey, departure.Terms.EndsAuthorization);
+        HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, EngineId(departure, attempt), upstream.ApiKey, departure.Terms.EndsAuthorization);
         if (Content(http, departure, upstream.Changes(departure.Request, priority, departure.Terms) with { Continued = continued }, broken) is { } content)
         {
             if (http.Request.ContentType is { Length: > 0 } type)
@@ -47,9 +46,11 @@ internal static class UpstreamMessage
     public static Uri Address(Replica replica, HttpRequest request) =>
         new(replica.AddressPrefix + request.Path.ToUriComponent() + request.QueryString.ToUriComponent(), UriKind.Absolute);
 
-    // Engines keep their requests under it. A client may use one for several requests, and an attempt begin while the one before still winds down there:
-    // vLLM refuses the second of a name then, and older ones break.
-    private static string OwnId(string requestId) => $"{requestId}-{Interlocked.Increment(ref _attempts):x8}";
+    // Engines keep their requests under it: vLLM refuses the second of a name that still runs there, and older ones break. A client may use one for several
+    // requests, and an attempt begin while the one before still winds down.
+    private static string EngineId(Departure departure, int attempt) => attempt == 1 && !departure.SharesId
+        ? departure.Request.Id
+        : $"{departure.Request.Id}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
 
     private static HttpContent? Content(HttpContext http, Departure departure, in BodyChanges changes, Action<ClientBodyFault> broken)
     {
