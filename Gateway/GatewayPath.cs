@@ -188,7 +188,7 @@ public sealed class GatewayPath(
             shadowed.Reservation = reservation;
         }
         // 4. Forward, and watch the answer go by.
-        var departure = new Departure(request, estimate, body, resilience, constraints.Pinned) { Terms = caller.Terms, HasFallback = hasNext, SharesId = visit.SharesId };
+        var departure = new Departure(request, estimate, body, resilience, constraints.Pinned) { Terms = caller.Terms, HasFallback = hasNext, SharesId = visit.SharesId || !isFirst };
         var miss = await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
         if (shadowed is not null)
         {

@@ -132,8 +132,8 @@ internal sealed class ClassQueues
         Count >= limits.MaxWaiting || Bytes + request.Body.BodyBytes > limits.MaxWaitingBytes;
 
     /// <summary>Who gives up its place in a full queue to one that enters; null: nobody. The last that came of the least urgent class, as long as the classes below the entering
-    /// one's hold more than their reserved share of the places, and of a more urgent class where they hold less; where clients share by weight, also of the client that holds most,
-    /// where that is more than the entering one's own would.</summary>
+    /// one's hold more than their reserved share of the places, and of a more urgent class where they hold less; where clients share by weight, of the client that holds most there, and
+    /// of the entering one's own class too, where that is more than its own client would.</summary>
     /// <param name="entering">Who enters.</param>
     /// <param name="limits">Bounds of the queue.</param>
     /// <param name="isFair">Whether clients share by weight.</param>
@@ -141,7 +141,6 @@ internal sealed class ClassQueues
     {
         var own = (int)entering.Priority;
         var ownPlaces = (PlacesOf(entering) + 1) / entering.TenantWeight;
-        isFair = isFair && _clients.Values.Any(client => client.Places / client.Weight > ownPlaces);
         var lower = 0;
         for (var index = own + 1; index < Classes; index++)
         {
@@ -152,11 +151,11 @@ internal sealed class ClassQueues
         for (var index = Classes - 1; index >= 0; index--)
         {
             var yields = (index > own && lower > reserved) || (index < own && isOwed);
-            var shares = isFair && index >= own;
+            var shares = isFair && index == own;
             var (found, most) = ((Waiter?)null, 0.0);
             foreach (var waiter in yields || shares ? _classes[index].All : [])
             {
-                var places = shares ? PlacesOf(waiter.Request) / waiter.Request.TenantWeight : 0;
+                var places = isFair ? PlacesOf(waiter.Request) / waiter.Request.TenantWeight : 0;
                 if ((yields || places > ownPlaces) && !waiter.Constraints.WasSent && Bytes - waiter.Request.Body.BodyBytes + entering.Body.BodyBytes <= limits.MaxWaitingBytes
                     && (found is null || (places, waiter.ArrivedAt).CompareTo((most, found.ArrivedAt)) > 0))
                 {

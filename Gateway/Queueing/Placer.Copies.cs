@@ -19,7 +19,7 @@ internal sealed partial class Placer
         _saving = default;
         var candidates = _candidates.AsSpan(0, count);
         var cheapest = router.Choose(query, candidates, _costs);
-        if (cheapest < 0 || Lacking(candidates, _costs, cheapest) is not { } lacking)
+        if (cheapest < 0 || query.Request.Route.TakesNoRoom || Lacking(candidates, _costs, cheapest) is not { } lacking)
         {
             return (cheapest, false);
         }
@@ -34,16 +34,24 @@ internal sealed partial class Placer
         return (cheapest, false);
     }
 
-    // What decides whether a copy is made, as a part of the cost there.
+    // What decides whether a copy is made, as a part of the cost there. Only those with room may have one.
     private void ExplainCopy(in RoutingQuery query, Span<double> costs, List<ScorePart>[] parts)
     {
         var candidates = _candidates.AsSpan(0, costs.Length);
-        var cheapest = 0;
-        for (var i = 1; i < costs.Length; i++)
+        var eligible = costs.ToArray();
+        var cheapest = -1;
+        for (var i = 0; i < eligible.Length; i++)
         {
-            cheapest = costs[i] < costs[cheapest] ? i : cheapest;
+            if (!candidates[i].Replica.AcceptsWork || !candidates[i].Replica.HasRoom)
+            {
+                eligible[i] = double.PositiveInfinity;
+            }
+            else if (cheapest < 0 || eligible[i] < eligible[cheapest])
+            {
+                cheapest = i;
+            }
         }
-        if (costs.IsEmpty || Lacking(candidates, costs, cheapest) is not { } lacking
+        if (cheapest < 0 || query.Request.Route.TakesNoRoom || Lacking(candidates, eligible, cheapest) is not { } lacking
             || _forgone.Of(query.Request.Prefix.Blocks[candidates[lacking].PrefixHitBlocks]) is var forgone && forgone <= 0)
         {
             return;
@@ -63,11 +71,15 @@ internal sealed partial class Placer
         var (holders, best) = (0, -1);
         for (var i = 0; i < candidates.Length; i++)
         {
+            if (double.IsPositiveInfinity(costs[i]))
+            {
+                continue;
+            }
             if (candidates[i].PrefixHitBlocks >= hit)
             {
                 holders++;
             }
-            else if (!double.IsPositiveInfinity(costs[i]) && (best < 0 || costs[i] < costs[best]))
+            else if (best < 0 || costs[i] < costs[best])
             {
                 best = i;
             }
@@ -83,7 +95,8 @@ internal sealed partial class Placer
         {
             // Whose step happens to be about to end is no loss that a copy would spare: of many replicas it is always another's.
             ref readonly var replica = ref candidate.Replica;
-            candidate.StepElapsedSeconds = replica.Rates.StepSeconds(replica.RunningSequences, replica.QueuedPrefillTokens) / 2;
+            var computing = Math.Max(0, replica.QueuedPrefillTokens - replica.JoiningPrefillTokens - replica.UnheardPrefillTokens);
+            candidate.StepElapsedSeconds = replica.Rates.StepSeconds(replica.RunningSequences, computing) / 2;
         }
         Span<double> costs = stackalloc double[2 * 2];
         router.Score(query, _pair, costs[..2], costs[2..]);

@@ -102,7 +102,7 @@ public sealed partial class Replica
             var stepBeganAt = _steps.BeganAt;
             _steps.OnSent(load.UncachedTokens, isIdle: _ledger.Requests + _peers.Requests == 0, _time.GetTimestamp());
             _ledger.Add(reservation);
-            _meter.OnSent(reservation, stepBeganAt);
+            _meter.OnSent(reservation, stepBeganAt, _ledger.UnheardPrefillTokens);
             Interlocked.Increment(ref _roomVersion);
             return reservation;
         }

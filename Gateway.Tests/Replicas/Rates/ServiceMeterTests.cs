@@ -193,6 +193,55 @@ public sealed class ServiceMeterTests
         return replica;
     }
 
+    [Theory]
+    [InlineData(Beside.Nothing, true)]
+    // Computed in the same step, after it or before it, or not at once: what it waited for was not the way.
+    [InlineData(Beside.PromptSentLater, false)]
+    [InlineData(Beside.PromptSentLaterAndDone, false)]
+    [InlineData(Beside.PlainPromptBefore, false)]
+    [InlineData(Beside.RequestsThatWait, false)]
+    [InlineData(Beside.Preemption, false)]
+    public void OnFirstToken_AStepLate_LearnsThatTheWayIsLongerWhereNothingElseMadeItLate(Beside beside, bool learns)
+    {
+        using var running = Reserve(100);
+        _time.Advance(TimeSpan.FromSeconds(0.05));
+        running.OnFirstToken();
+        using var plain = beside == Beside.PlainPromptBefore ? Reserve(5_000, isStream: false) : null;
+        Observe(preemptions: 0);
+        // 16.2 ms take the steps of one: three before the next one begins.
+        _time.Advance(TimeSpan.FromSeconds(0.0132));
+        using var sent = Reserve(10);
+        using var later = beside is Beside.PromptSentLater or Beside.PromptSentLaterAndDone ? Reserve(300) : null;
+        if (beside == Beside.PromptSentLaterAndDone)
+        {
+            later!.OnFirstToken();
+        }
+        if (beside == Beside.RequestsThatWait)
+        {
+            _replica.Observe(new EngineReport { ReadAt = _time.GetTimestamp(), WaitingRequests = 3, Preemptions = 0 });
+        }
+        _time.Advance(TimeSpan.FromSeconds(0.038));
+        if (beside == Beside.Preemption)
+        {
+            Observe(preemptions: 1);
+        }
+        sent.OnFirstToken();
+
+        Assert.Equal(learns, Rates.JoinSeconds > ServiceRates.Initial.JoinSeconds);
+        Assert.Equal(learns, Rates.JoinSeconds != ServiceRates.Initial.JoinSeconds);
+    }
+
+    /// <summary>What else goes on while a request waits for its first token.</summary>
+    public enum Beside
+    {
+        Nothing,
+        PromptSentLater,
+        PromptSentLaterAndDone,
+        PlainPromptBefore,
+        RequestsThatWait,
+        Preemption,
+    }
+
     private LoadReservation Reserve(int prompt, bool isStream = true) =>
         _replica.TryReserve(new LoadProfile(prompt, prompt, 100, 1) { TellsFirstToken = isStream }, 1)!;
 

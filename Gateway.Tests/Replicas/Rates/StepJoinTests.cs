@@ -53,6 +53,19 @@ public sealed class StepJoinTests
     public void Learn_FromAFirstToken_FollowsWhoWasSentJustInTime(double elapsed, double firstTokenSeconds, double change) =>
         Assert.Equal(0.004 + change, StepJoin.Of(Short, Rates, elapsed, Batch, 0).Learn(0.004, firstTokenSeconds), 9);
 
+    [Fact]
+    public void Learn_FromWhatIsAlwaysLate_ComesToAnEnd()
+    {
+        var rates = ServiceRates.Initial;
+        for (var sent = 0; sent < 1_000; sent++)
+        {
+            var join = StepJoin.Of(Short, rates, Step - rates.JoinSeconds % Step, Batch, 0);
+            rates = rates with { JoinSeconds = join.Learn(rates.JoinSeconds, 60) };
+        }
+
+        Assert.Equal(0.25, rates.JoinSeconds, 9);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(0.003)]

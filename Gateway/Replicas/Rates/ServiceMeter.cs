@@ -48,7 +48,8 @@ internal sealed class ServiceMeter
     /// <summary>A request was sent.</summary>
     /// <param name="reservation">Its room.</param>
     /// <param name="stepBeganAt">Timestamp since which the step in progress went on before.</param>
-    public void OnSent(LoadReservation reservation, long stepBeganAt)
+    /// <param name="unheardTokens">Prompt tokens in flight of which nobody hears when they are computed.</param>
+    public void OnSent(LoadReservation reservation, long stepBeganAt, long unheardTokens = 0)
     {
         var now = Count();
         var ahead = _pendingTokens + _peers.QueuedPrefillTokens;
@@ -56,7 +57,8 @@ internal sealed class ServiceMeter
         {
             SentAt = now,
             AheadTokens = ahead,
-            Join = StepJoin.Of(reservation.Load, Rates, Seconds(stepBeganAt, now), _decoding + _peers.Sequences, ahead),
+            Join = StepJoin.Of(reservation.Load, Rates, Seconds(stepBeganAt, now), _decoding + _peers.Sequences, ahead + unheardTokens),
+            PrefilledTokens = _prefilledTokens,
             Preemptions = _report.Preemptions,
         };
         if (reservation.Load.TellsFirstToken)
@@ -79,11 +81,14 @@ internal sealed class ServiceMeter
             return;
         }
         course.FirstTokenAt = Count();
-        if (course.Join.Learn(Rates.JoinSeconds, Seconds(course.SentAt, course.FirstTokenAt.Value)) is var joins && joins != Rates.JoinSeconds)
+        course.IsWaitSpoilt = course.Preemptions != _report.Preemptions;
+        // Another prompt in its steps made it late, or the engine held it back: the way was not what it waited for.
+        var isAlone = _pendingTokens == reservation.Load.UncachedTokens && _prefilledTokens == course.PrefilledTokens;
+        if (isAlone && !course.IsWaitSpoilt && _report.WaitingRequests is not > 0
+            && course.Join.Learn(Rates.JoinSeconds, Seconds(course.SentAt, course.FirstTokenAt.Value)) is var joins && joins != Rates.JoinSeconds)
         {
             Rates = Rates with { JoinSeconds = joins };
         }
-        course.IsWaitSpoilt = course.Preemptions != _report.Preemptions;
         _pendingTokens -= reservation.Load.UncachedTokens;
         _prefilledTokens += reservation.Load.UncachedTokens;
         Begin(reservation.Load, ref course);

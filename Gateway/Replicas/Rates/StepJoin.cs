@@ -14,6 +14,9 @@ internal readonly record struct StepJoin(double MarginSeconds, double FirstToken
     private const double PaceShare = 1.0 / 32;
     private const double LateWeight = 4;
 
+    // A way that takes longer is none: something else keeps such requests.
+    private const double MostSeconds = 0.25;
+
     /// <summary>Of a short prompt, with no other ahead, beside answers that were just heard; else nothing can be told, and the default is returned.</summary>
     /// <param name="load">The request.</param>
     /// <param name="rates">Of its replica.</param>
@@ -40,6 +43,6 @@ internal readonly record struct StepJoin(double MarginSeconds, double FirstToken
         {
             return joinSeconds;
         }
-        return Math.Max(0, joinSeconds + (PaceShare * StepSeconds * (late > StepSeconds / 2 ? LateWeight : -1)));
+        return Math.Clamp(joinSeconds + (PaceShare * StepSeconds * (late > StepSeconds / 2 ? LateWeight : -1)), 0, MostSeconds);
     }
 }
