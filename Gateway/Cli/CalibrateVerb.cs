@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
-using System.Runtime.InteropServices;
 using Gateway.Cli.Calibration;
 using Gateway.Cli.Profiles;
 using Gateway.Configuration;
@@ -76,9 +75,7 @@ public static class CalibrateVerb
             return 2;
         }
 
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
-        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        using var stop = new StopSignals(cancellationToken);
         CalibrationResult result;
         try
         {
@@ -91,7 +88,7 @@ public static class CalibrateVerb
             await error.WriteLineAsync($"{wrong.Message}\nNothing was written.");
             return 2;
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
         {
             await error.WriteLineAsync("Stopped; nothing was written.");
             return 1;
@@ -124,13 +121,6 @@ public static class CalibrateVerb
 
         await output.WriteLineAsync($"\n{path} written. Use it with --profile {path}.");
         return 0;
-    }
-
-    // A log is read in one go, which asks nobody whether to stop: the second signal ends the process.
-    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
-    {
-        signal.Cancel = !stop.IsCancellationRequested;
-        stop.Cancel();
     }
 
     private static void Require<T>(Option<T> option, Func<T?, bool> isValid, string what) => option.Validators.Add(result =>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Gateway.Replay.Traces;
 using Spectre.Console;
 
@@ -16,9 +15,7 @@ internal static class ReportingVerb
     public static async Task<int> RunAsync(ParseResult arguments, Func<IAnsiConsole, bool, CancellationToken, Task<int>> work, CancellationToken cancellationToken)
     {
         var streams = arguments.InvocationConfiguration;
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
-        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        using var stop = new StopSignals(cancellationToken);
         try
         {
             var isTerminal = ReferenceEquals(streams.Output, Console.Out) && !Console.IsOutputRedirected;
@@ -35,17 +32,10 @@ internal static class ReportingVerb
             await streams.Error.WriteLineAsync(refused.Message);
             return 1;
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
         {
             await streams.Error.WriteLineAsync("Stopped before the end; no file was written.");
             return 1;
         }
-    }
-
-    // A large file is read in one go, which asks nobody whether to stop: the second signal ends the process.
-    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
-    {
-        signal.Cancel = !stop.IsCancellationRequested;
-        stop.Cancel();
     }
 }

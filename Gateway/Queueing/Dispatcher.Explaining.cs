@@ -49,5 +49,5 @@ public sealed partial class Dispatcher
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
         _isClosed ? AdmissionOutcome.RejectedShuttingDown
         : _lateness.IsTooLate(waiter, plan, Now()) ? AdmissionOutcome.DeadlineExceeded
-        : NoPlaceLocked(waiter, plan);
+        : NoPlaceLocked(waiter, plan, out _);
 }

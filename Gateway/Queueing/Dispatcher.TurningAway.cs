@@ -24,14 +24,25 @@ public sealed partial class Dispatcher
         return turnedAway;
     }
 
+    // The last word is a look at everybody who waits: what it finds goes along.
+    private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan, out Waiter? yields)
+    {
+        yields = null;
+        return _placer.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
+            : !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
+            : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
+            : FindsFullLocked(waiter, plan) && (yields = YieldsLocked(waiter, plan)) is null ? AdmissionOutcome.RejectedQueueFull
+            : null;
+    }
+
     private bool FindsFullLocked(Waiter waiter, DispatchPlan plan) => waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter.Request, plan.Queue);
 
     private Waiter? YieldsLocked(Waiter waiter, DispatchPlan plan) => _waiting.YieldsTo(waiter.Request, plan.Queue, isFair: plan.Order is IFairOrder);
 
     // Whoever fills the queue must not keep the more urgent out of it, nor, where clients share, the others.
-    private (Waiter Waiter, AdmissionResult Result)? DisplaceLocked(Waiter waiter, DispatchPlan plan)
+    private (Waiter Waiter, AdmissionResult Result)? DisplaceLocked(Waiter? yields)
     {
-        if (!FindsFullLocked(waiter, plan) || YieldsLocked(waiter, plan) is not { } last)
+        if (yields is not { } last)
         {
             return null;
         }

@@ -177,11 +177,11 @@ public sealed partial class Dispatcher : IDisposable
                 return admitted;
             }
         }
-        if (NoPlaceLocked(waiter, plan) is { } outcome)
+        if (NoPlaceLocked(waiter, plan, out var yields) is { } outcome)
         {
             return RefuseLocked(waiter, outcome);
         }
-        displaced = DisplaceLocked(waiter, plan);
+        displaced = DisplaceLocked(yields);
         waiter.HeldFor = waiter.IsAside || waiter.HeldFor == HoldReason.Headroom ? waiter.HeldFor : HoldLocked(waiter);
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request, isFirst: !_waiting.HasTurns);
@@ -208,13 +208,6 @@ public sealed partial class Dispatcher : IDisposable
         var (due, outcome) = Lateness.Expiry(waiter, maxWait, Now());
         waiter.Expiry = _time.CreateTimer(_ => Leave(waiter, outcome), null, due, Timeout.InfiniteTimeSpan);
     }
-
-    private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan) =>
-        _placer.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
-        : !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
-        : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
-        : FindsFullLocked(waiter, plan) && YieldsLocked(waiter, plan) is null ? AdmissionOutcome.RejectedQueueFull
-        : null;
 
     private void OnPatienceOver(Waiter waiter)
     {

@@ -95,8 +95,7 @@ internal sealed partial class Placer
         {
             // Whose step happens to be about to end is no loss that a copy would spare: of many replicas it is always another's.
             ref readonly var replica = ref candidate.Replica;
-            var computing = Math.Max(0, replica.QueuedPrefillTokens - replica.JoiningPrefillTokens - replica.UnheardPrefillTokens);
-            candidate.StepElapsedSeconds = replica.Rates.StepSeconds(replica.RunningSequences, computing) / 2;
+            candidate.StepElapsedSeconds = replica.Rates.StepSeconds(replica.RunningSequences, replica.ComputingPrefillTokens) / 2;
         }
         Span<double> costs = stackalloc double[2 * 2];
         router.Score(query, _pair, costs[..2], costs[2..]);

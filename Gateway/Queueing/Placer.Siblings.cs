@@ -59,15 +59,14 @@ internal sealed partial class Placer
         return leader.Reservation;
     }
 
-    private void NoteComputing(LoadReservation reservation, in Candidate candidate, InferenceRequest request, in RequestEstimate estimate, QueueOptions queue)
+    private void NoteComputing(LoadReservation reservation, in Candidate candidate, InferenceRequest request, QueueOptions queue)
     {
         if (queue.SiblingWait <= TimeSpan.Zero || request.Prefix.Blocks.Length == 0)
         {
             return;
         }
-        var perBlock = (double)request.Prefix.BlockBytes * estimate.PromptTokens / Math.Max(1, request.Body.PromptBytes);
         var seconds = candidate.Replica.Rates.TimeToFirstToken(candidate.Replica.QueuedPrefillTokens, reservation.Load.UncachedTokens);
         var giveUpAt = time.GetTimestamp() + (long)(LongestOverExpected * seconds * time.TimestampFrequency);
-        _computing.Note(reservation, (int)Math.Round(candidate.PrefixHitTokens / Math.Max(perBlock, double.Epsilon)), giveUpAt);
+        _computing.Note(reservation, candidate.PrefixHitBlocks, giveUpAt);
     }
 }

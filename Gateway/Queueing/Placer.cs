@@ -326,7 +326,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     {
         _memory.OnChosen(candidate, estimate);
         NoteSaving();
-        NoteComputing(reservation, candidate, request, estimate, plan.Queue);
+        NoteComputing(reservation, candidate, request, plan.Queue);
         return prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
     }
 

@@ -36,6 +36,9 @@ public readonly record struct ReplicaSnapshot
     /// <summary>Of them, those sent since the replica was last heard of: the step in progress does not compute them, the next one does.</summary>
     public long JoiningPrefillTokens { get; init; }
 
+    /// <summary>Of them, those that the step in progress computes, as far as would be heard.</summary>
+    public long ComputingPrefillTokens => Math.Max(0, QueuedPrefillTokens - JoiningPrefillTokens - UnheardPrefillTokens);
+
     /// <summary>Timestamp since which the step in progress goes on: when the replica was last heard of, or began to work; 0: never.</summary>
     public long StepBeganAt { get; init; }
 

@@ -40,10 +40,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var own = rates.PrefillSeconds(joined + Math.Max(1, prompt - candidate.PrefixHitTokens), batch) - rates.PrefillSeconds(joined, batch);
         var anew = (own * (1 + (Displacement * query.Traffic.HitShare))) + (joined > 0 ? 0 : rates.MixSeconds(batch));
         var aftermath = rates.Aftermath(batch);
-        var queued = Math.Max(0, replica.QueuedPrefillTokens - joined);
         // Silence says something of those only whose first token would have been heard.
-        var unheard = Math.Min(queued, replica.UnheardPrefillTokens);
-        var computing = queued - unheard;
+        double computing = replica.ComputingPrefillTokens;
+        var unheard = Math.Max(0, replica.QueuedPrefillTokens - joined) - computing;
         var passed = candidate.StepElapsedSeconds / replica.Rates.StepSeconds(batch, computing);
         var left = Math.Max(1 - passed, Overdue * passed);
         var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(unheard + joined, batch);

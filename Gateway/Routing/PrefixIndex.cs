@@ -240,7 +240,7 @@ public sealed class PrefixIndex
         foreach (ref var candidate in candidates)
         {
             candidate.PrefixHitTokens = HitTokensLocked(request, promptTokens, candidate.Replica.Slot);
-            candidate.PrefixHitBlocks = candidate.Replica.Slot < _reach.Length ? _reach[candidate.Replica.Slot] : 0;
+            candidate.PrefixHitBlocks = HitBlocksLocked(candidate.Replica.Slot);
         }
     }
 
@@ -294,9 +294,11 @@ public sealed class PrefixIndex
     }
 
     // An engine always computes the last token.
-    private int HitTokensLocked(InferenceRequest request, int promptTokens, int slot) => slot < _reach.Length && _reach[slot] is > 0 and var depth
+    private int HitTokensLocked(InferenceRequest request, int promptTokens, int slot) => HitBlocksLocked(slot) is > 0 and var depth
         ? (int)Math.Clamp((long)depth * request.Prefix.BlockBytes * promptTokens / Math.Max(1, request.Body.PromptBytes), 0, promptTokens - 1)
         : 0;
+
+    private int HitBlocksLocked(int slot) => slot < _reach.Length ? _reach[slot] : 0;
 
     private static PrefixUse UseOf(InferenceRequest request, in RequestEstimate estimate, RoutingOptions options)
     {

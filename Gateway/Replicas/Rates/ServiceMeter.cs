@@ -49,7 +49,7 @@ internal sealed class ServiceMeter
     /// <param name="reservation">Its room.</param>
     /// <param name="stepBeganAt">Timestamp since which the step in progress went on before.</param>
     /// <param name="unheardTokens">Prompt tokens in flight of which nobody hears when they are computed.</param>
-    public void OnSent(LoadReservation reservation, long stepBeganAt, long unheardTokens = 0)
+    public void OnSent(LoadReservation reservation, long stepBeganAt, long unheardTokens)
     {
         var now = Count();
         var ahead = _pendingTokens + _peers.QueuedPrefillTokens;
