@@ -57,6 +57,9 @@ public sealed partial class Replica
     /// <summary>Index in the pool's sets of holders.</summary>
     public int Slot { get; }
 
+    /// <summary>The operator's own words about it, for people to read.</summary>
+    public IReadOnlyDictionary<string, string> Labels => Volatile.Read(ref _options).Labels;
+
     /// <summary>Which model server it was configured to be; null: as its model says.</summary>
     public EngineKind? ConfiguredEngine => Volatile.Read(ref _options).Engine;
 

@@ -230,6 +230,12 @@ public static class StatusPage
         var now = ofAll.WithoutPeers();
         json.WriteString("id", now.Id);
         json.WriteString("url", replica.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped));
+        json.WriteStartObject("labels");
+        foreach (var (name, word) in replica.Labels)
+        {
+            json.WriteString(name, word);
+        }
+        json.WriteEndObject();
         var standing = replica.Standing;
         json.WriteString("health", HealthOf(standing.Health));
         json.WriteString("health_reason", standing.Reason);
