@@ -1,8 +1,10 @@
 using System.Text.Json;
 using Gateway.Access;
 using Gateway.Api;
+using Gateway.Dashboard;
 using Gateway.Queueing;
 using Gateway.Requests;
+using Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
 
 namespace Gateway;
@@ -57,7 +59,7 @@ public static class ExplainEndpoint
         var settings = core.Options.InForce();
         json.WriteStartObject();
         json.WriteString("model", model.Pool.Name);
-        json.WriteString("priority", Word(request.Priority));
+        json.WriteString("priority", RequestMeters.PriorityLabel(request.Priority));
         json.WriteNumber("priority_level", request.PriorityLevel);
         json.WriteStartObject("estimate");
         json.WriteNumber("prompt_tokens", estimate.PromptTokens);
@@ -68,7 +70,7 @@ public static class ExplainEndpoint
         json.WriteStartObject("queue");
         foreach (var priority in Enum.GetValues<PriorityClass>())
         {
-            json.WriteNumber(Word(priority), model.Dispatcher.Waiting(priority));
+            json.WriteNumber(RequestMeters.PriorityLabel(priority), model.Dispatcher.Waiting(priority));
         }
         json.WriteString("order", settings.Queue.Order);
         json.WriteString("admission", settings.Queue.Admission);
@@ -92,8 +94,8 @@ public static class ExplainEndpoint
         var isSent = explanation is { Refusal: null, Hold: HoldReason.None };
         json.WriteString("decision", explanation.Refusal is not null ? "refuse" : isSent ? "send" : "wait");
         json.WriteString("replica", isSent ? best?.Candidate.Replica.Id : null);
-        json.WriteString("hold", explanation.Refusal is not null || isSent ? null : Word(explanation.Hold));
-        json.WriteString("why", explanation.Refusal is { } refusal ? WhyRefused(refusal) : WhyHeld(explanation.Hold));
+        json.WriteString("hold", explanation.Refusal is not null || isSent ? null : GatewayMeters.WordOf(explanation.Hold));
+        json.WriteString("why", explanation.Refusal is { } refusal ? DecisionWords.WhyRefused(refusal) : WhyHeld(explanation.Hold));
         json.WriteStartObject("predicted");
         WriteSeconds(json, "wait_seconds", explanation.WaitSeconds);
         WriteSeconds(json, "ttft_seconds", explanation.WaitSeconds + best?.Forecast.FirstTokenSeconds);
@@ -110,23 +112,12 @@ public static class ExplainEndpoint
         _ => "It waits.",
     };
 
-    private static string WhyRefused(AdmissionOutcome refusal) => refusal switch
-    {
-        AdmissionOutcome.DeadlineExceeded => "Its deadline cannot be met, by the learned speed of the replicas and of the queue.",
-        AdmissionOutcome.RejectedQueueFull => "The queue holds as much as it may.",
-        AdmissionOutcome.RejectedTooLarge => "The prompt is longer than the context of every replica.",
-        AdmissionOutcome.RejectedNoReplica => "No replica takes work.",
-        AdmissionOutcome.RejectedHolderGone => "The replica that can answer has left the fleet.",
-        AdmissionOutcome.RejectedShuttingDown => "The gateway shuts down.",
-        _ => "It is refused.",
-    };
-
     private static void WriteCandidate(Utf8JsonWriter json, ExplainedCandidate explained, bool costsAreSeconds)
     {
         var candidate = explained.Candidate;
         json.WriteStartObject();
         json.WriteString("replica", candidate.Replica.Id);
-        json.WriteString("health", Word(candidate.Replica.Health));
+        json.WriteString("health", StatusPage.HealthOf(candidate.Replica.Health));
         json.WriteBoolean("has_room", explained.HasRoom);
         if (double.IsFinite(explained.CostSeconds))
         {
@@ -161,7 +152,4 @@ public static class ExplainEndpoint
     }
 
     private static double Seconds(double seconds) => Math.Round(seconds, 6);
-
-    private static string Word<T>(T value)
-        where T : struct, Enum => value.ToString().ToLowerInvariant();
 }

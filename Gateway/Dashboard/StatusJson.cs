@@ -86,7 +86,7 @@ internal static class StatusJson
             json.WriteStartObject();
             json.WriteString("tenant", queue.Tenant);
             json.WriteString("model", queue.Model);
-            json.WriteString("priority", Word(queue.Priority));
+            json.WriteString("priority", RequestMeters.PriorityLabel(queue.Priority));
             json.WriteNumber("waiting", waiting);
             json.WriteEndObject();
         }
@@ -175,7 +175,7 @@ internal static class StatusJson
         json.WriteNumber("time_ms", decision.At.ToUnixTimeMilliseconds());
         json.WriteString("id", decision.RequestId);
         json.WriteString("model", decision.Model);
-        json.WriteString("priority", Word(decision.Priority));
+        json.WriteString("priority", RequestMeters.PriorityLabel(decision.Priority));
         json.WriteString("tenant", decision.Tenant);
         json.WriteString("outcome", decision.Outcome == AdmissionOutcome.Admitted ? "sent" : "refused");
         json.WriteString("replica", decision.ReplicaId);
@@ -207,7 +207,4 @@ internal static class StatusJson
             json.WriteNull(name);
         }
     }
-
-    private static string Word<T>(T value)
-        where T : struct, Enum => value.ToString().ToLowerInvariant();
 }
