@@ -131,9 +131,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends when the process was asked to stop and all answers have ended.</summary>
-    public Task Stopped => _app.WaitForShutdownAsync();
-
     /// <summary>Starts listening and watching. A fleet that is down is no failure: its models answer 503 until one is up.</summary>
     /// <exception cref="IOException">An address to listen on is taken.</exception>
     public static async Task<GatewayServer> StartAsync(GatewayOptions options, ServerSettings settings, CancellationToken cancellationToken)
@@ -329,7 +326,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         {
             foreach (var priority in Enum.GetValues<PriorityClass>())
             {
-                yield return new QueueDepth(model.Pool.Name, priority.ToString().ToLowerInvariant(), model.Dispatcher.Waiting(priority));
+                yield return new QueueDepth(model.Pool.Name, RequestMeters.PriorityLabel(priority), model.Dispatcher.Waiting(priority));
             }
         }
     }

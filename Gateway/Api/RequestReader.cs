@@ -22,9 +22,6 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     private readonly BodyBudget _budget = new(listen.MaxBufferedBytes);
     private PrefixHasher _hasher = hasher;
 
-    /// <summary>Bytes of memory that hold bodies now.</summary>
-    public long BufferedBytes => _budget.TakenBytes;
-
     /// <param name="http">The request.</param>
     /// <param name="route">Its route.</param>
     /// <param name="requestId">Its id.</param>

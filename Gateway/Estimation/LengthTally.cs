@@ -74,9 +74,6 @@ internal sealed class LengthTally
     /// <summary>The distribution, at most a few answers old.</summary>
     public LengthHistogram Published => Volatile.Read(ref _published);
 
-    /// <summary>Weight of all bins, the prior included.</summary>
-    public double Total => _total;
-
     public Span<double> Weights => _weights;
 
     /// <summary>Takes one length; a censored one is a lower bound.</summary>
@@ -113,7 +110,7 @@ internal sealed class LengthTally
         _total *= share;
     }
 
-    public void Publish()
+    private void Publish()
     {
         _unpublished = 0;
         Volatile.Write(ref _published, Table());

@@ -7,7 +7,6 @@ namespace Gateway.Forwarding;
 internal sealed class FrameOutput(StreamRules rules) : IDisposable
 {
     private const int FirstBytes = 4096;
-    private const uint BlankLine = '\n' << 8 | '\n';
 
     private static readonly byte[] Null = "null"u8.ToArray();
 

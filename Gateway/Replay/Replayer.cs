@@ -54,8 +54,8 @@ public sealed partial class Replayer
         _nextExchange = _exchangeInterval;
         _spread = new Random(settings.Seed);
         _gateways = [.. Enumerable.Range(0, policy.Gateways).Select(i => new ReplayedGateway(
-            GatewayCore.Create(OptionsOf(settings, policy), _time, new Random(settings.Seed + i), hashKey: 0), Model, shared?.Join($"gateway-{i}"), _time))];
-        _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, SchedulingPolicy.Fcfs, settings.SpeedOf(i)))];
+            GatewayCore.Create(OptionsOf(settings, policy), _time, new Random(settings.Seed + i), hashKey: 0), shared?.Join($"gateway-{i}"), _time))];
+        _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, settings.SpeedOf(i)))];
         for (var i = 0; i < settings.Replicas; i++)
         {
             _engines[i].View = _gateways[0].Views[i];
@@ -264,9 +264,7 @@ public sealed partial class Replayer
         ChargeTurn(flight, result.Charged);
         flight.PrefixHitTokens = result.PrefixHitTokens;
         flight.PrefixHitAge = result.PrefixHitAge;
-        var engine = _engines[flight.Gateway.EngineOf(reservation)];
-        flight.ReplicaIndex = engine.Index;
-        Send(flight, engine);
+        Send(flight, _engines[flight.Gateway.EngineOf(reservation)]);
         flight.Seat?.OnAsked(() => GiveUp(flight));
     }
 
@@ -349,7 +347,6 @@ public sealed partial class Replayer
             OutputTokens = row.OutputTokens,
             CachedTokens = flight.CachedTokens,
             EstimatedOutputTokens = flight.Estimate.OutputTokens,
-            ReplicaIndex = flight.ReplicaIndex,
             ClientId = row.ClientId,
             SessionId = row.SessionId,
             Priority = row.Priority,

@@ -36,25 +36,18 @@ public readonly ref struct ReplicaRoom
 /// <summary>Says whether a replica may take one more request now. An empty replica always may: that is asked before.</summary>
 public interface IAdmissionRule
 {
-    /// <summary>Name in the configuration.</summary>
-    string Name { get; }
-
     bool Admits(in LoadProfile load, in ReplicaRoom room);
 }
 
 /// <summary>Nothing is held: the engine queues.</summary>
 public sealed class NoAdmission : IAdmissionRule
 {
-    public string Name => "none";
-
     public bool Admits(in LoadProfile load, in ReplicaRoom room) => true;
 }
 
 /// <summary>At most so many requests in flight at each replica.</summary>
 public sealed class WindowAdmission(int requests) : IAdmissionRule
 {
-    public string Name => "window";
-
     public bool Admits(in LoadProfile load, in ReplicaRoom room) => room.RunningRequests < requests * (1 - load.Headroom) && room.HasSlots(load);
 }
 
@@ -69,8 +62,6 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
 {
     // The bound and the walk add up in another order: what is as close as this is walked.
     private const double RoundingTokens = 1;
-
-    public string Name => "past_future";
 
     public bool Admits(in LoadProfile load, in ReplicaRoom room)
     {

@@ -86,13 +86,12 @@ public sealed class LoadReservation : IDisposable
     internal int Id { get; set; }
 
     /// <summary>The answer has begun: the prompt is computed, its work is no longer ahead of others.</summary>
-    public void OnFirstToken() => Replica.Advance(this, 0, OutstandingTokens, prefillDone: true);
+    public void OnFirstToken() => OnProgress(0, OutstandingTokens);
 
     /// <summary>The answer has grown: room and remaining work follow what is now believed.</summary>
     /// <param name="generatedTokens">Output tokens so far, over all sequences.</param>
     /// <param name="remainingTokens">Expected output tokens still to come, over all sequences.</param>
-    public void OnProgress(long generatedTokens, double remainingTokens) =>
-        Replica.Advance(this, generatedTokens, remainingTokens, prefillDone: true);
+    public void OnProgress(long generatedTokens, double remainingTokens) => Replica.Advance(this, generatedTokens, remainingTokens);
 
     /// <summary>The answer came whole: the replica learns how fast it is. Before the room is returned; afterwards it says nothing.</summary>
     public void OnAnswered(in ServedAnswer answer) => Replica.Learn(this, answer);

@@ -199,7 +199,7 @@ public sealed partial class Replica
         }
     }
 
-    internal void Advance(LoadReservation reservation, long generatedTokens, double remainingTokens, bool prefillDone)
+    internal void Advance(LoadReservation reservation, long generatedTokens, double remainingTokens)
     {
         var shrank = false;
         var isAwaited = false;
@@ -212,12 +212,9 @@ public sealed partial class Replica
             var now = _time.GetTimestamp();
             _progressAt = now;
             _steps.OnHeard(now);
-            if (prefillDone)
-            {
-                _meter.OnFirstToken(reservation);
-                _ledger.EndPrefill(reservation);
-                (isAwaited, reservation.IsAwaited, reservation.IsPromptComputed) = (reservation.IsAwaited, false, true);
-            }
+            _meter.OnFirstToken(reservation);
+            _ledger.EndPrefill(reservation);
+            (isAwaited, reservation.IsAwaited, reservation.IsPromptComputed) = (reservation.IsAwaited, false, true);
             Interlocked.Increment(ref _roomVersion);
             shrank = _ledger.Grow(reservation, generatedTokens, remainingTokens);
         }

@@ -16,8 +16,6 @@ internal sealed class LengthKeys(EstimationOptions options)
 
     public LengthKey Everybody => _everybody;
 
-    public int Count => _young.Count + _old.Count;
-
     /// <summary>The narrowest key that is known of a request.</summary>
     public LengthKey Find(InferenceRequest request, string model)
     {
@@ -28,9 +26,6 @@ internal sealed class LengthKeys(EstimationOptions options)
     /// <summary>The key of an id; null: never seen, or forgotten.</summary>
     public LengthKey? Known(ulong id) =>
         id == _everybody.Id ? _everybody : Volatile.Read(ref _young).TryGetValue(id, out var key) || Volatile.Read(ref _old).TryGetValue(id, out key) ? key : null;
-
-    /// <summary>The narrowest key of a request, made where it is not known yet.</summary>
-    public LengthKey Make(InferenceRequest request, string model) => Make(RequestKeys.Of(request, model));
 
     /// <summary>The narrowest of three keys, made where it is not known yet.</summary>
     public LengthKey Make(in RequestKeys ids) => Make(ids.Application, Make(ids.Tenant, Make(ids.Model, _everybody)));

@@ -67,9 +67,6 @@ public sealed record ServiceRates
         return left < 0 ? JoinSeconds + (step / 2) : left + (step * Math.Ceiling(Math.Max(0, JoinSeconds - left) / step));
     }
 
-    /// <summary>Engine time per output token when so many sequences share each step.</summary>
-    public double DecodeSecondsPerToken(double batch) => StepSeconds(batch) / Math.Max(1, batch);
-
     /// <summary>Seconds until the first token of a prompt sent now.</summary>
     /// <param name="queuedTokens">Prompt tokens sent before and not yet computed.</param>
     /// <param name="uncachedTokens">Its own tokens that must be computed.</param>
