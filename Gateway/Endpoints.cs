@@ -56,7 +56,7 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
     {
         var fleet = server.Core.Fleet;
         exact["/metrics"] = Ops(Get, http => MetricsPage.WriteAsync(http, server.MetricsPage), isMetrics: true);
-        exact["/-/status"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteStatus(json, fleet, server.Status())));
+        exact["/-/status"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteStatus(json, fleet, server.Status.Read())));
         exact["/-/replicas"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteReplicas(json, fleet)));
         exact["/-/explain"] = Ops(Post, http => ExplainEndpoint.HandleAsync(http, server.Core, reader, door));
         exact["/ui"] = new(Get, Named(http =>

@@ -59,7 +59,7 @@ public static class ExplainEndpoint
         var settings = core.Options.InForce();
         json.WriteStartObject();
         json.WriteString("model", model.Pool.Name);
-        json.WriteString("priority", RequestMeters.PriorityLabel(request.Priority));
+        json.WriteString("priority", request.Priority.Word());
         json.WriteNumber("priority_level", request.PriorityLevel);
         json.WriteStartObject("estimate");
         json.WriteNumber("prompt_tokens", estimate.PromptTokens);
@@ -70,7 +70,7 @@ public static class ExplainEndpoint
         json.WriteStartObject("queue");
         foreach (var priority in Enum.GetValues<PriorityClass>())
         {
-            json.WriteNumber(RequestMeters.PriorityLabel(priority), model.Dispatcher.Waiting(priority));
+            json.WriteNumber(priority.Word(), model.Dispatcher.Waiting(priority));
         }
         json.WriteString("order", settings.Queue.Order);
         json.WriteString("admission", settings.Queue.Admission);

@@ -7,7 +7,6 @@ using Gateway.Configuration;
 using Gateway.Dashboard;
 using Gateway.Forwarding;
 using Gateway.Learning;
-using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Replicas.Engines;
 using Gateway.Replicas.Engines.Discovery;
@@ -44,22 +43,18 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly TenantKeeper _tenants;
     private readonly GatewaySharing? _sharing;
     private readonly StatusBoard _board;
-    private readonly ClassGoodput _goodput;
     private CertificateKeeper? _certificates;
     private readonly TimeProvider _time;
     private readonly ILogger<GatewayServer> _log;
-    private readonly DateTimeOffset _startedAt;
     private readonly CancellationTokenSource _drainIsOver = new();
     private readonly ITimer _drain;
     private readonly TimeSpan _stopDelay;
     private bool _isStopping;
-    private ConfigReload? _lastReload;
     private int _cutAnswers;
 
     private GatewayServer(GatewayOptions options, ServerSettings settings)
     {
         _time = settings.Time;
-        _startedAt = _time.GetUtcNow();
         var builder = Builder(options, () => _certificates!.Current);
         settings.ConfigureLogging?.Invoke(builder.Logging);
         _app = builder.Build();
@@ -78,19 +73,18 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
         var scope = new object();
         _meters = new GatewayMeters(scope);
-        Calibration = new EstimateCalibration();
-        _goodput = new ClassGoodput(() => Core.Options.Queue.Classes, _time);
+        _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
+        Status = new ServerStatus(Core, _tenants.Door, _accessLog, _meters, _time);
         _sharing = options.Redis is { } redis ? GatewaySharing.Start(redis, Core, _tenants, settings.Environment, _time, _log) : null;
         _board = new StatusBoard(_time);
-        Feed = new StatusFeed(Core.Fleet, _board, Status, _time, _app.Lifetime.ApplicationStopping);
+        Feed = new StatusFeed(Core.Fleet, _board, Status.Read, _time, _app.Lifetime.ApplicationStopping);
         var coordinator = _sharing?.Coordinator;
-        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, coordinator is null ? null : () => coordinator.IsUp, SignalsOf);
+        _gauges = new StateGauges(Core.Fleet, Status.QueueDepths, Status.Calibration, scope, coordinator is null ? null : () => coordinator.IsUp, Status.SignalsOf);
         if (coordinator is not null)
         {
             _meters.ShowRedisFailures(() => coordinator.Failures);
         }
         _telemetry = new TelemetrySession(Version, _time, scope);
-        _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
         _meters.Prepare(options.Models.Select(model => model.Name));
 
         var keys = settings.Environment;
@@ -114,9 +108,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
         typeof(GatewayServer).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "0";
 
     public GatewayCore Core { get; }
-
-    /// <summary>How well the estimates hit.</summary>
-    public EstimateCalibration Calibration { get; }
 
     /// <summary>Where it listens, with the ports that were given.</summary>
     public IReadOnlyList<string> Urls =>
@@ -167,25 +158,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
             model.Pool.SetReplicas([]);
             model.Dispose();
         }
-        NoteReload(ConfigReloadOutcome.Applied, []);
+        Status.OnReload();
     }
 
     /// <summary>Counts somebody who was turned away where no model is asked.</summary>
     internal void OnTurnedAway(string route, int status, string? code) => _meters.OnTurnedAway(route, status, code);
-
-    /// <summary>Counts a reload that was refused and changed nothing, and keeps its problems for the operators.</summary>
-    public void NoteRefusedReload(IReadOnlyList<ConfigurationProblem> problems) => NoteReload(
-        ConfigReloadOutcome.Rejected, [.. problems.Select(problem => $"{problem.Where with { File = Path.GetFileName(problem.Where.File) }}  {Told(problem)}")]);
-
-    // How tenants are shown is for telemetry.tenants to say, and these words may name one.
-    private static string Told(ConfigurationProblem problem) =>
-        problem.Path.StartsWith("access", StringComparison.Ordinal) ? $"{problem.Path}: gateway check and the log say what is wrong." : problem.ToString();
-
-    private void NoteReload(ConfigReloadOutcome outcome, IReadOnlyList<string> problems)
-    {
-        _meters.OnConfigReload(outcome);
-        Volatile.Write(ref _lastReload, new ConfigReload(outcome, _time.GetUtcNow()) { Problems = problems });
-    }
 
     /// <summary>Is no longer ready; after the configured delay takes no more requests, and lets running answers finish within the configured time.</summary>
     /// <param name="hurry">Ends the delay.</param>
@@ -277,7 +254,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private void Map(GatewayOptions options)
     {
         var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher, _time);
-        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry), _board.Latencies, _board.Failures, _goodput];
+        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Status.Calibration, Core.Fleet, () => Core.Options.Telemetry), _board.Latencies, _board.Failures, Status.Goodput];
         if (_accessLog is not null)
         {
             observers.Add(_accessLog);
@@ -294,44 +271,15 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     internal PrometheusPage MetricsPage => _telemetry.Page;
 
+    /// <summary>What operators are told.</summary>
+    internal ServerStatus Status { get; }
+
     internal StatusFeed Feed { get; }
 
     /// <summary>What tenants use.</summary>
     internal LimitLedger Limits => _tenants.Ledger;
 
     internal bool IsStopping => Volatile.Read(ref _isStopping) || _app.Lifetime.ApplicationStopping.IsCancellationRequested;
-
-    internal StatusFacts Status() => new()
-    {
-        Version = Version,
-        StartedAt = _startedAt,
-        Uptime = _time.GetUtcNow() - _startedAt,
-        QueueDepths = QueueDepths(),
-        Calibration = Calibration,
-        Goodput = _goodput,
-        Signals = SignalsOf,
-        LastReload = Volatile.Read(ref _lastReload),
-        Settings = SettingsOf(Core.Options.InForce()),
-        IsOpen = _tenants.Door.Directory is null,
-        DroppedLogLines = _accessLog?.DroppedLines,
-    };
-
-    private static SettingsInForce SettingsOf(GatewayOptions options) => new(
-        options.Source?.FileName, options.Source?.Sha256, EnumWords.Of(options.Mode), options.Routing.PolicyName, options.Queue.Order, options.Queue.Admission,
-        EnumWords.Of(QueueOrders.FairnessOf(options.Queue)), options.Source?.EnvironmentOverrides ?? []);
-
-    private IEnumerable<QueueDepth> QueueDepths()
-    {
-        foreach (var model in Core.Models)
-        {
-            foreach (var priority in Enum.GetValues<PriorityClass>())
-            {
-                yield return new QueueDepth(model.Pool.Name, RequestMeters.PriorityLabel(priority), model.Dispatcher.Waiting(priority));
-            }
-        }
-    }
-
-    private ModelSignals? SignalsOf(string name) => Core.Find(name) is { } model ? new ModelSignals(model.Demand, model.Shadow) : null;
 
     private TokenGaps GapsOf(InferenceRequest request, string model, Replica replica) =>
         new(_meters, _board.Latencies, Core.Options.Telemetry.GenAiMetrics && request.Body.IsStreaming ? _meters.GenAiTagsOf(request.Route.Kind, model, replica) : null);
@@ -366,20 +314,4 @@ public sealed partial class GatewayServer : IAsyncDisposable
         [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Version} listens on {Url}; models: {Models}.")]
         public static partial void Started(ILogger logger, string version, string url, int models);
     }
-}
-
-/// <summary>What a server takes from its surroundings.</summary>
-public sealed record ServerSettings
-{
-    /// <summary>The clock.</summary>
-    public TimeProvider Time { get; init; } = TimeProvider.System;
-
-    /// <summary>Reads an environment variable: where the engines' keys are.</summary>
-    public Func<string, string?> Environment { get; init; } = System.Environment.GetEnvironmentVariable;
-
-    /// <summary>Resolves the names of replicas.</summary>
-    public INameResolver Names { get; init; } = new SystemNameResolver();
-
-    /// <summary>Where logs go; null: nowhere.</summary>
-    public Action<ILoggingBuilder>? ConfigureLogging { get; init; }
 }

@@ -58,7 +58,7 @@ internal sealed class RequestTrace : IAttemptObserver
         _server.DisplayName = _name;
         Describe(_server);
         var body = request.Body;
-        _server.SetTag(SpanNames.Priority, RequestMeters.PriorityLabel(request.Priority)).SetTag(GenAiNames.IsStream, body.IsStreaming);
+        _server.SetTag(SpanNames.Priority, request.Priority.Word()).SetTag(GenAiNames.IsStream, body.IsStreaming);
         if (body.MaxOutputTokens is { } most)
         {
             _server.SetTag(GenAiNames.MaxTokens, most);

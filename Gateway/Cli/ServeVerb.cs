@@ -89,7 +89,7 @@ public static class ServeVerb
     {
         if (problems.Count > 0)
         {
-            server.NoteRefusedReload(problems);
+            server.Status.OnRefusedReload(problems);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Gateway.Queueing;
 using Gateway.Replicas;
+using Gateway.Requests;
 using Gateway.Telemetry;
 
 namespace Gateway.Dashboard;
@@ -86,7 +87,7 @@ internal static class StatusJson
             json.WriteStartObject();
             json.WriteString("tenant", queue.Tenant);
             json.WriteString("model", queue.Model);
-            json.WriteString("priority", RequestMeters.PriorityLabel(queue.Priority));
+            json.WriteString("priority", queue.Priority.Word());
             json.WriteNumber("waiting", waiting);
             json.WriteEndObject();
         }
@@ -175,7 +176,7 @@ internal static class StatusJson
         json.WriteNumber("time_ms", decision.At.ToUnixTimeMilliseconds());
         json.WriteString("id", decision.RequestId);
         json.WriteString("model", decision.Model);
-        json.WriteString("priority", RequestMeters.PriorityLabel(decision.Priority));
+        json.WriteString("priority", decision.Priority.Word());
         json.WriteString("tenant", decision.Tenant);
         json.WriteString("outcome", decision.Outcome == AdmissionOutcome.Admitted ? "sent" : "refused");
         json.WriteString("replica", decision.ReplicaId);

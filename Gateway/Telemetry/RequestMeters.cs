@@ -47,14 +47,7 @@ public sealed class RequestMeters(GatewayMeters meters, EstimateCalibration cali
         }
     }
 
-    internal static string PriorityLabel(PriorityClass priority) => priority switch
-    {
-        PriorityClass.Interactive => "interactive",
-        PriorityClass.Batch => "batch",
-        _ => "default",
-    };
-
-    private static KeyValuePair<string, object?> PriorityTag(PriorityClass priority) => new(MetricNames.Priority, PriorityLabel(priority));
+    private static KeyValuePair<string, object?> PriorityTag(PriorityClass priority) => new(MetricNames.Priority, priority.Word());
 
     private void CountRefusal(CompletedRequest completed)
     {

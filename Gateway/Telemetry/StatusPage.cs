@@ -195,7 +195,7 @@ public static class StatusPage
         {
             if (goodput?.Read(model, priority) is { } reading)
             {
-                json.WriteStartObject(RequestMeters.PriorityLabel(priority));
+                json.WriteStartObject(priority.Word());
                 json.WriteNumber("requests", reading.Requests);
                 json.WriteNumber("good", reading.Good);
                 json.WriteNumber("per_second", Math.Round(reading.PerSecond, 3));
