@@ -48,7 +48,7 @@ public static class ExplainEndpoint
         await JsonAnswer.WriteAsync(http, json => Write(json, core, model, caller.Own(request, http.Request.Headers)));
     }
 
-    // The key in the headers is the operator's, so that the tenant goes by name.
+    // The key in the headers is the operator's own, so the tenant to explain for is given by its name.
     private static Caller? CallerOf(HttpContext http, Doorkeeper door) =>
         http.Request.Query["tenant"].ToString() is { Length: > 0 } name ? door.Named(name) : Caller.Anybody;
 

@@ -219,7 +219,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private int RunningAnswers => Core.Fleet.Pools.Sum(pool => pool.ReplicaList.Sum(replica => replica.Snapshot().WithoutPeers().RunningRequests));
 
-    // What still runs ends with the API's own words, not with a cut connection; whoever waits is told, too.
+    // Running answers end with an error event of their API instead of a cut connection, and waiting requests get an error.
     private void EndDrain()
     {
         Volatile.Write(ref _cutAnswers, RunningAnswers);
@@ -234,19 +234,19 @@ public sealed partial class GatewayServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            // As the engines' headers are read: a byte beyond ASCII in one of them must not fail the answer.
+            // The engines' headers are read as Latin-1, so they are written as Latin-1: a byte beyond ASCII must not fail the answer.
             kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
             Listeners.Open(kestrel, options.Listen, certificates);
         }).UseKestrelHttpsConfiguration();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Listen.DrainTimeout + Farewell);
         builder.Services.AddHttpForwarder();
         builder.Logging.SetMinimumLevel(options.Telemetry.LogLevel);
-        // Faults of engines and departures of clients are judged, counted and told by the path itself.
+        // YARP's log is off: failed engines and clients that left are handled, counted and logged by GatewayPath.
         builder.Logging.AddFilter("Yarp", LogLevel.None);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        // Has nothing to say at the level above, but whoever may say something gets a span and a scope for each request.
+        // It logs nothing at Warning, but while it is enabled ASP.NET makes a span and a log scope for every request.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
-        // A start that fails is told by whoever starts, in one line.
+        // A failed start is reported by the verb, in one line.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         return builder;
     }

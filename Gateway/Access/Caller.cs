@@ -48,7 +48,7 @@ public sealed class Caller
             return request;
         }
         var priority = tenant.Clamp(request.Priority);
-        // The default class is what a request is in that asks for none.
+        // A request in the default class did not ask for a class, so lowering it is not reported.
         IsPriorityLowered = priority != request.Priority && request.Priority != PriorityClass.Default;
         return request with
         {
@@ -95,7 +95,7 @@ public sealed class Caller
         }
     }
 
-    // Counting tokens is no inference.
+    // These routes run no model.
     private static bool CountsTokens(ApiRoute route) =>
         route.Kind is not (ApiKind.CountTokens or ApiKind.Tokenize or ApiKind.Detokenize or ApiKind.StoredResponse);
 

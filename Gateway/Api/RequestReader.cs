@@ -67,7 +67,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         }
         catch (IOException bad) when (bad is not ConnectionResetException && !http.RequestAborted.IsCancellationRequested)
         {
-            // A chunk's size beyond all numbers is told in this way.
+            // Kestrel throws this where the size of a chunk is too large a number.
             return new ReadResult(null, null, OutcomeMap.UnreadableBody(StatusCodes.Status400BadRequest));
         }
     }
@@ -120,7 +120,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         TimeToFirstTokenSlo = headers.TimeToFirstTokenSlo,
     };
 
-    // Kestrel sets the announced length aside under this name where the body comes in chunks.
+    // Where a request has both Content-Length and chunks, Kestrel moves the length to this header. Such a request could be read in two ways (request smuggling).
     private static bool IsAmbiguous(HttpRequest request) =>
         request.Headers.ContainsKey("X-Content-Length") && request.Headers.TransferEncoding.Count > 0;
 
@@ -131,7 +131,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
             return OutcomeMap.UnsupportedMediaType("application/json without a Content-Encoding");
         }
         var wanted = route.IsMultipart ? "multipart/form-data" : "application/json";
-        // No type at all is what many small clients send with their JSON: taken as what the route wants.
+        // Many small clients send JSON without any content type: it is taken as JSON.
         if (request.ContentType is not { Length: > 0 } type)
         {
             return route.IsMultipart ? OutcomeMap.UnsupportedMediaType(wanted) : null;

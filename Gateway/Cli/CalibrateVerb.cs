@@ -28,7 +28,7 @@ public static class CalibrateVerb
         Seconds.Require(seconds => seconds is >= 1 and <= 86_400, "a number of seconds, 1 to 86400");
         command.Validators.Add(result =>
         {
-            // The parser says so itself where an option has no value, or is there twice; asked for it, it throws.
+            // An option without a value, or given twice, is reported by the parser itself; asking for its value here would throw.
             if (Array.Exists<Option>([Url, Log, Out, ApiKeyEnv], option => result.GetResult(option) is { Implicit: false, Tokens.Count: not 1 }))
             {
                 return;

@@ -142,7 +142,7 @@ internal sealed class OptionsBinder(ProblemList problems)
             var value = isSection ? BindSection(item, written.Items[i], at, table) : BindScalar(setting, item, written.Items[i], at, table);
             if (value is not null || item == typeof(string))
             {
-                // An empty word stands in for a wrong one, so that later positions still match the file.
+                // A wrong item is bound as an empty word, so that the positions of the items behind it still match the file.
                 list.Add(value ?? "");
             }
         }

@@ -130,7 +130,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     /// <summary>The answer is whole: the replica learns how long its tokens took.</summary>
     public void Teach(LoadReservation reservation)
     {
-        // Of a continued one nobody knows how long the whole would have taken there.
+        // A continued answer is not learned from: its times belong to two replicas.
         if (OutputTokens > 0 && Continuations == 0)
         {
             reservation.OnAnswered(new ServedAnswer(OutputTokens, Usage.PromptTokens, Usage.CachedTokens, LastTokenAt ?? time.GetTimestamp()));

@@ -4,11 +4,11 @@ namespace Gateway.Forwarding;
 /// <remarks>One timer that looks now and then, instead of one that is set anew for every read: a limit may be a quarter late, a stream pays nothing.</remarks>
 internal sealed class AttemptClock : IDisposable
 {
-    // After an answer is complete only the end of the stream is due; an engine that keeps the connection open is not waited for.
+    // Time for the stream to end after a complete answer: an engine that keeps the connection open is not waited for longer.
     private static readonly TimeSpan AfterCompletion = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(10);
 
-    // The look at a limit's end shall come just behind it: one just before it would leave the rest to the next.
+    // Added to the pause between two looks, so that one of them comes just after a limit: a look just before it would notice it only at the next.
     private static readonly TimeSpan Behind = TimeSpan.FromMilliseconds(2);
 
     private readonly CancellationTokenSource _source;

@@ -17,7 +17,7 @@ public sealed partial class Exchange
 
     private void SettleCharge()
     {
-        // An engine that failed has done nothing that anybody is charged for.
+        // A failed engine produced nothing to charge for.
         var prompt = Answer.ReportedUsage is { PromptTokens: { } told, CachedTokens: { } cached } ? Math.Max(0, told - cached)
             : Failure is null or { Kind: FailureKind.ClientGone } ? _charged.UncachedPromptTokens
             : 0;
@@ -39,7 +39,7 @@ public sealed partial class Exchange
 
     private void LeavePlace()
     {
-        // The room first: whoever asked for it finds it before anybody else is asked.
+        // The room is returned first, so that the request that asked for the place gets it.
         Reservation.Dispose();
         _seat?.Leave();
     }
@@ -51,7 +51,7 @@ public sealed partial class Exchange
         {
             return result;
         }
-        // However the attempt ended that was stopped for it: it is no fault of the replica.
+        // The attempt was stopped by the gateway: however it ended, it is no fault of the replica.
         var isTaken = result.Response is null ? seat.IsAsked : !seat.TryBegin(result.MayYield);
         if (!isTaken)
         {

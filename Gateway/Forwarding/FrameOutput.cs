@@ -50,7 +50,7 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
     {
         if (!IsBetweenEvents)
         {
-            // Behind a CR one LF would only complete that line's end.
+            // After a CR, one LF would only complete the line end, so two are needed.
             Append((_lastBytes & 0xFF) is '\n' ? "\n"u8 : "\n\n"u8);
         }
     }

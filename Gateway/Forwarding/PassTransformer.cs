@@ -27,7 +27,7 @@ internal sealed class PassTransformer(Exchange exchange, bool namesReplica) : Ht
         var headers = httpContext.Response.Headers;
         headers.Remove("Server");
         HeaderRules.RemoveNamedByConnection(proxyResponse.Headers, headers);
-        // What is ours to say may come from an engine too, where that is a gateway itself.
+        // Headers that this gateway sets itself are removed first: the engine may be another gateway that sets them too.
         headers.Remove("x-gateway-reason");
         headers.Remove("x-gateway-replica");
         // Who may read an answer in a browser is for listen.corsOrigins to say; engines tend to allow everybody.

@@ -17,7 +17,7 @@ public sealed class UpstreamPools(
     HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment,
     Func<InferenceRequest, string, Replica, ITokenObserver>? tokens, Action<string, string> retried, TimeProvider time, CancellationToken shutdown = default) : IDisposable
 {
-    // Holds no pool that left the fleet: what belongs to it goes with it.
+    // A weak table: when a pool leaves the fleet, its entry goes with it.
     private readonly ConditionalWeakTable<Pool, UpstreamPool> _pools = [];
 
     /// <summary>The upstream side of a pool; made at its first request.</summary>

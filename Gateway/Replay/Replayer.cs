@@ -20,7 +20,7 @@ public sealed partial class Replayer
 {
     private const string Model = "replayed";
 
-    // What a fleet without work shows does not change any more: a night, or a thousand years between two requests, costs as much as this.
+    // Samples and scrapes stop this long after the last work: what an idle fleet shows does not change, so a long gap in a trace costs no time.
     private static readonly TimeSpan LongestLook = TimeSpan.FromMinutes(10);
 
     private readonly ReplaySettings _settings;
@@ -153,14 +153,14 @@ public sealed partial class Replayer
         return _inFlight > 0 || _time.Now - _lastEnd < LongestLook ? Earlier(Earlier(next, Earlier(_nextScrape, _nextSample)), _nextExchange) : next;
     }
 
-    // One gateway after the other, evenly over the interval: nobody's clocks agree.
+    // Gateways exchange one after another, spread evenly over the interval, as real ones with unrelated clocks would.
     private void Exchange(TimeSpan now, CancellationToken cancellationToken)
     {
         while (_nextExchange <= now)
         {
             _gateways[_exchanging].Exchange(cancellationToken);
             _exchanging = (_exchanging + 1) % _gateways.Length;
-            // After a pause in which nothing ran there is nothing to make up for.
+            // Exchanges that were due in a pause without work are skipped.
             _nextExchange = now + _exchangeInterval;
         }
     }
@@ -278,7 +278,7 @@ public sealed partial class Replayer
             }
             foreach (var (flight, token, sent) in engine.EndStep())
             {
-                // One that ended may have let in another, which took the place of this one.
+                // An answer that ended earlier in this loop may have let in a request that preempted this one.
                 if (flight.Sent == sent && flight is { IsAway: false, IsOnItsWay: false })
                 {
                     Advance(flight, token, now);
@@ -317,7 +317,7 @@ public sealed partial class Replayer
         flight.Reservation!.Replica.OnSuccess();
         if (flight.EarlierTokens == 0)
         {
-            // Of a continued one nobody knows how long the whole would have taken there.
+            // A continued answer is not learned from: its times belong to two replicas.
             flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
         }
         flight.Reservation.Dispose();

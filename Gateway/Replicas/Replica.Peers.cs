@@ -3,7 +3,7 @@ namespace Gateway.Replicas;
 /// <content>What other gateways have in the engine, as they say themselves.</content>
 public sealed partial class Replica
 {
-    // Of an even share that a gateway may always fill: so much that nobody starves, so little that among equals it is never needed.
+    // Part of its even share that each gateway may always fill, whatever the others hold: enough that none starves, little enough that equally busy gateways never need it.
     private const double SureShare = 0.25;
 
     private GatewayLoad _peers;
@@ -69,7 +69,8 @@ public sealed partial class Replica
         return rule.Admits(load, whole) || (_gateways > 1 && rule.Admits(load, SureRoomLocked(whole, foreign)));
     }
 
-    // As if each gateway had here four times what this one has: else whoever had the replica first would keep it, since it hears of returned room at once and the others later.
+    // Tests whether this gateway is still within its sure share (a quarter of its even one). Without such a share the gateway that filled a replica first would keep it: it hears
+    // of returned room at once, the others only later.
     private ReplicaRoom SureRoomLocked(in ReplicaRoom whole, ForeignLoad foreign)
     {
         var parts = _gateways / SureShare;

@@ -95,7 +95,7 @@ public sealed partial class Replica
             _report = report;
             _meter.OnReport(report);
             _signs.Observe(report.Progress, report.LoadReadAt);
-            // What peers have there is known from them: only what is beyond both is foreign.
+            // What other gateways have there is known from them: foreign is only what exceeds both sums.
             var (held, sequences) = (_ledger.HeldTokens + _peers.HeldTokens, _ledger.Sequences + _peers.Sequences);
             _learned.Observe(report, held, sequences, _wasFull);
             _foreign.Observe(report, CapacityLocked(), held, sequences);

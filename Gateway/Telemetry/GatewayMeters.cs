@@ -24,7 +24,7 @@ public sealed class GatewayMeters : IDisposable
     private const int MaxReasons = 64;
     private const int MaxTenants = 1_000;
 
-    // Addresses of pods change with each rollout, and these series are never forgotten.
+    // Bounded: addresses of pods change with every rollout, and the series of a histogram are never dropped.
     private const int MaxServers = 256;
 
     /// <summary>The reason of a request that was served, in a less urgent class than it asked for.</summary>

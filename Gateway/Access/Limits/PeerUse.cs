@@ -50,7 +50,7 @@ public readonly record struct PeerUse(string Gateway, TimeSpan Age, bool IsAlive
     private const int MostRunning = 1_000_000;
     private const long Most = 1_000_000_000_000_000;
 
-    // At the smallest limit, one a minute, time pays it off before a TimeSpan ends.
+    // The time to pay off such a debt still fits a TimeSpan at the smallest limit, one a minute.
     private const long MostDebt = 1_000_000_000;
 
     /// <summary>Null: not written by this version.</summary>

@@ -52,7 +52,7 @@ internal sealed class LengthKeys(EstimationOptions options)
         for (var left = SnapshotNumbers.Count(reader, 2 * MaxYoung); left > 0; left--)
         {
             var id = reader.ReadUInt64();
-            // A key whose wider one was forgotten hangs below everybody.
+            // A key whose wider key was forgotten becomes a child of the key of everybody.
             var parent = keys.GetValueOrDefault(reader.ReadUInt64(), everybody);
             keys[id] = LengthKey.Import(reader, id, parent, options.Window);
         }
