@@ -238,14 +238,7 @@ public sealed class GatewayPath(
         {
             exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
             Pinning.Remember(exchange, model, core.Hasher, caller);
-            if (exchange.Answer.ReportedUsage is { PromptTokens: { } promptTokens, CachedTokens: { } cachedTokens })
-            {
-                model.Prefixes.OnReported(exchange.Reservation.Replica.Slot, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
-            }
-            if (exchange.Answer is { Finish: FinishKind.ToolCalls } or { ToolName: not null })
-            {
-                model.Prefixes.OnToolCall(departure.Request.SessionKey, exchange.Answer.ToolName is { } tool ? core.Hasher.Key(tool) : 0);
-            }
+            Learn(model, departure.Request, exchange);
         }
         // An answer that cannot be passed on, because a header of it is not allowed in HTTP, counts as a broken answer.
         var isUnfit = (error == ForwarderError.ResponseHeaders || (error != ForwarderError.None && !visit.Http.Response.HasStarted)) && !visit.Http.RequestAborted.IsCancellationRequested;
@@ -260,5 +253,18 @@ public sealed class GatewayPath(
             return new Miss(OutcomeMap.Of(failure, departure.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv), Miss.MayMove(departure, failure));
         }
         return null;
+    }
+
+    // What the engine found in its cache, and which tool the session waits for, correct what the prefix index believes of the replica.
+    private void Learn(ModelPool model, InferenceRequest request, Exchange exchange)
+    {
+        if (exchange.Answer.ReportedUsage is { PromptTokens: { } promptTokens, CachedTokens: { } cachedTokens })
+        {
+            model.Prefixes.OnReported(exchange.Reservation.Replica.Slot, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
+        }
+        if (exchange.Answer is { Finish: FinishKind.ToolCalls } or { ToolName: not null })
+        {
+            model.Prefixes.OnToolCall(request.SessionKey, exchange.Answer.ToolName is { } tool ? core.Hasher.Key(tool) : 0);
+        }
     }
 }
