@@ -32,6 +32,7 @@ public sealed partial class ArchitectureTests
         ["Queueing"] = ["Requests", "Estimation", "Replicas", "Routing"],
         ["Learning"] = ["Requests", "Estimation", "Replicas", "Routing"],
         ["Forwarding"] = [.. Core, "YARP", "Polly", "ASP.NET", "HTTP", "Logging"],
+        ["Forwarding/UpstreamConnections.cs"] = ["Forwarding", "HTTP", "Sockets"],
         ["Coordination"] = [.. Core, "Access", "Redis", "Logging"],
         ["Telemetry"] = [.. Core, "ASP.NET", "HTTP", "Logging", "OpenTelemetry"],
         ["Dashboard"] = [.. Core, "Telemetry", "ASP.NET", "Logging"],

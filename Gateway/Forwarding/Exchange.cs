@@ -172,8 +172,8 @@ public sealed partial class Exchange : HttpMessageInvoker
         {
             return false;
         }
-        // What was never sent has cost no engine anything, and its replica is suspended after a few such: the first retry needs no budget where another can take it.
-        return (failure.IsUnsent && _retried.Count == 0 && _upstream.HasOther(_tried)) || _upstream.Budget.TryTake();
+        // No more are lost at once than an engine had when it died, and its replica is suspended after a few: the first retry needs no budget where another can take it.
+        return (failure.IsLoss && _retried.Count == 0 && _upstream.HasOther(_tried)) || _upstream.Budget.TryTake();
     }
 
     // What succeeds at once, as nearly all does, does not pass through the pipeline: it begins with the attempt that failed.
