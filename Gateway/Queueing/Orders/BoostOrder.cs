@@ -18,7 +18,7 @@ public sealed class BoostOrder : IQueueOrder, IServiceAccount
     // Half of what is known is gone after about seventy requests.
     private const double Smoothing = 0.01;
 
-    // At once the mean wait it cost the tail less and gained half as much (Gateway/Queueing/README.md).
+    // At once the mean wait it cost the tail less and gained half as much (config/matrix/README.md).
     private const double BoostPerWait = 2;
 
     private const double LeastGamma = 0.002;
