@@ -32,6 +32,7 @@ public sealed partial class ArchitectureTests
         ["Queueing"] = ["Requests", "Estimation", "Replicas", "Routing"],
         ["Learning"] = ["Requests", "Estimation", "Replicas"],
         ["Forwarding"] = ["Requests", "Estimation", "Replicas", "Queueing", "Learning", "YARP", "Polly", "ASP.NET", "HTTP", "Logging"],
+        ["Forwarding/UpstreamConnections.cs"] = ["Forwarding", "HTTP", "Sockets"],
         ["Coordination"] = ["Estimation", "Replicas", "Routing", "Access", "Redis", "Logging"],
         ["Telemetry"] = ["Requests", "Estimation", "Replicas", "Queueing", "Learning", "ASP.NET", "Logging", "OpenTelemetry"],
         ["Dashboard"] = ["Requests", "Estimation", "Replicas", "Queueing", "Learning", "Telemetry", "ASP.NET"],

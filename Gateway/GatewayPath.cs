@@ -118,13 +118,13 @@ public sealed class GatewayPath(
     private async Task ServeByAsync(Visit visit, ModelPool asked, Caller caller, InferenceRequest request, RequestBytes body)
     {
         var others = Miss.MayMove(request) ? Fallbacks(asked, caller) : [];
-        var first = await TryAsync(visit, asked, caller, request, body, isFirst: true, hasNext: others.Count > 0);
+        var first = await AskAsync(visit, asked, caller, request, body, isFirst: true, hasNext: others.Count > 0);
         var last = first;
         for (var i = 0; last is { AllowsFallback: true } && i < others.Count && !visit.Http.RequestAborted.IsCancellationRequested; i++)
         {
             // The answer names the model that gave it, whatever name was asked for.
             var moved = request with { Model = others[i].Pool.Name };
-            last = await TryAsync(visit, others[i], caller, moved, body, isFirst: false, hasNext: i + 1 < others.Count);
+            last = await AskAsync(visit, others[i], caller, moved, body, isFirst: false, hasNext: i + 1 < others.Count);
         }
         if (first is null || last is null)
         {
@@ -137,6 +137,17 @@ public sealed class GatewayPath(
     private IReadOnlyList<ModelPool> Fallbacks(ModelPool asked, Caller caller) => asked.Pool.Options.Fallbacks.Count == 0
         ? []
         : [.. asked.Pool.Options.Fallbacks.Where(caller.MayUse).Select(core.Find).OfType<ModelPool>()];
+
+    // A reload may rename the model that a request waits for; its client asked for a name.
+    private async Task<Miss?> AskAsync(Visit visit, ModelPool model, Caller caller, InferenceRequest request, RequestBytes body, bool isFirst, bool hasNext)
+    {
+        var miss = await TryAsync(visit, model, caller, request, body, isFirst, hasNext);
+        while (miss is { HasLeft: true } && core.Find(request.Model) is { } successor)
+        {
+            miss = await TryAsync(visit, successor, caller, request, body, isFirst: false, hasNext);
+        }
+        return miss;
+    }
 
     /// <summary>One model's try at a request; null: it was served, or its client is gone.</summary>
     private async Task<Miss?> TryAsync(Visit visit, ModelPool model, Caller caller, InferenceRequest request, RequestBytes body, bool isFirst, bool hasNext)
@@ -168,6 +179,10 @@ public sealed class GatewayPath(
         using var shadowed = model.OnArrived(request, estimate);
         var turn = Counted(model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted), model, request, tenant);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
+        if (admission.Outcome == AdmissionOutcome.RejectedShuttingDown && HasLeft(model, request))
+        {
+            return Left(request);
+        }
         visit.Admitted(admission);
         // The exchange returns the room itself; this is for the paths that never reach it. Returning twice does nothing.
         using var reservation = admission.Reservation;
@@ -199,6 +214,11 @@ public sealed class GatewayPath(
 
     private ValueTask<AdmissionResult> Counted(ValueTask<AdmissionResult> turn, ModelPool model, InferenceRequest request, string? tenant) =>
         Board is null || tenant is null || turn.IsCompleted ? turn : Board.Tenants.CountAsync(new(model.Pool.Name, request.Priority, tenant), turn.AsTask());
+
+    // A gateway that stops closes its models, too, but they keep their names.
+    private bool HasLeft(ModelPool model, InferenceRequest request) => core.Find(request.Model) != model;
+
+    private static Miss Left(InferenceRequest request) => new(OutcomeMap.UnknownModel(request.Model), AllowsFallback: true) { HasLeft = true };
 
     // A stored response was found by the caller's own key: nobody else's can be.
     private static ApiProblem? Forbidden(Caller caller, InferenceRequest request, bool isStored) =>
@@ -244,12 +264,16 @@ public sealed class GatewayPath(
         var isUnfit = (error == ForwarderError.ResponseHeaders || (error != ForwarderError.None && !visit.Http.Response.HasStarted)) && !visit.Http.RequestAborted.IsCancellationRequested;
         if ((exchange.Failure ?? (isUnfit ? new AttemptFailure(FailureKind.BrokenAnswer) : null)) is { } failure)
         {
-            var engine = EnumWords.Of(exchange.Reservation.Replica.Report.Engine);
             if (!visit.Http.Response.HasStarted)
             {
                 // YARP has set an error status. With that left in place it would refuse to forward to the fallback model.
                 visit.Http.Response.StatusCode = StatusCodes.Status200OK;
             }
+            if (failure.Kind == FailureKind.ShuttingDown && HasLeft(model, departure.Request) && Miss.MayAskAgain(departure))
+            {
+                return Left(departure.Request);
+            }
+            var engine = EnumWords.Of(exchange.Reservation.Replica.Report.Engine);
             return new Miss(OutcomeMap.Of(failure, departure.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv), Miss.MayMove(departure, failure));
         }
         return null;

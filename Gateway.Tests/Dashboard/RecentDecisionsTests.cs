@@ -81,5 +81,11 @@ public sealed class RecentDecisionsTests
         }
     }
 
+    [Theory]
+    [InlineData(AdmissionOutcome.Admitted, "sent")]
+    [InlineData(AdmissionOutcome.RejectedQueueFull, "refused")]
+    [InlineData(AdmissionOutcome.CanceledByClient, "left")]
+    public void Ending_OfADecision_CallsNobodyRefusedWhoLeft(AdmissionOutcome outcome, string word) => Assert.Equal(word, DecisionWords.Ending(outcome));
+
     private static Decision Made(string id) => new() { At = DateTimeOffset.UnixEpoch, RequestId = id, Model = "m", Priority = PriorityClass.Default, Outcome = AdmissionOutcome.Admitted, ReplicaId = "r0" };
 }

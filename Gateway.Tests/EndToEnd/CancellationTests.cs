@@ -117,6 +117,45 @@ public sealed class CancellationTests(ITestOutputHelper output)
         Assert.Equal(ReplicaHealth.Up, world.Pool.ReplicaList[0].Health);
     }
 
+    [Fact]
+    public async Task Client_ThatLeavesWhileItsStreamIsContinued_IsNoFailure()
+    {
+        var began = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var continued = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var calls = 0;
+        async Task AnswerAsync(ScriptedCall call)
+        {
+            await call.ReadBodyAsync();
+            if (Interlocked.Increment(ref calls) > 1)
+            {
+                continued.TrySetResult();
+                await call.ClientGoneAsync();
+                return;
+            }
+            await call.BeginStreamAsync();
+            await call.ChunkAsync(First);
+            await began.Task;
+            call.Reset();
+        }
+        await using var one = new ScriptedEngine(AnswerAsync);
+        await using var other = new ScriptedEngine(AnswerAsync);
+        await using var world = await GatewayWorld.BeforeAsync([one, other]);
+        using var leaving = new CancellationTokenSource();
+
+        using var response = await world.PostAsync(Chat, """{"model":"demo","messages":[{"role":"user","content":"go"}],"stream":true}""", leaving.Token);
+        var rest = response.Content.ReadAsStringAsync(leaving.Token);
+        began.SetResult();
+        await continued.Task.ComesAsync("another replica is asked for the rest");
+        await leaving.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => rest);
+        await world.AtRestAsync();
+        await Until.HoldsAsync(async () => await world.Client.MetricAsync("gateway_requests_total") == 1, "the request is counted");
+        Assert.Equal(1, await world.Client.MetricAsync("gateway_requests_total", "code=\"499\""));
+        Assert.Equal(0, await world.Client.MetricAsync("gateway_streams_continued_total"));
+        Assert.Equal(0, await world.Client.MetricAsync("gen_ai_client_operation_duration_seconds_count", "_OTHER"));
+    }
+
     private async Task LeaveAsync(string what, string body, Func<ScriptedCall, Action, Task> begin)
     {
         var reached = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -1,6 +1,8 @@
 using System.Globalization;
 using Gateway.Configuration;
+using Gateway.Requests;
 using Gateway.Simulation.Serving;
+using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -9,6 +11,8 @@ namespace Gateway.Tests.EndToEnd;
 /// <summary>Reloads, drains, replicas that come and go: while requests keep coming and streams stay open, and none of them may notice.</summary>
 public class ChangeUnderLoadTests
 {
+    private const string Question = """{"model":"demo","messages":[]}""";
+
     private static readonly Func<SimulatedEngineOptions, int, SimulatedEngineOptions> Brisk = (engine, _) => engine with { Speed = 5 };
 
     [Fact]
@@ -58,6 +62,65 @@ public class ChangeUnderLoadTests
         }
 
         await load.EndAsync();
+    }
+
+    // With the alias whoever waits is served by the model's successor; without it the name is nobody's.
+    [Theory]
+    [InlineData(true, 200)]
+    [InlineData(false, 404)]
+    public async Task Reload_ThatRenamesAModel_ServesWhoWaitsUnderTheOldName(bool keepsTheName, int status)
+    {
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await release.Task;
+            await call.JsonAsync("""{"id":"c"}""");
+        });
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => GatewayWorld.WithModel(
+            options, model => model with { Replicas = [model.Replicas[0] with { Slots = 1 }] }));
+        var dispatcher = world.Server.Core.Find(GatewayWorld.Model)!.Dispatcher;
+        var running = world.PostAsync("/v1/chat/completions", Question);
+        await Until.HoldsAsync(() => engine.Calls.Count == 1, "the first request is at the engine");
+        var waiting = world.PostAsync("/v1/chat/completions", Question);
+        await Until.HoldsAsync(() => dispatcher.Waiting(PriorityClass.Default) == 1, "the second request waits");
+
+        world.Server.Apply(GatewayWorld.WithModel(
+            world.Server.Core.Options, model => model with { Name = "renamed", UpstreamModel = GatewayWorld.Model, Aliases = keepsTheName ? [GatewayWorld.Model] : [] }));
+        release.SetResult();
+
+        using var served = await running.ComesAsync("the answer that ran");
+        using var moved = await waiting.ComesAsync("the answer that was waited for");
+        Assert.Equal(200, (int)served.StatusCode);
+        Assert.Equal(status, (int)moved.StatusCode);
+        Assert.Equal(0, await world.Client.MetricAsync("gateway_refusals_total"));
+    }
+
+    [Fact]
+    public async Task Reload_ThatRenamesAModel_RepeatsAFailedAttemptAtItsSuccessor()
+    {
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var calls = 0;
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.ReadBodyAsync();
+            if (Interlocked.Increment(ref calls) > 1)
+            {
+                await call.JsonAsync("""{"id":"c"}""");
+                return;
+            }
+            await release.Task;
+            call.Reset();
+        });
+        await using var world = await GatewayWorld.BeforeAsync([engine]);
+        var running = world.PostAsync("/v1/chat/completions", Question);
+        await Until.HoldsAsync(() => engine.Calls.Count == 1, "the request is at the engine");
+
+        world.Server.Apply(GatewayWorld.WithModel(
+            world.Server.Core.Options, model => model with { Name = "renamed", UpstreamModel = GatewayWorld.Model, Aliases = [GatewayWorld.Model] }));
+        release.SetResult();
+
+        using var answer = await running.ComesAsync("the answer");
+        Assert.Equal(200, (int)answer.StatusCode);
     }
 
     [Fact]

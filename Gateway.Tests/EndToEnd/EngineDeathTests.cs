@@ -102,6 +102,56 @@ public sealed class EngineDeathTests
         Assert.True(await world.Client.MetricAsync("gateway_retries_total", "unreachable") > 0);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Requests_OfAnEngineThatDiesBeforeItsFirstByte_AreTriedElsewhereWithoutABudget(bool isStreaming)
+    {
+        var death = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var dying = new ScriptedEngine(async call =>
+        {
+            await death.Task;
+            call.Reset();
+        });
+        await using var alive = new ScriptedEngine(call => isStreaming
+            ? call.StreamAsync(Event.Replace("\"a\"}", "\"a\"},\"finish_reason\":\"stop\"", StringComparison.Ordinal), "data: [DONE]\n\n")
+            : call.JsonAsync("""{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}"""));
+        await using var world = await GatewayWorld.BeforeAsync([dying, alive], WithoutBudget);
+
+        var asking = Enumerable.Range(0, 24).Select(i => world.PostAsync("/v1/chat/completions", Chat.Body($"{i}", isStreaming: isStreaming))).ToArray();
+        await Until.HoldsAsync(() => dying.Calls.Count + asking.Count(each => each.IsCompleted) == asking.Length, "all are answered, or at the engine that dies");
+        death.SetResult();
+        var answers = await Task.WhenAll(asking).ComesAsync("the answers");
+
+        Assert.InRange(dying.Calls.Count, 2, 24);
+        Assert.All(answers, answer => Assert.Equal(200, (int)answer.StatusCode));
+        Assert.Equal(dying.Calls.Count, await world.Client.MetricAsync("gateway_retries_total", "unreachable"));
+        await world.AtRestAsync();
+    }
+
+    // A request under which engines die, and an outage of all, must not grow into a storm.
+    [Fact]
+    public async Task Request_UnderWhichASecondEngineDies_PaysForTheThird()
+    {
+        static Task DieAsync(ScriptedCall call)
+        {
+            call.Reset();
+            return Task.CompletedTask;
+        }
+        await using var first = new ScriptedEngine(DieAsync);
+        await using var second = new ScriptedEngine(DieAsync);
+        await using var third = new ScriptedEngine(DieAsync);
+        await using var world = await GatewayWorld.BeforeAsync([first, second, third], WithoutBudget);
+
+        for (var i = 0; i < 4; i++)
+        {
+            Assert.Equal(502, (await world.AskAsync(Chat.Body($"{i}"))).Status);
+        }
+
+        Assert.Equal(4, await world.Client.MetricAsync("gateway_retries_total"));
+        Assert.Equal(8, first.Calls.Count + second.Calls.Count + third.Calls.Count);
+    }
+
     [Fact]
     public async Task Request_WhoseConnectionIsRefusedEverywhere_IsNotTriedAgain()
     {

@@ -34,7 +34,8 @@ public static class ApiError
         {
             response.Headers.WWWAuthenticate = "Bearer";
         }
-        if (problem.EndsConnection || problem.Code == "shutting_down")
+        // Later protocols have no such header, and their server a warning for each.
+        if ((problem.EndsConnection || problem.Code == "shutting_down") && !HttpProtocol.IsHttp2(http.Request.Protocol) && !HttpProtocol.IsHttp3(http.Request.Protocol))
         {
             response.Headers.Connection = "close";
         }

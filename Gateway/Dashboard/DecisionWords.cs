@@ -13,6 +13,14 @@ internal static class DecisionWords
         return decision.HeldFor == HoldReason.None ? why : $"{why} It had to wait: {WhyHeld(decision.HeldFor)}.";
     }
 
+    /// <summary>What became of a request in one word: sent, refused, or left, where its client was gone before either.</summary>
+    public static string Ending(AdmissionOutcome outcome) => outcome switch
+    {
+        AdmissionOutcome.Admitted => "sent",
+        AdmissionOutcome.CanceledByClient => "left",
+        _ => "refused",
+    };
+
     private static string WhyThere(Decision decision) => decision.Reason switch
     {
         PlacementReason.OnlyChoice => "The only replica with room.",

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Gateway.Queueing;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Gateway.Telemetry;
@@ -178,7 +177,7 @@ internal static class StatusJson
         json.WriteString("model", decision.Model);
         json.WriteString("priority", decision.Priority.Word());
         json.WriteString("tenant", decision.Tenant);
-        json.WriteString("outcome", decision.Outcome == AdmissionOutcome.Admitted ? "sent" : "refused");
+        json.WriteString("outcome", DecisionWords.Ending(decision.Outcome));
         json.WriteString("replica", decision.ReplicaId);
         json.WriteString("why", DecisionWords.Why(decision));
         json.WriteNumber("waited_ms", Math.Round(decision.Waited.TotalMilliseconds));

@@ -41,6 +41,8 @@ internal sealed partial class AnswerStream
         {
             return;
         }
+        // Whoever left while somebody was looked for is told nothing, and nothing failed for them.
+        cancellationToken.ThrowIfCancellationRequested();
         if (_heldError is { } error)
         {
             // No continuation: the client gets the engine's own error.

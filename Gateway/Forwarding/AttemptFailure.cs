@@ -97,6 +97,9 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
     public bool MayRetry => Kind is FailureKind.Unreachable or FailureKind.Hung or FailureKind.BrokenAnswer or FailureKind.BodyIncomplete
         or FailureKind.EngineError or FailureKind.EngineBusy or FailureKind.ModelMissing;
 
+    /// <summary>Whether the replica itself is gone or hangs, so that the request was lost with it; not what a replica that answers had to say.</summary>
+    public bool IsLoss => Kind is FailureKind.Unreachable or FailureKind.Hung or FailureKind.BodyIncomplete;
+
     /// <summary>Short name for metrics.</summary>
     public string Reason => Kind switch
     {

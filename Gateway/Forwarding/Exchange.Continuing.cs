@@ -43,7 +43,10 @@ public sealed partial class Exchange
         }
         _continuations += yields ? 0 : 1;
         var (next, outcome) = await SearchAsync(sent, beginning, rest, yields, cancellationToken);
-        _upstream.OnStreamBroken(outcome);
+        if (next is not null || !_http.RequestAborted.IsCancellationRequested)
+        {
+            _upstream.OnStreamBroken(outcome);
+        }
         if (next is null)
         {
             // Reported is the replica where the stream broke, not those where going on was tried in vain.

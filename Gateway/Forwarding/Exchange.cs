@@ -173,8 +173,9 @@ public sealed partial class Exchange : HttpMessageInvoker
         {
             return false;
         }
-        // An unsent attempt cost no engine anything, and its replica is soon suspended: the first retry needs no budget if another replica can take it.
-        return (failure.IsUnsent && _retried.Count == 0 && _upstream.HasOther(_tried)) || _upstream.Budget.TryTake();
+        // At most as many requests are lost at once as an engine had when it died, and its replica is suspended after a few: the first retry needs no budget if another
+        // replica can take it.
+        return (failure.IsLoss && _retried.Count == 0 && _upstream.HasOther(_tried)) || _upstream.Budget.TryTake();
     }
 
     // Nearly all requests succeed at once and never enter the pipeline: it starts with the failed attempt as its first result.

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http;
+using System.Net.Sockets;
 using System.Text;
 
 namespace Gateway.Forwarding;
@@ -14,6 +15,12 @@ public static class UpstreamConnections
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
     private const int MaxHeadersKilobytes = 32;
 
+    // An engine that computes says nothing, and neither does one whose machine lost its power or whose connection a balancer forgot: only the
+    // latter does not answer these. Shorter than the 60 s after which some balancers forget.
+    private const int QuietSeconds = 15;
+    private const int SecondsBetweenProbes = 5;
+    private const int UnansweredProbes = 3;
+
     /// <summary>A handler that forwards as it is told: no redirects, cookies, decompression or proxies of its own.</summary>
     public static SocketsHttpHandler Create(ResilienceOptions resilience) => new()
     {
@@ -23,6 +30,7 @@ public static class UpstreamConnections
         UseProxy = false,
         ActivityHeadersPropagator = null,
         ConnectTimeout = resilience.ConnectTimeout,
+        ConnectCallback = static (context, cancellationToken) => ConnectAsync(context.DnsEndPoint, cancellationToken),
         PooledConnectionIdleTimeout = IdleTimeout,
         PooledConnectionLifetime = Lifetime,
         EnableMultipleHttp2Connections = true,
@@ -34,4 +42,25 @@ public static class UpstreamConnections
         RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
         Expect100ContinueTimeout = TimeSpan.FromMilliseconds(1),
     };
+
+    /// <summary>Opens a connection that is found dead within half a minute although nothing is sent on it.</summary>
+    /// <exception cref="SocketException">It cannot be reached.</exception>
+    internal static async ValueTask<Stream> ConnectAsync(EndPoint engine, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, QuietSeconds);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, SecondsBetweenProbes);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, UnansweredProbes);
+            await socket.ConnectAsync(engine, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
 }

@@ -56,10 +56,6 @@ public sealed partial class Replayer
         _gateways = [.. Enumerable.Range(0, policy.Gateways).Select(i => new ReplayedGateway(
             GatewayCore.Create(OptionsOf(settings, policy), _time, new Random(settings.Seed + i), hashKey: 0), shared?.Join($"gateway-{i}"), _time))];
         _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, settings.SpeedOf(i)))];
-        for (var i = 0; i < settings.Replicas; i++)
-        {
-            _engines[i].View = _gateways[0].Views[i];
-        }
         Scrape();
         foreach (var view in _gateways.SelectMany(gateway => gateway.Views))
         {
@@ -71,7 +67,7 @@ public sealed partial class Replayer
     /// <summary>What decides, as the first gateway has it.</summary>
     internal ModelPool Pool => _gateways[0].Pool;
 
-    /// <summary>The fleet, with the gateway's view of it.</summary>
+    /// <summary>The engines; the first gateway's view of each is at the same place in <see cref="Pool"/>.</summary>
     internal IReadOnlyList<SimulatedReplica> Engines => _engines;
 
     /// <summary>Runs a workload to its end. Every request ends exactly once, completed, refused or too large.</summary>

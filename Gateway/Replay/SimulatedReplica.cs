@@ -4,7 +4,7 @@ using Gateway.Simulation;
 
 namespace Gateway.Replay;
 
-/// <summary>One engine in virtual time, beside the gateway's own view of it. Used by one run.</summary>
+/// <summary>One engine in virtual time. Used by one run.</summary>
 internal sealed class SimulatedReplica(int index, EngineProfile profile, double speed)
 {
     private Flight?[] _flights = new Flight?[64];
@@ -14,9 +14,6 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, double 
     public int Index { get; } = index;
 
     public EngineModel Model { get; } = new(profile, SchedulingPolicy.Fcfs);
-
-    /// <summary>The view of the first gateway.</summary>
-    public Replica? View { get; set; }
 
     /// <summary>When the step in progress ends; null: idle.</summary>
     public TimeSpan? StepEnd { get; private set; }

@@ -170,7 +170,7 @@ public sealed partial class Replica
         {
             return true;
         }
-        if (!StepFitsLocked(load))
+        if (!StepFitsLocked(load) || (load.BehindPromptsOf is { } holder && _ledger.IsComputingFor(holder)))
         {
             return false;
         }

@@ -276,7 +276,7 @@ const costOf = (cost) => (cost > 1e100 ? 'not drawn' : cost.toLocaleString('en',
 
 function decisionRow({ time_ms: time, id, model, priority, tenant, outcome, replica, why, waited_ms: waited, prompt_tokens: prompt, output_tokens: output, places }) {
   const stamp = element('time', '', new Date(time).toLocaleTimeString('en-GB'));
-  const what = element('div', 'what', element('b', '', outcome === 'sent' ? `${model} → ${replica}` : `${model}: refused`), element('span', 'tag', priority));
+  const what = element('div', 'what', element('b', '', outcome === 'sent' ? `${model} → ${replica}` : `${model}: ${outcome}`), element('span', 'tag', priority));
   if (tenant) what.append(element('span', 'tag', tenant));
   what.append(element('span', 'id', id));
   const facts = `${count(prompt)} prompt tokens, about ${count(output)} to come${waited > 0 ? `, waited ${rounded(waited / 1000)}` : ''}`;
