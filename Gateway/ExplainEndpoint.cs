@@ -97,9 +97,9 @@ public static class ExplainEndpoint
         json.WriteString("hold", explanation.Refusal is not null || isSent ? null : GatewayMeters.WordOf(explanation.Hold));
         json.WriteString("why", explanation.Refusal is { } refusal ? DecisionWords.WhyRefused(refusal) : WhyHeld(explanation.Hold));
         json.WriteStartObject("predicted");
-        WriteSeconds(json, "wait_seconds", explanation.WaitSeconds);
-        WriteSeconds(json, "ttft_seconds", explanation.WaitSeconds + best?.Forecast.FirstTokenSeconds);
-        WriteSeconds(json, "e2e_seconds", explanation.WaitSeconds + best?.Forecast.AnswerSeconds);
+        json.WriteNumberOrNull("wait_seconds", explanation.WaitSeconds, 6);
+        json.WriteNumberOrNull("ttft_seconds", explanation.WaitSeconds + best?.Forecast.FirstTokenSeconds, 6);
+        json.WriteNumberOrNull("e2e_seconds", explanation.WaitSeconds + best?.Forecast.AnswerSeconds, 6);
         json.WriteEndObject();
     }
 
@@ -129,26 +129,14 @@ public static class ExplainEndpoint
             json.WriteNumber(scorer, Seconds(seconds));
         }
         json.WriteEndObject();
-        WriteSeconds(json, "ttft_seconds", explained.Forecast.FirstTokenSeconds);
-        WriteSeconds(json, "e2e_seconds", explained.Forecast.AnswerSeconds);
+        json.WriteNumberOrNull("ttft_seconds", explained.Forecast.FirstTokenSeconds, 6);
+        json.WriteNumberOrNull("e2e_seconds", explained.Forecast.AnswerSeconds, 6);
         json.WriteBoolean("speed_is_learned", candidate.Replica.Rates.IsLearned);
         json.WriteNumber("prefix_hit_tokens", candidate.PrefixHitTokens);
         json.WriteBoolean("holds_session", candidate.HoldsSession);
         json.WriteNumber("running_requests", candidate.Replica.RunningRequests);
         json.WriteNumber("reserved_tokens", candidate.Replica.ReservedTokens);
         json.WriteEndObject();
-    }
-
-    private static void WriteSeconds(Utf8JsonWriter json, string name, double? seconds)
-    {
-        if (seconds is { } known)
-        {
-            json.WriteNumber(name, Seconds(known));
-        }
-        else
-        {
-            json.WriteNull(name);
-        }
     }
 
     private static double Seconds(double seconds) => Math.Round(seconds, 6);

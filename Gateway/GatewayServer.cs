@@ -88,14 +88,15 @@ public sealed partial class GatewayServer : IAsyncDisposable
         _meters.Prepare(options.Models.Select(model => model.Name));
 
         var keys = settings.Environment;
-        _upstreams = new UpstreamPools(
-            UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, GapsOf, _meters.OnRetry, _time,
-            _drainIsOver.Token)
+        var events = new UpstreamEvents
         {
+            Tokens = GapsOf,
+            Retried = _meters.OnRetry,
             StreamBroken = _meters.OnStreamBroken,
             Hedged = _meters.OnHedged,
             BudgetSpent = (model, refused) => Log.BudgetSpent(_log, model, refused),
         };
+        _upstreams = new UpstreamPools(UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, events, _time, _drainIsOver.Token);
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(
             access, new DiscoverySources(settings.Names, new ReplicaListReader(), keys), replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Access;
 
-/// <summary>Who asks, for one request: what is theirs in it, what they may, and what they owe at its end. Used by one request.</summary>
+/// <summary>Who sent one request: gives it to their tenant, says what they may do, and charges what was used at its end. Used by one request.</summary>
 public sealed class Caller
 {
     private static readonly string[] FlowHeaders = ["x-gateway-fairness-id", "x-llm-d-inference-fairness-id", "x-gateway-inference-fairness-id"];

@@ -9,7 +9,7 @@ namespace Gateway.Coordination;
 /// <summary>The one loop by which a gateway tells the others what it has in flight and where, and hears the same of them. No request waits for it.</summary>
 public sealed partial class Coordinator : IAsyncDisposable
 {
-    /// <summary>How often loads are exchanged from one exchange of everything to the next: room that two gateways see at once is given out twice.</summary>
+    /// <summary>How often loads are exchanged for each exchange of everything. More often, because room that two gateways both see as free is given out twice.</summary>
     public const int LoadsPerExchange = 5;
 
     private const string LoadBoard = "load";

@@ -65,7 +65,7 @@ internal static class StatusJson
                 json.WriteNumber("coverage_ratio", Math.Round(reading.CoverageRatio, 4));
                 json.WriteNumber("mean_error_tokens", Math.Round(reading.MeanErrorTokens, 1));
                 json.WriteNumber("mean_absolute_error_tokens", Math.Round(reading.MeanAbsoluteErrorTokens, 1));
-                WriteNumber(json, "ordered_pairs_ratio", reading.OrderedPairsRatio, 4);
+                json.WriteNumberOrNull("ordered_pairs_ratio", reading.OrderedPairsRatio, 4);
             }
             json.WriteEndObject();
         }
@@ -111,11 +111,11 @@ internal static class StatusJson
             json.WriteString("health", StatusPage.HealthOf(replica.Health));
             json.WriteString("reason", reason);
             json.WriteNumber("running", replica.RunningRequests);
-            WriteNumber(json, "waiting", replica.Report?.WaitingRequests, 0);
-            WriteNumber(json, "kv_ratio", FleetRows.FullnessOf(replica), 3);
-            WriteNumber(json, "capacity_tokens", replica.CapacityTokens, 0);
+            json.WriteNumberOrNull("waiting", replica.Report?.WaitingRequests, 0);
+            json.WriteNumberOrNull("kv_ratio", FleetRows.FullnessOf(replica), 3);
+            json.WriteNumberOrNull("capacity_tokens", replica.CapacityTokens, 0);
             // Output tokens a second of one answer there, as far as that was learned.
-            WriteNumber(json, "tokens_per_second", replica.Rates.IsLearned ? 1 / replica.Rates.StepSeconds(replica.RunningSequences) : null, 1);
+            json.WriteNumberOrNull("tokens_per_second", replica.Rates.IsLearned ? 1 / replica.Rates.StepSeconds(replica.RunningSequences) : null, 1);
             json.WriteEndObject();
         }
         json.WriteEndArray();
@@ -194,17 +194,5 @@ internal static class StatusJson
         }
         json.WriteEndArray();
         json.WriteEndObject();
-    }
-
-    private static void WriteNumber(Utf8JsonWriter json, string name, double? value, int digits)
-    {
-        if (value is { } number && double.IsFinite(number))
-        {
-            json.WriteNumber(name, Math.Round(number, digits));
-        }
-        else
-        {
-            json.WriteNull(name);
-        }
     }
 }

@@ -75,7 +75,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     /// <summary>Bytes came in: the events in them came at this moment, and there is no gap between them.</summary>
     public void NoteArrival() => (_arrivedAt, _isFirstOfArrival) = (time.GetTimestamp(), true);
 
-    /// <summary>Another attempt goes on from here: its reservation knows of no token yet.</summary>
+    /// <summary>Another attempt goes on with the answer from here; its reservation starts at no token.</summary>
     public void NoteContinuation() => (Continuations, _isFirstDue, _earlierTokens, _reportedTokens) = (Continuations + 1, true, CountedTokens, CountedTokens);
 
     /// <summary>Takes in one event of a stream, or a whole plain answer.</summary>
@@ -106,7 +106,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
         IsComplete = true;
     }
 
-    /// <summary>The first byte of an answer that nobody reads is here.</summary>
+    /// <summary>The first byte of an answer that is passed on unread is here.</summary>
     public void NoteBeginning() => FirstTokenAt ??= time.GetTimestamp();
 
     /// <summary>Looks for the id under which the engine stores a response.</summary>

@@ -39,10 +39,10 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
     private bool _isPrimed;
     private Task? _arrival;
 
-    /// <summary>Why the stream was none from its start; null: it began, and from then on nothing can be taken back.</summary>
+    /// <summary>Why the stream failed before its first event; null: it has begun, and what was sent cannot be taken back.</summary>
     public AttemptFailure? FailureAtStart { get; private set; }
 
-    /// <summary>Called once the answer is complete, before that is read of it which says so; null: nobody waits for that.</summary>
+    /// <summary>Called once, when the answer is complete and the client has not yet read its end; null: nobody needs to know.</summary>
     public Action? Completed { get; set; }
 
     /// <summary>Reads until the first event is there, so that an error at the very beginning can still become a status or another attempt.</summary>

@@ -52,10 +52,10 @@ internal sealed class AttemptClock : IDisposable
     /// <summary>Whether it was the request's own deadline that passed.</summary>
     public bool HasPassedDeadline { get; private set; }
 
-    /// <summary>Tells of a wait whether it is in vain, because the replica shows no sign of life; null: only the limits count.</summary>
+    /// <summary>Asked with the time waited so far: whether the replica hangs, so that waiting on is useless; null: only the limits count.</summary>
     public Func<TimeSpan, bool>? IsInVain { get; init; }
 
-    /// <summary>Whether it was not a limit that passed, but the replica that hangs.</summary>
+    /// <summary>Whether the attempt was ended because the replica hangs, and not by a limit.</summary>
     public bool FoundHung { get; private set; }
 
     /// <summary>Whether the gateway's own stop ended the attempt.</summary>
@@ -84,7 +84,7 @@ internal sealed class AttemptClock : IDisposable
     /// <summary>Ends the attempt for a reason other than time.</summary>
     public void Cancel() => _source.Cancel();
 
-    /// <summary>The same for whoever must not wait for what hears of it, and may come too late.</summary>
+    /// <summary>As <see cref="Cancel"/>, but the callbacks of the token run elsewhere, and an attempt that has ended already is left alone.</summary>
     public void CancelSoon()
     {
         try

@@ -44,7 +44,7 @@ public sealed partial class Exchange
         _seat?.Leave();
     }
 
-    /// <summary>An answer that is about to begin does not where its place was asked for meanwhile.</summary>
+    /// <summary>Lets an answer begin, unless its place was asked for meanwhile: then the attempt counts as preempted.</summary>
     private AttemptResult Begun(in AttemptResult result)
     {
         if (_seat is not { } seat || result.Failure is { Kind: FailureKind.ClientGone or FailureKind.ClientFault })
@@ -85,7 +85,7 @@ public sealed partial class Exchange
         return false;
     }
 
-    /// <summary>Waits for the turn in which a stream that had to stop goes on: its client knows nothing of it, so that it waits as long as the request itself may take.</summary>
+    /// <summary>Waits for the turn in which a stream that gave up its place goes on. Its client notices only a pause, so the wait is bounded by the time of the whole request alone.</summary>
     /// <returns>Whether it has one.</returns>
     private async ValueTask<bool> ComeBackAsync(Estimation.RequestEstimate rest, CancellationToken ends)
     {

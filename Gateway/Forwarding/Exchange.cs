@@ -76,7 +76,7 @@ public sealed partial class Exchange : HttpMessageInvoker
 
     public RequestEstimate Estimate => _departure.Estimate;
 
-    /// <summary>The room in force: of the last attempt.</summary>
+    /// <summary>The reservation of the last attempt.</summary>
     public LoadReservation Reservation { get; private set; }
 
     /// <summary>Time in the queue over all attempts.</summary>
@@ -84,7 +84,7 @@ public sealed partial class Exchange : HttpMessageInvoker
 
     public int PrefixHitTokens { get; private set; }
 
-    /// <summary>How long before the last attempt its replica was sent that part of the prompt.</summary>
+    /// <summary>How long before the last attempt the replica was sent the part of the prompt that is believed to be cached there.</summary>
     public TimeSpan PrefixHitAge { get; private set; }
 
     /// <summary>Why the last attempt failed; null while none did or one succeeded.</summary>
@@ -102,7 +102,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     /// <summary>Called when an answer is about to go to the client, before that sees a byte of it, and again before it sees the end of a stream.</summary>
     public Action<Exchange>? Answering { get; init; }
 
-    /// <summary>Whether the answer went to the client, or part of it. One that cannot be passed on is as none.</summary>
+    /// <summary>Whether the answer, or a part of it, went to the client; an answer that could not be passed on does not count.</summary>
     public bool HasPassed { get; private set; }
 
     /// <summary>Hears of each attempt; null: nobody does.</summary>
@@ -315,7 +315,7 @@ public sealed partial class Exchange : HttpMessageInvoker
         }
     }
 
-    private Answer NewAnswer(Replica replica) => new(_upstream.Pool.Name, Estimate, _upstream.Tokens?.Invoke(Request, _upstream.Pool.Name, replica), _time)
+    private Answer NewAnswer(Replica replica) => new(_upstream.Pool.Name, Estimate, _upstream.TokenObserver(Request, replica), _time)
     {
         Streamed = _charged == default ? null : OnStreamed,
     };

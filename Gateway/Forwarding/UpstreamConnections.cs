@@ -38,7 +38,7 @@ public static class UpstreamConnections
         // A cut answer closes its connection at once: reading on would keep the engine generating for nobody.
         MaxResponseDrainSize = 0,
         ResponseDrainTimeout = TimeSpan.Zero,
-        // Kestrel reads headers as Latin-1, so they are sent as Latin-1: otherwise a header beyond ASCII would fail the request as if the replica were unreachable.
+        // Kestrel reads headers as UTF-8, so they are sent as UTF-8: otherwise a header beyond ASCII would fail the request as if the replica were unreachable.
         RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
         Expect100ContinueTimeout = TimeSpan.FromMilliseconds(1),
     };

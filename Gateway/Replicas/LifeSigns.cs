@@ -2,7 +2,7 @@ using Gateway.Replicas.Rates;
 
 namespace Gateway.Replicas;
 
-/// <summary>When a replica last showed that it works, and how long silence is no wonder. Its time may be written by any thread; the rest is guarded by its replica's lock.</summary>
+/// <summary>When a replica last showed that it works, and how long it may be silent before it counts as hung. The time may be written by any thread; the rest is guarded by its replica's lock.</summary>
 /// <remarks>Busy is not dead: any token of any answer and any step that the engine counts is a sign, and what the engine has to compute unheard lengthens the patience.</remarks>
 internal sealed class LifeSigns(TimeProvider time)
 {

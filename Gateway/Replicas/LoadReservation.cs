@@ -66,7 +66,7 @@ public sealed class LoadReservation : IDisposable
 
     internal bool IsReturned { get; set; }
 
-    /// <summary>Whose part of the pool's room this is; set before anybody else has the reservation. Null: nobody counts.</summary>
+    /// <summary>The client whose share of the pool this room counts for; set before anybody else has the reservation. Null: no shares are kept.</summary>
     internal HeldRoom? Holder { get; set; }
 
     /// <summary>How much of the pool's room it is for that one, 0 to 1.</summary>
@@ -96,7 +96,7 @@ public sealed class LoadReservation : IDisposable
     /// <param name="remainingTokens">Expected output tokens still to come, over all sequences.</param>
     public void OnProgress(long generatedTokens, double remainingTokens) => Replica.Advance(this, generatedTokens, remainingTokens);
 
-    /// <summary>The answer came whole: the replica learns how fast it is. Before the room is returned; afterwards it says nothing.</summary>
+    /// <summary>The answer came whole: the replica learns how fast it is. To be called before the room is returned; afterwards it does nothing.</summary>
     public void OnAnswered(in ServedAnswer answer) => Replica.Learn(this, answer);
 
     /// <summary>Asks that <see cref="Replica.RoomReturned"/> be raised at the first token.</summary>

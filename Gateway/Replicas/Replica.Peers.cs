@@ -22,7 +22,7 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>The courses of what this gateway has in flight here, the first to end first; neighbours are put together where there are too many.</summary>
+    /// <summary>The courses of what this gateway has in flight here, the first to end first; where there are too many, neighbours are merged.</summary>
     /// <param name="most">How many at most, above 1.</param>
     internal Course[] OwnCourses(int most)
     {
@@ -32,7 +32,7 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Takes over what the other gateways have in flight here, in the place of what was known of them. Whether it changed: nobody is told of room that may have returned.</summary>
+    /// <summary>Replaces what is known of the other gateways' load here. Returns whether it changed; the caller then has to tell the waiting requests that room may have returned.</summary>
     /// <param name="peers">The sum of their own ledgers.</param>
     /// <param name="courses">Their courses, the first to end first. Kept.</param>
     /// <param name="gateways">How many share the replica, this one included; at least 1.</param>

@@ -91,7 +91,7 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Whether an answer that has waited so long for its next part waits in vain: then the replica gets no work, until one request tries it again.</summary>
+    /// <summary>Whether the replica hangs, judged by an answer that has waited so long for its next part. If so it is suspended, until one request tries it again.</summary>
     /// <param name="waited">Since its last part, or since it was sent.</param>
     /// <param name="isStream">Whether its parts are heard as they come. Of a plain answer nothing is heard until its end: only an engine that counts its steps can be judged.</param>
     public bool IsHung(TimeSpan waited, bool isStream)

@@ -46,7 +46,7 @@ public sealed partial class Replica
 
     public string Id { get; }
 
-    /// <summary>Whether no other replica takes work; null: it is asked nobody, and the replica is one of many. Called outside every lock.</summary>
+    /// <summary>Asked whether this is the last replica that takes work, which is not suspended; null: never. Called outside every lock.</summary>
     internal Func<Replica, bool>? IsLast { get; init; }
 
     public Uri Address { get; }
@@ -78,7 +78,7 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Changes with everything that may let in a request that found no room before, and with the health, but for the passing of time.</summary>
+    /// <summary>A version that changes with everything that may let in a request which found no room before, and with the health; not with time alone.</summary>
     public int RoomVersion => Volatile.Read(ref _roomVersion);
 
     /// <summary>Takes over what the engine says of itself.</summary>

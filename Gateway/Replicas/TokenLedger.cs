@@ -118,7 +118,7 @@ internal sealed class TokenLedger
     /// <summary>Whether a prompt may share anything: cheap, and sometimes true of one that does not.</summary>
     public bool MayOverlap(in LoadProfile load) => _blocks.MayFind(load);
 
-    /// <summary>Tokens held at the highest, until an answer of so many steps would end, by those in flight and by one token a step of that answer: no peak with it is lower.</summary>
+    /// <summary>The highest sum that those in flight will hold within so many steps, plus one token a step for an answer that is added: a lower bound of the peak with it.</summary>
     public double PeakWithin(double steps)
     {
         if (_arePeaksOld)

@@ -124,7 +124,7 @@ public sealed class GatewayMeters : IDisposable
         _configReloads.Add(0, OutcomeTag(ConfigReloadOutcome.Rejected));
     }
 
-    /// <summary>Shows what was asked of Redis and came to nothing; called once, where there is a Redis. Not among the gauges, whose collections forget what was before.</summary>
+    /// <summary>Shows failed calls to Redis as a counter; called once, where there is a Redis. It is not among the gauges, whose provider forgets earlier values at each collection.</summary>
     /// <param name="failures">The count since the start.</param>
     internal void ShowRedisFailures(Func<long> failures)
     {

@@ -52,7 +52,7 @@ internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, Prometheu
         }
     }
 
-    /// <summary>Names the families that have no series now: who looks for a metric finds what it is, and that nothing was counted.</summary>
+    /// <summary>Names the metrics that have no series now, so that whoever looks for one finds its help text, and that nothing was counted.</summary>
     public void WriteAbsent(IReadOnlyList<MetricDefinition> known)
     {
         foreach (var metric in known)

@@ -6,7 +6,7 @@ namespace Gateway.Access.Limits;
 /// <summary>What a gateway has taken of a tenant's limits since it started, and holds now: sums, so that a lost message is mended by the next.</summary>
 public sealed record LimitUse
 {
-    /// <summary>Grows with everything this gateway says about the tenant: of two that came in the wrong order the higher one is true.</summary>
+    /// <summary>Grows with every message of this gateway about the tenant: of two that arrive in the wrong order, the higher one is the newer.</summary>
     public long Sequence { get; init; }
 
     /// <summary>What it has taken.</summary>

@@ -46,7 +46,7 @@ internal sealed class FadingLine
 
     public double SecondsPerUnit { get; private set; }
 
-    /// <summary>What was measured over what the starting line says at the same loads, on the geometric mean; 1 before the first measurement. Well known even where the loads are all alike.</summary>
+    /// <summary>Geometric mean of measured seconds over what the starting line says at the same loads; 1 before the first measurement. Unlike the slope, well known even where all loads are alike.</summary>
     public double Scale { get; private set; } = 1;
 
     public int Count { get; private set; }

@@ -18,7 +18,7 @@ internal readonly record struct StepJoin(double MarginSeconds, double FirstToken
     // A longer delay is not the way to the engine: something else holds such requests up.
     private const double MostSeconds = 0.25;
 
-    /// <summary>Of a short prompt, with no other ahead, beside answers that were just heard; else nothing can be told, and the default is returned.</summary>
+    /// <summary>Made for a short prompt with no other ahead of it, beside answers that are decoding; in all other cases nothing can be learned, and the default is returned.</summary>
     /// <param name="load">The request.</param>
     /// <param name="rates">Of its replica.</param>
     /// <param name="elapsedSeconds">Since the step in progress began.</param>
