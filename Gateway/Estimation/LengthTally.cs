@@ -76,6 +76,9 @@ internal sealed class LengthTally
     /// <summary>The distribution, at most a few answers old.</summary>
     public LengthHistogram Published => Volatile.Read(ref _published);
 
+    /// <summary>Weight of all bins, the prior included: kept beside them, so that adding an answer need not sum them.</summary>
+    public double Total => _total;
+
     public Span<double> Weights => _weights;
 
     /// <summary>Takes one length; a censored one is a lower bound.</summary>
