@@ -202,7 +202,7 @@ public static class OutcomeMap
     /// <param name="meant">A path that exists and was probably meant; null: none is near.</param>
     public static ApiProblem UnknownRoute(string method, string path, string? meant = null) => new(404, "unknown_url", InvalidRequest,
         $"Unknown request URL: {method} {path}. "
-        + (meant is not null ? $"Did you mean {meant}? The base URL ends with /v1."
+        + (meant is not null ? $"Did you mean {meant}? {(meant.Length > path.Length ? "The base URL ends with /v1." : "This client adds /v1 itself: leave it out of the base URL.")}"
             : path == "/" ? "The models are at /v1/models, the status page is at /ui/."
             : "Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs."));
 

@@ -52,6 +52,18 @@ public class FleetProbeTests
         Assert.Equal(new ProbeFinding(true, "it serves qwen, sql-adapter, not llama-8b", "Write upstreamModel: qwen, or correct the url."), finding);
     }
 
+    [Theory]
+    [InlineData("llama-8b", "Leave upstreamModel out, or correct the url.")]
+    [InlineData("short", "Write upstreamModel: short, or correct the url.")]
+    public async Task Findings_OfAnUpstreamModelThatIsNotServed_NameTheOneThatIs(string served, string fix)
+    {
+        var model = Llama with { Aliases = ["short"], UpstreamModel = "org/llama" };
+
+        var finding = Assert.Single(await FindingsAsync(Pages.Vllm(served), model));
+
+        Assert.Equal(new ProbeFinding(true, $"it serves {served}, sql-adapter, not org/llama", fix), finding);
+    }
+
     [Fact]
     public async Task Findings_OfAnotherModelWhereAnyNameIsTaken_AreWorthALook()
     {
