@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Queueing;
@@ -129,8 +130,13 @@ public static class OutcomeMap
 
     private static string Words(AttemptFailure failure, string otherwise) => failure.Message is { Length: > 0 } words ? words : otherwise;
 
-    public static ApiProblem ContextLength(string model) => new(400, "context_length_exceeded", InvalidRequest,
-        $"The prompt is longer than the context of model '{model}'. Shorten the messages or use a model with a longer context.")
+    /// <param name="model">As asked.</param>
+    /// <param name="contextTokens">The model's context; null: not known here.</param>
+    public static ApiProblem ContextLength(string model, int? contextTokens = null) => new(400, "context_length_exceeded", InvalidRequest,
+        (contextTokens is { } most
+            ? string.Create(CultureInfo.InvariantCulture, $"The maximum context length of model '{model}' is {most} tokens, and the prompt is longer.")
+            : $"The prompt is longer than the context of model '{model}'.")
+        + " Shorten the messages or use a model with a longer context.")
     { Param = "messages" };
 
     public static ApiProblem UnknownModel(string model) => new(404, "model_not_found", InvalidRequest,
