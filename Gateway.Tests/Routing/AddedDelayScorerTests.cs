@@ -13,15 +13,15 @@ public sealed class AddedDelayScorerTests
     private const double Sequence = 0.564 * Prefill;
     private const double Context = 1.58e-3 * Prefill;
 
-    // What comes before the first token counts twice. The way takes 2 ms, as long as nothing is learned of it.
-    private const double Twice = 2;
-    private const double Idle = Twice * 2e-3;
+    // What comes before the first token counts three times. The way takes 2 ms, as long as nothing is learned of it.
+    private const double Thrice = 3;
+    private const double Idle = Thrice * 2e-3;
 
     [Fact]
     public void Score_OfAnEmptyReplica_IsTheRequestsOwnTime()
     {
         // 1,000 tokens, the first 256 at 0.4 of the price: 846.4 of them; 100 steps alone that look back at 1,050.
-        var expected = Idle + (Twice * 846.4 * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
+        var expected = Idle + (Thrice * 846.4 * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = Replica() }), 9);
     }
@@ -34,7 +34,7 @@ public sealed class AddedDelayScorerTests
         // the four keeps them there longer. Of theirs 300 tokens are still to come, each slower by one more sequence and 1,050 tokens. The step in progress has just
         // begun: without its prompts 16.8 ms by the rates that are believed.
         var aftermath = 1 + (4 * Sequence / Step);
-        var expected = (Twice * 16.8e-3) + (1_848.8 * Prefill * (Twice + 4)) + (848.8 * Prefill) + (((848.8 * Prefill) + (4 * Sequence)) * (1 + (4 * aftermath)))
+        var expected = (Thrice * 16.8e-3) + (1_848.8 * Prefill * (Thrice + 4)) + ((Thrice - 1) * 848.8 * Prefill) + (((848.8 * Prefill) + (4 * Sequence)) * (1 + (4 * aftermath)))
             + (100 * (Step + (5 * Sequence) + (9_050 * Context))) + (300 * aftermath * (Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = replica }), 9);
@@ -50,13 +50,13 @@ public sealed class AddedDelayScorerTests
     {
         var replica = Replica() with { RunningSequences = 4, QueuedPrefillTokens = 500, ReservedTokens = 8_300, OutstandingTokens = 300 };
         var ofACachedPrompt = CostOf(new Candidate { Replica = replica, PrefixHitTokens = 999 });
-        var cached = (0.4 * Prefill) + (((0.4 * Prefill) + (4 * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step)))));
+        var cached = ((Thrice - 1) * 0.4 * Prefill) + (((0.4 * Prefill) + (4 * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step)))));
         // What joins is a step of its own after the one in progress: cheap tokens of both.
-        var twoSteps = 0.6 * (252 - Math.Min(joining, 252) - Math.Min(500 - joining, 252)) * Prefill * (Twice + 4);
+        var twoSteps = 0.6 * (252 - Math.Min(joining, 252) - Math.Min(500 - joining, 252)) * Prefill * (Thrice + 4);
 
         var own = CostOf(new Candidate { Replica = replica with { JoiningPrefillTokens = joining } }) - (ofACachedPrompt - cached) - twoSteps;
 
-        Assert.Equal((tokens * Prefill) + (((tokens * Prefill) + (mixed * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step))))), own, 9);
+        Assert.Equal(((Thrice - 1) * tokens * Prefill) + (((tokens * Prefill) + (mixed * Sequence)) * (1 + (4 * (1 + (4 * Sequence / Step))))), own, 9);
     }
 
     [Theory]
@@ -74,7 +74,7 @@ public sealed class AddedDelayScorerTests
 
         var less = CostOf(new Candidate { Replica = replica }) - CostOf(new Candidate { Replica = replica, StepElapsedSeconds = elapsed });
 
-        Assert.Equal((saved * (Twice + 4)) + (decoded * Twice), less, 9);
+        Assert.Equal((saved * (Thrice + 4)) + (decoded * Thrice), less, 9);
     }
 
     [Fact]
@@ -105,7 +105,7 @@ public sealed class AddedDelayScorerTests
     public void Score_OfAHolder_CountsWhatIsLeftAndWhatItDisplaces(int hit, double hitShare, double tokens)
     {
         // What is displaced keeps nobody's first token waiting.
-        var expected = Idle + (tokens / (1 + (2 * hitShare)) * Prefill) + (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
+        var expected = Idle + ((Thrice - 1) * tokens / (1 + (2 * hitShare)) * Prefill) + (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = Replica(), PrefixHitTokens = hit }, hitShare), 9);
     }
@@ -123,7 +123,27 @@ public sealed class AddedDelayScorerTests
 
         var more = CostOf(candidate with { StepElapsedSeconds = elapsed }) - CostOf(candidate with { StepElapsedSeconds = 14.7e-3 });
 
-        Assert.Equal(Twice * (seconds - 2.1e-3), more, 9);
+        Assert.Equal(Thrice * (seconds - 2.1e-3), more, 9);
+    }
+
+    [Theory]
+    // Ten requests and 20,000 tokens in ten seconds: one a second, and 17.7 % of the time is prompts, so 1 / 0.823 a second come until a queue is empty.
+    [InlineData(10, 20_000, 10, 1 / 0.823)]
+    // However busy it was, a tenth of its time is left.
+    [InlineData(10, 500_000, 10, 10)]
+    [InlineData(0, 0, 10, 0)]
+    // Nothing is known of it yet.
+    [InlineData(0, 0, 0, 0)]
+    public void Score_WhereMoreWillCome_CountsHowMuchLaterTheyBegin(double requests, double tokens, double seconds, double followersPerSecond)
+    {
+        // 2,000 tokens are ahead, and a tenth of its own 1,000 counts: who comes while these are computed begins later by its own time.
+        var replica = Replica() with { QueuedPrefillTokens = 2_000 };
+        var candidate = new Candidate { Replica = replica, RecentRequests = requests, RecentPrefillTokens = tokens, RecentSeconds = seconds };
+        var (ahead, own) = (1_846.4 * Prefill, 846.4 * Prefill);
+
+        var more = CostOf(candidate) - CostOf(new Candidate { Replica = replica });
+
+        Assert.Equal(2 * own * followersPerSecond * (ahead + (0.1 * own)), more, 9);
     }
 
     [Fact]

@@ -8,7 +8,10 @@ namespace Gateway.Queueing;
 internal sealed class PlacementMemory(TimeProvider time)
 {
     // Preble's window.
-    private const double PrefillSeconds = 180;
+    private const double WindowSeconds = 180;
+
+    // Of a replica that was just found nobody knows how many go there: its first requests are no rush.
+    private const double LeastSeconds = WindowSeconds / 20;
 
     // Half of what is known is gone after about seventy requests.
     private const double Smoothing = 0.01;
@@ -34,7 +37,7 @@ internal sealed class PlacementMemory(TimeProvider time)
         candidate.StepElapsedSeconds = Math.Max(0, time.GetElapsedTime(candidate.Replica.StepBeganAt, now).TotalSeconds);
         candidate.LastChosen = slot.LastChosen;
         candidate.WaitingForIt = slot.WaitingForIt;
-        candidate.RecentPrefillTokens = Faded(slot, now);
+        RecallRecent(ref candidate, ref slot, now);
     }
 
     /// <summary>Notes that a replica gets no work: when it does again, it came up.</summary>
@@ -48,8 +51,9 @@ internal sealed class PlacementMemory(TimeProvider time)
     {
         ref var slot = ref Of(candidate.Replica.Slot);
         var now = time.GetTimestamp();
-        slot.RecentPrefillTokens = Faded(slot, now) + Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens);
-        slot.At = now;
+        Fade(ref slot, now);
+        slot.RecentPrefillTokens += Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens);
+        slot.RecentRequests++;
         slot.LastChosen = ++_choices;
         _traffic = new TrafficMeans(
             Smoothed(_traffic.MeanPromptTokens, estimate.PromptTokens),
@@ -72,9 +76,32 @@ internal sealed class PlacementMemory(TimeProvider time)
             : (1 / Math.Max(LeastWarmth, elapsed / slowStart)) - 1;
     }
 
-    private double Faded(in Slot slot, long now) => slot.RecentPrefillTokens == 0
-        ? 0
-        : slot.RecentPrefillTokens * Math.Exp(-time.GetElapsedTime(slot.At, now).TotalSeconds / PrefillSeconds);
+    private void RecallRecent(ref Candidate candidate, ref Slot slot, long now)
+    {
+        if (!ReferenceEquals(slot.Counted, candidate.Replica.Id))
+        {
+            // Another has the slot: what its predecessor was given is not its own.
+            (slot.Counted, slot.At) = (candidate.Replica.Id, now);
+            (slot.RecentPrefillTokens, slot.RecentRequests, slot.RecentSeconds) = (0, 0, 0);
+        }
+        var left = LeftOf(slot, now);
+        candidate.RecentPrefillTokens = slot.RecentPrefillTokens * left;
+        candidate.RecentRequests = slot.RecentRequests * left;
+        candidate.RecentSeconds = Math.Max(LeastSeconds, SecondsOf(slot, left));
+    }
+
+    private void Fade(ref Slot slot, long now)
+    {
+        var left = LeftOf(slot, now);
+        slot.RecentPrefillTokens *= left;
+        slot.RecentRequests *= left;
+        slot.RecentSeconds = SecondsOf(slot, left);
+        slot.At = now;
+    }
+
+    private double LeftOf(in Slot slot, long now) => Math.Exp(-time.GetElapsedTime(slot.At, now).TotalSeconds / WindowSeconds);
+
+    private static double SecondsOf(in Slot slot, double left) => WindowSeconds - ((WindowSeconds - slot.RecentSeconds) * left);
 
     private ref Slot Of(int slot)
     {
@@ -91,7 +118,10 @@ internal sealed class PlacementMemory(TimeProvider time)
         public string? Replica;
         public long? UpSince;
         public long LastChosen;
+        public string? Counted;
         public double RecentPrefillTokens;
+        public double RecentRequests;
+        public double RecentSeconds;
         public long At;
     }
 }

@@ -169,7 +169,7 @@ public sealed partial class Replica
         {
             return true;
         }
-        if (!StepFitsLocked(load))
+        if (!StepFitsLocked(load) || (load.BehindPromptsOf is { } holder && _ledger.IsComputingFor(holder)))
         {
             return false;
         }

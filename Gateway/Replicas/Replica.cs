@@ -213,7 +213,9 @@ public sealed partial class Replica
             {
                 _meter.OnFirstToken(reservation);
                 _ledger.EndPrefill(reservation);
-                (isAwaited, reservation.IsAwaited, reservation.IsPromptComputed) = (reservation.IsAwaited, false, true);
+                // Under a fairness the next prompt of the same client may wait for this one.
+                isAwaited = reservation.IsAwaited || (reservation.Holder is not null && !reservation.IsPromptComputed);
+                (reservation.IsAwaited, reservation.IsPromptComputed) = (false, true);
             }
             Interlocked.Increment(ref _roomVersion);
             shrank = _ledger.Grow(reservation, generatedTokens, remainingTokens);

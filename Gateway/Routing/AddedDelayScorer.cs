@@ -3,7 +3,8 @@ namespace Gateway.Routing;
 /// <summary>Seconds that a placement costs everybody: the request's own until its last token, and what it adds for those already there.</summary>
 /// <remarks>
 /// The backlog of prefill stalls the whole batch (LMetric's product, arXiv 2603.15202); what is computed anew displaces what will be asked for again with the
-/// pool's own probability; the wait for the first token counts twice; decode is priced at the batch that it joins, and for each of those it slows; a replica without room adds the time until room is freed
+/// pool's own probability; the wait for the first token counts three times, that of those who will come here before the queue of prompts is empty (M/G/1) twice;
+/// decode is priced at the batch that it joins, and for each of those it slows; a replica without room adds the time until room is freed
 /// (SAL, arXiv 2410.17840). Room's README derives the terms.
 /// </remarks>
 public sealed class AddedDelayScorer : IReplicaScorer
@@ -15,7 +16,16 @@ public sealed class AddedDelayScorer : IReplicaScorer
     private const double Overdue = 0.25;
 
     /// <summary>What a second until its own first token counts beyond the second that it is of the whole answer: these are seen.</summary>
-    private const double FirstTokenWorth = 1;
+    private const double FirstTokenWorth = 2;
+
+    /// <summary>What a second counts by which the first token of one who comes later is delayed.</summary>
+    private const double FollowerWorth = 2;
+
+    /// <summary>Share of its own time during which others come as usual: most of them find another replica better then.</summary>
+    private const double FollowedShare = 0.1;
+
+    /// <summary>Most of its time that a replica is believed to compute prompts: at 1 a queue would never end.</summary>
+    private const double MostPrefillShare = 0.9;
 
     public string Name => "added_delay";
 
@@ -48,7 +58,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(unheard + joined, batch);
         // What is left of the step in progress beyond its prompts, which are in the backlog.
         var join = Math.Max(0, replica.Rates.SecondsToJoin(candidate.StepElapsedSeconds, batch, computing) - (left * replica.Rates.PrefillSecondsPerToken * computing));
-        var prefill = join + (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch))) + (FirstTokenWorth * (join + backlog + own));
+        var followers = FollowersPerSecond(candidate, rates) * (backlog + (FollowedShare * own));
+        var prefill = join + (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)))
+            + (FirstTokenWorth * (join + backlog + own)) + (FollowerWorth * followers * own);
 
         var context = prompt + (output / 2);
         var step = rates.StepSeconds(batch + query.Estimate.Sequences, replica.HeldTokens + context);
@@ -56,6 +68,17 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var slowed = Math.Min(output / query.Estimate.Sequences * batch, replica.OutstandingTokens)
             * query.Estimate.Sequences * aftermath * (rates.StepPerSequence + (rates.StepPerContextToken * context));
         return ((prefill + slowed) * (1 + candidate.Coldness)) + decode + RoomWaitSeconds(query, candidate, step);
+    }
+
+    /// <summary>Requests that come here per second of a queue of prompts until it is empty: those that come lengthen it, too.</summary>
+    private static double FollowersPerSecond(in Candidate candidate, in PlacementRates rates)
+    {
+        if (candidate.RecentSeconds <= 0)
+        {
+            return 0;
+        }
+        var prefillShare = candidate.RecentPrefillTokens * rates.PrefillPerToken / candidate.RecentSeconds;
+        return candidate.RecentRequests / candidate.RecentSeconds / (1 - Math.Min(MostPrefillShare, prefillShare));
     }
 
     /// <summary>Until enough of what runs has ended: an ending frees a mean prompt and answer, and in the time of a mean answer all that run end once.</summary>

@@ -47,6 +47,12 @@ public struct Candidate
 
     /// <summary>Uncached prompt tokens given to it lately, fading with a time constant of three minutes.</summary>
     public double RecentPrefillTokens;
+
+    /// <summary>Requests given to it lately, fading alike.</summary>
+    public double RecentRequests;
+
+    /// <summary>Seconds that both stand for: what they would count had there been one a second all the time; at most three minutes.</summary>
+    public double RecentSeconds;
 }
 #pragma warning restore CA1051
 
