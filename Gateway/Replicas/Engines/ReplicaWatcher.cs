@@ -246,7 +246,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         var serves = reading.Report.Models.Count == 0 || reading.Report.Models.Contains(settings.ModelNames[0]);
         if (!serves && adapter.Traits.ModelCheck == ModelCheck.Strict)
         {
-            _verdict.Take(ReplicaHealth.WrongModel, $"it serves {Listed(reading.Report.Models)}, not {settings.ModelNames[0]}");
+            _verdict.Take(ReplicaHealth.WrongModel, $"it serves {Listed(reading.Report.Models)}, not {settings.ModelNames[0]}: correct upstreamModel or the url");
             return;
         }
         if (!isUp)
