@@ -20,6 +20,7 @@ internal sealed class LengthTally
     private readonly double[] _weights;
     private readonly LengthHistogram?[] _tables = new LengthHistogram?[Tables];
     private readonly int _window;
+    private readonly double _outgrown;
     private int _turn;
     private double _stretch;
     private double _total;
@@ -28,10 +29,11 @@ internal sealed class LengthTally
 
     /// <param name="prior">What is believed before the first answer, as weights of the bins; scaled to <see cref="PriorWeight"/>.</param>
     /// <param name="window">Answers remembered.</param>
-    public LengthTally(ReadOnlySpan<double> prior, int window)
+    /// <param name="outgrown">Weight that each answer takes from those before it, 0 to below 1: at a half the first quarter of all answers counts a sixteenth. 0: all count alike.</param>
+    public LengthTally(ReadOnlySpan<double> prior, int window, double outgrown = 0)
     {
         _weights = prior.ToArray();
-        _window = window;
+        (_window, _outgrown) = (window, outgrown);
         var sum = _weights.Sum();
         for (var bin = 0; bin < _weights.Length; bin++)
         {
@@ -41,9 +43,9 @@ internal sealed class LengthTally
         _published = Table();
     }
 
-    private LengthTally(BinaryReader reader, int window)
+    private LengthTally(BinaryReader reader, int window, double outgrown)
     {
-        _window = window;
+        (_window, _outgrown) = (window, outgrown);
         _weights = new double[LengthHistogram.Bins];
         for (var bin = 0; bin < _weights.Length; bin++)
         {
@@ -58,7 +60,7 @@ internal sealed class LengthTally
         _published = Table();
     }
 
-    public static LengthTally Import(BinaryReader reader, int window) => new(reader, window);
+    public static LengthTally Import(BinaryReader reader, int window, double outgrown = 0) => new(reader, window, outgrown);
 
     /// <summary>Writes it; from then on readers see what was written.</summary>
     public void Export(BinaryWriter writer)
@@ -85,6 +87,10 @@ internal sealed class LengthTally
         if (_total >= _window)
         {
             Fade(0.5);
+        }
+        if (_outgrown > 0)
+        {
+            Fade(1 - (_outgrown / Math.Max(2 * PriorWeight, _total)));
         }
         var bin = LengthHistogram.BinOf(tokens);
         Calibrate(tokens, isCensored);

@@ -23,6 +23,9 @@ internal sealed class LengthKey
     private const double ShareMemory = 2000;
     private const double FullShare = 0.5;
 
+    // Misses of the beginning, when nothing was learned yet, say little of later ones, and would make the first thousand means half as long again.
+    private const double OutgrownMisses = 0.5;
+
     private readonly double[] _corrections = new double[LengthExperts.Count];
     private readonly double[] _losses = new double[LengthExperts.Count];
     private readonly int[] _counts = new int[LengthExperts.Count];
@@ -36,7 +39,7 @@ internal sealed class LengthKey
     {
         (Id, Parent) = (id, parent);
         Lengths = new LengthTally(parent.Lengths.Weights, window);
-        Ratios = new LengthTally(parent.Ratios.Weights, window);
+        Ratios = new LengthTally(parent.Ratios.Weights, window, OutgrownMisses);
         parent._corrections.CopyTo(_corrections, 0);
         Numbers = new NumberStatistics(parent.Numbers);
     }
@@ -45,7 +48,7 @@ internal sealed class LengthKey
     {
         (Id, Parent) = (id, parent);
         Lengths = LengthTally.Import(reader, window);
-        Ratios = LengthTally.Import(reader, window);
+        Ratios = LengthTally.Import(reader, window, OutgrownMisses);
         Numbers = new NumberStatistics(reader);
         for (var i = 0; i < _counts.Length; i++)
         {
@@ -76,7 +79,7 @@ internal sealed class LengthKey
     {
         var exponential = LengthTally.Exponential(initialOutputTokens);
         Lengths = new LengthTally(exponential, window);
-        Ratios = new LengthTally(LengthTally.Exponential(LengthExperts.Unit / Math.Log(2)), window);
+        Ratios = new LengthTally(LengthTally.Exponential(LengthExperts.Unit / Math.Log(2)), window, OutgrownMisses);
         Numbers = new NumberStatistics();
     }
 
@@ -132,7 +135,7 @@ internal sealed class LengthKey
         }
         (_answers, _run) = (0, 0);
         Lengths.Fade(KeptOnDrift);
-        Ratios.Fade(KeptOnDrift);
+        Ratios.Fade(KeptOnDrift / (1 - OutgrownMisses));
         for (var i = 0; i < _counts.Length; i++)
         {
             _counts[i] = Math.Min(_counts[i], AnswersOfItsOwn);
