@@ -163,7 +163,7 @@ public sealed class GatewayPath(
         }
         if (isTooLong)
         {
-            return new Miss(OutcomeMap.ContextLength(request.Model), AllowsFallback: true);
+            return new Miss(OutcomeMap.ContextLength(request.Model, model.Pool.ContextTokens), AllowsFallback: true);
         }
 
         // 3. Whose turn is it, and where? The replica comes with its room.

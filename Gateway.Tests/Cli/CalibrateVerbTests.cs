@@ -174,6 +174,20 @@ public sealed class CalibrateVerbTests(ITestOutputHelper log) : IDisposable
     }
 
     [Fact]
+    public async Task Invoke_OnALogOfOneAnswer_SaysThatItIsAGuess()
+    {
+        var path = Path.Combine(_folder, "access.log");
+        await File.WriteAllTextAsync(path, LogLines().Split('\n')[0] + "\n");
+
+        var (code, output, error) = await RunAsync($"--log {path}");
+
+        Assert.True(code == 0, error);
+        Assert.DoesNotContain("±", output, StringComparison.Ordinal);
+        Assert.Contains("2 spans are few: this profile is a guess.", output, StringComparison.Ordinal);
+        Assert.Contains("2 spans are few", await File.ReadAllTextAsync(Out), StringComparison.Ordinal);
+    }
+
+    [Fact]
     [Trait("Category", "Long")]
     public async Task Invoke_OnASimulatedEngine_FitsAProfileThatPredictsTheGridWithinFivePercent()
     {

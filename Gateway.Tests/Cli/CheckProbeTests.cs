@@ -1,7 +1,11 @@
 using System.Globalization;
 using Gateway.Cli;
+using Gateway.Cli.Probes;
+using Gateway.Replicas;
+using Gateway.Replicas.Engines;
 using Gateway.Simulation.Serving;
 using Gateway.Tests.Fakes;
+using Spectre.Console;
 
 namespace Gateway.Tests.Cli;
 
@@ -20,8 +24,30 @@ public sealed class CheckProbeTests : IDisposable
         var (code, output) = await RunAsync("demo", engine.Uri);
 
         Assert.Equal(0, code);
-        Assert.Matches($@"\| demo +\| {engine.Uri.Authority} +\| yes +\| vllm 0.19.0 +\| yes +\| yes +\| \? +\| 4096 +\| same +\|", output);
+        Assert.Matches($@"\| demo +\| {engine.Uri.Authority} +\| yes +\| vllm 0.19.0 +\| yes +\| yes +\| 4096 +\|\n", output);
+        Assert.DoesNotContain("clock", output, StringComparison.Ordinal);
         Assert.EndsWith("1 replica probed, nothing to fix.\n", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Table_OfAnEngineThatTellsItsPriorityAndClock_ShowsThem()
+    {
+        var probed = new ProbedReplica
+        {
+            Id = "gpu-a",
+            Model = new ModelOptions { Name = "demo" },
+            Options = new ReplicaOptions(),
+            Kind = EngineKind.SgLang,
+            Health = EngineReading.Of(EngineReport.Empty),
+            Facts = EngineReading.Of(EngineReport.Empty with { Priority = EnginePriority.HigherFirst }),
+            ClockSkewSeconds = 60,
+        };
+        var output = new StringWriter { NewLine = "\n" };
+
+        ProbeTable.Write(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) }), [probed]);
+
+        Assert.Matches(@"\| context +\| priority +\| clock +\|", output.ToString());
+        Assert.Matches(@"\| higherFirst +\| \+60 s +\|", output.ToString());
     }
 
     [Fact]

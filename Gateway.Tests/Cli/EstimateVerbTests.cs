@@ -111,6 +111,21 @@ public sealed class EstimateVerbTests : IDisposable
         Assert.Contains("one side has no rows", _error.ToString(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("--train FILE --test FILE")]
+    [InlineData("--test FILE --online")]
+    [InlineData("--test FILE OTHER --leave-out")]
+    public async Task Estimate_OfAnswersThatWereAllCut_SaysThatTheyTellNothing(string arguments)
+    {
+        var rows = Enumerable.Range(0, 50).Select(i => $$"""{"prompt":"x{{i}}","prompt_tokens":1,"output_tokens":16,"max_tokens":16}""").ToArray();
+        var (path, other) = (_files.Write("cut.jsonl", rows), _files.Write("other.jsonl", rows));
+
+        var code = await InvokeAsync(arguments.Replace("FILE", path, StringComparison.Ordinal).Replace("OTHER", other, StringComparison.Ordinal).Split(' '));
+
+        Assert.Equal((2, ""), (code, _output.ToString()));
+        Assert.StartsWith("cut.jsonl: all 50 answers were cut", _error.ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Estimate_OfRealPrompts_FindsThatModelsDiffer()
     {

@@ -22,4 +22,16 @@ public sealed class ServeVerbTests : IDisposable
         Assert.StartsWith("Cannot listen on http://192.0.2.1:8080: ", error.ToString(), StringComparison.Ordinal);
         Assert.Contains(file, error.ToString(), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task Serve_OfAFileWithoutItsOption_IsTheSame()
+    {
+        var missing = Path.Combine(_folder.FullName, "none.yaml");
+        using var error = new StringWriter { NewLine = "\n" };
+
+        var code = await new RootCommand { ServeVerb.Create() }.Parse(["serve", missing]).InvokeAsync(new InvocationConfiguration { Error = error });
+
+        Assert.Equal((2, $"{missing}  There is no such file.\n1 problem. The gateway does not start.\n"), (code, error.ToString()));
+        Assert.Single(new RootCommand { ServeVerb.Create() }.Parse(["serve", missing, "--config", missing]).Errors);
+    }
 }

@@ -129,6 +129,10 @@ public class ConfigurationLoaderTests
     }
 
     [Theory]
+    [InlineData("model: []", "4:1 model: unknown setting. Did you mean \"models\"?")]
+    [InlineData("listen: 0.0.0.0:8080", "4:9 listen: \"0.0.0.0:8080\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080. Did you mean \"http://0.0.0.0:8080\"?")]
+    [InlineData("listen: :8080", "4:9 listen: \":8080\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080. Did you mean \"http://*:8080\"?")]
+    [InlineData("listen: 8080", "4:9 listen: \"8080\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080. Did you mean \"http://*:8080\"?")]
     [InlineData("mode: ful", "4:7 mode: \"ful\" is none of: full, plain. Did you mean \"full\"?")]
     [InlineData("queue: { maxWait: 30 }", "4:19 queue.maxWait: \"30\" is not a time span. Write it like 30s or 500ms.")]
     [InlineData("queue: { maxWaiting: 1.5 }", "4:22 queue.maxWaiting: \"1.5\" is not a whole number.")]

@@ -60,6 +60,8 @@ public class ModelRulesTests
     [InlineData("models: [{ name: m, fallbacks: [n, n], replicas: [http://a:1] }, { name: n, replicas: [http://b:1] }]", "1:36 models[0].fallbacks[1]: \"n\" is listed twice.")]
     [InlineData("models: [{ name: m, replicas: [{ url: http://a:1, id: x }] }, { name: n, replicas: [{ url: http://b:1, id: x }] }]", "1:108 models[1].replicas[0].id: \"x\" is taken by models[0].replicas[0], which has another address.")]
     [InlineData("models: [{ name: m, replicas: [localhost:8000] }]", "1:32 models[0].replicas[0]: \"localhost:8000\" is not an http or https address. Write it like http://10.0.0.11:8000. Did you mean \"http://localhost:8000\"?")]
+    [InlineData("models: [{ name: m, replicas: [https://a/llm/v1/chat/completions] }]", "1:32 models[0].replicas[0]: an address ends before /v1: the gateway adds the routes itself. Did you mean \"https://a/llm\"?")]
+    [InlineData("models: [{ name: m, replicas: [{ dns: http://a:1/v1/chat/completions }] }]", "1:39 models[0].replicas[0].dns: an address ends before /v1: the gateway adds the routes itself. Did you mean \"http://a:1\"?")]
     [InlineData("models: [{ name: m, replicas: [http://a:1/v1?x=1] }]", "1:32 models[0].replicas[0]: an address ends with its path: no \"?\" and no \"#\".")]
     [InlineData("models: [{ name: m, contextTokens: 99999999999999999999, replicas: [http://a:1] }]", "1:36 models[0].contextTokens: 99999999999999999999 is too large. Allowed: 1 to 1000000000.")]
     [InlineData("- name: m", "1:1 a section is expected here, with keys such as listen.")]

@@ -46,6 +46,16 @@ public class YamlTreeTests
         Assert.Contains("Nested deeper than 32 levels.", problems[0], StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("models:\n\t- name: m\n", "test.yaml:2:1 A tab stands here")]
+    [InlineData("listen: http://*:1\r\nmodels:\r\n  - name: m\r\n  \treplicas: [http://a:1]\r\n", "test.yaml:4:3 A tab stands here")]
+    public void Load_OfLinesIndentedWithTabs_NamesTheFirstTab(string text, string expected)
+    {
+        var problem = Assert.Single(Bad(text));
+
+        Assert.StartsWith(expected, problem, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Load_OfTooLargeAFile_IsRefusedUnread()
     {

@@ -214,7 +214,7 @@ public sealed class BadInputTests : IAsyncLifetime
         using var anthropic = await SendAsync("/v1/messages", Encoding.UTF8.GetBytes($$$"""{"model":"demo","messages":[{"role":"user","content":"{{{text}}}"}]}"""));
 
         await ErrorAnswer.AssertAsync(byIds, 400, "context_length_exceeded");
-        Assert.Contains("Shorten", await ErrorAnswer.AssertAsync(byText, 400, "context_length_exceeded"), StringComparison.Ordinal);
+        Assert.Contains($"maximum context length of model 'demo' is {ContextTokens} tokens", await ErrorAnswer.AssertAsync(byText, 400, "context_length_exceeded"), StringComparison.Ordinal);
         await ErrorAnswer.AssertAsync(anthropic, 400, "context_length_exceeded", isAnthropic: true);
         Assert.Empty(_engine.Calls);
     }

@@ -191,6 +191,15 @@ public class ProcessTests
         Assert.Contains(option, output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Start_WithAWrongOptionOfAVerb_SaysSoWithoutTheWholeHelp()
+    {
+        var (_, output, errors) = await GatewayProcess.RunAsync("engine", "--port", "nine");
+
+        Assert.DoesNotContain("--scheduling-policy", output + errors, StringComparison.Ordinal);
+        Assert.EndsWith("All options: gateway engine --help", errors.TrimEnd(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("frobnicate")]
     [InlineData("serve", "--no-such-option")]

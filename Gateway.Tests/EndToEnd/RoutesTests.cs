@@ -222,6 +222,8 @@ public sealed class RoutesTests : IAsyncLifetime
     [Theory]
     [InlineData("POST", "/chat/completions", "Did you mean /v1/chat/completions? The base URL ends with /v1.")]
     [InlineData("GET", "/models/demo", "Did you mean /v1/models/demo? The base URL ends with /v1.")]
+    [InlineData("POST", "/v1/v1/messages", "Did you mean /v1/messages? This client adds /v1 itself: leave it out of the base URL.")]
+    [InlineData("POST", "/v1/v1/chat/completions", "Did you mean /v1/chat/completions? This client adds /v1 itself: leave it out of the base URL.")]
     [InlineData("GET", "/", "The models are at /v1/models, the status page is at /ui/.")]
     public async Task UnknownRoute_NearAKnownOne_NamesIt(string method, string target, string expected)
     {

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Gateway.Forwarding;
 using Gateway.Learning;
 using Gateway.Queueing;
@@ -129,8 +130,13 @@ public static class OutcomeMap
 
     private static string Words(AttemptFailure failure, string otherwise) => failure.Message is { Length: > 0 } words ? words : otherwise;
 
-    public static ApiProblem ContextLength(string model) => new(400, "context_length_exceeded", InvalidRequest,
-        $"The prompt is longer than the context of model '{model}'. Shorten the messages or use a model with a longer context.")
+    /// <param name="model">As asked.</param>
+    /// <param name="contextTokens">The model's context; null: not known here.</param>
+    public static ApiProblem ContextLength(string model, int? contextTokens = null) => new(400, "context_length_exceeded", InvalidRequest,
+        (contextTokens is { } most
+            ? string.Create(CultureInfo.InvariantCulture, $"The maximum context length of model '{model}' is {most} tokens, and the prompt is longer.")
+            : $"The prompt is longer than the context of model '{model}'.")
+        + " Shorten the messages or use a model with a longer context.")
     { Param = "messages" };
 
     public static ApiProblem UnknownModel(string model) => new(404, "model_not_found", InvalidRequest,
@@ -202,7 +208,7 @@ public static class OutcomeMap
     /// <param name="meant">A path that exists and was probably meant; null: none is near.</param>
     public static ApiProblem UnknownRoute(string method, string path, string? meant = null) => new(404, "unknown_url", InvalidRequest,
         $"Unknown request URL: {method} {path}. "
-        + (meant is not null ? $"Did you mean {meant}? The base URL ends with /v1."
+        + (meant is not null ? $"Did you mean {meant}? {(meant.Length > path.Length ? "The base URL ends with /v1." : "This client adds /v1 itself: leave it out of the base URL.")}"
             : path == "/" ? "The models are at /v1/models, the status page is at /ui/."
             : "Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs."));
 

@@ -38,7 +38,8 @@ public sealed class RouteTable
         var path = http.Request.Path.Value ?? "/";
         if (Find(http, path) is not { } endpoint)
         {
-            var meant = Find(http, "/v1" + path) is null || Shown(path) != path ? null : "/v1" + path;
+            var near = path.StartsWith("/v1/v1/", StringComparison.Ordinal) ? path["/v1".Length..] : "/v1" + path;
+            var meant = Find(http, near) is null || Shown(path) != path ? null : near;
             return ApiError.WriteAsync(http, FamilyOf(meant ?? path), OutcomeMap.UnknownRoute(http.Request.Method, Shown(path), meant), HeaderFacts.RequestId(http.Request.Headers));
         }
         if (_corsOrigins.Count > 0 && Cors.Apply(http, _corsOrigins, endpoint.Methods))

@@ -20,20 +20,13 @@ public static class CheckVerb
             HelpName = "FILE",
             DefaultValueFactory = _ => "config/gateway.yaml",
         };
-        var file = new Argument<string?>("FILE") { Description = "The same, without --config.", Arity = ArgumentArity.ZeroOrOne };
         var probe = new Option<bool>("--probe") { Description = "Also ask every engine: whether it answers, what it is, and what must be fixed." };
-        var command = new Command("check", "Check a configuration file and list every mistake in it.") { file, config, probe };
-        command.Validators.Add(result =>
-        {
-            if (result.GetResult(file) is { Tokens.Count: > 0 } && result.GetResult(config) is { Implicit: false })
-            {
-                result.AddError("Name the file once: check FILE, or check --config FILE.");
-            }
-        });
+        var command = new Command("check", "Check a configuration file and list every mistake in it.") { config, probe };
+        var fileOf = ConfigurationArgument.AddTo(command, config);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var streams = parsed.InvocationConfiguration;
-            var code = Run(parsed.GetValue(file) ?? parsed.GetValue(config)!, ConfigurationFile.ReadEnvironment(), streams.Output, streams.Error, out var options);
+            var code = Run(fileOf(parsed), ConfigurationFile.ReadEnvironment(), streams.Output, streams.Error, out var options);
             return options is null || !parsed.GetValue(probe) ? code
                 : await ReportingVerb.RunAsync(parsed, (console, _, stop) => ProbeAsync(console, options, TimeProvider.System, stop), cancellationToken);
         });

@@ -21,8 +21,9 @@ public static class ServeVerb
             HelpName = "FILE",
             DefaultValueFactory = _ => "config/gateway.yaml",
         };
-        var command = new Command("serve", "Serve the OpenAI API in front of the configured replicas.") { config };
-        command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetRequiredValue(config), parsed.InvocationConfiguration, cancellationToken));
+        var command = new Command("serve", "Serve the OpenAI API in front of the configured replicas. What gateway does without a verb.") { config };
+        var fileOf = ConfigurationArgument.AddTo(command, config);
+        command.SetAction((parsed, cancellationToken) => RunAsync(fileOf(parsed), parsed.InvocationConfiguration, cancellationToken));
         return command;
     }
 

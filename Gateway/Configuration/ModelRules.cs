@@ -193,8 +193,20 @@ internal static partial class ModelRules
 
             if ((replica.Url ?? replica.Dns) is { } address && replica.Id.Length > 0)
             {
+                CheckPath(address, report.IsShorthand(at) ? at : $"{at}.{(hasUrl ? "url" : "dns")}", report);
                 CheckId(replica.Id, address, at, own, engines, report);
             }
+        }
+    }
+
+    // A whole endpoint is pasted now and then; of a base URL the /v1 at its end is already gone.
+    private static void CheckPath(Uri address, string path, RuleReport report)
+    {
+        var segments = address.AbsolutePath.Split('/');
+        if (Array.IndexOf(segments, "v1") is >= 0 and var at)
+        {
+            var meant = address.GetLeftPart(UriPartial.Authority) + string.Join('/', segments[..at]);
+            report.Add(path, "an address ends before /v1: the gateway adds the routes itself.", SettingText.Shown(meant));
         }
     }
 

@@ -6,7 +6,7 @@ internal static class NearestWord
     /// <summary>Longer words get no suggestion: the distance costs their length squared.</summary>
     private const int MaxLength = 64;
 
-    /// <returns>The nearest of <paramref name="known"/>, the first among equals; null where none is near enough.</returns>
+    /// <returns>The nearest of <paramref name="known"/>, one that begins with the word, else the first, among equals; null where none is near enough.</returns>
     public static string? To(string word, IEnumerable<string> known)
     {
         if (word.Length is 0 or > MaxLength)
@@ -25,8 +25,10 @@ internal static class NearestWord
                 return candidate;
             }
 
-            var distance = IsBeginning(plain, other) || IsBeginning(other, plain) ? 1 : Distance(plain, other);
-            if (distance < least)
+            var isUnfinished = IsBeginning(plain, other);
+            var distance = isUnfinished || IsBeginning(other, plain) ? 1 : Distance(plain, other);
+            // Letters are left out more often than added.
+            if (distance < least || (distance == least && isUnfinished && !IsBeginning(plain, Plain(nearest ?? ""))))
             {
                 (nearest, least) = (candidate, distance);
             }

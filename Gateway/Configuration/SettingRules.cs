@@ -100,12 +100,19 @@ internal static partial class SettingRules
         }
     }
 
+    // host:port, :port and a bare port are what other servers take.
+    private static string? Completed(string url)
+    {
+        var completed = "http://" + (url.StartsWith(':') ? "*" + url : url.Length > 0 && url.All(char.IsAsciiDigit) ? "*:" + url : url);
+        return Address().IsMatch(completed) ? SettingText.Shown(completed) : null;
+    }
+
     private static void CheckAddress(string url, string path, bool hasCertificate, List<ListenAddress> seen, RuleReport report)
     {
         var match = Address().Match(url);
         if (!match.Success || (match.Groups["port"].Value is { Length: > 0 } port && int.Parse(port, CultureInfo.InvariantCulture) > 65_535))
         {
-            report.Add(path, $"\"{SettingText.Shown(url)}\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080.");
+            report.Add(path, $"\"{SettingText.Shown(url)}\" is no address to listen on. Write it like http://127.0.0.1:8080 or http://*:8080.", Completed(url));
         }
         else if (IsSecure(url) && !hasCertificate)
         {

@@ -35,7 +35,14 @@ internal sealed class YamlTree
         }
         catch (YamlException broken)
         {
-            problems.Add(new SourceSpot(fileName, broken.Start.Line, broken.Start.Column), "", Sentence(broken.Message));
+            if (FirstIndentingTab(text) is { } tab)
+            {
+                problems.Add(new SourceSpot(fileName, tab.Line, tab.Column), "", "A tab stands here. YAML is indented with spaces.");
+            }
+            else
+            {
+                problems.Add(new SourceSpot(fileName, broken.Start.Line, broken.Start.Column), "", Sentence(broken.Message));
+            }
             return null;
         }
         catch (Exception broken) when (broken is not OutOfMemoryException)
@@ -44,6 +51,22 @@ internal sealed class YamlTree
             problems.Add(SourceSpot.Of(fileName), "", "This is not YAML.");
             return null;
         }
+    }
+
+    // The parser complains of it where the section began, many lines above.
+    private static (int Line, int Column)? FirstIndentingTab(string text)
+    {
+        var line = 0;
+        foreach (var content in text.AsSpan().EnumerateLines())
+        {
+            line++;
+            var indent = content.Length - content.TrimStart(" \t").Length;
+            if (content[..indent].IndexOf('\t') is >= 0 and var column && indent < content.Length && content[indent] != '#')
+            {
+                return (line, column + 1);
+            }
+        }
+        return null;
     }
 
     private SettingNode? ReadDocument()

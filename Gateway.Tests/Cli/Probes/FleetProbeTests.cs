@@ -52,6 +52,18 @@ public class FleetProbeTests
         Assert.Equal(new ProbeFinding(true, "it serves qwen, sql-adapter, not llama-8b", "Write upstreamModel: qwen, or correct the url."), finding);
     }
 
+    [Theory]
+    [InlineData("llama-8b", "Leave upstreamModel out, or correct the url.")]
+    [InlineData("short", "Write upstreamModel: short, or correct the url.")]
+    public async Task Findings_OfAnUpstreamModelThatIsNotServed_NameTheOneThatIs(string served, string fix)
+    {
+        var model = Llama with { Aliases = ["short"], UpstreamModel = "org/llama" };
+
+        var finding = Assert.Single(await FindingsAsync(Pages.Vllm(served), model));
+
+        Assert.Equal(new ProbeFinding(true, $"it serves {served}, sql-adapter, not org/llama", fix), finding);
+    }
+
     [Fact]
     public async Task Findings_OfAnotherModelWhereAnyNameIsTaken_AreWorthALook()
     {
@@ -163,7 +175,8 @@ public class FleetProbeTests
         var output = new StringWriter();
         var probed = (await AskAsync(Pages.Vllm(), Llama)) with { ClockSkewSeconds = seconds };
 
-        ProbeTable.Write(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) }), [probed]);
+        // The column is there because of the second one.
+        ProbeTable.Write(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) }), [probed, probed with { ClockSkewSeconds = 60 }]);
 
         Assert.Contains($"| {expected} ", output.ToString(), StringComparison.Ordinal);
     }

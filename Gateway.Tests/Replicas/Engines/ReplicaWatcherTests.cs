@@ -229,10 +229,10 @@ public sealed class ReplicaWatcherTests
 
     [Theory]
     [InlineData("other", ReplicaHealth.WrongModel)]
-    [InlineData("llama-8b", ReplicaHealth.Up)]
-    [InlineData("alias", ReplicaHealth.Up)]
+    [InlineData("llama-8b", ReplicaHealth.WrongModel)]
+    [InlineData("alias", ReplicaHealth.WrongModel)]
     [InlineData("weights/llama", ReplicaHealth.Up)]
-    public async Task ProbeAsync_OnAStrictEngine_ComparesAllNamesOfTheModel(string served, ReplicaHealth expected)
+    public async Task ProbeAsync_OnAStrictEngine_WantsTheNameThatItIsAskedFor(string served, ReplicaHealth expected)
     {
         var model = new ModelOptions { Name = "llama-8b", Aliases = ["alias"], UpstreamModel = "weights/llama" };
 
@@ -264,6 +264,34 @@ public sealed class ReplicaWatcherTests
 
         Assert.Equal(ReplicaHealth.Up, _replica.Health);
         Assert.Single(_log.Lines, line => line.Level == LogLevel.Warning && line.Text.Contains("does not list llama-8b", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("llama3", 0)]
+    [InlineData("phi:3b", 0)]
+    [InlineData("phi", 1)]
+    public async Task ProbeAsync_OnOllama_TakesAMissingTagForLatestAndWarnsOfOthers(string model, int warnings)
+    {
+        await Watch(Pages.Ollama(), new ModelOptions { Name = model }).ProbeAsync(default);
+
+        Assert.Equal(ReplicaHealth.Up, _replica.Health);
+        Assert.Equal(warnings, _log.Lines.Count(line => line.Level == LogLevel.Warning && line.Text.Contains($"does not list {model}", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(EngineKind.Auto, 1)]
+    [InlineData(EngineKind.OpenAi, 0)]
+    public async Task ProbeAsync_WhereNothingLooksLikeAModelServer_WarnsOnceUnlessToldThatItIsOne(EngineKind configured, int warnings)
+    {
+        var watcher = Watch(new CannedEngine(), new ModelOptions { Name = "m", Engine = configured });
+
+        for (var i = 0; i < 12; i++)
+        {
+            await watcher.ProbeAsync(default);
+        }
+
+        Assert.Equal(ReplicaHealth.Up, _replica.Health);
+        Assert.Equal(warnings, _log.Lines.Count(line => line.Level == LogLevel.Warning && line.Text.Contains("404 on /v1/models", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -6,6 +6,9 @@ namespace Gateway.Cli.Calibration;
 /// <summary>A fit as plain text: the constants, how sure they are, and how well they predict.</summary>
 internal static class FitReport
 {
+    // Three for each of the ten constants.
+    private const int FewSpans = 30;
+
     public static IEnumerable<string> Lines(ProfileFit fit)
     {
         yield return $"{"constant",-32}{"value",14}   certainty";
@@ -14,6 +17,7 @@ internal static class FitReport
             var certainty = piece switch
             {
                 { IsKept: true } => $"kept from {fit.BaseProfile}: not told by the data",
+                { Deviation: double.NaN } when piece.Value > 0 => "fitted, from too few spans to say how well",
                 { Deviation: { } deviation } when piece.Value > 0 => string.Create(CultureInfo.InvariantCulture, $"± {100 * deviation / piece.Value:0.#} %"),
                 { Value: 0 } => "at its lower limit: too small to be seen",
                 _ => "fitted",
@@ -38,6 +42,11 @@ internal static class FitReport
         {
             yield return string.Create(CultureInfo.InvariantCulture, $"{fit.Outliers} spans stood apart and were left out.");
         }
+
+        if (Caution(fit) is { } caution)
+        {
+            yield return caution;
+        }
     }
 
     /// <summary>What belongs into the head of the file.</summary>
@@ -46,10 +55,19 @@ internal static class FitReport
         yield return "Engine profile, fitted by calibrate. Times are milliseconds per step.";
         var all = fit.Quality[^1];
         yield return string.Create(CultureInfo.InvariantCulture, $"{all.Count} spans, median error {all.MedianError * 100:0.00} %, p90 {all.P90Error * 100:0.00} %.");
+        if (Caution(fit) is { } caution)
+        {
+            yield return caution;
+        }
+
         var kept = fit.Pieces.Where(piece => piece.IsKept).Select(piece => piece.Name).ToArray();
         if (kept.Length > 0)
         {
             yield return $"Not told by the data, kept from {fit.BaseProfile}: {string.Join(", ", kept)}.";
         }
     }
+
+    private static string? Caution(ProfileFit fit) => fit.Quality[^1].Count is < FewSpans and var spans
+        ? string.Create(CultureInfo.InvariantCulture, $"{spans} spans are few: this profile is a guess. Some hundred streams, short and long, alone and together, make it one to rely on.")
+        : null;
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Gateway.Replay.Estimates;
 using Gateway.Replay.Traces;
 using Spectre.Console;
@@ -7,7 +8,7 @@ namespace Gateway.Cli.Estimates;
 /// <summary>Carries out a plan, with a bar on the terminal.</summary>
 internal static class EstimateProgress
 {
-    /// <exception cref="TraceException">A damaged file, or one side without rows.</exception>
+    /// <exception cref="TraceException">A damaged file, one without a whole answer, or one side without rows.</exception>
     public static async Task<(EstimateReport Report, EstimatePaces Paces)> ShowAsync(
         IAnsiConsole console, bool isTerminal, EstimatePlan plan, CancellationToken cancellationToken)
     {
@@ -32,8 +33,21 @@ internal static class EstimateProgress
     {
         var reader = new LabelledRequestReader(TimeProvider.System);
         var files = plan.All.ToDictionary(path => path, path => reader.Read(path, cancellationToken), StringComparer.Ordinal);
+        foreach (var path in plan.IsLeaveOut ? plan.All : plan.Test)
+        {
+            RequireWhole(files[path]);
+        }
         var (report, paces) = plan.IsLeaveOut ? suite.LeaveOut([.. plan.All.Select(path => files[path])]) : Compare(plan, suite, files);
         return (report, new EstimatePaces(paces, reader.ReadingMicroseconds));
+    }
+
+    private static void RequireWhole(LabelledFile file)
+    {
+        if (file.Rows.Count > 0 && file.Rows.All(row => row.IsCensored))
+        {
+            throw new TraceException(string.Create(CultureInfo.InvariantCulture,
+                $"{file.Name}: all {file.Rows.Count} answers were cut, by their limit on tokens or because the client left, so nothing tells how long they would have become. Record some that ended by themselves."));
+        }
     }
 
     private static (EstimateReport Report, IReadOnlyList<EstimatePace> Paces) Compare(EstimatePlan plan, EstimateSuite suite, Dictionary<string, LabelledFile> files)

@@ -30,7 +30,7 @@ internal static class ProbeRules
     /// <summary>Whether the model is there; null: the engine does not tell, or takes any name.</summary>
     public static bool? Serves(ProbedReplica probed) =>
         probed.Facts is not { Outcome: ReadingOutcome.Read, Report.Models: { Count: > 0 } models } || Check(probed) == ModelCheck.None ? null
-        : ReplicaWatcher.NamesOf(probed.Model).Any(models.Contains);
+        : models.Contains(ReplicaWatcher.NamesOf(probed.Model)[0]);
 
     private static ProbeFinding Unreachable(ProbedReplica probed) => probed.Health switch
     {
@@ -60,7 +60,9 @@ internal static class ProbeRules
         }
         var (wanted, served) = (ReplicaWatcher.NamesOf(probed.Model)[0], probed.Facts!.Report.Models);
         var listed = string.Join(", ", served.Take(MaxListed)) + (served.Count > MaxListed ? ", ..." : "");
-        return new(Check(probed) == ModelCheck.Strict, $"it serves {listed}, not {wanted}", $"Write upstreamModel: {served[0]}, or correct the url.");
+        var meant = ReplicaWatcher.NamesOf(probed.Model).FirstOrDefault(served.Contains) ?? served[0];
+        var fix = meant == probed.Model.Name ? "Leave upstreamModel out" : $"Write upstreamModel: {meant}";
+        return new(Check(probed) == ModelCheck.Strict, $"it serves {listed}, not {wanted}", $"{fix}, or correct the url.");
     }
 
     // With its slots written down a replica is never sent more than it can run, metrics or not.

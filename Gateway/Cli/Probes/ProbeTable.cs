@@ -9,7 +9,10 @@ namespace Gateway.Cli.Probes;
 /// <summary>What was probed: a row per replica, then what to do, one line each.</summary>
 internal static class ProbeTable
 {
+    private static readonly string[] Columns = ["pool", "replica", "answers", "engine", "model", "metrics", "context", "priority", "clock"];
+
     private const string Unknown = "?";
+    private const string SameClock = "same";
     private const int PlainWidth = 200;
 
     /// <returns>How many things must be fixed.</returns>
@@ -19,16 +22,26 @@ internal static class ProbeTable
         var plain = !console.Profile.Out.IsTerminal;
         console.Profile.Width = plain ? Math.Max(console.Profile.Width, PlainWidth) : console.Profile.Width;
         var table = new Table { Border = plain ? TableBorder.Markdown : TableBorder.Rounded };
-        table.AddColumns("pool", "replica", "answers", "engine", "model", "metrics", "priority", "context", "clock");
-        foreach (var probed in fleet)
+        var rows = fleet.Select(Cells).ToArray();
+        var shown = Enumerable.Range(0, Columns.Length).Where(column => IsWorthShowing(column, rows)).ToArray();
+        foreach (var column in shown)
         {
-            table.AddRow([.. Cells(probed).Select(cell => new Text(OneLine.Of(cell)))]);
+            // An id in three pieces is not found again; pools and engines may take two lines.
+            table.AddColumn(new TableColumn(Columns[column]) { NoWrap = Columns[column] is not ("pool" or "engine") });
+        }
+        foreach (var row in rows)
+        {
+            table.AddRow([.. shown.Select(column => new Text(OneLine.Of(row[column])))]);
         }
         console.Write(table);
         WriteFindings(console, "Must be fixed", [.. findings.Where(found => found.Finding.MustBeFixed)]);
         WriteFindings(console, "Worth a look", [.. findings.Where(found => !found.Finding.MustBeFixed)]);
         return findings.Count(found => found.Finding.MustBeFixed);
     }
+
+    // All columns together are wider than many a terminal, and these two seldom tell anything.
+    private static bool IsWorthShowing(int column, string[][] rows) =>
+        Columns[column] is not ("priority" or "clock") || rows.Any(row => row[column] is not (Unknown or SameClock));
 
     private static void WriteFindings(IAnsiConsole console, string title, IReadOnlyList<(string Id, ProbeFinding Finding)> findings)
     {
@@ -57,9 +70,9 @@ internal static class ProbeTable
             $"{EnumWords.Of(probed.Kind)} {report.Version}".TrimEnd(),
             ProbeRules.Serves(probed) is { } serves ? serves ? "yes" : "no" : Unknown,
             probed.Load?.Outcome == ReadingOutcome.Read ? "yes" : "no",
-            report.Priority == EnginePriority.Auto ? Unknown : EnumWords.Of(report.Priority),
             report.ContextTokens is { } tokens ? tokens.ToString(CultureInfo.InvariantCulture) : Unknown,
-            probed.ClockSkewSeconds is { } skew ? Math.Abs(skew) <= ProbeRules.SameClockSeconds ? "same" : string.Create(CultureInfo.InvariantCulture, $"{skew:+0;-0} s") : Unknown,
+            report.Priority == EnginePriority.Auto ? Unknown : EnumWords.Of(report.Priority),
+            probed.ClockSkewSeconds is { } skew ? Math.Abs(skew) <= ProbeRules.SameClockSeconds ? SameClock : string.Create(CultureInfo.InvariantCulture, $"{skew:+0;-0} s") : Unknown,
         ];
     }
 }

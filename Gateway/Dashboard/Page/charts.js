@@ -90,17 +90,14 @@ export class Chart {
     this.#read();
   }
 
-  // Slots in which nothing happened are bridged while they are few, and a lone one is a dot.
+  // Slots in which nothing happened are bridged while they are few, and a lone one is a dash: a dot as thin as the line is not seen.
   #path(values, y) {
-    let path = '';
-    let last = -Infinity;
-    values.forEach((value, index) => {
-      if (value === null) return;
-      const point = `${this.#x(index).toFixed(1)} ${y(value).toFixed(1)}`;
-      path += index - last <= 4 ? `L${point}` : `M${point}l0 0`;
-      last = index;
-    });
-    return path;
+    const slots = [...values.keys()].filter((slot) => values[slot] !== null);
+    return slots.map((slot, i) => {
+      const [isJoined, isFollowed] = [slot - slots[i - 1] <= 4, slots[i + 1] - slot <= 4];
+      const [across, down] = [this.#x(slot), y(values[slot]).toFixed(1)];
+      return isJoined ? `L${across.toFixed(1)} ${down}` : isFollowed ? `M${across.toFixed(1)} ${down}` : `M${(across - 2).toFixed(1)} ${down}h4`;
+    }).join('');
   }
 
   #read() {

@@ -5,7 +5,7 @@ namespace Gateway.Replay.Calibration;
 /// <summary>One fitted constant.</summary>
 /// <param name="Name">The profile's key, such as <c>decodePerSequence</c>.</param>
 /// <param name="Value">In the profile's unit: milliseconds, but for factors.</param>
-/// <param name="Deviation">Standard error of <paramref name="Value"/>; null where it was kept.</param>
+/// <param name="Deviation">Standard error of <paramref name="Value"/>; null where it was kept, NaN where too few spans tell.</param>
 /// <param name="IsKept">Whether the data could not tell it apart, so that the base profile's value stands.</param>
 public sealed record FittedPiece(string Name, double Value, double? Deviation, bool IsKept);
 

@@ -126,7 +126,9 @@ public static class ProfileFitter
             values[column] = solved[column];
         }
 
-        var scale = residual / Math.Sqrt(Math.Max(1, observations.Length - free.Count));
+        // With no span beyond the constants the fit goes through every one of them, however wrong.
+        var spare = observations.Length - free.Count;
+        var scale = spare > 0 ? residual / Math.Sqrt(spare) : double.NaN;
         var deviations = triangle.Deviations([.. free.Where(column => solved[column] > 0)]).Select(deviation => deviation * scale).ToArray();
         return new Solution(values, free, deviations, mixedFactor, residual, IsMixedFitted: false);
     }

@@ -237,11 +237,16 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         {
             Log.NoKey(_log, _replica.Id, reading.Detail);
         }
+        if (reading.Outcome == ReadingOutcome.Absent && adapter.Traits.Kind == EngineKind.OpenAi && !isUp && !IsDeclared(settings))
+        {
+            Log.NoModelServer(_log, _replica.Id, reading.Detail);
+        }
         _replica.Observe(_view.TakeFacts(reading.Report with { Engine = adapter.Traits.Kind }));
-        var serves = reading.Report.Models.Count == 0 || settings.ModelNames.Any(reading.Report.Models.Contains);
+        // Every request asks for the first of the names, whatever its client called the model.
+        var serves = reading.Report.Models.Count == 0 || reading.Report.Models.Contains(settings.ModelNames[0]);
         if (!serves && adapter.Traits.ModelCheck == ModelCheck.Strict)
         {
-            _verdict.Take(ReplicaHealth.WrongModel, $"it serves {Listed(reading.Report.Models)}, not {settings.ModelNames[0]}");
+            _verdict.Take(ReplicaHealth.WrongModel, $"it serves {Listed(reading.Report.Models)}, not {settings.ModelNames[0]}: correct upstreamModel or the url");
             return;
         }
         if (!isUp)
@@ -255,6 +260,8 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         }
         _verdict.Take(ReplicaHealth.Up, "");
     }
+
+    private bool IsDeclared(Settings settings) => (_replica.ConfiguredEngine ?? settings.Model.Engine) != EngineKind.Auto;
 
     private void OnSuspended(string why) => Log.Suspended(_log, _replica.Id, why);
 
@@ -274,11 +281,14 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} fails and still gets work, since no other of its pool takes any: {Why}")]
         public static partial void Spared(ILogger log, string replica, string why);
 
-        [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} answers under any model name and does not list {Model}; it lists {Models}")]
+        [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} does not list {Model}; it lists {Models}. Correct upstreamModel, unless it serves the right model under this name too")]
         public static partial void ModelNotListed(ILogger log, string replica, string model, string models);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} wants a key ({Detail}) and apiKeyEnv names none: its models are not known, clients must bring the key")]
         public static partial void NoKey(ILogger log, string replica, string detail);
+
+        [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} answers, but not like a model server: {Detail}. Correct its url, or write engine: openai where it is one")]
+        public static partial void NoModelServer(ILogger log, string replica, string detail);
 
         [LoggerMessage(Level = LogLevel.Information, Message = "replica {Replica} ({Engine}) tells no load, the gateway's own counts are used: {Detail}")]
         public static partial void NoLoad(ILogger log, string replica, EngineKind engine, string detail);

@@ -207,7 +207,7 @@ public sealed class EngineAdapterTests
 
         var facts = await DescribeAsync(EngineKind.Ollama, engine, "llama3");
 
-        Assert.Equal(["llama3:latest", "phi:3b"], facts.Models);
+        Assert.Equal(["llama3:latest", "llama3", "phi:3b"], facts.Models);
         Assert.Equal((1, 8_192, "0.12.3"), (facts.Slots, facts.ContextTokens, facts.Version));
         Assert.DoesNotContain(engine.Asked, question => question.Path is "/api/show" or "/api/generate");
     }

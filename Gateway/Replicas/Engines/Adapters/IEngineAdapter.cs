@@ -6,7 +6,7 @@ public enum ModelCheck
     /// <summary>It answers for any name, or names its model otherwise than clients do: not compared.</summary>
     None,
 
-    /// <summary>It answers for any name, also with the wrong model: an unknown name is worth a warning.</summary>
+    /// <summary>It answers for any name, also with the wrong model, or takes names that it does not list: an unknown one is worth a warning.</summary>
     Warn,
 
     /// <summary>It refuses names that it does not list.</summary>

@@ -5,10 +5,11 @@ public sealed class OllamaAdapter : IEngineAdapter
 {
     private const string TagsPath = "/api/tags";
     private const string LoadedPath = "/api/ps";
+    private const string DefaultTag = ":latest";
     private const int DefaultSlots = 1;
     private const int MaxModels = 1_000;
 
-    public EngineTraits Traits { get; } = new(EngineKind.Ollama, "/api/version");
+    public EngineTraits Traits { get; } = new(EngineKind.Ollama, "/api/version", ModelCheck.Warn);
 
     public async Task<EngineReading> DescribeAsync(EngineClient client, IReadOnlyList<string> modelNames, CancellationToken cancellationToken)
     {
@@ -22,7 +23,7 @@ public sealed class OllamaAdapter : IEngineAdapter
         return EngineReading.Of(new EngineReport
         {
             Version = await client.GetTextAsync(Traits.HealthPath, "version", cancellationToken),
-            Models = [.. models],
+            Models = [.. models.SelectMany(NamesOf)],
             Slots = DefaultSlots,
             ContextTokens = await ReadContextAsync(client, modelNames, cancellationToken),
         });
@@ -46,5 +47,8 @@ public sealed class OllamaAdapter : IEngineAdapter
         return null;
     }
 
-    private static bool IsNamed(string? tagged, string name) => tagged == name || tagged == name + ":latest";
+    private static bool IsNamed(string? tagged, string name) => tagged is not null && NamesOf(tagged).Contains(name);
+
+    // A name without a tag asks for this one.
+    private static string[] NamesOf(string tagged) => tagged.EndsWith(DefaultTag, StringComparison.Ordinal) ? [tagged, tagged[..^DefaultTag.Length]] : [tagged];
 }
