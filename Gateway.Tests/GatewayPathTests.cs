@@ -27,7 +27,7 @@ public sealed class GatewayPathTests
         var pool = core.Find("m")!.Pool;
         pool.SetReplicas(ReplicaPlaces.Of(pool.Options));
         pool.Replicas[0].OnProbed(ReplicaHealth.Up);
-        using var upstreams = new UpstreamPools(new HttpClientHandler(), () => options.Resilience, _ => null, null, (_, _) => { }, TimeProvider.System);
+        using var upstreams = new UpstreamPools(new HttpClientHandler(), () => options.Resilience, _ => null, new UpstreamEvents(), TimeProvider.System);
         var path = new GatewayPath(
             core, new Gateway.Access.Doorkeeper(new Gateway.Access.Limits.LimitLedger(TimeProvider.System), core.Hasher), new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher, TimeProvider.System), upstreams, new BrokenForwarder(), () => options, [new Recorder(_completed)],
             (_, _) => _ = beforeForwarding ? throw new InvalidOperationException("broken") : 0, TimeProvider.System);
@@ -50,7 +50,7 @@ public sealed class GatewayPathTests
         var time = new SetTime();
         var options = new GatewayOptions { Models = [new ModelOptions { Name = "m", Replicas = [new ReplicaOptions { Url = new("http://10.0.0.1:1") }] }] };
         using var core = GatewayCore.Create(options, time, new Random(1), 7);
-        using var upstreams = new UpstreamPools(new HttpClientHandler(), () => options.Resilience, _ => null, null, (_, _) => { }, time);
+        using var upstreams = new UpstreamPools(new HttpClientHandler(), () => options.Resilience, _ => null, new UpstreamEvents(), time);
         var path = new GatewayPath(
             core, new Gateway.Access.Doorkeeper(new Gateway.Access.Limits.LimitLedger(TimeProvider.System), core.Hasher), new RequestReader(options.Listen, () => options.Routing.Prefix, core.Hasher, time), upstreams, new BrokenForwarder(), () => options,
             [new Recorder(_completed)], (_, _) => time.Advance(TimeSpan.FromMilliseconds(3)), time);

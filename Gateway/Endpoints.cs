@@ -56,7 +56,7 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
     {
         var fleet = server.Core.Fleet;
         exact["/metrics"] = Ops(Get, http => MetricsPage.WriteAsync(http, server.MetricsPage), isMetrics: true);
-        exact["/-/status"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteStatus(json, fleet, server.Status())));
+        exact["/-/status"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteStatus(json, fleet, server.Status.Read())));
         exact["/-/replicas"] = Ops(Get, http => JsonAnswer.WriteAsync(http, json => StatusPage.WriteReplicas(json, fleet)));
         exact["/-/explain"] = Ops(Post, http => ExplainEndpoint.HandleAsync(http, server.Core, reader, door));
         exact["/ui"] = new(Get, Named(http =>
@@ -91,7 +91,7 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
     private Endpoint Ops(string[] methods, RequestDelegate handle, bool isMetrics = false) => new(methods, http => CountedAsync(http, "ops",
         door.OpsProblem(http, isMetrics) is { } problem ? RefuseAsync(http, problem) : Named(handle)(http)));
 
-    // Also where an answer is no JSON of ours.
+    // The request id, on answers that are not written by JsonAnswer: redirects, files, metrics.
     private static RequestDelegate Named(RequestDelegate handle) => http =>
     {
         http.Response.Headers["x-request-id"] = HeaderFacts.RequestId(http.Request.Headers);
@@ -101,7 +101,7 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
     private Endpoint Models(Func<HttpContext, Caller, Task> handle) => new(Get, http => CountedAsync(http, "/v1/models",
         door.Identify(http.Request.Headers, out var problem) is { } caller ? handle(http, caller) : RefuseAsync(http, problem!)));
 
-    // Whoever tries keys there is to be seen.
+    // Refused keys are counted, so that somebody who tries many shows in the metrics.
     private async Task CountedAsync(HttpContext http, string route, Task answer)
     {
         await answer;

@@ -1,8 +1,10 @@
 using System.Text.Json;
 using Gateway.Access;
 using Gateway.Api;
+using Gateway.Dashboard;
 using Gateway.Queueing;
 using Gateway.Requests;
+using Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
 
 namespace Gateway;
@@ -46,7 +48,7 @@ public static class ExplainEndpoint
         await JsonAnswer.WriteAsync(http, json => Write(json, core, model, caller.Own(request, http.Request.Headers)));
     }
 
-    // The key in the headers is the operator's, so that the tenant goes by name.
+    // The key in the headers is the operator's own, so the tenant to explain for is given by its name.
     private static Caller? CallerOf(HttpContext http, Doorkeeper door) =>
         http.Request.Query["tenant"].ToString() is { Length: > 0 } name ? door.Named(name) : Caller.Anybody;
 
@@ -57,7 +59,7 @@ public static class ExplainEndpoint
         var settings = core.Options.InForce();
         json.WriteStartObject();
         json.WriteString("model", model.Pool.Name);
-        json.WriteString("priority", Word(request.Priority));
+        json.WriteString("priority", request.Priority.Word());
         json.WriteNumber("priority_level", request.PriorityLevel);
         json.WriteStartObject("estimate");
         json.WriteNumber("prompt_tokens", estimate.PromptTokens);
@@ -68,7 +70,7 @@ public static class ExplainEndpoint
         json.WriteStartObject("queue");
         foreach (var priority in Enum.GetValues<PriorityClass>())
         {
-            json.WriteNumber(Word(priority), model.Dispatcher.Waiting(priority));
+            json.WriteNumber(priority.Word(), model.Dispatcher.Waiting(priority));
         }
         json.WriteString("order", settings.Queue.Order);
         json.WriteString("admission", settings.Queue.Admission);
@@ -92,12 +94,12 @@ public static class ExplainEndpoint
         var isSent = explanation is { Refusal: null, Hold: HoldReason.None };
         json.WriteString("decision", explanation.Refusal is not null ? "refuse" : isSent ? "send" : "wait");
         json.WriteString("replica", isSent ? best?.Candidate.Replica.Id : null);
-        json.WriteString("hold", explanation.Refusal is not null || isSent ? null : Word(explanation.Hold));
-        json.WriteString("why", explanation.Refusal is { } refusal ? WhyRefused(refusal) : WhyHeld(explanation.Hold));
+        json.WriteString("hold", explanation.Refusal is not null || isSent ? null : GatewayMeters.WordOf(explanation.Hold));
+        json.WriteString("why", explanation.Refusal is { } refusal ? DecisionWords.WhyRefused(refusal) : WhyHeld(explanation.Hold));
         json.WriteStartObject("predicted");
-        WriteSeconds(json, "wait_seconds", explanation.WaitSeconds);
-        WriteSeconds(json, "ttft_seconds", explanation.WaitSeconds + best?.Forecast.FirstTokenSeconds);
-        WriteSeconds(json, "e2e_seconds", explanation.WaitSeconds + best?.Forecast.AnswerSeconds);
+        json.WriteNumberOrNull("wait_seconds", explanation.WaitSeconds, 6);
+        json.WriteNumberOrNull("ttft_seconds", explanation.WaitSeconds + best?.Forecast.FirstTokenSeconds, 6);
+        json.WriteNumberOrNull("e2e_seconds", explanation.WaitSeconds + best?.Forecast.AnswerSeconds, 6);
         json.WriteEndObject();
     }
 
@@ -110,23 +112,12 @@ public static class ExplainEndpoint
         _ => "It waits.",
     };
 
-    private static string WhyRefused(AdmissionOutcome refusal) => refusal switch
-    {
-        AdmissionOutcome.DeadlineExceeded => "Its deadline cannot be met, by the learned speed of the replicas and of the queue.",
-        AdmissionOutcome.RejectedQueueFull => "The queue holds as much as it may.",
-        AdmissionOutcome.RejectedTooLarge => "The prompt is longer than the context of every replica.",
-        AdmissionOutcome.RejectedNoReplica => "No replica takes work.",
-        AdmissionOutcome.RejectedHolderGone => "The replica that can answer has left the fleet.",
-        AdmissionOutcome.RejectedShuttingDown => "The gateway shuts down.",
-        _ => "It is refused.",
-    };
-
     private static void WriteCandidate(Utf8JsonWriter json, ExplainedCandidate explained, bool costsAreSeconds)
     {
         var candidate = explained.Candidate;
         json.WriteStartObject();
         json.WriteString("replica", candidate.Replica.Id);
-        json.WriteString("health", Word(candidate.Replica.Health));
+        json.WriteString("health", StatusPage.HealthOf(candidate.Replica.Health));
         json.WriteBoolean("has_room", explained.HasRoom);
         if (double.IsFinite(explained.CostSeconds))
         {
@@ -138,8 +129,8 @@ public static class ExplainEndpoint
             json.WriteNumber(scorer, Seconds(seconds));
         }
         json.WriteEndObject();
-        WriteSeconds(json, "ttft_seconds", explained.Forecast.FirstTokenSeconds);
-        WriteSeconds(json, "e2e_seconds", explained.Forecast.AnswerSeconds);
+        json.WriteNumberOrNull("ttft_seconds", explained.Forecast.FirstTokenSeconds, 6);
+        json.WriteNumberOrNull("e2e_seconds", explained.Forecast.AnswerSeconds, 6);
         json.WriteBoolean("speed_is_learned", candidate.Replica.Rates.IsLearned);
         json.WriteNumber("prefix_hit_tokens", candidate.PrefixHitTokens);
         json.WriteBoolean("holds_session", candidate.HoldsSession);
@@ -148,20 +139,5 @@ public static class ExplainEndpoint
         json.WriteEndObject();
     }
 
-    private static void WriteSeconds(Utf8JsonWriter json, string name, double? seconds)
-    {
-        if (seconds is { } known)
-        {
-            json.WriteNumber(name, Seconds(known));
-        }
-        else
-        {
-            json.WriteNull(name);
-        }
-    }
-
     private static double Seconds(double seconds) => Math.Round(seconds, 6);
-
-    private static string Word<T>(T value)
-        where T : struct, Enum => value.ToString().ToLowerInvariant();
 }

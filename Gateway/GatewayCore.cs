@@ -75,7 +75,7 @@ public sealed class GatewayCore : IDisposable
     {
         lock (_gate)
         {
-            // Other settings of the estimation wait for a restart: what was learned stays.
+            // Only another estimator is made anew. Its other settings wait for a restart, so that a reload does not throw away what was learned.
             if (options.Estimation.Estimator != _options.Estimation.Estimator)
             {
                 Volatile.Write(ref _lengths, OutputLengthEstimators.Create(options.Estimation));

@@ -19,7 +19,7 @@ public sealed class GatewayPath(
     GatewayCore core, Doorkeeper door, RequestReader reader, UpstreamPools upstreams, IHttpForwarder forwarder, Func<GatewayOptions> options,
     IReadOnlyList<ICompletionObserver> observers, Action<string, AdmissionResult> decided, TimeProvider time)
 {
-    // The exchange keeps time itself; YARP's own clock must never be the one that cuts a long answer.
+    // The exchange has time limits of its own; YARP's must never be the one that cuts a long answer.
     private static readonly ForwarderRequestConfig NoTimeout = new() { ActivityTimeout = TimeSpan.FromDays(8) };
 
     private readonly ConcurrentDictionary<string, byte> _idsUnderWay = new();
@@ -102,7 +102,7 @@ public sealed class GatewayPath(
         }
         if (isStored || holder != model)
         {
-            // Only the id was asked for, or another model stood in before: from here on the request goes by the name of the model that was found.
+            // The request named only a stored id, or a fallback model made that response: from here on it carries the name of the model that holds it.
             request = request with { Model = holder.Pool.Name };
         }
 
@@ -156,7 +156,7 @@ public sealed class GatewayPath(
         var estimate = core.Estimate(request, model.Pool);
         visit.Estimated(model.Pool.Name, estimate);
         var isTooLong = model.Pool.ContextTokens <= estimate.LeastPromptTokens;
-        // Whoever is sent on to another model is limited as well; what none can take is told as that.
+        // Limits count a request once, fallbacks included. One that is too long and has no fallback is answered with that reason and not counted.
         if (isFirst && (hasNext || !isTooLong) && await caller.EnterAsync(visit.Http, visit.Route, estimate) is { } overLimit)
         {
             return new Miss(overLimit, AllowsFallback: false);
@@ -184,7 +184,7 @@ public sealed class GatewayPath(
             return Left(request);
         }
         visit.Admitted(admission);
-        // Returned here once more, whatever happens: only the first time counts.
+        // The exchange returns the room itself; this is for the paths that never reach it. Returning twice does nothing.
         using var reservation = admission.Reservation;
         decided(model.Pool.Name, admission);
         model.OnDecided(estimate, admission);
@@ -234,11 +234,11 @@ public sealed class GatewayPath(
             Attempts = visit.Trace,
             Answering = answering =>
             {
-                // A client may ask for what it was just told of, so the holder is known before the client is.
+                // Noted before the client reads the id of its response: it may ask for that response at once.
                 Pinning.Remember(answering, model, core.Hasher, caller);
                 if (answering.Answer.IsComplete)
                 {
-                    // Nor may it find its own place still taken when it asks again.
+                    // Its place among concurrent requests is given back before the client sees the end, so that its next request is not refused because of this one.
                     visit.Settle();
                 }
             },
@@ -247,7 +247,7 @@ public sealed class GatewayPath(
         ForwarderError error;
         try
         {
-            // YARP must not take up the body: the exchange sends it, as often as it takes.
+            // YARP must not read the body: the exchange sends it, once per attempt.
             NoRequestBody.Hide(visit.Http);
             var transformer = new PassTransformer(exchange, current.Telemetry.ReplicaHeader);
             error = heartbeat is null
@@ -258,22 +258,15 @@ public sealed class GatewayPath(
         {
             exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
             Pinning.Remember(exchange, model, core.Hasher, caller);
-            if (exchange.Answer.ReportedUsage is { PromptTokens: { } promptTokens, CachedTokens: { } cachedTokens })
-            {
-                model.Prefixes.OnReported(exchange.Reservation.Replica.Slot, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
-            }
-            if (exchange.Answer is { Finish: FinishKind.ToolCalls } or { ToolName: not null })
-            {
-                model.Prefixes.OnToolCall(departure.Request.SessionKey, exchange.Answer.ToolName is { } tool ? core.Hasher.Key(tool) : 0);
-            }
+            Learn(model, departure.Request, exchange);
         }
-        // What cannot be passed on, such as a header that HTTP forbids, is told like any answer that is none.
+        // An answer that cannot be passed on, because a header of it is not allowed in HTTP, counts as a broken answer.
         var isUnfit = (error == ForwarderError.ResponseHeaders || (error != ForwarderError.None && !visit.Http.Response.HasStarted)) && !visit.Http.RequestAborted.IsCancellationRequested;
         if ((exchange.Failure ?? (isUnfit ? new AttemptFailure(FailureKind.BrokenAnswer) : null)) is { } failure)
         {
             if (!visit.Http.Response.HasStarted)
             {
-                // Else it would look to YARP, at the next model, like an answer that was made already.
+                // YARP has set an error status. With that left in place it would refuse to forward to the fallback model.
                 visit.Http.Response.StatusCode = StatusCodes.Status200OK;
             }
             if (failure.Kind == FailureKind.ShuttingDown && HasLeft(model, departure.Request) && Miss.MayAskAgain(departure))
@@ -284,5 +277,18 @@ public sealed class GatewayPath(
             return new Miss(OutcomeMap.Of(failure, departure.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv), Miss.MayMove(departure, failure));
         }
         return null;
+    }
+
+    // What the engine found in its cache, and which tool the session waits for, correct what the prefix index believes of the replica.
+    private void Learn(ModelPool model, InferenceRequest request, Exchange exchange)
+    {
+        if (exchange.Answer.ReportedUsage is { PromptTokens: { } promptTokens, CachedTokens: { } cachedTokens })
+        {
+            model.Prefixes.OnReported(exchange.Reservation.Replica.Slot, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
+        }
+        if (exchange.Answer is { Finish: FinishKind.ToolCalls } or { ToolName: not null })
+        {
+            model.Prefixes.OnToolCall(request.SessionKey, exchange.Answer.ToolName is { } tool ? core.Hasher.Key(tool) : 0);
+        }
     }
 }

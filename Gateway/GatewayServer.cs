@@ -7,7 +7,6 @@ using Gateway.Configuration;
 using Gateway.Dashboard;
 using Gateway.Forwarding;
 using Gateway.Learning;
-using Gateway.Queueing.Orders;
 using Gateway.Replicas;
 using Gateway.Replicas.Engines;
 using Gateway.Replicas.Engines.Discovery;
@@ -44,22 +43,18 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly TenantKeeper _tenants;
     private readonly GatewaySharing? _sharing;
     private readonly StatusBoard _board;
-    private readonly ClassGoodput _goodput;
     private CertificateKeeper? _certificates;
     private readonly TimeProvider _time;
     private readonly ILogger<GatewayServer> _log;
-    private readonly DateTimeOffset _startedAt;
     private readonly CancellationTokenSource _drainIsOver = new();
     private readonly ITimer _drain;
     private readonly TimeSpan _stopDelay;
     private bool _isStopping;
-    private ConfigReload? _lastReload;
     private int _cutAnswers;
 
     private GatewayServer(GatewayOptions options, ServerSettings settings)
     {
         _time = settings.Time;
-        _startedAt = _time.GetUtcNow();
         var builder = Builder(options, () => _certificates!.Current);
         settings.ConfigureLogging?.Invoke(builder.Logging);
         _app = builder.Build();
@@ -78,30 +73,30 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
         var scope = new object();
         _meters = new GatewayMeters(scope);
-        Calibration = new EstimateCalibration();
-        _goodput = new ClassGoodput(() => Core.Options.Queue.Classes, _time);
+        _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
+        Status = new ServerStatus(Core, _tenants.Door, _accessLog, _meters, _time);
         _sharing = options.Redis is { } redis ? GatewaySharing.Start(redis, Core, _tenants, settings.Environment, _time, _log) : null;
         _board = new StatusBoard(_time);
-        Feed = new StatusFeed(Core.Fleet, _board, Status, _time, _app.Lifetime.ApplicationStopping);
+        Feed = new StatusFeed(Core.Fleet, _board, Status.Read, _time, _app.Lifetime.ApplicationStopping);
         var coordinator = _sharing?.Coordinator;
-        _gauges = new StateGauges(Core.Fleet, QueueDepths, Calibration, scope, coordinator is null ? null : () => coordinator.IsUp, SignalsOf);
+        _gauges = new StateGauges(Core.Fleet, Status.QueueDepths, Status.Calibration, scope, coordinator is null ? null : () => coordinator.IsUp, Status.SignalsOf);
         if (coordinator is not null)
         {
             _meters.ShowRedisFailures(() => coordinator.Failures);
         }
         _telemetry = new TelemetrySession(Version, _time, scope);
-        _accessLog = AccessLog.Open(options.Telemetry, _time, _log, () => Core.Options.Telemetry.AccessLogSample);
         _meters.Prepare(options.Models.Select(model => model.Name));
 
         var keys = settings.Environment;
-        _upstreams = new UpstreamPools(
-            UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, GapsOf, _meters.OnRetry, _time,
-            _drainIsOver.Token)
+        var events = new UpstreamEvents
         {
+            Tokens = GapsOf,
+            Retried = _meters.OnRetry,
             StreamBroken = _meters.OnStreamBroken,
             Hedged = _meters.OnHedged,
             BudgetSpent = (model, refused) => Log.BudgetSpent(_log, model, refused),
         };
+        _upstreams = new UpstreamPools(UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, events, _time, _drainIsOver.Token);
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(
             access, new DiscoverySources(settings.Names, new ReplicaListReader(), keys), replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),
@@ -115,9 +110,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     public GatewayCore Core { get; }
 
-    /// <summary>How well the estimates hit.</summary>
-    public EstimateCalibration Calibration { get; }
-
     /// <summary>Where it listens, with the ports that were given.</summary>
     public IReadOnlyList<string> Urls =>
         [.. _app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses];
@@ -130,9 +122,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
             await Task.Delay(TimeSpan.FromMilliseconds(5), _time, cancellationToken);
         }
     }
-
-    /// <summary>Ends when the process was asked to stop and all answers have ended.</summary>
-    public Task Stopped => _app.WaitForShutdownAsync();
 
     /// <summary>Starts listening and watching. A fleet that is down is no failure: its models answer 503 until one is up.</summary>
     /// <exception cref="IOException">An address to listen on is taken.</exception>
@@ -170,25 +159,11 @@ public sealed partial class GatewayServer : IAsyncDisposable
             model.Pool.SetReplicas([]);
             model.Dispose();
         }
-        NoteReload(ConfigReloadOutcome.Applied, []);
+        Status.OnReload();
     }
 
     /// <summary>Counts somebody who was turned away where no model is asked.</summary>
     internal void OnTurnedAway(string route, int status, string? code) => _meters.OnTurnedAway(route, status, code);
-
-    /// <summary>Counts a reload that was refused and changed nothing, and keeps its problems for the operators.</summary>
-    public void NoteRefusedReload(IReadOnlyList<ConfigurationProblem> problems) => NoteReload(
-        ConfigReloadOutcome.Rejected, [.. problems.Select(problem => $"{problem.Where with { File = Path.GetFileName(problem.Where.File) }}  {Told(problem)}")]);
-
-    // How tenants are shown is for telemetry.tenants to say, and these words may name one.
-    private static string Told(ConfigurationProblem problem) =>
-        problem.Path.StartsWith("access", StringComparison.Ordinal) ? $"{problem.Path}: gateway check and the log say what is wrong." : problem.ToString();
-
-    private void NoteReload(ConfigReloadOutcome outcome, IReadOnlyList<string> problems)
-    {
-        _meters.OnConfigReload(outcome);
-        Volatile.Write(ref _lastReload, new ConfigReload(outcome, _time.GetUtcNow()) { Problems = problems });
-    }
 
     /// <summary>Is no longer ready; after the configured delay takes no more requests, and lets running answers finish within the configured time.</summary>
     /// <param name="hurry">Ends the delay.</param>
@@ -245,7 +220,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private int RunningAnswers => Core.Fleet.Pools.Sum(pool => pool.ReplicaList.Sum(replica => replica.Snapshot().WithoutPeers().RunningRequests));
 
-    // What still runs ends with the API's own words, not with a cut connection; whoever waits is told, too.
+    // Running answers end with an error event of their API instead of a cut connection, and waiting requests get an error.
     private void EndDrain()
     {
         Volatile.Write(ref _cutAnswers, RunningAnswers);
@@ -260,19 +235,19 @@ public sealed partial class GatewayServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            // As the engines' headers are read: a byte beyond ASCII in one of them must not fail the answer.
+            // The engines' headers are read as Latin-1, so they are written as Latin-1: a byte beyond ASCII must not fail the answer.
             kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
             Listeners.Open(kestrel, options.Listen, certificates);
         }).UseKestrelHttpsConfiguration();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Listen.DrainTimeout + Farewell);
         builder.Services.AddHttpForwarder();
         builder.Logging.SetMinimumLevel(options.Telemetry.LogLevel);
-        // Faults of engines and departures of clients are judged, counted and told by the path itself.
+        // YARP's log is off: failed engines and clients that left are handled, counted and logged by GatewayPath.
         builder.Logging.AddFilter("Yarp", LogLevel.None);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        // Has nothing to say at the level above, but whoever may say something gets a span and a scope for each request.
+        // It logs nothing at Warning, but while it is enabled ASP.NET makes a span and a log scope for every request.
         builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
-        // A start that fails is told by whoever starts, in one line.
+        // A failed start is reported by the verb, in one line.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.None);
         return builder;
     }
@@ -280,7 +255,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private void Map(GatewayOptions options)
     {
         var reader = new RequestReader(options.Listen, () => Core.Options.Routing.Prefix, Core.Hasher, _time);
-        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Calibration, Core.Fleet, () => Core.Options.Telemetry), _board.Latencies, _board.Failures, _goodput];
+        List<ICompletionObserver> observers = [Core.Learner, new RequestMeters(_meters, Status.Calibration, Core.Fleet, () => Core.Options.Telemetry), _board.Latencies, _board.Failures, Status.Goodput];
         if (_accessLog is not null)
         {
             observers.Add(_accessLog);
@@ -297,44 +272,15 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     internal PrometheusPage MetricsPage => _telemetry.Page;
 
+    /// <summary>What operators are told.</summary>
+    internal ServerStatus Status { get; }
+
     internal StatusFeed Feed { get; }
 
     /// <summary>What tenants use.</summary>
     internal LimitLedger Limits => _tenants.Ledger;
 
     internal bool IsStopping => Volatile.Read(ref _isStopping) || _app.Lifetime.ApplicationStopping.IsCancellationRequested;
-
-    internal StatusFacts Status() => new()
-    {
-        Version = Version,
-        StartedAt = _startedAt,
-        Uptime = _time.GetUtcNow() - _startedAt,
-        QueueDepths = QueueDepths(),
-        Calibration = Calibration,
-        Goodput = _goodput,
-        Signals = SignalsOf,
-        LastReload = Volatile.Read(ref _lastReload),
-        Settings = SettingsOf(Core.Options.InForce()),
-        IsOpen = _tenants.Door.Directory is null,
-        DroppedLogLines = _accessLog?.DroppedLines,
-    };
-
-    private static SettingsInForce SettingsOf(GatewayOptions options) => new(
-        options.Source?.FileName, options.Source?.Sha256, EnumWords.Of(options.Mode), options.Routing.PolicyName, options.Queue.Order, options.Queue.Admission,
-        EnumWords.Of(QueueOrders.FairnessOf(options.Queue)), options.Source?.EnvironmentOverrides ?? []);
-
-    private IEnumerable<QueueDepth> QueueDepths()
-    {
-        foreach (var model in Core.Models)
-        {
-            foreach (var priority in Enum.GetValues<PriorityClass>())
-            {
-                yield return new QueueDepth(model.Pool.Name, priority.ToString().ToLowerInvariant(), model.Dispatcher.Waiting(priority));
-            }
-        }
-    }
-
-    private ModelSignals? SignalsOf(string name) => Core.Find(name) is { } model ? new ModelSignals(model.Demand, model.Shadow) : null;
 
     private TokenGaps GapsOf(InferenceRequest request, string model, Replica replica) =>
         new(_meters, _board.Latencies, Core.Options.Telemetry.GenAiMetrics && request.Body.IsStreaming ? _meters.GenAiTagsOf(request.Route.Kind, model, replica) : null);
@@ -369,20 +315,4 @@ public sealed partial class GatewayServer : IAsyncDisposable
         [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Version} listens on {Url}; models: {Models}.")]
         public static partial void Started(ILogger logger, string version, string url, int models);
     }
-}
-
-/// <summary>What a server takes from its surroundings.</summary>
-public sealed record ServerSettings
-{
-    /// <summary>The clock.</summary>
-    public TimeProvider Time { get; init; } = TimeProvider.System;
-
-    /// <summary>Reads an environment variable: where the engines' keys are.</summary>
-    public Func<string, string?> Environment { get; init; } = System.Environment.GetEnvironmentVariable;
-
-    /// <summary>Resolves the names of replicas.</summary>
-    public INameResolver Names { get; init; } = new SystemNameResolver();
-
-    /// <summary>Where logs go; null: nowhere.</summary>
-    public Action<ILoggingBuilder>? ConfigureLogging { get; init; }
 }

@@ -10,7 +10,7 @@ namespace Gateway;
 /// <summary>Opens the addresses of the configuration, with the limits of one client.</summary>
 internal static class Listeners
 {
-    // The frames of a chunked body count for Kestrel; the exact limit is on the body's own bytes, where it is read.
+    // Kestrel counts a chunked body with its framing, so its limit is wider; RequestBytes applies the exact one to the body's own bytes.
     private const int RoomForChunkFrames = 8;
 
     /// <param name="kestrel">The server.</param>

@@ -85,7 +85,7 @@ public sealed class ModelPool : IDisposable
     private (DispatchPlan Plan, RoutingPlan Routing) Plans(GatewayOptions options)
     {
         var (routing, queue) = (options.InForce().Routing, options.InForce().Queue);
-        // An order that keeps account keeps it over a reload that does not touch the queue.
+        // Fair orders remember what each tenant was served: a reload that leaves the queue as it is keeps that memory.
         var order = _plan is { } before && before.Queue == queue ? before.Order : OrderOf(routing, queue, Prefixes);
         var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing), ShadowOrder = routing.Shadow.IsOn ? OrderOf(routing, QueueOf(routing, queue), Prefixes) : null };
         return (plan, RoutingPolicies.Plan(routing, new Random(_chance.Next())));

@@ -22,7 +22,7 @@ internal static class Pinning
     /// <summary>Notes which replica holds a response that was just made, for whoever made it.</summary>
     public static void Remember(Exchange exchange, ModelPool model, PrefixHasher hasher, Caller caller)
     {
-        // A replica that left meanwhile has given its slot away.
+        // If the replica left the pool meanwhile, its slot may belong to another one.
         var replica = exchange.Reservation.Replica;
         if (exchange.Answer.ResponseId is { } id && exchange.Failure is null && model.Pool.Find(replica.Id) == replica)
         {

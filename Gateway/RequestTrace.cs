@@ -38,7 +38,7 @@ internal sealed class RequestTrace : IAttemptObserver
         {
             return null;
         }
-        // The web host has a span of its own, which is not exported: as a parent it would be a hole in the trace.
+        // ASP.NET's own span is not exported: as the parent it would be missing in the trace.
         Activity.Current = null;
         var headers = request.Headers;
         _ = ActivityContext.TryParse(headers[TraceParent], headers[TraceState], isRemote: true, out var client);
@@ -58,7 +58,7 @@ internal sealed class RequestTrace : IAttemptObserver
         _server.DisplayName = _name;
         Describe(_server);
         var body = request.Body;
-        _server.SetTag(SpanNames.Priority, RequestMeters.PriorityLabel(request.Priority)).SetTag(GenAiNames.IsStream, body.IsStreaming);
+        _server.SetTag(SpanNames.Priority, request.Priority.Word()).SetTag(GenAiNames.IsStream, body.IsStreaming);
         if (body.MaxOutputTokens is { } most)
         {
             _server.SetTag(GenAiNames.MaxTokens, most);

@@ -66,7 +66,7 @@ internal sealed partial class SnapshotFile : IAsyncDisposable
         }
     }
 
-    // Beside the target first, then renamed: a start never meets half a file. Only its owner may read the key of the hashes.
+    // Written under another name and then renamed, so that a start never reads half a file. It holds the key of the hashes: only its owner may read it.
     private void Write()
     {
         try

@@ -114,7 +114,7 @@ internal sealed class Visit : IDisposable
     public CompletedRequest Complete(TenantNaming tenants)
     {
         var answer = _exchange?.Answer;
-        // An answer that breaks off may take the client's connection with it; that is no departure.
+        // When an answer breaks off, the server may abort the client's connection: that does not mean that the client left.
         var left = _clientLeft || (Http.RequestAborted.IsCancellationRequested && answer is not ({ IsComplete: true } or { IsBroken: true }) && _errorCode is null);
         var status = left ? OutcomeMap.ClientClosedRequest : _status ?? Http.Response.StatusCode;
         var isBroken = answer is { IsBroken: true } && _errorCode is null && !left;
@@ -151,8 +151,8 @@ internal sealed class Visit : IDisposable
         };
     }
 
-    // A stream is charged as far as it went. Whoever leaves while the prompt is computed has had that work done; who is failed by an engine has not, nor who was
-    // given something that is no answer to what was asked.
+    // A stream is charged as far as it went. A client that leaves while its prompt is computed is charged for the prompt: the engine did that work. Nothing is charged
+    // where the engine failed, or where what came was no answer to what was asked.
     private TokenAmount TokensUsed()
     {
         if (_exchange is not { Answer: { } answer, SentAt: not null })

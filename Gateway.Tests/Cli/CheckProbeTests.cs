@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.Globalization;
 using Gateway.Cli;
 using Gateway.Cli.Probes;
@@ -93,9 +92,7 @@ public sealed class CheckProbeTests : IDisposable
     {
         var replicas = string.Join(", ", engines.Select(engine => engine.GetLeftPart(UriPartial.Authority)));
         await File.WriteAllTextAsync(_path, string.Create(CultureInfo.InvariantCulture, $"models:\n  - {{ name: \"{model}\", replicas: [{replicas}] }}\n"));
-        var (output, error) = (new StringWriter { NewLine = "\n" }, new StringWriter());
-        var code = await new RootCommand { CheckVerb.Create() }.Parse(["check", "--config", _path, "--probe"])
-            .InvokeAsync(new InvocationConfiguration { Output = output, Error = error });
-        return (code, output.ToString());
+        var (code, output, _) = await VerbRun.RunAsync(CheckVerb.Create(), "--config", _path, "--probe");
+        return (code, output);
     }
 }

@@ -42,12 +42,5 @@ public class DemoVerbTests
         Assert.NotEmpty(parsed.Errors);
     }
 
-    private static async Task<(int ExitCode, string Output, string Error)> RunAsync(params string[] arguments)
-    {
-        using var output = new StringWriter();
-        using var error = new StringWriter();
-        var parsed = new RootCommand { DemoVerb.Create() }.Parse(["demo", .. arguments]);
-        var exitCode = await parsed.InvokeAsync(new InvocationConfiguration { Output = output, Error = error, ProcessTerminationTimeout = null });
-        return (exitCode, output.ToString(), error.ToString());
-    }
+    private static Task<(int ExitCode, string Output, string Error)> RunAsync(params string[] arguments) => VerbRun.RunAsync(DemoVerb.Create(), arguments);
 }

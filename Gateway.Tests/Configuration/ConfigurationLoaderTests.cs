@@ -202,16 +202,4 @@ public class ConfigurationLoaderTests
         Assert.Equal(101, problems.Length);
         Assert.Equal("test.yaml 4900 more are not listed.", problems[^1]);
     }
-
-    [Fact]
-    public void Load_WithNamesOfItsCaller_AllowsThoseAlone()
-    {
-        var names = new KnownNames { Orders = ["boost"] };
-
-        var boost = ConfigurationLoader.Load(OneModel + "queue: { order: boost }", "f", NoEnvironment, names);
-        var fcfs = ConfigurationLoader.Load(OneModel + "queue: { order: fcfs }", "f", NoEnvironment, names);
-
-        Assert.Equal("boost", boost.Options?.Queue.Order);
-        Assert.Equal("no order is called \"fcfs\". Known: boost.", Assert.Single(fcfs.Problems).What);
-    }
 }

@@ -297,8 +297,6 @@ public sealed class CoordinatorTests : IDisposable
 
     private sealed class Looking : IAdmissionRule
     {
-        public string Name => "looking";
-
         public ForeignLoad Foreign { get; private set; }
 
         public int Sequences { get; private set; }

@@ -1,5 +1,4 @@
 using Gateway.Queueing;
-using Gateway.Requests;
 using Gateway.Simulation.Serving;
 using Gateway.Tests.Fixtures;
 
@@ -28,12 +27,12 @@ public class FairnessTests
         await Until.HoldsAsync(() => world.Running() == 1, "the peak is over");
 
         flood = [.. flood, .. Open(world, "flood", 14)];
-        await Until.HoldsAsync(() => (world.Running(), Waiting(world)) == (floodRuns, 15 - floodRuns), "the flood's part runs, sent one prompt after the other");
+        await Until.HoldsAsync(() => (world.Running(), world.Waiting) == (floodRuns, 15 - floodRuns), "the flood's part runs, sent one prompt after the other");
         var small = Open(world, "small", 3);
-        await Until.HoldsAsync(() => world.Running() + Waiting(world) == 18, "the other is there again");
+        await Until.HoldsAsync(() => world.Running() + world.Waiting == 18, "the other is there again");
 
         // The engine is full now; without headroom it was so before, and the other waits.
-        await Until.HoldsAsync(() => (world.Running(), Waiting(world)) == (10, 8), "the room is taken");
+        await Until.HoldsAsync(() => (world.Running(), world.Waiting) == (10, 8), "the room is taken");
         await Until.HoldsAsync(() => flood.Count(answer => answer.IsCompleted) == floodRuns, "the flood's part runs");
         await Until.HoldsAsync(() => small.Count(answer => answer.IsCompleted) == 10 - floodRuns, "the other's part runs");
         world.Engines[0].Faults = EngineFaults.None;
@@ -50,12 +49,6 @@ public class FairnessTests
 
     private static Task<OpenChat>[] Open(GatewayWorld world, string key, int count) =>
         [.. Enumerable.Range(0, count).Select(i => world.OpenAsync($"{key} {i}, answer with 2 tokens", maxTokens: 8, headers: Key(key)))];
-
-    private static int Waiting(GatewayWorld world)
-    {
-        var dispatcher = world.Server.Core.Find(GatewayWorld.Model)!.Dispatcher;
-        return Enum.GetValues<PriorityClass>().Sum(dispatcher.Waiting);
-    }
 
     private static Task<GatewayWorld> StartAsync(double headroom) => GatewayWorld.StartAsync(
         1,

@@ -1,6 +1,5 @@
 using System.Text;
 using Gateway.Queueing;
-using Gateway.Requests;
 using Gateway.Simulation.Serving;
 using Gateway.Tests.Fixtures;
 
@@ -95,7 +94,7 @@ public class PreemptionTests
         foreach (var key in Enumerable.Repeat("flood", 8).Concat(Enumerable.Repeat("small", 3)))
         {
             waiting.Add(world.AskAsync(Chat.Body($"<{key}> {waiting.Count}, answer with 2 tokens"), [("Authorization", $"Bearer {key}")]));
-            await Until.HoldsAsync(() => Waiting(world) == waiting.Count, "the request waits");
+            await Until.HoldsAsync(() => world.Waiting == waiting.Count, "the request waits");
         }
 
         world.Engines[0].Faults = EngineFaults.None;
@@ -122,10 +121,4 @@ public class PreemptionTests
         var body = Encoding.UTF8.GetString(request.Body).Replace("\\u003C", "<", StringComparison.Ordinal).Replace("\\u003E", ">", StringComparison.Ordinal);
         return body[(body.IndexOf('<', StringComparison.Ordinal) + 1)..body.IndexOf('>', StringComparison.Ordinal)];
     }));
-
-    private static int Waiting(GatewayWorld world)
-    {
-        var dispatcher = world.Server.Core.Find(GatewayWorld.Model)!.Dispatcher;
-        return Enum.GetValues<PriorityClass>().Sum(dispatcher.Waiting);
-    }
 }

@@ -2,7 +2,6 @@ using System.Net;
 using System.Text;
 using Gateway.Configuration;
 using Gateway.Queueing;
-using Gateway.Requests;
 using Gateway.Simulation.Serving;
 using Gateway.Tests.Fixtures;
 
@@ -119,11 +118,11 @@ public class QueueTests
         using var holder = await world.OpenAsync("holder, answer with 2 tokens");
         using var leave = new CancellationTokenSource();
         var leaving = world.AskAsync(Chat.Body("leaves", 8), cancellationToken: leave.Token);
-        await Until.HoldsAsync(() => Waiting(world) == 1, "the request waits");
+        await Until.HoldsAsync(() => world.Waiting == 1, "the request waits");
 
         await leave.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => leaving);
-        await Until.HoldsAsync(() => Waiting(world) == 0, "it has left the queue");
+        await Until.HoldsAsync(() => world.Waiting == 0, "it has left the queue");
         world.Engines[0].Faults = EngineFaults.None;
         holder.Dispose();
         var next = await world.AskAsync(Chat.Body("stays, answer with 2 tokens", 8)).ComesAsync("the next answer");
@@ -142,7 +141,7 @@ public class QueueTests
         var open = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => world.OpenAsync($"{i}, answer with 2 tokens")));
 
         Assert.Equal(8, world.Running());
-        Assert.Equal(0, Waiting(world));
+        Assert.Equal(0, world.Waiting);
         foreach (var chat in open)
         {
             chat.Dispose();
@@ -167,7 +166,7 @@ public class QueueTests
         {
             var number = i;
             entered[i] = world.AskAsync(Chat.Body($"<{priorities[i]}> {i}, answer with 2 tokens"), [("x-gateway-priority", priorities[i])]);
-            await Until.HoldsAsync(() => Waiting(world) == number + 1, $"request {i} waits");
+            await Until.HoldsAsync(() => world.Waiting == number + 1, $"request {i} waits");
         }
         return entered;
     }
@@ -186,10 +185,4 @@ public class QueueTests
         var body = Encoding.UTF8.GetString(request.Body).Replace("\\u003C", "<", StringComparison.Ordinal).Replace("\\u003E", ">", StringComparison.Ordinal);
         return body[(body.IndexOf('<', StringComparison.Ordinal) + 1)..body.IndexOf('>', StringComparison.Ordinal)];
     }));
-
-    private static int Waiting(GatewayWorld world)
-    {
-        var dispatcher = world.Server.Core.Find(GatewayWorld.Model)!.Dispatcher;
-        return Enum.GetValues<PriorityClass>().Sum(dispatcher.Waiting);
-    }
 }

@@ -79,7 +79,7 @@ public sealed class StatusPageTests : IAsyncDisposable
     public async Task Events_AfterARefusedEdit_TellItsProblemsAndNoFolderOrTenant()
     {
         await StartAsync();
-        _world!.Server.NoteRefusedReload(
+        _world!.Server.Status.OnRefusedReload(
         [
             new ConfigurationProblem(new SourceSpot("/etc/planted/gateway.yaml", 3, 9), "queue.order", "no such order.", "boost"),
             new ConfigurationProblem(new SourceSpot("/etc/planted/gateway.yaml", 5, 7), "access.tenants[1].name", "\"planted\" is taken.", null),

@@ -34,6 +34,9 @@ internal sealed class GatewayWorld : IAsyncDisposable
 
     public Pool Pool => Server.Core.Find(Model)!.Pool;
 
+    /// <summary>Requests that wait for a turn.</summary>
+    public int Waiting => Enum.GetValues<PriorityClass>().Sum(Server.Core.Find(Model)!.Dispatcher.Waiting);
+
     /// <summary>Starts engines and a gateway, and waits until its pool can serve.</summary>
     /// <param name="engines">How many.</param>
     /// <param name="engine">Changes an engine's options; gets its index.</param>

@@ -92,7 +92,7 @@ public sealed class AttemptClockTests
         var deadline = deadlineSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : (TimeSpan?)null;
         var options = new ResilienceOptions { TotalTimeout = Total };
         var upstream = new UpstreamPool(
-            new Pool(new ModelOptions { Name = "m" }, new FaultLimits(3, Idle), _time), new HttpClientHandler(), () => options, _ => null, null, (_, _) => { }, _time);
+            new Pool(new ModelOptions { Name = "m" }, new FaultLimits(3, Idle), _time), new HttpClientHandler(), () => options, _ => null, new UpstreamEvents(), _time);
         var request = CorePool.Request(deadline: deadline) with { ArrivedAt = _time.GetTimestamp() };
         _time.Advance(TimeSpan.FromSeconds(30));
 

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Gateway.Requests;
+using Gateway.Tests.Fixtures;
 using Xunit.Abstractions;
 
 namespace Gateway.Tests.Fuzzing;
@@ -109,8 +110,7 @@ public sealed class BodyFuzzTests(ITestOutputHelper output)
     private static JsonDocument Spliced(byte[] body, ReadBody read, in BodyChanges changes)
     {
         var spliced = BodySplicer.Splice(body, read.Route, read.Facts, changes);
-        var bytes = new byte[spliced.Length];
-        spliced.CopyTo(bytes);
+        var bytes = spliced.Bytes();
         return Parsed(bytes) ?? throw new InvalidOperationException($"What goes to the engine is no JSON: {Encoding.UTF8.GetString(bytes)}");
     }
 

@@ -22,7 +22,7 @@ public sealed class LearnedRatesTests(ITestOutputHelper output)
 
         for (var i = 0; i < Speeds.Length; i++)
         {
-            var rates = replayer.Engines[i].View!.Snapshot().Rates;
+            var rates = replayer.Pool.Pool.ReplicaList[i].Snapshot().Rates;
             var (step, first) = (rates.StepSeconds(30) / Step(30, Speeds[i]), rates.TimeToFirstToken(0, 1000) / FirstToken(1000, Speeds[i]));
             output.WriteLine($"{policy} {workload} speed {Speeds[i]}, {rates.Answers} answers, learned / true: step of 30 {step:0.00}, first token of 1,000 {first:0.00}; " +
                 $"first token: {rates.Prefill}; decode: {rates.Decode}");
@@ -39,7 +39,7 @@ public sealed class LearnedRatesTests(ITestOutputHelper output)
     [Fact]
     public void Run_Repeated_LearnsTheSameToTheLastBit()
     {
-        var runs = Enumerable.Range(0, 2).Select(_ => Run("default", "sessions:rate=4,requests=400").Engines.Select(engine => engine.View!.Snapshot().Rates));
+        var runs = Enumerable.Range(0, 2).Select(_ => Run("default", "sessions:rate=4,requests=400").Pool.Pool.ReplicaList.Select(replica => replica.Snapshot().Rates));
 
         Assert.Equal(runs.First(), runs.Last());
     }

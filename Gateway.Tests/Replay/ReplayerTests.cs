@@ -40,10 +40,10 @@ public sealed class ReplayerTests
 
             AssertEachEndedOnce([.. trace.Read()], results);
             AssertNeverTwoAtOnce([.. trace.Read()], results);
-            foreach (var engine in replayer.Engines)
+            foreach (var (engine, replica) in replayer.Engines.Zip(replayer.Pool.Pool.ReplicaList))
             {
                 var counters = engine.Model.Counters;
-                var ledger = engine.View!.Snapshot().WithoutPeers();
+                var ledger = replica.Snapshot().WithoutPeers();
                 Assert.Equal((0, 0, 0), (counters.Running, counters.Waiting, counters.UsedBlocks));
                 Assert.Equal((0, 0, 0L, 0L, 0.0), (ledger.RunningRequests, ledger.RunningSequences, ledger.ReservedTokens, ledger.QueuedPrefillTokens, ledger.OutstandingTokens));
             }
@@ -130,7 +130,8 @@ public sealed class ReplayerTests
         Assert.Equal(rows.Length, results.Requests.Count(result => result.Outcome == ReplayOutcome.Completed));
         Assert.Equal(rows.Sum(row => (long)row.OutputTokens), results.Requests.Sum(result => (long)result.OutputTokens));
         Assert.Equal((preempts, interrupts), (replayer.Requeued + replayer.Interrupted > 0, replayer.Interrupted > 0));
-        Assert.All(replayer.Engines, engine => Assert.Equal((0, 0, 0L), (engine.Model.Counters.Running, engine.View!.Snapshot().RunningRequests, engine.View.Snapshot().ReservedTokens)));
+        Assert.All(replayer.Engines, engine => Assert.Equal(0, engine.Model.Counters.Running));
+        Assert.All(replayer.Pool.Pool.ReplicaList, replica => Assert.Equal((0, 0L), (replica.Snapshot().RunningRequests, replica.Snapshot().ReservedTokens)));
     }
 
     [Fact]

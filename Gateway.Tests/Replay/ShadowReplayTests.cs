@@ -83,7 +83,7 @@ public sealed class ShadowReplayTests(ITestOutputHelper output)
         var lengths = workload is Overload or LongAnswers ? "class" : "learned";
         var replayer = new Replayer(settings, ReplayPolicy.Parse($"{policy}/{lengths}", out _)!, statistics);
         replayer.Run(TraceSource.Open(workload, new TraceSettings { Seed = 1 }), CancellationToken.None);
-        Assert.All(replayer.Engines, engine => Assert.Equal(0, engine.View!.Snapshot().ReservedTokens));
+        Assert.All(replayer.Pool.Pool.ReplicaList, replica => Assert.Equal(0, replica.Snapshot().ReservedTokens));
         return (statistics.Summarize(), replayer.Pool.Shadow?.Read());
     }
 }

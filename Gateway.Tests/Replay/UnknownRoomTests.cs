@@ -31,8 +31,7 @@ public sealed class UnknownRoomTests(ITestOutputHelper output)
         var results = new Results();
         var replayer = new Replayer(settings, ReplayPolicy.Parse(policy, out _)!, results);
         replayer.Run(TraceSource.Open("w1:rate=6,requests=2000", new TraceSettings { Seed = 5 }), CancellationToken.None);
-        var engine = replayer.Engines[0];
-        return (results.Seconds.Average(), engine.Model.Counters.Preemptions, engine.View!.Snapshot().CapacityTokens ?? 0);
+        return (results.Seconds.Average(), replayer.Engines[0].Model.Counters.Preemptions, replayer.Pool.Pool.ReplicaList[0].Snapshot().CapacityTokens ?? 0);
     }
 
     private sealed class Results : IRunObserver

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Gateway.Requests;
+using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Requests;
 
@@ -98,7 +99,7 @@ public sealed class BodySplicerTests
     }
 
     [Fact]
-    public async Task WriteToAsync_ToAnyStream_GivesTheBytesOfCopyTo()
+    public async Task WriteToAsync_ToAnyStream_GivesAllPiecesInOrder()
     {
         var body = """{"model":"a","stream":true}"""u8.ToArray();
         BodyReader.Read(body, ApiRoute.ChatCompletions, Hasher, out var facts, out _);
@@ -107,9 +108,7 @@ public sealed class BodySplicerTests
 
         await spliced.WriteToAsync(written, CancellationToken.None);
 
-        var copied = new byte[spliced.Length];
-        spliced.CopyTo(copied);
-        Assert.Equal(copied, written.ToArray());
+        Assert.Equal(spliced.Bytes(), written.ToArray());
     }
 
     private static string Draw(Random chance)
@@ -136,8 +135,6 @@ public sealed class BodySplicerTests
         var bytes = Encoding.UTF8.GetBytes(body);
         Assert.Null(BodyReader.Read(bytes, route, Hasher, out var facts, out _));
         var spliced = BodySplicer.Splice(bytes, route, facts, changes);
-        var copied = new byte[spliced.Length];
-        spliced.CopyTo(copied);
-        return Encoding.UTF8.GetString(copied);
+        return Encoding.UTF8.GetString(spliced.Bytes());
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using Gateway.Requests;
+using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Requests;
 
@@ -46,8 +47,6 @@ public sealed class ContinuedBodyTests
         var body = Encoding.UTF8.GetBytes(text);
         Assert.Null(BodyReader.Read(body, route, new PrefixHasher(1), out var facts, out _));
         var spliced = BodySplicer.Splice(body, route, facts, new BodyChanges(Continued: ContinuedBody.Of(body, route, Beginning)));
-        var written = new byte[spliced.Length];
-        spliced.CopyTo(written);
-        return Encoding.UTF8.GetString(written);
+        return Encoding.UTF8.GetString(spliced.Bytes());
     }
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Gateway.Requests;
+using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Requests;
 
@@ -103,9 +104,7 @@ public sealed class TrustedMembersTests
         route ??= ApiRoute.ChatCompletions;
         Assert.Null(Read(text, route, out var facts));
         var spliced = BodySplicer.Splice(Encoding.UTF8.GetBytes(text), route, facts, changes ?? new BodyChanges(RemovesTrustedOnly: true));
-        var bytes = new byte[spliced.Length];
-        spliced.CopyTo(bytes);
-        return Encoding.UTF8.GetString(bytes);
+        return Encoding.UTF8.GetString(spliced.Bytes());
     }
 
     private static BodyProblem? Read(string text, ApiRoute route, out BodyFacts facts) =>

@@ -14,7 +14,7 @@ public sealed class StatusPageTests
 
     public StatusPageTests()
     {
-        _pool.SetReplicas([new ReplicaPlace("a", new Uri("http://user:secret@a.test:8000/base?key=secret"), new ReplicaOptions { Slots = 8, Weight = 2 })]);
+        _pool.SetReplicas([new ReplicaPlace("a", new Uri("http://user:secret@a.test:8000/base?key=secret"), new ReplicaOptions { Slots = 8, Weight = 2, Labels = new Dictionary<string, string> { ["zone"] = "a" } })]);
         _fleet.SetPools([_pool]);
         var replica = _pool.Find("a")!;
         replica.OnProbed(ReplicaHealth.Up);
@@ -33,7 +33,7 @@ public sealed class StatusPageTests
 
     private const string ReplicaJson =
         """
-        "id":"a","url":"http://a.test:8000/base","health":"up","health_reason":null,"health_since":"2026-03-04T12:00:00Z","faults_in_a_row":0,"running_requests":1,"running_sequences":1,"reserved_tokens":600,"capacity_tokens":4000,
+        "id":"a","url":"http://a.test:8000/base","labels":{"zone":"a"},"health":"up","health_reason":null,"health_since":"2026-03-04T12:00:00Z","faults_in_a_row":0,"running_requests":1,"running_sequences":1,"reserved_tokens":600,"capacity_tokens":4000,
         "slots":8,"queued_prefill_tokens":300,"outstanding_tokens":99.5,"weight":2,"ledger_drift_tokens":-500,
         "service":{"answers":0,"first_token_seconds":0.0125,"prefill_seconds_per_token":4.425E-05,"step_base_seconds":0.008,"step_seconds_per_sequence":0.0001,"join_seconds":0.002,
         "prefill":{"predictions":0,"mean_relative_error":0,"coverage_ratio":0},"decode":{"predictions":0,"mean_relative_error":0,"coverage_ratio":0}},

@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Access;
 
-/// <summary>Who asks, for one request: what is theirs in it, what they may, and what they owe at its end. Used by one request.</summary>
+/// <summary>Who sent one request: gives it to their tenant, says what they may do, and charges what was used at its end. Used by one request.</summary>
 public sealed class Caller
 {
     private static readonly string[] FlowHeaders = ["x-gateway-fairness-id", "x-llm-d-inference-fairness-id", "x-gateway-inference-fairness-id"];
@@ -48,7 +48,7 @@ public sealed class Caller
             return request;
         }
         var priority = tenant.Clamp(request.Priority);
-        // The default class is what a request is in that asks for none.
+        // A request in the default class did not ask for a class, so lowering it is not reported.
         IsPriorityLowered = priority != request.Priority && request.Priority != PriorityClass.Default;
         return request with
         {
@@ -95,7 +95,7 @@ public sealed class Caller
         }
     }
 
-    // Counting tokens is no inference.
+    // These routes run no model.
     private static bool CountsTokens(ApiRoute route) =>
         route.Kind is not (ApiKind.CountTokens or ApiKind.Tokenize or ApiKind.Detokenize or ApiKind.StoredResponse);
 

@@ -32,7 +32,7 @@ public readonly struct KeyDigest : IEquatable<KeyDigest>
 
     public override bool Equals(object? obj) => obj is KeyDigest other && Equals(other);
 
-    // A digest's bits are as good as drawn, so any of them will do.
+    // All bits of a SHA-256 are equally random: any four bytes make a good hash code.
     public override int GetHashCode() => BinaryPrimitives.ReadInt32LittleEndian(_bytes);
 
     public static bool operator ==(KeyDigest left, KeyDigest right) => left.Equals(right);

@@ -121,7 +121,7 @@ public sealed record HeaderFacts
         return true;
     }
 
-    // An integer above 0 counts as interactive, below 0 as batch; among its class the larger goes first.
+    // An integer above 0 means interactive, below 0 batch; within a class the larger goes first.
     private static bool TryPriorityWord(string word, out PriorityClass priority, out int level)
     {
         (priority, level) = (PriorityClass.Default, 0);

@@ -8,7 +8,7 @@ namespace Gateway.Api;
 /// <summary><c>/v1/models</c> over all pools, aliases as models of their own.</summary>
 public static class ModelEndpoints
 {
-    // Constant, so that clients and caches see no change where there is none.
+    // The API asks for a time of creation, which nobody knows. A constant looks unchanged to clients and caches.
     private const long Created = 1_700_000_000;
 
     /// <summary>The list, of what the caller may use.</summary>

@@ -72,10 +72,10 @@ public static class OpsEndpoints
         });
     }
 
-    // A form on any web page may post to the operator's own machine; browsers say where a request comes from.
+    // A web page open in the operator's browser could post to this machine; browsers say in this header where such a request comes from.
     private static bool IsFromOtherSite(IHeaderDictionary headers) =>
         headers.TryGetValue("Sec-Fetch-Site", out var site) && site.ToString() is not ("same-origin" or "none");
 
-    // An address that is not there at all is a pipe or a test host of this machine.
+    // Pipes and test hosts have no remote address; both are on this machine.
     private static bool IsLocal(HttpContext http) => http.Connection.RemoteIpAddress is not { } remote || IPAddress.IsLoopback(remote);
 }

@@ -7,7 +7,7 @@ internal static class RequestIds
 {
     private const int IdBytes = 16;
 
-    // Asking the system for each id anew takes longer than reading all of a request's headers.
+    // Random bytes of the system for each id would cost more than reading all headers of a request.
     private const int IdsPerDraw = 64;
 
     [ThreadStatic]

@@ -14,16 +14,16 @@ namespace Gateway.Api;
 /// <param name="Body">The bytes, or the stream of them; the receiver disposes it. Null where there is a problem.</param>
 /// <param name="Problem">Null where the request was understood.</param>
 /// <param name="Upload">Time that the client took to send what was read.</param>
-public readonly record struct ReadResult(InferenceRequest? Request, RequestBytes? Body, ApiProblem? Problem, TimeSpan Upload = default);
+public readonly record struct ReadResult(InferenceRequest? Request, RequestBytes? Body, ApiProblem? Problem, TimeSpan Upload = default)
+{
+    internal static ReadResult Refused(ApiProblem problem) => new(null, null, problem);
+}
 
 /// <summary>Reads a request's body once and understands it together with the headers. Thread-safe.</summary>
 public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> options, PrefixHasher hasher, TimeProvider time)
 {
     private readonly BodyBudget _budget = new(listen.MaxBufferedBytes);
     private PrefixHasher _hasher = hasher;
-
-    /// <summary>Bytes of memory that hold bodies now.</summary>
-    public long BufferedBytes => _budget.TakenBytes;
 
     /// <param name="http">The request.</param>
     /// <param name="route">Its route.</param>
@@ -34,25 +34,25 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         var sized = Hasher();
         if (IsAmbiguous(http.Request))
         {
-            return new ReadResult(null, null, OutcomeMap.AmbiguousLength());
+            return ReadResult.Refused(OutcomeMap.AmbiguousLength());
         }
         if (HeaderFacts.Read(http.Request.Headers, sized, out var headers) is { } badHeader)
         {
-            return new ReadResult(null, null, badHeader);
+            return ReadResult.Refused(badHeader);
         }
         if (route.Kind == ApiKind.StoredResponse)
         {
             var id = (string)http.Request.RouteValues["id"]!;
             if (!StoredResponseId.IsName(id))
             {
-                return new ReadResult(null, null, OutcomeMap.UnknownResponse());
+                return ReadResult.Refused(OutcomeMap.UnknownResponse());
             }
             var facts = new BodyFacts { PreviousResponseKey = sized.ResponseKey(sized.Key(Encoding.UTF8.GetBytes(id))), IsPinned = true };
             return new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), RequestBytes.Begin(), null);
         }
         if (WrongContentType(http.Request, route) is { } badType)
         {
-            return new ReadResult(null, null, badType);
+            return ReadResult.Refused(badType);
         }
         try
         {
@@ -66,12 +66,12 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
             var problem = bad.StatusCode == StatusCodes.Status413PayloadTooLarge
                 ? OutcomeMap.BodyTooLarge(listen.MaxBodyBytes)
                 : OutcomeMap.UnreadableBody(bad.StatusCode);
-            return new ReadResult(null, null, problem);
+            return ReadResult.Refused(problem);
         }
         catch (IOException bad) when (bad is not ConnectionResetException && !http.RequestAborted.IsCancellationRequested)
         {
-            // A chunk's size beyond all numbers is told in this way.
-            return new ReadResult(null, null, OutcomeMap.UnreadableBody(StatusCodes.Status400BadRequest));
+            // Kestrel throws this where the size of a chunk is too large a number.
+            return ReadResult.Refused(OutcomeMap.UnreadableBody(StatusCodes.Status400BadRequest));
         }
     }
 
@@ -84,16 +84,16 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         if (bytes is { IsRefused: true })
         {
             bytes.Dispose();
-            return new ReadResult(null, null, OutcomeMap.Overloaded());
+            return ReadResult.Refused(OutcomeMap.Overloaded());
         }
         if (bytes is null)
         {
-            return new ReadResult(null, null, OutcomeMap.BodyTooLarge(listen.MaxBodyBytes));
+            return ReadResult.Refused(OutcomeMap.BodyTooLarge(listen.MaxBodyBytes));
         }
         if (BodyReader.Read(bytes.Memory.Span, route, sized, out var facts, out var prefix) is { } problem)
         {
             bytes.Dispose();
-            return new ReadResult(null, null, OutcomeMap.Of(problem));
+            return ReadResult.Refused(OutcomeMap.Of(problem));
         }
         return new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, prefix), bytes, null, upload);
     }
@@ -103,7 +103,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         var began = time.GetTimestamp();
         var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, _budget, http.RequestAborted);
         return problem is not null
-            ? new ReadResult(null, null, problem)
+            ? ReadResult.Refused(problem)
             : new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), body, null, time.GetElapsedTime(began));
     }
 
@@ -123,7 +123,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         TimeToFirstTokenSlo = headers.TimeToFirstTokenSlo,
     };
 
-    // Kestrel sets the announced length aside under this name where the body comes in chunks.
+    // Where a request has both Content-Length and chunks, Kestrel moves the length to this header. Such a request could be read in two ways (request smuggling).
     private static bool IsAmbiguous(HttpRequest request) =>
         request.Headers.ContainsKey("X-Content-Length") && request.Headers.TransferEncoding.Count > 0;
 
@@ -134,7 +134,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
             return OutcomeMap.UnsupportedMediaType("application/json without a Content-Encoding");
         }
         var wanted = route.IsMultipart ? "multipart/form-data" : "application/json";
-        // No type at all is what many small clients send with their JSON: taken as what the route wants.
+        // Many small clients send JSON without any content type: it is taken as JSON.
         if (request.ContentType is not { Length: > 0 } type)
         {
             return route.IsMultipart ? OutcomeMap.UnsupportedMediaType(wanted) : null;

@@ -34,7 +34,7 @@ public sealed class ServerCertificates
                 return null;
             }
             using var bound = X509Certificate2.CreateFromPem(certificate, key);
-            // A key that was never in a store cannot be used by every platform's TLS.
+            // On Windows, TLS cannot use a private key that only exists in memory: exporting and loading again puts it into a store.
             var own = X509CertificateLoader.LoadPkcs12(bound.Export(X509ContentType.Pkcs12), password: null);
             chain.RemoveAt(0);
             return new ServerCertificates(SslStreamCertificateContext.Create(own, chain, offline: true), authorities);
@@ -69,7 +69,7 @@ public sealed class ServerCertificates
         }
         catch (CryptographicException)
         {
-            // As good as none.
+            // Unreadable is treated as empty; the caller reports it.
             certificates.Clear();
         }
         return certificates;

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using Gateway.Cli.Calibration;
 using Gateway.Cli.Profiles;
 using Gateway.Configuration;
@@ -25,11 +24,11 @@ public static class CalibrateVerb
     public static Command Create()
     {
         var command = new Command("calibrate", "Measure an engine and write its profile for replay and the simulated engine.") { Url, Log, Model, Out, Base, Requests, Seconds, ApiKeyEnv };
-        Require(Requests, requests => requests is >= 5 and <= 100_000, "a number of requests, 5 to 100000");
-        Require(Seconds, seconds => seconds is >= 1 and <= 86_400, "a number of seconds, 1 to 86400");
+        Requests.Require(requests => requests is >= 5 and <= 100_000, "a number of requests, 5 to 100000");
+        Seconds.Require(seconds => seconds is >= 1 and <= 86_400, "a number of seconds, 1 to 86400");
         command.Validators.Add(result =>
         {
-            // The parser says so itself where an option has no value, or is there twice; asked for it, it throws.
+            // An option without a value, or given twice, is reported by the parser itself; asking for its value here would throw.
             if (Array.Exists<Option>([Url, Log, Out, ApiKeyEnv], option => result.GetResult(option) is { Implicit: false, Tokens.Count: not 1 }))
             {
                 return;
@@ -121,27 +120,6 @@ public static class CalibrateVerb
 
         await output.WriteLineAsync($"\n{path} written. Use it with --profile {path}.");
         return 0;
-    }
-
-    private static void Require<T>(Option<T> option, Func<T?, bool> isValid, string what) => option.Validators.Add(result =>
-    {
-        if (!result.Errors.Any() && result.Tokens.Count > 0 && !IsValid(result, option, isValid))
-        {
-            result.AddError($"{option.Name}: \"{SettingText.Shown(result.Tokens[0].Value)}\" is not {what}.");
-        }
-    });
-
-    // A word that is no T at all makes the parser throw here, before it has said so itself.
-    private static bool IsValid<T>(OptionResult result, Option<T> option, Func<T?, bool> isValid)
-    {
-        try
-        {
-            return isValid(result.GetValue(option));
-        }
-        catch (InvalidOperationException)
-        {
-            return false;
-        }
     }
 
     private static EngineCalibration Engine(ParseResult arguments, EngineProfile lender) => new(

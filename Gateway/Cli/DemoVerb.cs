@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using Gateway.Cli.Demo;
 using Gateway.Configuration;
 using Gateway.Replicas;
@@ -23,8 +22,8 @@ public static class DemoVerb
     /// <summary>The verb. Exit codes: 0 done, 1 a request failed or the port is taken, 2 wrong usage.</summary>
     public static Command Create()
     {
-        Require(Replicas, 1, 16);
-        Require(Port, 0, 65_535);
+        Replicas.Require(engines => engines is >= 1 and <= 16, "a number from 1 to 16");
+        Port.Require(port => port is >= 0 and <= 65_535, "a number from 0 to 65535");
         var command = new Command("demo", "Show the gateway at work in front of simulated engines; needs nothing else.") { Replicas, Port, Once };
         command.SetAction(RunAsync);
         return command;
@@ -32,9 +31,7 @@ public static class DemoVerb
 
     private static async Task<int> RunAsync(ParseResult arguments, CancellationToken cancellationToken)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
-        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        using var stop = new StopSignals(cancellationToken);
         var streams = arguments.InvocationConfiguration;
         var port = arguments.GetValue(Port);
         var engines = new List<SimulatedEngine>();
@@ -47,7 +44,7 @@ public static class DemoVerb
             await using var server = await GatewayServer.StartAsync(Options(engines, port), new ServerSettings(), stop.Token);
             return await ServeAsync(server, streams.Output, arguments.GetValue(Once), stop.Token);
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
         {
             return arguments.GetValue(Once) ? 1 : 0;
         }
@@ -118,20 +115,4 @@ public static class DemoVerb
 
     private static ReplicaOptions AsReplica(SimulatedEngine engine, int index) =>
         new() { Url = engine.Uri, Id = string.Create(CultureInfo.InvariantCulture, $"engine-{index + 1}") };
-
-    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
-    {
-        signal.Cancel = true;
-        stop.Cancel();
-    }
-
-    // The token itself is looked at: asking for the value of one that is no number throws.
-    private static void Require(Option<int> option, int least, int most) => option.Validators.Add(result =>
-    {
-        if (result.Tokens is [{ Value: var word }]
-            && !(int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most))
-        {
-            result.AddError(string.Create(CultureInfo.InvariantCulture, $"{option.Name}: \"{word}\" is not a number from {least} to {most}."));
-        }
-    });
 }

@@ -3,7 +3,6 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using Gateway.Cli.Profiles;
 using Gateway.Configuration;
 using Gateway.Simulation;
@@ -33,16 +32,16 @@ public static class EngineVerb
     public static Command Create()
     {
         Policy.AcceptOnlyFromAmong("fcfs", "priority");
-        Require(Profile, word => word is not null && (ProfileSource.IsFile(word) || EngineProfiles.Find(word) is not null), "a profile. Known: " + ProfileSource.Known);
-        Require(Port, port => port is >= 0 and <= 65_535, "a port, 0 to 65535");
-        Require(Model, names => names is null || Array.TrueForAll(names, name => name.Length > 0), "a name, which has at least one character");
-        Require(Speed, speed => speed is > 0 and <= 1e6, "a number above 0, at most 1000000");
-        Require(FailRate, share => share is >= 0 and <= 1, "a share, 0 to 1");
-        Require(StallAfter, tokens => tokens is null or >= 0, "a number of tokens, at least 0");
-        Require(DieAfter, tokens => tokens is null or >= 0, "a number of tokens, at least 0");
-        Require(MaxModelLength, tokens => tokens is null or >= 16, "a number of tokens, at least 16");
-        Require(KvBlocks, blocks => blocks is null or (>= 1 and <= 100_000_000), "a number of blocks, 1 to 100000000");
-        Require(MaxSequences, sequences => sequences is null or (>= 1 and <= 100_000), "a number of sequences, 1 to 100000");
+        Profile.Require(word => word is not null && (ProfileSource.IsFile(word) || EngineProfiles.Find(word) is not null), "a profile. Known: " + ProfileSource.Known);
+        Port.Require(port => port is >= 0 and <= 65_535, "a port, 0 to 65535");
+        Model.Require(names => names is null || Array.TrueForAll(names, name => name.Length > 0), "a name, which has at least one character");
+        Speed.Require(speed => speed is > 0 and <= 1e6, "a number above 0, at most 1000000");
+        FailRate.Require(share => share is >= 0 and <= 1, "a share, 0 to 1");
+        StallAfter.Require(tokens => tokens is null or >= 0, "a number of tokens, at least 0");
+        DieAfter.Require(tokens => tokens is null or >= 0, "a number of tokens, at least 0");
+        MaxModelLength.Require(tokens => tokens is null or >= 16, "a number of tokens, at least 16");
+        KvBlocks.Require(blocks => blocks is null or (>= 1 and <= 100_000_000), "a number of blocks, 1 to 100000000");
+        MaxSequences.Require(sequences => sequences is null or (>= 1 and <= 100_000), "a number of sequences, 1 to 100000");
         var command = new Command("engine", "Runs a simulated model server that behaves like a vLLM replica.")
         {
             Port, Host, Profile, Model, Seed, Speed, FailRate, StallAfter, DieAfter, Policy, MaxModelLength, ApiKey, KvBlocks, MaxSequences,
@@ -60,9 +59,7 @@ public static class EngineVerb
             return 2;
         }
 
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop));
-        using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop));
+        using var stop = new StopSignals(cancellationToken);
         try
         {
             await using var engine = await SimulatedEngine.StartAsync(Options(arguments, profile), stop.Token);
@@ -70,7 +67,7 @@ public static class EngineVerb
             await arguments.InvocationConfiguration.Output.WriteLineAsync($"engine {engine.Uri.AbsoluteUri.TrimEnd('/')} profile {engine.Profile.Name} model {models}");
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop.Token);
         }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
         {
             // Ctrl-C and SIGTERM are how this verb ends.
         }
@@ -110,12 +107,6 @@ public static class EngineVerb
         },
     };
 
-    private static void Stop(PosixSignalContext signal, CancellationTokenSource stop)
-    {
-        signal.Cancel = true;
-        stop.Cancel();
-    }
-
     private static IPAddress? ParseHost(ArgumentResult argument)
     {
         var text = argument.Tokens[0].Value;
@@ -134,25 +125,4 @@ public static class EngineVerb
 
     // The library's own parser passes over commas: 1,5 would be 15.
     private static double ParseNumber(ArgumentResult argument) => SettingText.Number(argument.Tokens[0].Value) ?? double.NaN;
-
-    private static void Require<T>(Option<T> option, Func<T?, bool> isValid, string what) => option.Validators.Add(result =>
-    {
-        if (!result.Errors.Any() && !IsValid(result, option, isValid))
-        {
-            result.AddError(string.Create(CultureInfo.InvariantCulture, $"{option.Name}: \"{result.Tokens[0].Value}\" is not {what}."));
-        }
-    });
-
-    // A word that is no T at all makes the parser throw here, before it has said so itself.
-    private static bool IsValid<T>(OptionResult result, Option<T> option, Func<T?, bool> isValid)
-    {
-        try
-        {
-            return isValid(result.GetValue(option));
-        }
-        catch (InvalidOperationException)
-        {
-            return false;
-        }
-    }
 }

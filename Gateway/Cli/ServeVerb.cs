@@ -90,7 +90,7 @@ public static class ServeVerb
     {
         if (problems.Count > 0)
         {
-            server.NoteRefusedReload(problems);
+            server.Status.OnRefusedReload(problems);
         }
     }
 

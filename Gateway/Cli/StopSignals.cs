@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Gateway.Cli;
 
-/// <summary>Gives up a verb's work on Ctrl-C and SIGTERM. A file is read in one go, which asks nobody whether to stop: the second signal ends the process.</summary>
+/// <summary>Ends a verb's work on Ctrl-C and SIGTERM. A second signal ends the process at once: some work, such as reading a file, does not look at the token.</summary>
 internal sealed class StopSignals : IDisposable
 {
     private readonly CancellationTokenSource _stop;

@@ -22,7 +22,7 @@ internal static class CollectorRules
                 problems.Warn(SourceSpot.Of(endpoint), "", "is no http or https address, so that nothing reaches the collector. Write it like http://collector:4317.");
             }
 
-            // Never shown: keys are among them.
+            // The values are not shown: some are keys.
             if (environment.GetValueOrDefault(headers) is { Length: > 0 } list && !IsHeaders(list))
             {
                 problems.Add(SourceSpot.Of(headers), "", "is no list of headers. Write it like name=value,other=value.");
@@ -33,7 +33,7 @@ internal static class CollectorRules
     private static bool IsAddress(string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out var address) && (address.Scheme == Uri.UriSchemeHttp || address.Scheme == Uri.UriSchemeHttps);
 
-    // One comma at the end is forgiven.
+    // A comma at the end is allowed.
     private static bool IsHeaders(string list) =>
         (list.EndsWith(',') ? list[..^1] : list).Split(',').All(header => header.IndexOf('=', StringComparison.Ordinal) > 0);
 }

@@ -43,15 +43,15 @@ public static class ConfigurationFile
     }
 
     /// <summary>Reads and loads a file; one that cannot be read is a problem like any other.</summary>
-    public static LoadResult<GatewayOptions> Load(string path, IReadOnlyDictionary<string, string> environment, KnownNames? names = null) =>
+    public static LoadResult<GatewayOptions> Load(string path, IReadOnlyDictionary<string, string> environment) =>
         Read(path, out var problem) is { } text
-            ? LoadText(text, path, environment, names)
+            ? LoadText(text, path, environment)
             : new LoadResult<GatewayOptions>(null, [new ConfigurationProblem(SourceSpot.Of(path), "", problem!, null)]);
 
     /// <summary>Loads a file's text, and looks into the files that it names.</summary>
-    public static LoadResult<GatewayOptions> LoadText(string text, string path, IReadOnlyDictionary<string, string> environment, KnownNames? names = null)
+    public static LoadResult<GatewayOptions> LoadText(string text, string path, IReadOnlyDictionary<string, string> environment)
     {
-        var loaded = ConfigurationLoader.Load(text, path, environment, names);
+        var loaded = ConfigurationLoader.Load(text, path, environment);
         var problems = loaded.Options is { } options ? ReferencedFiles.Problems(options, environment.GetValueOrDefault) : [];
         return problems.Count == 0 ? loaded : new LoadResult<GatewayOptions>(null, problems);
     }

@@ -12,12 +12,11 @@ public static class ConfigurationLoader
     /// <param name="text">YAML.</param>
     /// <param name="fileName">As the user named it; used in messages only.</param>
     /// <param name="environment">Overrides (<c>GATEWAY__...</c>) and the variables that <c>apiKeyEnv</c> may name, and OpenTelemetry's own.</param>
-    /// <param name="names">The implementations that can be picked by name; the built-in ones unless given.</param>
-    public static LoadResult<GatewayOptions> Load(string text, string fileName, IReadOnlyDictionary<string, string> environment, KnownNames? names = null)
+    public static LoadResult<GatewayOptions> Load(string text, string fileName, IReadOnlyDictionary<string, string> environment)
     {
         var problems = new ProblemList();
         var options = Encoding.UTF8.GetByteCount(text) <= MaxBytes
-            ? Read(text, fileName, environment, names ?? new KnownNames(), problems)
+            ? Read(text, fileName, environment, problems)
             : TooLarge(fileName, problems);
         return new LoadResult<GatewayOptions>(problems.IsEmpty ? options : null, problems.InOrder(fileName)) { Warnings = problems.Warnings };
     }
@@ -28,7 +27,7 @@ public static class ConfigurationLoader
         return null;
     }
 
-    private static GatewayOptions? Read(string text, string fileName, IReadOnlyDictionary<string, string> environment, KnownNames names, ProblemList problems)
+    private static GatewayOptions? Read(string text, string fileName, IReadOnlyDictionary<string, string> environment, ProblemList problems)
     {
         var tree = YamlTree.Read(text.TrimStart('\uFEFF'), fileName, problems);
         if (tree is null && !problems.IsEmpty)
@@ -37,7 +36,7 @@ public static class ConfigurationLoader
         }
 
         tree = new EnvironmentOverrides(problems).Apply(tree ?? new MapNode(new SourceSpot(fileName, 1, 1), []), environment);
-        var binder = new OptionsBinder(names, problems);
+        var binder = new OptionsBinder(problems);
         var options = (GatewayOptions)binder.BindSection(typeof(GatewayOptions), tree, "", "");
         var report = new RuleReport(binder.Written, binder.Shorthands, problems);
         if (tree is MapNode)

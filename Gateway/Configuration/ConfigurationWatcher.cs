@@ -94,7 +94,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
     {
         var before = _settings.Current;
         var isApplied = _settings.Apply(loaded);
-        // Before the log: whoever reads there of an edit finds it told everywhere else.
+        // Before the log: when the log tells of an edit, metrics and status show it already.
         _reloaded(loaded.Problems);
         if (isApplied)
         {
@@ -102,7 +102,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
             Warn(_log, loaded.Warnings);
             var now = loaded.Options!;
             _running = RestartKeys.Running(_running, now);
-            // What is set back to what runs needs nothing, and of what was told before nobody has to hear again.
+            // Only keys that this edit changed and that differ from what runs: setting a value back needs no restart, and an earlier warning is not repeated.
             foreach (var key in RestartKeys.Changed(_running, now).Intersect(RestartKeys.Changed(before, now)))
             {
                 Log.NeedsRestart(_log, key);

@@ -50,7 +50,7 @@ public sealed class FileFollower : IDisposable
         }
     }
 
-    // Only a hash is kept: keys are among the files.
+    // Only a hash of the contents is kept, since some of these files hold keys.
     private string Contents()
     {
         var all = new StringBuilder();

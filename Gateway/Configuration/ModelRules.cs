@@ -55,7 +55,7 @@ internal static partial class ModelRules
         }
     }
 
-    // Each model keeps account of the whole engine and knows nothing of the other's requests.
+    // Each model would count on the whole engine and know nothing of the other's requests.
     private static void WarnOfShared(IReadOnlyList<ModelOptions> models, RuleReport report)
     {
         var engines = new Dictionary<Uri, (int Model, string Path, bool HasPart)>();
@@ -130,7 +130,7 @@ internal static partial class ModelRules
         }
     }
 
-    // Of an engine that is still to be found out, and of one with a switch for either scale, the declaration is believed.
+    // With engine: auto, and with engines that have a switch for it, the setting cannot be checked and is believed.
     private static void CheckPriority(ModelOptions model, string path, RuleReport report)
     {
         if (model.EnginePriority is not (EnginePriority.LowerFirst or EnginePriority.HigherFirst))
@@ -168,7 +168,7 @@ internal static partial class ModelRules
         }
         else if (key.Any(char.IsControl) || key.Trim().Length != key.Length)
         {
-            // No header can carry it, and no client's key would ever match it.
+            // A key with such characters can stand in no header, so no client could ever send it.
             report.Add(path, "the environment variable that this names begins or ends with white space, or holds a line break. A secret made with echo has one at its end: use printf %s.");
         }
         else

@@ -3,7 +3,7 @@ using System.Collections;
 namespace Gateway.Configuration;
 
 /// <summary>Builds the options from the tree: knows keys, types, bounds and names, and notes every mistake with its place. One per load.</summary>
-internal sealed class OptionsBinder(KnownNames names, ProblemList problems)
+internal sealed class OptionsBinder(ProblemList problems)
 {
     private readonly Dictionary<string, SourceSpot> _written = new(StringComparer.Ordinal);
     private readonly HashSet<string> _shorthands = new(StringComparer.Ordinal);
@@ -108,7 +108,7 @@ internal sealed class OptionsBinder(KnownNames names, ProblemList problems)
         {
             problems.Add(node.Where, path, "must not be empty.");
         }
-        else if (names.For(table) is { } known && !known.Names.Contains(scalar.Text))
+        else if (KnownNames.For(table) is { } known && !known.Names.Contains(scalar.Text))
         {
             problems.Add(
                 node.Where,
@@ -142,7 +142,7 @@ internal sealed class OptionsBinder(KnownNames names, ProblemList problems)
             var value = isSection ? BindSection(item, written.Items[i], at, table) : BindScalar(setting, item, written.Items[i], at, table);
             if (value is not null || item == typeof(string))
             {
-                // An empty word stands in for a wrong one, so that later positions still match the file.
+                // A wrong item is bound as an empty word, so that the positions of the items behind it still match the file.
                 list.Add(value ?? "");
             }
         }

@@ -6,7 +6,7 @@ namespace Gateway.Configuration;
 /// <summary>What must hold for shared state: places that can be asked, keys of one's own, variables that are set, a lease that outlives lost exchanges.</summary>
 internal static partial class RedisRules
 {
-    // Two exchanges in a row may be lost without anybody being taken for dead.
+    // A lease of at least three intervals: two exchanges in a row may be lost without the gateway being taken for dead.
     private const int ExchangesPerLease = 3;
 
     public static void Check(RedisOptions? redis, IReadOnlyDictionary<string, string> environment, RuleReport report)

@@ -41,7 +41,7 @@ public sealed class ReplicaListReader : IReplicaListReader
             return [];
         }
 
-        var binder = new OptionsBinder(new KnownNames(), problems);
+        var binder = new OptionsBinder(problems);
         var root = tree as MapNode ?? new MapNode(start, [new SettingEntry("replicas", start, tree)]);
         var listed = (Listed)binder.BindSection(typeof(Listed), root, "", "");
         if (listed.Replicas.Count > MaxReplicas)

@@ -120,7 +120,7 @@ internal static partial class SettingRules
         }
         else if (match.Groups["name"].Value is { Length: > 0 } name && !name.Equals("localhost", StringComparison.OrdinalIgnoreCase) && !IPAddress.TryParse(name, out _))
         {
-            // The server would take any name for every interface.
+            // Kestrel would take an unknown host name to mean every interface.
             report.Add(path, $"\"{SettingText.Shown(url)}\" names no interface. Write its IP address, localhost, or * for every interface.");
         }
         else

@@ -47,7 +47,7 @@ internal sealed class YamlTree
         }
         catch (Exception broken) when (broken is not OutOfMemoryException)
         {
-            // The scanner indexes and converts without guards: on garbage it ends in exceptions of many kinds.
+            // YamlDotNet's scanner throws exceptions of many kinds on garbage: all of them mean that the text is no YAML.
             problems.Add(SourceSpot.Of(fileName), "", "This is not YAML.");
             return null;
         }

@@ -9,7 +9,7 @@ namespace Gateway.Coordination;
 /// <summary>The one loop by which a gateway tells the others what it has in flight and where, and hears the same of them. No request waits for it.</summary>
 public sealed partial class Coordinator : IAsyncDisposable
 {
-    /// <summary>How often loads are exchanged from one exchange of everything to the next: room that two gateways see at once is given out twice.</summary>
+    /// <summary>How often loads are exchanged for each exchange of everything. More often, because room that two gateways both see as free is given out twice.</summary>
     public const int LoadsPerExchange = 5;
 
     private const string LoadBoard = "load";
@@ -90,7 +90,7 @@ public sealed partial class Coordinator : IAsyncDisposable
         try
         {
             await share(pools);
-            // A part that works, while another does not, is no recovery.
+            // Only an exchange of everything counts as recovery: loads alone may work while the rest still fails.
             if (isWhole)
             {
                 _heardAt = _time.GetTimestamp();
@@ -99,9 +99,9 @@ public sealed partial class Coordinator : IAsyncDisposable
         }
         catch (Exception failed) when (!cancellationToken.IsCancellationRequested)
         {
-            // The edge of another process: whatever it was, the gateway goes on with its own view.
+            // Whatever Redis or the network threw: the gateway goes on with its own view.
             Interlocked.Increment(ref _failures);
-            // What the server itself said, such as that it is full or lacks a permission, says what to do.
+            // The server's own message (out of memory, no permission) says what to mend, so it is logged; of other failures only the type is.
             Note(State.Down, failed is RedisServerException { Message: var said } ? said[..Math.Min(said.Length, MostReason)] : failed.GetType().Name);
             if (_time.GetElapsedTime(_heardAt) >= _options.Lease)
             {
@@ -147,11 +147,11 @@ public sealed partial class Coordinator : IAsyncDisposable
         }
         catch (Exception) when (_stop.IsCancellationRequested)
         {
-            // The gateway stops; what was asked last may end as it likes.
+            // The gateway stops: how the last exchange ends does not matter.
         }
     }
 
-    // A reload brings new pools, and maybe another estimator.
+    // Called before each exchange, since a reload may bring new pools or another estimator.
     private void Listen(IReadOnlyList<SharedPool> pools)
     {
         foreach (var gone in _recorded.Keys.Except(pools.Select(pool => pool.Prefixes)).ToArray())

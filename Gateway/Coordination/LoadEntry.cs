@@ -8,13 +8,13 @@ internal static class LoadEntry
 {
     private const byte Version = 2;
 
-    // Of a replica's answers: their ends are guesses, and more of them would be no better known.
+    // Most courses told per replica: the ends of answers are guesses, and more of them would not make the sum better known.
     private const int MostCourses = 16;
 
-    // More replicas than this have no place in a pool, nor pools in a gateway.
+    // Bound on the replicas read from one entry, far above what a gateway has.
     private const int Most = 65_536;
 
-    // Of anything in one entry: what is more was not written by a gateway.
+    // Bounds on what is read: a larger number was not written by a gateway.
     private const int MostSequences = 1 << 20;
     private const long MostTokens = 1L << 40;
 

@@ -12,7 +12,7 @@ internal sealed class News(int hintBlocks) : IDisposable
     /// <summary>Batches that are kept for those who have not read them yet.</summary>
     public const int MostBatches = 256;
 
-    // What exceeds this between two exchanges is not told: it is a hint, and the next placement tells it again.
+    // News beyond this size between two exchanges are dropped: they are hints, and the next placement repeats them.
     private const int MostBytes = 256 << 10;
 
     private const byte Placement = 1;
@@ -38,7 +38,7 @@ internal sealed class News(int hintBlocks) : IDisposable
             writer.Write(replica);
             writer.Write(use.Session);
             writer.Write(use.BlockTokens);
-            // What is not named still takes room.
+            // Blocks that are left out still take KV room, so they are added to the other tokens.
             writer.Write((int)Math.Min(int.MaxValue, use.OtherTokens + ((long)use.BlockTokens * (use.Blocks.Length - blocks.Length))));
             writer.Write(blocks.Length);
             writer.Write(MemoryMarshal.AsBytes(blocks.Span));
@@ -125,7 +125,7 @@ internal sealed class News(int hintBlocks) : IDisposable
         }
         catch (Exception damaged) when (damaged is EndOfStreamException or FormatException or IOException)
         {
-            // Of another version, or not ours at all: hints are missed, nothing breaks.
+            // Written by another version, or not by a gateway: the hints are lost, nothing else.
         }
     }
 

@@ -40,7 +40,7 @@ internal sealed class RedisAuthority
         {
             ChainPolicy = { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck },
         };
-        // Of a server: the system's own check of that is among the errors which an authority of one's own makes good.
+        // The certificate must be meant for servers. The system checks that too, but as a chain error, and chain errors are ignored here.
         chain.ChainPolicy.ApplicationPolicy.Add(new Oid("1.3.6.1.5.5.7.3.1"));
         chain.ChainPolicy.CustomTrustStore.AddRange(_roots);
         if (sent is not null)

@@ -12,14 +12,14 @@ namespace Gateway.Coordination;
 /// <param name="time">The clock.</param>
 public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedState shared, RedisOptions options, TimeProvider time) : ILimitLedger
 {
-    // Budgets are by the day of UTC.
+    // Longer than the day of UTC that daily budgets count by.
     private static readonly TimeSpan EntryLife = TimeSpan.FromHours(25);
 
-    // What a Redis that hangs may leave unanswered; beyond it nobody asks.
+    // Most checks without an answer at a time: a Redis that hangs must not hold more requests than these. Further ones are decided by this gateway alone.
     private const int MostAsking = 256;
 
     private readonly ConcurrentDictionary<string, Tenant> _changed = new(StringComparer.Ordinal);
-    // One for all that would wait for each other, were there one for all tenants.
+    // Tenants are spread over several locks, so that they seldom wait for each other.
     private readonly Lock[] _sending = [.. Enumerable.Range(0, 16).Select(_ => new Lock())];
     private int _asking;
     private long _failures;
@@ -37,7 +37,7 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
             return verdict;
         }
         _changed[tenant.Name] = tenant;
-        // Who is refused is not asked for anew: a flood stays here, and the next exchange tells what has been freed elsewhere.
+        // Redis is not asked for a request that is refused here already: a flood of such requests must not reach it. What is freed elsewhere is heard at the next exchange.
         if (verdict.Met != LimitKind.None || _isDeaf)
         {
             return verdict;
@@ -53,7 +53,7 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
         }
         catch (Exception)
         {
-            // The edge of another process, and a request waits: this gateway's own view decides.
+            // Whatever Redis or the network threw, a request is waiting: this gateway's own view decides.
             Interlocked.Increment(ref _failures);
             return verdict;
         }

@@ -3,9 +3,10 @@ using Gateway.Queueing;
 
 namespace Gateway.Dashboard;
 
-/// <summary>A decision's why, in a sentence for people.</summary>
+/// <summary>A decision's why, in a sentence for people: on the status page, and in <c>/-/explain</c>.</summary>
 internal static class DecisionWords
 {
+    /// <summary>Why a decision was made as it was.</summary>
     public static string Why(Decision decision)
     {
         var why = decision.Outcome == AdmissionOutcome.Admitted ? WhyThere(decision) : WhyRefused(decision.Outcome);
@@ -39,14 +40,15 @@ internal static class DecisionWords
         _ => "room was kept for one that was overtaken long enough",
     };
 
-    private static string WhyRefused(AdmissionOutcome outcome) => outcome switch
+    /// <summary>Why a request gets no turn.</summary>
+    public static string WhyRefused(AdmissionOutcome outcome) => outcome switch
     {
         AdmissionOutcome.RejectedQueueFull => "The queue holds as much as it may.",
         AdmissionOutcome.RejectedTooLarge => "No replica could hold it even when empty.",
         AdmissionOutcome.RejectedNoReplica => "No replica takes work.",
         AdmissionOutcome.RejectedHolderGone => "The replica that can answer has left the fleet.",
         AdmissionOutcome.RejectedShuttingDown => "The gateway shuts down.",
-        AdmissionOutcome.DeadlineExceeded => "Its deadline cannot be met.",
+        AdmissionOutcome.DeadlineExceeded => "Its deadline cannot be met, by the learned speed of the replicas and of the queue.",
         AdmissionOutcome.ExpiredInQueue => "It waited longer than the queue allows.",
         _ => "Its client left.",
     };

@@ -61,7 +61,7 @@ internal sealed record FleetRows
         }
         return new FleetRows
         {
-            // In the order of the configuration, so that nothing jumps; where that is too much, whoever is in trouble first.
+            // In the order of the configuration, so that rows do not jump. Where there are too many, replicas in trouble come first.
             Rows = found <= MaxRows ? first : [.. troubled.Concat(first.Where(row => row.Replica.AcceptsWork)).Take(MaxRows)],
             Marks = marks.ToString(),
             Replicas = replicas,

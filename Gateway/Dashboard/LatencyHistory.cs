@@ -74,6 +74,6 @@ public sealed class LatencyHistory(TimeProvider time) : ICompletionObserver
     private void Add(string model, LatencyKind kind, double seconds) =>
         _models.GetOrAdd(model, static _ => [.. Enumerable.Range(0, Kinds).Select(_ => new LatencyWindow())])[(int)kind].Add(Slot(), seconds);
 
-    // Counted from far enough back that no slot is negative.
+    // Starts at the number of slots kept, so that looking back never gives a negative slot.
     private long Slot() => LatencyWindow.Slots + (long)(time.GetElapsedTime(_begun).TotalSeconds / SlotSeconds);
 }

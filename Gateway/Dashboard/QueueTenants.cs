@@ -24,7 +24,7 @@ public sealed class QueueTenants
         }
         finally
         {
-            // Only this very count is taken away: another may have come in between.
+            // Removed only if it is still 0: another request may have been counted in between.
             var left = _waiting.AddOrUpdate(queue, 0, static (_, count) => count - 1);
             if (left == 0)
             {

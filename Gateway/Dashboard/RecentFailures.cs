@@ -16,7 +16,7 @@ public sealed class RecentFailures(TimeProvider time) : ICompletionObserver
         {
             return;
         }
-        // Of no model: refused before it was read.
+        // Empty: refused before the model was known.
         var model = completed.Model ?? "";
         lock (_gate)
         {

@@ -6,7 +6,7 @@ namespace Gateway.Dashboard;
 /// <summary>The status page's files, from inside the assembly. They hold no data: what the page shows comes from the feed, which asks for the key.</summary>
 public static class StatusFiles
 {
-    // Nothing from elsewhere, nothing inline, and nobody may put the page's buttons into a page of theirs.
+    // Content security policy: no scripts from elsewhere, none inline, and no embedding in other pages (clickjacking).
     private const string Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
     private static readonly (string Path, string Resource, string Type)[] Known =

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Gateway.Replicas;
+using Gateway.Requests;
 using Gateway.Telemetry;
 
 namespace Gateway.Dashboard;
@@ -64,7 +65,7 @@ internal static class StatusJson
                 json.WriteNumber("coverage_ratio", Math.Round(reading.CoverageRatio, 4));
                 json.WriteNumber("mean_error_tokens", Math.Round(reading.MeanErrorTokens, 1));
                 json.WriteNumber("mean_absolute_error_tokens", Math.Round(reading.MeanAbsoluteErrorTokens, 1));
-                WriteNumber(json, "ordered_pairs_ratio", reading.OrderedPairsRatio, 4);
+                json.WriteNumberOrNull("ordered_pairs_ratio", reading.OrderedPairsRatio, 4);
             }
             json.WriteEndObject();
         }
@@ -85,7 +86,7 @@ internal static class StatusJson
             json.WriteStartObject();
             json.WriteString("tenant", queue.Tenant);
             json.WriteString("model", queue.Model);
-            json.WriteString("priority", Word(queue.Priority));
+            json.WriteString("priority", queue.Priority.Word());
             json.WriteNumber("waiting", waiting);
             json.WriteEndObject();
         }
@@ -110,11 +111,11 @@ internal static class StatusJson
             json.WriteString("health", StatusPage.HealthOf(replica.Health));
             json.WriteString("reason", reason);
             json.WriteNumber("running", replica.RunningRequests);
-            WriteNumber(json, "waiting", replica.Report?.WaitingRequests, 0);
-            WriteNumber(json, "kv_ratio", FleetRows.FullnessOf(replica), 3);
-            WriteNumber(json, "capacity_tokens", replica.CapacityTokens, 0);
+            json.WriteNumberOrNull("waiting", replica.Report?.WaitingRequests, 0);
+            json.WriteNumberOrNull("kv_ratio", FleetRows.FullnessOf(replica), 3);
+            json.WriteNumberOrNull("capacity_tokens", replica.CapacityTokens, 0);
             // Output tokens a second of one answer there, as far as that was learned.
-            WriteNumber(json, "tokens_per_second", replica.Rates.IsLearned ? 1 / replica.Rates.StepSeconds(replica.RunningSequences) : null, 1);
+            json.WriteNumberOrNull("tokens_per_second", replica.Rates.IsLearned ? 1 / replica.Rates.StepSeconds(replica.RunningSequences) : null, 1);
             json.WriteEndObject();
         }
         json.WriteEndArray();
@@ -174,7 +175,7 @@ internal static class StatusJson
         json.WriteNumber("time_ms", decision.At.ToUnixTimeMilliseconds());
         json.WriteString("id", decision.RequestId);
         json.WriteString("model", decision.Model);
-        json.WriteString("priority", Word(decision.Priority));
+        json.WriteString("priority", decision.Priority.Word());
         json.WriteString("tenant", decision.Tenant);
         json.WriteString("outcome", DecisionWords.Ending(decision.Outcome));
         json.WriteString("replica", decision.ReplicaId);
@@ -194,19 +195,4 @@ internal static class StatusJson
         json.WriteEndArray();
         json.WriteEndObject();
     }
-
-    private static void WriteNumber(Utf8JsonWriter json, string name, double? value, int digits)
-    {
-        if (value is { } number && double.IsFinite(number))
-        {
-            json.WriteNumber(name, Math.Round(number, digits));
-        }
-        else
-        {
-            json.WriteNull(name);
-        }
-    }
-
-    private static string Word<T>(T value)
-        where T : struct, Enum => value.ToString().ToLowerInvariant();
 }

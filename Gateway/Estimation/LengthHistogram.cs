@@ -18,7 +18,7 @@ public sealed class LengthHistogram
     /// <param name="weights">Weight of each bin, <see cref="Bins"/> long, not all zero.</param>
     public LengthHistogram(ReadOnlySpan<double> weights) => Write(weights);
 
-    /// <summary>Takes the place of what it was. One who reads at that moment sees some bins of each: shares from 0 to 1 as ever.</summary>
+    /// <summary>Overwrites the distribution. A reader at that moment sees some bins of each, which is still a valid distribution of shares from 0 to 1.</summary>
     /// <param name="weights">As of a new one.</param>
     internal void Write(ReadOnlySpan<double> weights)
     {
@@ -40,7 +40,7 @@ public sealed class LengthHistogram
     /// <summary>The length that half of the answers do not exceed.</summary>
     public double Median { get; private set; }
 
-    /// <summary>Root of half the way from the 16 % to the 84 % quantile of ln(1 + length), which is one deviation of a bell; that way cut to 0.1 to 2.</summary>
+    /// <summary>Square root of the spread of ln(1 + length): half the distance between its 16 % and 84 % quantiles, which is one standard deviation of a normal distribution, cut to 0.1 to 2.</summary>
     public double RootSpread { get; private set; }
 
     /// <summary>The bin that holds a length.</summary>

@@ -9,10 +9,10 @@ internal sealed class LengthTally
     // A key with many answers changes slowly: a new table for each would be waste.
     private const int AnswersPerTable = 16;
 
-    // Written in turn, so that learning allocates nothing. Who holds a table longer than that reads what is newer known under the same key.
+    // Tables are rewritten in turn, so that learning allocates nothing. A reader that keeps one for longer than that sees newer weights of the same key, which is harmless.
     private const int Tables = 3;
 
-    // The bound that this share of answers keeps is held to it.
+    // The published 0.9 quantile is stretched until this share of answers really stays below it.
     private const double Bound = 0.9;
     private const double BoundRate = 0.02;
     private const double MostStretch = 3;
@@ -76,7 +76,7 @@ internal sealed class LengthTally
     /// <summary>The distribution, at most a few answers old.</summary>
     public LengthHistogram Published => Volatile.Read(ref _published);
 
-    /// <summary>Weight of all bins, the prior included.</summary>
+    /// <summary>Weight of all bins, the prior included: kept beside them, so that adding an answer need not sum them.</summary>
     public double Total => _total;
 
     public Span<double> Weights => _weights;
@@ -119,7 +119,7 @@ internal sealed class LengthTally
         _total *= share;
     }
 
-    public void Publish()
+    private void Publish()
     {
         _unpublished = 0;
         Volatile.Write(ref _published, Table());

@@ -6,7 +6,7 @@ namespace Gateway.Estimation;
 /// <summary>Bytes of prompt text per token, learned per model from the engines' usage: a tokenizer without the tokenizer. Thread-safe.</summary>
 public sealed class PromptTokenRatio
 {
-    // Half of what is known after this many tokens of new evidence: follows a change of language within some hundred prompts.
+    // Half-life of the evidence, in tokens: short enough to follow a change of language within some hundred prompts.
     private const double MemoryTokens = 200_000;
     private const double PriorTokens = 500;
 
@@ -38,7 +38,7 @@ public sealed class PromptTokenRatio
     /// <summary>Takes the lesson of an engine's count of prompt tokens.</summary>
     public void Learn(BodyFacts body, string model, double initialBytesPerToken, int promptTokens)
     {
-        // Of a stored response's conversation the body brings the end, and the engine counts the whole.
+        // Prompts whose bytes are not all in the body teach nothing: media, token ids, and conversations continued from a stored response, which the engine counts whole.
         if (promptTokens <= 0 || body.PromptBytes <= 0 || body.MediaParts > 0 || body.PromptTokenIds > 0 || body.PreviousResponseKey != 0)
         {
             return;
@@ -55,7 +55,7 @@ public sealed class PromptTokenRatio
 
         public double BytesPerToken => Volatile.Read(ref _ratio);
 
-        // A count that cannot be true counts as the nearest that can: else one of them would be believed for thousands of prompts.
+        // Impossible counts are clamped to the nearest possible ratio: unclamped, one of them would distort thousands of prompts.
         public void Add(double bytes, double tokens)
         {
             tokens = Math.Min(tokens, bytes / LeastBytesPerToken);

@@ -75,7 +75,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     /// <summary>Bytes came in: the events in them came at this moment, and there is no gap between them.</summary>
     public void NoteArrival() => (_arrivedAt, _isFirstOfArrival) = (time.GetTimestamp(), true);
 
-    /// <summary>Another attempt goes on from here: its reservation knows of no token yet.</summary>
+    /// <summary>Another attempt goes on with the answer from here; its reservation starts at no token.</summary>
     public void NoteContinuation() => (Continuations, _isFirstDue, _earlierTokens, _reportedTokens) = (Continuations + 1, true, CountedTokens, CountedTokens);
 
     /// <summary>Takes in one event of a stream, or a whole plain answer.</summary>
@@ -106,7 +106,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
         IsComplete = true;
     }
 
-    /// <summary>The first byte of an answer that nobody reads is here.</summary>
+    /// <summary>The first byte of an answer that is passed on unread is here.</summary>
     public void NoteBeginning() => FirstTokenAt ??= time.GetTimestamp();
 
     /// <summary>Looks for the id under which the engine stores a response.</summary>
@@ -130,7 +130,7 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     /// <summary>The answer is whole: the replica learns how long its tokens took.</summary>
     public void Teach(LoadReservation reservation)
     {
-        // Of a continued one nobody knows how long the whole would have taken there.
+        // A continued answer is not learned from: its times belong to two replicas.
         if (OutputTokens > 0 && Continuations == 0)
         {
             reservation.OnAnswered(new ServedAnswer(OutputTokens, Usage.PromptTokens, Usage.CachedTokens, LastTokenAt ?? time.GetTimestamp()));

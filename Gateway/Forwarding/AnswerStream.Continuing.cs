@@ -28,7 +28,7 @@ internal sealed partial class AnswerStream
     /// <summary>Tells whether the stream has to stop after this text, for <see cref="Continue"/> to go on with it later; null: never.</summary>
     public Func<SentText, bool>? MustYield { get; init; }
 
-    // Between two events of an answer that is not over: what was read of the next one is dropped, and comes again.
+    // The stream can be handed over between two events. What was already read of the next event is dropped: the continuation writes it again.
     private bool YieldsNow() =>
         _isPrimed && _arrival is null && Sent is { } sent && MustYield is not null && Continue is not null
         && !answer.IsComplete && !answer.IsBroken && !answer.HasFinished && !IsWholeButForSentinel && !clock.IsShutDown && !HasDiverged
@@ -45,7 +45,7 @@ internal sealed partial class AnswerStream
         cancellationToken.ThrowIfCancellationRequested();
         if (_heldError is { } error)
         {
-            // As without a continuation: the engine's own words.
+            // No continuation: the client gets the engine's own error.
             (_heldError, _isEnded, answer.IsBroken) = (null, true, true);
             _output.CloseEvent();
             _output.Append(error);
@@ -88,7 +88,7 @@ internal sealed partial class AnswerStream
         {
             return;
         }
-        // Outside of strings, where JSON has line ends, they would end the event's only line.
+        // Line ends between JSON tokens would end the only data line of the event.
         rewritten.AsSpan().Replace((byte)'\n', (byte)' ');
         byte[] bytes = [.. "data: "u8, .. rewritten, .. "\n\n"u8];
         var frame = new SseFrame { Length = bytes.Length, DataLines = 1, DataStart = 6, DataEnd = bytes.Length - 2 };

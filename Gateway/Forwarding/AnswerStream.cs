@@ -39,10 +39,10 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
     private bool _isPrimed;
     private Task? _arrival;
 
-    /// <summary>Why the stream was none from its start; null: it began, and from then on nothing can be taken back.</summary>
+    /// <summary>Why the stream failed before its first event; null: it has begun, and what was sent cannot be taken back.</summary>
     public AttemptFailure? FailureAtStart { get; private set; }
 
-    /// <summary>Called once the answer is complete, before that is read of it which says so; null: nobody waits for that.</summary>
+    /// <summary>Called once, when the answer is complete and the client has not yet read its end; null: nobody needs to know.</summary>
     public Action? Completed { get; set; }
 
     /// <summary>Reads until the first event is there, so that an error at the very beginning can still become a status or another attempt.</summary>
@@ -90,7 +90,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         int read;
         try
         {
-            // Headers may come long before the prompt is computed: until the first event it is the first byte that is due.
+            // Engines may send headers long before the prompt is computed: until the first event the limit for the first byte applies.
             if (_isPrimed && !_isFirstDue && _arrival is null)
             {
                 clock.AwaitNext(answer.IsComplete || IsWholeButForSentinel);
@@ -117,7 +117,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         }
         if (_isPrimed)
         {
-            // A client that reads slowly is no silence of the engine.
+            // Time that the client took to read is not counted as silence of the engine.
             clock.Pause();
         }
         _inputEnd += read;
@@ -194,11 +194,11 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         switch (facts.Shape)
         {
             case AnswerShape.Malformed:
-                // Passed on it would throw in the client's parser and take the rest of the answer with it.
+                // Malformed JSON is dropped: the client's parser would throw and lose the rest of the answer.
                 answer.MalformedFrames++;
                 return;
             case AnswerShape.Empty when bytes[^1] is not ((byte)'\n' or (byte)'\r'):
-                // The first letters of an event that never came.
+                // The stream ended in the middle of an event.
                 return;
             case AnswerShape.Done:
                 _continued?.NoteEnd();
@@ -232,7 +232,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         Pass(frame, bytes, payload, facts);
     }
 
-    // In an engine's own form a client's library would take an error for an event without content.
+    // Errors are rewritten in the API's form: in the engine's own, client libraries would take one for an event without content.
     private byte[] ErrorEvent(ReadOnlySpan<byte> payload) =>
         ErrorBody.WriteStreamEnd(rules.Route, WireError.Of(EngineErrorBody.Read(payload, 0).Naming(rules.Names)), rules.RequestId, _nextNumber);
 
@@ -271,7 +271,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         _isEnded = true;
         ReturnInput();
         _output.CloseEvent();
-        // Complete but for the sentinel is complete: clients wait for it, so it is supplied.
+        // The answer is complete and only [DONE] is missing. Clients wait for it, so it is added.
         if (IsWholeButForSentinel)
         {
             answer.IsComplete = true;

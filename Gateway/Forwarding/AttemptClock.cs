@@ -4,11 +4,11 @@ namespace Gateway.Forwarding;
 /// <remarks>One timer that looks now and then, instead of one that is set anew for every read: a limit may be a quarter late, a stream pays nothing.</remarks>
 internal sealed class AttemptClock : IDisposable
 {
-    // After an answer is complete only the end of the stream is due; an engine that keeps the connection open is not waited for.
+    // Time for the stream to end after a complete answer: an engine that keeps the connection open is not waited for longer.
     private static readonly TimeSpan AfterCompletion = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan ShortestLook = TimeSpan.FromMilliseconds(10);
 
-    // The look at a limit's end shall come just behind it: one just before it would leave the rest to the next.
+    // Added to the pause between two looks, so that one of them comes just after a limit: a look just before it would notice it only at the next.
     private static readonly TimeSpan Behind = TimeSpan.FromMilliseconds(2);
 
     private readonly CancellationTokenSource _source;
@@ -52,10 +52,10 @@ internal sealed class AttemptClock : IDisposable
     /// <summary>Whether it was the request's own deadline that passed.</summary>
     public bool HasPassedDeadline { get; private set; }
 
-    /// <summary>Tells of a wait whether it is in vain, because the replica shows no sign of life; null: only the limits count.</summary>
+    /// <summary>Asked with the time waited so far: whether the replica hangs, so that waiting on is useless; null: only the limits count.</summary>
     public Func<TimeSpan, bool>? IsInVain { get; init; }
 
-    /// <summary>Whether it was not a limit that passed, but the replica that hangs.</summary>
+    /// <summary>Whether the attempt was ended because the replica hangs, and not by a limit.</summary>
     public bool FoundHung { get; private set; }
 
     /// <summary>Whether the gateway's own stop ended the attempt.</summary>
@@ -84,7 +84,7 @@ internal sealed class AttemptClock : IDisposable
     /// <summary>Ends the attempt for a reason other than time.</summary>
     public void Cancel() => _source.Cancel();
 
-    /// <summary>The same for whoever must not wait for what hears of it, and may come too late.</summary>
+    /// <summary>As <see cref="Cancel"/>, but the callbacks of the token run elsewhere, and an attempt that has ended already is left alone.</summary>
     public void CancelSoon()
     {
         try

@@ -66,9 +66,6 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
     /// <summary>The engine's own code, where it is a word; null: none.</summary>
     public string? Code { get; init; }
 
-    /// <summary>The engine's own error type; null: none.</summary>
-    public string? Type { get; init; }
-
     /// <summary>What was wrong with the client's own body; null: it could not be read, or was not at fault.</summary>
     public BodyProblem? BodyProblem { get; init; }
 
@@ -89,7 +86,6 @@ public sealed record AttemptFailure(FailureKind Kind, int Status = 0)
     {
         Message = error.Message,
         Code = error.Word,
-        Type = error.Type,
         IsContextLength = error.IsContextLength,
     };
 

@@ -49,7 +49,7 @@ public sealed partial class Exchange
         }
         if (next is null)
         {
-            // Where it was tried in vain, or had to wait, is not where it broke.
+            // Reported is the replica where the stream broke, not those where going on was tried in vain.
             _brokeAt = brokeAt;
         }
         else if (!yields)
@@ -63,7 +63,7 @@ public sealed partial class Exchange
     {
         beginning = new AnswerBeginning(sent.Text, Answer.CountedTokens);
         rest = beginning.Text.IsEmpty ? null : ContinuedBody.Of(_departure.Body.Memory.Span, Request.Route, beginning);
-        // What has no text yet, but comments of an engine that takes its time, begins anew anywhere.
+        // A stream without text so far, such as one with only comments, can start again at any replica.
         return sent.IsWhole && sent.EndsInWholeCharacter && (beginning.Text.IsEmpty
             || (rest is not null && (Request.Route.Kind == ApiKind.Completions || Reservation.Replica.Report.Engine is EngineKind.Vllm or EngineKind.SgLang)));
     }
@@ -94,7 +94,7 @@ public sealed partial class Exchange
             isPlaced = false;
             if (failure is null)
             {
-                // From the beginning where the engine takes no beginning of an answer: then the text must come out the same.
+                // An engine that does not accept the beginning of an answer starts from scratch; its text must then repeat what was sent.
                 var frames = restarts && SentText.TryUnescape(sent.Text.Span, out var text)
                     ? new ContinuedFrames(sent.Head, 0, text)
                     : new ContinuedFrames(sent.Head, beginning.Tokens, []);
@@ -138,7 +138,7 @@ public sealed partial class Exchange
         return null;
     }
 
-    // The first attempt to go on is free: there are no more of them than streams ran when an engine died, and each waits for its turn. What comes after it could be a storm.
+    // The first attempt to go on needs no retry budget: there are at most as many as streams were running, and each waits for its turn. Further ones could become a storm.
     private bool MayGoOn()
     {
         var isFirst = !_hasGoneOn;
@@ -171,7 +171,7 @@ public sealed partial class Exchange
         }
         response?.Dispose();
         Attempts?.OnFailed(failure!);
-        Judge(VerdictOn(failure!, hasOwnKey: _upstream.ApiKey is not null), failure!.RetryAfter);
+        Judge(VerdictOn(failure!), failure!.RetryAfter);
         LeavePlace();
         return (null, failure);
     }

@@ -16,7 +16,7 @@ public sealed partial class Exchange
 {
     private static readonly TimeSpan LongestHedgeWait = TimeSpan.FromHours(1);
 
-    // The answer must be such that it does not matter who gives it, and that its beginning tells it apart from silence.
+    // Only for requests that any replica can answer, and only streams: of a plain answer nothing is seen until its end, so it cannot be called slow.
     private bool MayHedge => _departure.Options.Hedge.Share > 0 && _departure.Body.Rest is null
         && Request.Body is { IsStreaming: true, IsPinned: false, PreviousResponseKey: 0, Choices: 1, Prompts: 1 };
 
@@ -36,7 +36,7 @@ public sealed partial class Exchange
             : (running, hedge, first, second);
         if ((await winner).Failure is not null)
         {
-            // Whoever failed is out; the other may still begin.
+            // The first to end has failed: the other one may still begin.
             (winner, loser, winning, losing) = (loser, winner, losing, winning);
         }
         var result = await winner;
@@ -59,7 +59,7 @@ public sealed partial class Exchange
         return predicted > options.LeastWait ? predicted : options.LeastWait;
     }
 
-    // Only where there is room at once: a hedge must not wait, nor wait before others.
+    // Only where there is room at once: a hedge must not wait in the queue, and so never goes before others.
     private async ValueTask<Attempt?> PlaceHedgeAsync(CancellationToken cancellationToken)
     {
         using var atOnce = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -94,7 +94,7 @@ public sealed partial class Exchange
         result.Response?.Dispose();
         if (result.Failure is { } failure && !isUndecided)
         {
-            Judge(attempt.Reservation.Replica, VerdictOn(failure, hasOwnKey: _upstream.ApiKey is not null), failure.RetryAfter);
+            Judge(attempt.Reservation.Replica, VerdictOn(failure), failure.RetryAfter);
         }
         else
         {
@@ -108,7 +108,7 @@ public sealed partial class Exchange
     {
         if (attempt.Reservation != Reservation)
         {
-            // The place that could be asked for was the other's.
+            // The seat, which a more urgent request may ask for, belonged to the attempt that is dropped.
             _seat?.Leave();
             _seat = null;
         }

@@ -5,7 +5,7 @@ namespace Gateway.Forwarding;
 /// <content>What an attempt says about its replica.</content>
 public sealed partial class Exchange
 {
-    // A word of the engine's own must not take it out for a day: after this it is asked again.
+    // Bound on the engine's own Retry-After, so that a wrong one does not take the replica out for a day.
     private static readonly TimeSpan LongestBackOff = TimeSpan.FromMinutes(1);
 
     private void Judge(Verdict verdict, TimeSpan? retryAfter = null)
@@ -25,7 +25,7 @@ public sealed partial class Exchange
                 replica.OnFault();
                 break;
             case Verdict.WrongModel:
-                // Until a probe finds the model there again.
+                // The replica gets no work until a probe finds the model again.
                 replica.OnAbandoned();
                 replica.OnProbed(ReplicaHealth.WrongModel, "a request was told that it does not know the model");
                 break;
@@ -46,11 +46,11 @@ public sealed partial class Exchange
         : clientLeft ? Verdict.Abandoned
         : Verdict.Fault;
 
-    private static Verdict VerdictOn(AttemptFailure failure, bool hasOwnKey) => failure.Kind switch
+    private Verdict VerdictOn(AttemptFailure failure) => failure.Kind switch
     {
         FailureKind.ClientFault or FailureKind.EndpointMissing => Verdict.Success,
-        // The client's own key came through: what it is worth says nothing about the replica.
-        FailureKind.Unauthorized when !hasOwnKey => Verdict.Success,
+        // The key was the client's own: that the engine refused it says nothing about the replica.
+        FailureKind.Unauthorized when _upstream.ApiKey is null => Verdict.Success,
         FailureKind.EngineBusy => Verdict.Busy,
         FailureKind.ModelMissing => Verdict.WrongModel,
         FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.DeadlineExceeded or FailureKind.ShuttingDown or FailureKind.Preempted => Verdict.Abandoned,

@@ -17,7 +17,7 @@ public sealed partial class Exchange
 
     private void SettleCharge()
     {
-        // An engine that failed has done nothing that anybody is charged for.
+        // A failed engine produced nothing to charge for.
         var prompt = Answer.ReportedUsage is { PromptTokens: { } told, CachedTokens: { } cached } ? Math.Max(0, told - cached)
             : Failure is null or { Kind: FailureKind.ClientGone } ? _charged.UncachedPromptTokens
             : 0;
@@ -39,19 +39,19 @@ public sealed partial class Exchange
 
     private void LeavePlace()
     {
-        // The room first: whoever asked for it finds it before anybody else is asked.
+        // The room is returned first, so that the request that asked for the place gets it.
         Reservation.Dispose();
         _seat?.Leave();
     }
 
-    /// <summary>An answer that is about to begin does not where its place was asked for meanwhile.</summary>
+    /// <summary>Lets an answer begin, unless its place was asked for meanwhile: then the attempt counts as preempted.</summary>
     private AttemptResult Begun(in AttemptResult result)
     {
         if (_seat is not { } seat || result.Failure is { Kind: FailureKind.ClientGone or FailureKind.ClientFault })
         {
             return result;
         }
-        // However the attempt ended that was stopped for it: it is no fault of the replica.
+        // The attempt was stopped by the gateway: however it ended, it is no fault of the replica.
         var isTaken = result.Response is null ? seat.IsAsked : !seat.TryBegin(result.MayYield);
         if (!isTaken)
         {
@@ -85,7 +85,7 @@ public sealed partial class Exchange
         return false;
     }
 
-    /// <summary>Waits for the turn in which a stream that had to stop goes on: its client knows nothing of it, so that it waits as long as the request itself may take.</summary>
+    /// <summary>Waits for the turn in which a stream that gave up its place goes on. Its client notices only a pause, so the wait is bounded by the time of the whole request alone.</summary>
     /// <returns>Whether it has one.</returns>
     private async ValueTask<bool> ComeBackAsync(Estimation.RequestEstimate rest, CancellationToken ends)
     {

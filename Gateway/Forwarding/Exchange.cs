@@ -76,7 +76,7 @@ public sealed partial class Exchange : HttpMessageInvoker
 
     public RequestEstimate Estimate => _departure.Estimate;
 
-    /// <summary>The room in force: of the last attempt.</summary>
+    /// <summary>The reservation of the last attempt.</summary>
     public LoadReservation Reservation { get; private set; }
 
     /// <summary>Time in the queue over all attempts.</summary>
@@ -84,7 +84,7 @@ public sealed partial class Exchange : HttpMessageInvoker
 
     public int PrefixHitTokens { get; private set; }
 
-    /// <summary>How long before the last attempt its replica was sent that part of the prompt.</summary>
+    /// <summary>How long before the last attempt the replica was sent the part of the prompt that is believed to be cached there.</summary>
     public TimeSpan PrefixHitAge { get; private set; }
 
     /// <summary>Why the last attempt failed; null while none did or one succeeded.</summary>
@@ -102,7 +102,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     /// <summary>Called when an answer is about to go to the client, before that sees a byte of it, and again before it sees the end of a stream.</summary>
     public Action<Exchange>? Answering { get; init; }
 
-    /// <summary>Whether the answer went to the client, or part of it. One that cannot be passed on is as none.</summary>
+    /// <summary>Whether the answer, or a part of it, went to the client; an answer that could not be passed on does not count.</summary>
     public bool HasPassed { get; private set; }
 
     /// <summary>Hears of each attempt; null: nobody does.</summary>
@@ -115,7 +115,7 @@ public sealed partial class Exchange : HttpMessageInvoker
     {
         _upstream.Budget.OnRequest();
         var result = await AttemptAsync(cancellationToken);
-        // The pipeline throws where its token is canceled before it begins; a client that left has its failure told as any other.
+        // Polly throws where its token is already cancelled. After the client left there is no retry anyway, and the failure is returned like any other.
         if (result.Failure is not null && !cancellationToken.IsCancellationRequested)
         {
             result = await RetryAsync(result, cancellationToken);
@@ -163,7 +163,8 @@ public sealed partial class Exchange : HttpMessageInvoker
         {
             return false;
         }
-        // A stored or background response may already exist where the answer was lost, and of an upload a part is gone: only a connection that never was is tried again.
+        // If the answer was lost, a stored or background response may exist already; and the part of an upload that was sent is gone. Such requests are repeated only if they never
+        // reached an engine.
         if ((Request.Body.IsPinned || _departure.Body.Rest is not null) && !failure.IsUnsent)
         {
             return false;
@@ -172,11 +173,12 @@ public sealed partial class Exchange : HttpMessageInvoker
         {
             return false;
         }
-        // No more are lost at once than an engine had when it died, and its replica is suspended after a few: the first retry needs no budget where another can take it.
+        // At most as many requests are lost at once as an engine had when it died, and its replica is suspended after a few: the first retry needs no budget if another
+        // replica can take it.
         return (failure.IsLoss && _retried.Count == 0 && _upstream.HasOther(_tried)) || _upstream.Budget.TryTake();
     }
 
-    // What succeeds at once, as nearly all does, does not pass through the pipeline: it begins with the attempt that failed.
+    // Nearly all requests succeed at once and never enter the pipeline: it starts with the failed attempt as its first result.
     private async ValueTask<AttemptResult> RetryAsync(AttemptResult failed, CancellationToken cancellationToken)
     {
         var context = ResilienceContextPool.Shared.Get(cancellationToken);
@@ -231,7 +233,7 @@ public sealed partial class Exchange : HttpMessageInvoker
         if (result.Failure is { } failure)
         {
             Attempts?.OnFailed(failure);
-            Judge(VerdictOn(failure, hasOwnKey: _upstream.ApiKey is not null), failure.RetryAfter);
+            Judge(VerdictOn(failure), failure.RetryAfter);
         }
         return result;
     }
@@ -259,7 +261,7 @@ public sealed partial class Exchange : HttpMessageInvoker
 
     private async ValueTask<AttemptFailure?> EnterAgainAsync(Constraints constraints, CancellationToken cancellationToken)
     {
-        // The turn before brought nothing: orders that keep account charge for one answer only.
+        // The turn before brought no answer: its charge is taken back, so that fair orders charge for one answer only.
         _dispatcher.Settle(Request, _charged, default);
         _charged = default;
         LeavePlace();
@@ -307,13 +309,13 @@ public sealed partial class Exchange : HttpMessageInvoker
         }
         catch
         {
-            // The client left or a limit passed while the answer was looked at: its connection must not wait for the collector.
+            // The client left or a limit passed while the answer was read: dispose now, so that its connection is not held until a garbage collection.
             response.Dispose();
             throw;
         }
     }
 
-    private Answer NewAnswer(Replica replica) => new(_upstream.Pool.Name, Estimate, _upstream.Tokens?.Invoke(Request, _upstream.Pool.Name, replica), _time)
+    private Answer NewAnswer(Replica replica) => new(_upstream.Pool.Name, Estimate, _upstream.TokenObserver(Request, replica), _time)
     {
         Streamed = _charged == default ? null : OnStreamed,
     };
@@ -334,7 +336,7 @@ public sealed partial class Exchange : HttpMessageInvoker
             ? new AttemptFailure(FailureKind.BrokenAnswer)
         : new AttemptFailure(FailureKind.Unreachable)
         {
-            // Canceled by none of the above: the time to connect was over.
+            // A cancellation with none of the causes above is the connect timeout.
             IsUnsent = broken is OperationCanceledException or HttpRequestException
             {
                 HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,

@@ -7,7 +7,6 @@ namespace Gateway.Forwarding;
 internal sealed class FrameOutput(StreamRules rules) : IDisposable
 {
     private const int FirstBytes = 4096;
-    private const uint BlankLine = '\n' << 8 | '\n';
 
     private static readonly byte[] Null = "null"u8.ToArray();
 
@@ -51,7 +50,7 @@ internal sealed class FrameOutput(StreamRules rules) : IDisposable
     {
         if (!IsBetweenEvents)
         {
-            // Behind a CR one LF would only complete that line's end.
+            // After a CR, one LF would only complete the line end, so two are needed.
             Append((_lastBytes & 0xFF) is '\n' ? "\n"u8 : "\n\n"u8);
         }
     }

@@ -83,7 +83,8 @@ public static class HeaderRules
         }
     }
 
-    // What a client calls hop-by-hop ends at the next hop. Where its header says keep-alive, close or upgrade, Kestrel keeps that word alone: what else stood there cannot be known.
+    // Headers that the client names in Connection are not passed on. Kestrel reduces that header to keep-alive, close or upgrade where it holds one of these; the other names in it are
+    // then lost.
     private static bool IsNamedBy(StringValues connection, string name)
     {
         foreach (var value in connection)

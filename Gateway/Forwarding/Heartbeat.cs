@@ -62,7 +62,7 @@ internal sealed class Heartbeat
         }
         if (HasCommitted && !exchange.IsEventStream)
         {
-            // A stream has begun, and this is none.
+            // The heartbeat has begun a stream, and the answer is not one.
             return ForwarderError.ResponseHeaders;
         }
         try
@@ -81,13 +81,13 @@ internal sealed class Heartbeat
         }
         catch (InvalidOperationException) when (!_http.Response.HasStarted)
         {
-            // As YARP tells it: a header that HTTP forbids. Those before it are not another answer's.
+            // A header that HTTP does not allow: reported as YARP does. The headers set before it are removed, so that they do not end up on another answer.
             _http.Response.Clear();
             return ForwarderError.ResponseHeaders;
         }
         catch (IOException) when (exchange.Answer.IsBroken)
         {
-            // As YARP does: what breaks off must not look like an end.
+            // As YARP does: the connection is aborted, so that a broken answer does not look complete.
             _http.Abort();
             return ForwarderError.ResponseBodyDestination;
         }

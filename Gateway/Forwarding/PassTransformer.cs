@@ -5,7 +5,7 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace Gateway.Forwarding;
 
-/// <summary>YARP's view of one exchange: nothing of the client's request but what the exchange builds itself, and the answer's headers less what is ours to say.</summary>
+/// <summary>What YARP copies for one exchange: nothing of the client's request, which the exchange builds itself, and of the answer's headers all but those that the gateway sets.</summary>
 internal sealed class PassTransformer(Exchange exchange, bool namesReplica) : HttpTransformer
 {
     // The exchange builds a request per attempt; what YARP prepared is only the carrier.
@@ -27,7 +27,7 @@ internal sealed class PassTransformer(Exchange exchange, bool namesReplica) : Ht
         var headers = httpContext.Response.Headers;
         headers.Remove("Server");
         HeaderRules.RemoveNamedByConnection(proxyResponse.Headers, headers);
-        // What is ours to say may come from an engine too, where that is a gateway itself.
+        // Headers that this gateway sets itself are removed first: the engine may be another gateway that sets them too.
         headers.Remove("x-gateway-reason");
         headers.Remove("x-gateway-replica");
         // Who may read an answer in a browser is for listen.corsOrigins to say; engines tend to allow everybody.

@@ -107,7 +107,7 @@ internal sealed class Reception(
         }
         if (!read.IsWhole)
         {
-            // Larger than is kept: passed on unread, its usage unknown.
+            // A body larger than this is passed on without being read; its usage stays unknown.
             answer.NoteBeginning();
             response.Content = new PassedContent(new UnreadAnswer(read.Bytes, body, answer, clock), response.Content.Headers.ContentLength, response.Content);
             return (response, null);
@@ -124,7 +124,7 @@ internal sealed class Reception(
         }
         answer.Take(facts, null);
         answer.NoteWhole();
-        // The engine is done: whoever asks next, this client among them, must not find it still busy with this answer.
+        // The engine is done, so its room is returned before the client sees the end: the next request must not find the replica still busy with this one.
         answer.Teach(reservation);
         reservation.Dispose();
         answer.NoteResponseId(Request.Route, read.Bytes);
@@ -179,8 +179,8 @@ internal sealed class Reception(
         _ => FailureKind.BrokenAnswer,
     };
 
-    // The name was the gateway's choice: what the engine does not know is a fault of the pool, not of the client.
-    // Engines begin with the model; further on, the word may be a name of the client's that they repeat.
+    // The gateway chose the name sent to the engine, so a model that the engine does not know is a fault of the pool and not of the client.
+    // Only the beginning of the message is looked at: further on it may repeat words of the client.
     private static bool IsAboutModel(EngineErrorBody error) =>
         error.Code == "model_not_found"
         || ((error.Message.StartsWith("model ", StringComparison.OrdinalIgnoreCase) || error.Message.StartsWith("the model ", StringComparison.OrdinalIgnoreCase))
@@ -198,7 +198,7 @@ internal sealed class Reception(
         ? AttemptFailure.InAnswer(status, EngineErrorBody.Read(body, status).Naming(Names))
         : new AttemptFailure(FailureKind.BrokenAnswer, status);
 
-    // Less its parameters, which need not be well written; null: none is told.
+    // The media type without its parameters, which some engines write wrongly; null: there is none.
     private static string? TypeOf(HttpResponseMessage response) =>
         response.Content.Headers.NonValidated.TryGetValues("Content-Type", out var types) ? types.ToString().Split(';')[0].Trim().ToLowerInvariant() : null;
 

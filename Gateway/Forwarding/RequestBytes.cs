@@ -93,7 +93,7 @@ public sealed class RequestBytes : IDisposable
     /// <summary>Most bytes that the whole may have, where there is a rest.</summary>
     public long MaxBytes { get; private set; }
 
-    /// <summary>Reads the form along with its rest: what it still holds may spoil what was found at its beginning. Null where there is no rest.</summary>
+    /// <summary>Goes on scanning the form while its rest is passed on: a second model field there makes the request invalid. Null where there is no rest.</summary>
     public MultipartModelScanner? Form { get; private set; }
 
     /// <summary>Leaves the rest of the stream for whoever forwards: it is passed on without being kept.</summary>

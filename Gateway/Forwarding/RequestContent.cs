@@ -78,7 +78,7 @@ internal sealed class PassingContent(SplicedBody head, RequestBytes owner, Strea
                 }
                 Check(owner.Form?.Feed(buffer.AsSpan(0, read)));
                 await stream.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
-                // Else a slow upload would wait in the connection's buffer until that is full.
+                // Flushed after each part: a slow upload would otherwise sit in the connection's buffer until that is full.
                 await stream.FlushAsync(cancellationToken);
             }
             Check(owner.Form?.Finish());
@@ -89,7 +89,7 @@ internal sealed class PassingContent(SplicedBody head, RequestBytes owner, Strea
         }
     }
 
-    // An engine goes by the last of two models: the name that was checked must be the only one.
+    // Some engines use the last of two model fields: the one that was checked must be the only one.
     private void Check(MultipartScan? scan)
     {
         if (scan == MultipartScan.Malformed)

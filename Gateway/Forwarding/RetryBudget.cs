@@ -6,7 +6,7 @@ namespace Gateway.Forwarding;
 /// <param name="refused">Hears once a minute at most how many it refused since it last heard; null: nobody does.</param>
 public sealed class RetryBudget(Func<(double Share, double PerSecond)> limits, TimeProvider time, Action<long>? refused = null)
 {
-    // Savings of this many seconds of the floor: bursts of failures are served, endless ones are not.
+    // Retries that can be saved up, in seconds of the floor rate: a burst of failures is retried, an endless one is not.
     private const double BurstSeconds = 2;
 
     private static readonly TimeSpan BetweenWords = TimeSpan.FromMinutes(1);
@@ -47,7 +47,7 @@ public sealed class RetryBudget(Func<(double Share, double PerSecond)> limits, T
         return false;
     }
 
-    // What has to be told now; 0: it is too soon.
+    // Refused retries to report now; 0: the last report was too recent.
     private long RefusedLocked()
     {
         _refused++;

@@ -8,7 +8,7 @@ namespace Gateway.Forwarding;
 /// <summary>The pooled connections to all engines.</summary>
 public static class UpstreamConnections
 {
-    // uvicorn, under most engines, closes idle connections after 5 s: ours must be older news by then.
+    // uvicorn, which most engines use, closes idle connections after 5 s: ours are closed before that, so that no request is sent into a closing one.
     private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(4);
 
     // Long enough to amortise a handshake, short enough to follow a name that moved.
@@ -38,7 +38,7 @@ public static class UpstreamConnections
         // A cut answer closes its connection at once: reading on would keep the engine generating for nobody.
         MaxResponseDrainSize = 0,
         ResponseDrainTimeout = TimeSpan.Zero,
-        // As Kestrel reads them: a client's word beyond ASCII must not look like a replica that cannot be reached.
+        // Kestrel reads headers as UTF-8, so they are sent as UTF-8: otherwise a header beyond ASCII would fail the request as if the replica were unreachable.
         RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
         Expect100ContinueTimeout = TimeSpan.FromMilliseconds(1),
     };

@@ -46,8 +46,8 @@ internal static class UpstreamMessage
     public static Uri Address(Replica replica, HttpRequest request) =>
         new(replica.AddressPrefix + request.Path.ToUriComponent() + request.QueryString.ToUriComponent(), UriKind.Absolute);
 
-    // Engines keep their requests under it: vLLM refuses the second of a name that still runs there, and older ones break. A client may use one for several
-    // requests, and an attempt begin while the one before still winds down.
+    // Engines use this id as the key of a running request: vLLM refuses a second one, and older versions break. So it gets a suffix where a client uses one id for several
+    // requests, or where this is a further attempt, since the one before may not have ended there yet.
     private static string EngineId(Departure departure, int attempt) => attempt == 1 && !departure.SharesId
         ? departure.Request.Id
         : $"{departure.Request.Id}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";

@@ -12,28 +12,27 @@ public sealed class UpstreamPool
     private readonly TimeProvider _time;
     private readonly CancellationToken _shutdown;
     private readonly Func<string, string?> _environment;
+    private readonly UpstreamEvents _events;
 
     /// <param name="pool">The replicas.</param>
     /// <param name="handler">The connections, shared by all pools.</param>
     /// <param name="options">Limits in force.</param>
     /// <param name="environment">Reads an environment variable: the engines' key stays out of the configuration.</param>
-    /// <param name="tokens">Who hears the gaps between tokens of an attempt, by request, model and replica; null: nobody does.</param>
-    /// <param name="retried">Hears each retry with its reason.</param>
+    /// <param name="events">Who hears what happens.</param>
     /// <param name="time">The clock.</param>
     /// <param name="shutdown">Ends running attempts: the gateway waits no longer.</param>
     public UpstreamPool(
-        Pool pool, HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment,
-        Func<InferenceRequest, string, Replica, ITokenObserver>? tokens, Action<string, string> retried, TimeProvider time, CancellationToken shutdown = default)
+        Pool pool, HttpMessageHandler handler, Func<ResilienceOptions> options, Func<string, string?> environment, UpstreamEvents events, TimeProvider time,
+        CancellationToken shutdown = default)
     {
         _shutdown = shutdown;
         _time = time;
         _environment = environment;
+        _events = events;
         Pool = pool;
         Handler = handler;
-        Tokens = tokens;
-        Budget = new RetryBudget(() => (options().RetryBudgetShare, options().RetryBudgetPerSecond), time, refused => OnBudgetSpent(refused));
+        Budget = new RetryBudget(() => (options().RetryBudgetShare, options().RetryBudgetPerSecond), time, refused => events.BudgetSpent(pool.Name, refused));
         Hedges = new RetryBudget(() => (options().Hedge.Share, 0), time);
-        OnRetry = reason => retried(pool.Name, reason);
         Retries = Pipeline(options, time);
     }
 
@@ -41,23 +40,19 @@ public sealed class UpstreamPool
 
     internal HttpMessageHandler Handler { get; }
 
-    internal Func<InferenceRequest, string, Replica, ITokenObserver>? Tokens { get; }
-
     internal RetryBudget Budget { get; }
 
     /// <summary>Second attempts beside a slow first one.</summary>
     internal RetryBudget Hedges { get; }
 
-    /// <summary>Hears what became of each of them.</summary>
-    internal Action<string> OnHedged { get; init; } = static _ => { };
+    internal void OnRetry(string reason) => _events.Retried(Pool.Name, reason);
 
-    internal Action<string> OnRetry { get; }
+    internal void OnStreamBroken(string outcome) => _events.StreamBroken(Pool.Name, outcome);
 
-    /// <summary>Hears what became of a broken stream.</summary>
-    internal Action<string> OnStreamBroken { get; init; } = static _ => { };
+    internal void OnHedged(string outcome) => _events.Hedged(Pool.Name, outcome);
 
-    /// <summary>Hears, once a minute at most, how many retries and continuations the budget refused.</summary>
-    internal Action<long> OnBudgetSpent { get; init; } = static _ => { };
+    /// <summary>Who hears the gaps between tokens of an attempt; null: nobody does.</summary>
+    internal ITokenObserver? TokenObserver(InferenceRequest request, Replica replica) => _events.Tokens?.Invoke(request, Pool.Name, replica);
 
     /// <summary>Whether a replica that is not among these gets work.</summary>
     internal bool HasOther(IReadOnlyList<Replica> tried) => Pool.ReplicaList.Any(replica => replica.Health == ReplicaHealth.Up && !tried.Contains(replica));
@@ -82,7 +77,7 @@ public sealed class UpstreamPool
         RemovesTrustedOnly: terms.RemovesTrustedFields,
         CacheSalt: terms.CacheSalt);
 
-    /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer's first byte comes with its last: only the total binds it, and signs of life.</summary>
+    /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer shows no byte before its end, so only the total and the replica's signs of life bound it.</summary>
     /// <param name="departure">What is sent.</param>
     /// <param name="clientGone">Cancels as well.</param>
     /// <param name="replica">Where the attempt goes; null: it is not watched for signs of life.</param>

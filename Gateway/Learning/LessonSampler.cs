@@ -28,7 +28,7 @@ internal sealed class LessonSampler(TimeProvider time)
                 (_since, _answers) = (now, 0);
             }
             _answers++;
-            // Drawn by number, not every so many-th: kinds of answers that take turns must not be told apart by it.
+            // Pseudo-random rather than every n-th: with answers of two kinds in turn, every second one would always be of the same kind.
             return Hash.Mix(++_number) < _share * ulong.MaxValue;
         }
     }

@@ -34,8 +34,6 @@ internal sealed class Flight(TraceRequest trace, InferenceRequest request, Reque
 
     public TimeSpan FirstTokenAt { get; set; }
 
-    public int ReplicaIndex { get; set; }
-
     public int CachedTokens { get; set; }
 
     public int PrefixHitTokens { get; set; }

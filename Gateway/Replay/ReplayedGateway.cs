@@ -12,13 +12,12 @@ internal sealed class ReplayedGateway : IDisposable
     private readonly int[] _engineOf;
 
     /// <param name="core">Has one model.</param>
-    /// <param name="model">Its name.</param>
     /// <param name="shared">Its access to what is shared; null: it is alone.</param>
     /// <param name="time">The run's clock.</param>
-    public ReplayedGateway(GatewayCore core, string model, ISharedState? shared, VirtualTime time)
+    public ReplayedGateway(GatewayCore core, ISharedState? shared, VirtualTime time)
     {
         Core = core;
-        Pool = core.Find(model)!;
+        Pool = core.Models[0];
         Pool.Pool.SetReplicas([.. core.Options.Models[0].Replicas.Select(replica => new ReplicaPlace(replica.Id, replica.Url!, replica))]);
         Views = Pool.Pool.ReplicaList;
         _engineOf = new int[Views.Count];

@@ -20,7 +20,7 @@ public sealed partial class Replayer
 {
     private const string Model = "replayed";
 
-    // What a fleet without work shows does not change any more: a night, or a thousand years between two requests, costs as much as this.
+    // Samples and scrapes stop this long after the last work: what an idle fleet shows does not change, so a long gap in a trace costs no time.
     private static readonly TimeSpan LongestLook = TimeSpan.FromMinutes(10);
 
     private readonly ReplaySettings _settings;
@@ -54,12 +54,8 @@ public sealed partial class Replayer
         _nextExchange = _exchangeInterval;
         _spread = new Random(settings.Seed);
         _gateways = [.. Enumerable.Range(0, policy.Gateways).Select(i => new ReplayedGateway(
-            GatewayCore.Create(OptionsOf(settings, policy), _time, new Random(settings.Seed + i), hashKey: 0), Model, shared?.Join($"gateway-{i}"), _time))];
-        _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, SchedulingPolicy.Fcfs, settings.SpeedOf(i)))];
-        for (var i = 0; i < settings.Replicas; i++)
-        {
-            _engines[i].View = _gateways[0].Views[i];
-        }
+            GatewayCore.Create(OptionsOf(settings, policy), _time, new Random(settings.Seed + i), hashKey: 0), shared?.Join($"gateway-{i}"), _time))];
+        _engines = [.. Enumerable.Range(0, settings.Replicas).Select(i => new SimulatedReplica(i, settings.Profile, settings.SpeedOf(i)))];
         Scrape();
         foreach (var view in _gateways.SelectMany(gateway => gateway.Views))
         {
@@ -71,7 +67,7 @@ public sealed partial class Replayer
     /// <summary>What decides, as the first gateway has it.</summary>
     internal ModelPool Pool => _gateways[0].Pool;
 
-    /// <summary>The fleet, with the gateway's view of it.</summary>
+    /// <summary>The engines; the first gateway's view of each is at the same place in <see cref="Pool"/>.</summary>
     internal IReadOnlyList<SimulatedReplica> Engines => _engines;
 
     /// <summary>Runs a workload to its end. Every request ends exactly once, completed, refused or too large.</summary>
@@ -153,14 +149,14 @@ public sealed partial class Replayer
         return _inFlight > 0 || _time.Now - _lastEnd < LongestLook ? Earlier(Earlier(next, Earlier(_nextScrape, _nextSample)), _nextExchange) : next;
     }
 
-    // One gateway after the other, evenly over the interval: nobody's clocks agree.
+    // Gateways exchange one after another, spread evenly over the interval, as real ones with unrelated clocks would.
     private void Exchange(TimeSpan now, CancellationToken cancellationToken)
     {
         while (_nextExchange <= now)
         {
             _gateways[_exchanging].Exchange(cancellationToken);
             _exchanging = (_exchanging + 1) % _gateways.Length;
-            // After a pause in which nothing ran there is nothing to make up for.
+            // Exchanges that were due in a pause without work are skipped.
             _nextExchange = now + _exchangeInterval;
         }
     }
@@ -264,9 +260,7 @@ public sealed partial class Replayer
         ChargeTurn(flight, result.Charged);
         flight.PrefixHitTokens = result.PrefixHitTokens;
         flight.PrefixHitAge = result.PrefixHitAge;
-        var engine = _engines[flight.Gateway.EngineOf(reservation)];
-        flight.ReplicaIndex = engine.Index;
-        Send(flight, engine);
+        Send(flight, _engines[flight.Gateway.EngineOf(reservation)]);
         flight.Seat?.OnAsked(() => GiveUp(flight));
     }
 
@@ -280,7 +274,7 @@ public sealed partial class Replayer
             }
             foreach (var (flight, token, sent) in engine.EndStep())
             {
-                // One that ended may have let in another, which took the place of this one.
+                // An answer that ended earlier in this loop may have let in a request that preempted this one.
                 if (flight.Sent == sent && flight is { IsAway: false, IsOnItsWay: false })
                 {
                     Advance(flight, token, now);
@@ -319,7 +313,7 @@ public sealed partial class Replayer
         flight.Reservation!.Replica.OnSuccess();
         if (flight.EarlierTokens == 0)
         {
-            // Of a continued one nobody knows how long the whole would have taken there.
+            // A continued answer is not learned from: its times belong to two replicas.
             flight.Reservation.OnAnswered(new ServedAnswer(row.OutputTokens, row.InputTokens, flight.CachedTokens, _time.GetTimestamp()));
         }
         flight.Reservation.Dispose();
@@ -349,7 +343,6 @@ public sealed partial class Replayer
             OutputTokens = row.OutputTokens,
             CachedTokens = flight.CachedTokens,
             EstimatedOutputTokens = flight.Estimate.OutputTokens,
-            ReplicaIndex = flight.ReplicaIndex,
             ClientId = row.ClientId,
             SessionId = row.SessionId,
             Priority = row.Priority,

@@ -40,7 +40,7 @@ internal sealed class RequestFactory(string model, PrefixHasher hasher, LengthKn
             MaxOutputTokens = lengths == LengthKnowledge.Oracle ? row.OutputTokens : row.MaxOutputTokens,
             IgnoresEndOfSequence = lengths == LengthKnowledge.Oracle,
             Messages = 1,
-            // Traces of several models run in one pool here; a gateway would tell them apart by theirs.
+            // A trace of several models runs in one pool here. Its models are kept apart by this key, as a gateway's pools would.
             SystemPromptKey = lengths == LengthKnowledge.Learned && row.Model is { } answering ? hasher.Key(Encoding.UTF8.GetBytes(answering)) : 0,
             Sketch = lengths == LengthKnowledge.Learned && row.Prompt is { } prompt ? TextSketch.Of(prompt) : null,
         },

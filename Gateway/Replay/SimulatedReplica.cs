@@ -4,8 +4,8 @@ using Gateway.Simulation;
 
 namespace Gateway.Replay;
 
-/// <summary>One engine in virtual time, beside the gateway's own view of it. Used by one run.</summary>
-internal sealed class SimulatedReplica(int index, EngineProfile profile, SchedulingPolicy policy, double speed)
+/// <summary>One engine in virtual time. Used by one run.</summary>
+internal sealed class SimulatedReplica(int index, EngineProfile profile, double speed)
 {
     private Flight?[] _flights = new Flight?[64];
     private (Flight Flight, EngineToken Token, int Sent)[] _ended = [];
@@ -13,10 +13,7 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, Schedul
 
     public int Index { get; } = index;
 
-    public EngineModel Model { get; } = new(profile, policy);
-
-    /// <summary>The view of the first gateway.</summary>
-    public Replica? View { get; set; }
+    public EngineModel Model { get; } = new(profile, SchedulingPolicy.Fcfs);
 
     /// <summary>When the step in progress ends; null: idle.</summary>
     public TimeSpan? StepEnd { get; private set; }

@@ -36,25 +36,18 @@ public readonly ref struct ReplicaRoom
 /// <summary>Says whether a replica may take one more request now. An empty replica always may: that is asked before.</summary>
 public interface IAdmissionRule
 {
-    /// <summary>Name in the configuration.</summary>
-    string Name { get; }
-
     bool Admits(in LoadProfile load, in ReplicaRoom room);
 }
 
 /// <summary>Nothing is held: the engine queues.</summary>
 public sealed class NoAdmission : IAdmissionRule
 {
-    public string Name => "none";
-
     public bool Admits(in LoadProfile load, in ReplicaRoom room) => true;
 }
 
 /// <summary>At most so many requests in flight at each replica.</summary>
 public sealed class WindowAdmission(int requests) : IAdmissionRule
 {
-    public string Name => "window";
-
     public bool Admits(in LoadProfile load, in ReplicaRoom room) => room.RunningRequests < requests * (1 - load.Headroom) && room.HasSlots(load);
 }
 
@@ -67,10 +60,8 @@ public sealed class WindowAdmission(int requests) : IAdmissionRule
 /// </remarks>
 public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRule
 {
-    // The bound and the walk add up in another order: what is as close as this is walked.
+    // The quick bounds add in another order than the exact walk: within this margin of the limit the walk decides.
     private const double RoundingTokens = 1;
-
-    public string Name => "past_future";
 
     public bool Admits(in LoadProfile load, in ReplicaRoom room)
     {
@@ -84,12 +75,12 @@ public sealed class PastFutureAdmission(bool steersShare = false) : IAdmissionRu
         }
         var remaining = Course.RemainingOf(load);
         var share = room.CapacityShare + (steersShare ? room.ShareCorrection : 0) - load.Headroom;
-        // Of foreign answers nothing is known but their number: half of what this one is expected to take is still to come for each.
+        // Only the number of foreign answers is known. Each is taken to be half way through an answer like this one.
         var limit = (share * capacity) - room.Foreign.Tokens - (room.Foreign.Sequences * remaining / load.Sequences / 2);
         var (inFlight, prompt) = (room.InFlight, load.PromptTokens + 1);
         var guests = room.Guests;
         var (guestsNow, guestsAtEnd) = SumOf(guests);
-        // Most calls end at one of the next two: looking up the blocks and walking the courses is for those between.
+        // Most calls are decided by these two quick bounds. Looking up shared blocks and walking the courses is for those in between.
         if (inFlight.AtEndTokens + guestsAtEnd + prompt + remaining <= limit)
         {
             return true;

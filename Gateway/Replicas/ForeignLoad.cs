@@ -11,7 +11,7 @@ internal sealed class ForeignLoadWatch
     /// <summary>A report older than this says nothing about the load.</summary>
     public static readonly TimeSpan Stale = TimeSpan.FromSeconds(5);
 
-    // An engine that counts no requests but tells its KV use: less than this share is the error of our own estimates.
+    // For engines that tell their KV use but no number of requests: a difference below this share is the error of our own estimates, not foreign load.
     private const double LeastExcess = 0.1;
 
     private ForeignLoad _before;

@@ -3,7 +3,7 @@ namespace Gateway.Replicas;
 /// <summary>How much of a pool's room one client's requests in flight hold. Thread-safe.</summary>
 public sealed class HeldRoom
 {
-    // Whole numbers add up to zero again, in whatever order.
+    // Kept as whole numbers, so that what was added and taken away sums to exactly zero, in whatever order.
     private const double Parts = 1e12;
 
     private long _parts;

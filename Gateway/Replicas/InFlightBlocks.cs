@@ -20,7 +20,7 @@ internal sealed class InFlightBlocks
     private readonly Dictionary<ulong, Holding> _blocks = [];
     private readonly Stack<int> _freeIds = new();
 
-    // Prompts in flight by a few bits of their first block: most prompts share nothing with a replica's, and the table of all blocks is seldom in the processor's cache.
+    // A small filter, by a few bits of the first block of each prompt in flight: most prompts share nothing with those at a replica, and asking the large table costs cache misses.
     private readonly int[] _firsts = new int[1 << FirstBits];
     private LoadReservation?[] _byId = new LoadReservation?[16];
     private int _ids;
@@ -149,7 +149,7 @@ internal sealed class InFlightBlocks
         SharedTokens += tokens;
         var sole = _byId[holding.HoldersXor]!;
         sole.SharedTokens += tokens;
-        // Itself, where a prompt names a block twice: its course is not there yet, or no longer.
+        // It is the caller itself, where its prompt names a block twice: then its course is not in the list yet, or no longer.
         if (sole != mover)
         {
             changed(sole);

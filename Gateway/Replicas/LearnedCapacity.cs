@@ -9,13 +9,13 @@ internal sealed class LearnedCapacity
 {
     private const double Memory = 0.9;
 
-    // One report at half use, or several at less.
+    // Sum of (fading) KV use that is enough evidence: one report at half use, or several at less.
     private const double EnoughUse = 0.5;
 
-    // Below this share rounding and the engine's own blocks weigh too much.
+    // Reports below this use are ignored: rounding and the engine's own blocks would weigh too much.
     private const double LeastUse = 0.1;
 
-    // Seven percent a minute at a report a second.
+    // At one report a second this is seven percent a minute.
     private const double GrowthPerReport = 1.0011;
 
     private double _usage;
@@ -36,10 +36,10 @@ internal sealed class LearnedCapacity
         _before = report;
         if (sequences == 0 || running > sequences)
         {
-            // Others' requests are in the engine's use and not in the ledger.
+            // Requests of others are in the engine's KV use but not in our ledger: such a report tells nothing.
             return;
         }
-        // Those that the engine queues hold nothing there.
+        // Requests in the engine's own queue hold no KV room.
         var inEngine = running is { } count && count + waiting > 0 ? heldTokens * count / (count + waiting) : heldTokens;
         if (report.KvUsage is { } usage)
         {
@@ -49,7 +49,7 @@ internal sealed class LearnedCapacity
             }
             return;
         }
-        // While it queues and runs ever more it works through prompts; when it queues and does not, it is full.
+        // An engine that queues while its running requests increase is only working through prompts; one that queues while they do not is full.
         var isFull = report.Preemptions > before.Preemptions || (waiting > 0 && before.WaitingRequests > 0 && running <= before.RunningRequests);
         if (isFull && inEngine > 0)
         {

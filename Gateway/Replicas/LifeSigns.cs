@@ -2,17 +2,17 @@ using Gateway.Replicas.Rates;
 
 namespace Gateway.Replicas;
 
-/// <summary>When a replica last showed that it works, and how long silence is no wonder. Its time may be written by any thread; the rest is guarded by its replica's lock.</summary>
+/// <summary>When a replica last showed that it works, and how long it may be silent before it counts as hung. The time may be written by any thread; the rest is guarded by its replica's lock.</summary>
 /// <remarks>Busy is not dead: any token of any answer and any step that the engine counts is a sign, and what the engine has to compute unheard lengthens the patience.</remarks>
 internal sealed class LifeSigns(TimeProvider time)
 {
-    // Pauses of a collector, a network or a scheduler are shorter.
+    // Shorter silences are ordinary: garbage collection, the network, a busy scheduler.
     private static readonly TimeSpan LeastPatience = TimeSpan.FromSeconds(10);
 
-    // As long as the speed is a guess: a step of a CPU may take longer than one of a GPU by a hundred times.
+    // Used while the speed is only a guess: a CPU may need a hundred times as long for a step as a GPU.
     private static readonly TimeSpan LeastPatienceByGuess = TimeSpan.FromSeconds(60);
 
-    // Predictions are off by less than this in all but a few of a thousand answers.
+    // All but a few of a thousand answers take less than this many times the prediction.
     private const double Doubt = 8;
 
     private long _lastAt = time.GetTimestamp();
@@ -55,7 +55,7 @@ internal sealed class LifeSigns(TimeProvider time)
         var least = rates.IsPrefillLearned ? LeastPatience : LeastPatienceByGuess;
         var patience = least + TimeSpan.FromSeconds(Math.Min(Doubt * expected, TimeSpan.FromDays(1).TotalSeconds));
         var silence = time.GetElapsedTime(Volatile.Read(ref _lastAt));
-        // A counter that nobody read says nothing: it has to stand still from the first reading to the last.
+        // The step counter proves a standstill only where readings at both ends of the silence are the same.
         var unread = countsSteps ? time.GetElapsedTime(_countedAt) : TimeSpan.Zero;
         return (waited < silence ? waited : silence) - unread >= patience;
     }

@@ -66,7 +66,7 @@ public sealed class LoadReservation : IDisposable
 
     internal bool IsReturned { get; set; }
 
-    /// <summary>Whose part of the pool's room this is; set before anybody else has the reservation. Null: nobody counts.</summary>
+    /// <summary>The client whose share of the pool this room counts for; set before anybody else has the reservation. Null: no shares are kept.</summary>
     internal HeldRoom? Holder { get; set; }
 
     /// <summary>How much of the pool's room it is for that one, 0 to 1.</summary>
@@ -89,15 +89,14 @@ public sealed class LoadReservation : IDisposable
     internal int Id { get; set; }
 
     /// <summary>The answer has begun: the prompt is computed, its work is no longer ahead of others.</summary>
-    public void OnFirstToken() => Replica.Advance(this, 0, OutstandingTokens, prefillDone: true);
+    public void OnFirstToken() => OnProgress(0, OutstandingTokens);
 
     /// <summary>The answer has grown: room and remaining work follow what is now believed.</summary>
     /// <param name="generatedTokens">Output tokens so far, over all sequences.</param>
     /// <param name="remainingTokens">Expected output tokens still to come, over all sequences.</param>
-    public void OnProgress(long generatedTokens, double remainingTokens) =>
-        Replica.Advance(this, generatedTokens, remainingTokens, prefillDone: true);
+    public void OnProgress(long generatedTokens, double remainingTokens) => Replica.Advance(this, generatedTokens, remainingTokens);
 
-    /// <summary>The answer came whole: the replica learns how fast it is. Before the room is returned; afterwards it says nothing.</summary>
+    /// <summary>The answer came whole: the replica learns how fast it is. To be called before the room is returned; afterwards it does nothing.</summary>
     public void OnAnswered(in ServedAnswer answer) => Replica.Learn(this, answer);
 
     /// <summary>Asks that <see cref="Replica.RoomReturned"/> be raised at the first token.</summary>

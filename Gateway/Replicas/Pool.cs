@@ -9,7 +9,7 @@ public sealed record ReplicaPlace(string Id, Uri Address, ReplicaOptions Options
 /// <summary>The replicas of one model. Thread-safe; readers see an immutable array that is swapped whole.</summary>
 public sealed class Pool
 {
-    // A name that does not resolve for a moment ends nobody's drain; what comes up at an address long after is another engine.
+    // How long a drain is remembered after its replica left: a name that fails to resolve for a moment must not end it, and what appears at the address much later is another engine.
     private static readonly TimeSpan DrainKept = TimeSpan.FromMinutes(5);
 
     private readonly Lock _gate = new();
@@ -207,7 +207,7 @@ public sealed class Pool
         return slot;
     }
 
-    // Where another model stands in, a pause sends requests there at once.
+    // The last working replica is not suspended, unless fallback models can take its requests.
     private bool IsLast(Replica replica)
     {
         if (Options.Fallbacks.Count > 0)

@@ -3,7 +3,7 @@ namespace Gateway.Replicas;
 /// <content>What other gateways have in the engine, as they say themselves.</content>
 public sealed partial class Replica
 {
-    // Of an even share that a gateway may always fill: so much that nobody starves, so little that among equals it is never needed.
+    // Part of its even share that each gateway may always fill, whatever the others hold: enough that none starves, little enough that equally busy gateways never need it.
     private const double SureShare = 0.25;
 
     private GatewayLoad _peers;
@@ -22,7 +22,7 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>The courses of what this gateway has in flight here, the first to end first; neighbours are put together where there are too many.</summary>
+    /// <summary>The courses of what this gateway has in flight here, the first to end first; where there are too many, neighbours are merged.</summary>
     /// <param name="most">How many at most, above 1.</param>
     internal Course[] OwnCourses(int most)
     {
@@ -32,7 +32,7 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Takes over what the other gateways have in flight here, in the place of what was known of them. Whether it changed: nobody is told of room that may have returned.</summary>
+    /// <summary>Replaces what is known of the other gateways' load here. Returns whether it changed; the caller then has to tell the waiting requests that room may have returned.</summary>
     /// <param name="peers">The sum of their own ledgers.</param>
     /// <param name="courses">Their courses, the first to end first. Kept.</param>
     /// <param name="gateways">How many share the replica, this one included; at least 1.</param>
@@ -69,7 +69,8 @@ public sealed partial class Replica
         return rule.Admits(load, whole) || (_gateways > 1 && rule.Admits(load, SureRoomLocked(whole, foreign)));
     }
 
-    // As if each gateway had here four times what this one has: else whoever had the replica first would keep it, since it hears of returned room at once and the others later.
+    // Tests whether this gateway is still within its sure share (a quarter of its even one). Without such a share the gateway that filled a replica first would keep it: it hears
+    // of returned room at once, the others only later.
     private ReplicaRoom SureRoomLocked(in ReplicaRoom whole, ForeignLoad foreign)
     {
         var parts = _gateways / SureShare;

@@ -113,11 +113,11 @@ public sealed partial class Replica
 
     private long? CapacityLocked() => _options.KvTokens ?? _report.KvCapacityTokens ?? _learned.Tokens;
 
-    // Mostly there is none, and the clock costs more than the rest of a look.
+    // Most replicas have no pause, and reading the clock would cost more than everything else here.
     private ForeignLoad ForeignLocked() =>
         _foreign.Current is var foreign && foreign != default && _time.GetElapsedTime(_report.ReadAt) < ForeignLoadWatch.Stale ? foreign : default;
 
-    // What a report can change about who fits.
+    // All that a report can change about which requests fit.
     private (long?, int?, int?, ForeignLoad, double) RoomLocked() => (CapacityLocked(), SlotLimitLocked(), _report.ContextTokens, _foreign.Current, _steering.Correction);
 
     private ReplicaSnapshot SnapshotLocked(bool hasRoom) => new()
@@ -149,11 +149,12 @@ public sealed partial class Replica
         : HasRoomLocked(load, rule, capacityShare) ? RoomVerdict.Room
         : RoomVerdict.Full;
 
-    // Steps differ from answer to answer: with a mean at the limit half of the answers would be beyond it.
+    // Step times vary: if their mean were at the limit, half of the answers would be beyond it.
     private const double StepSafety = 1.1;
 
-    // Nothing is held on the word of steps that are not learned yet, nor for a target that the replica cannot keep with one sequence alone. The wait for other
-    // prompts is in the step as it was lately. Of several gateways each has its sure share of the sequences, as of the room.
+    // Whether every answer keeps its target of time per token with this request beside it. Nothing is held while step times are not learned, nor for a target that
+    // the replica misses even with a single sequence. Delays by the prefill of other prompts are in the learned step time. With several gateways, each may always fill its
+    // sure share of the sequences, as it may of the KV room.
     private bool StepFitsLocked(in LoadProfile load)
     {
         var (limit, rates) = (Math.Min(load.StepLimitSeconds, _ledger.StepLimits.Least), _meter.Rates);

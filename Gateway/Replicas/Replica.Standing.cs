@@ -74,7 +74,7 @@ public sealed partial class Replica
                 _probedSince = _time.GetUtcNow();
             }
         }
-        // Also of one that went: who waits for it alone, although others have room, goes there.
+        // Also when it went down: a request that waits for this replica, though others have room, must look again.
         if (hasChanged)
         {
             OnRoomReturned();
@@ -91,7 +91,7 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Whether an answer that has waited so long for its next part waits in vain: then the replica gets no work, until one request tries it again.</summary>
+    /// <summary>Whether the replica hangs, judged by an answer that has waited so long for its next part. If so it is suspended, until one request tries it again.</summary>
     /// <param name="waited">Since its last part, or since it was sent.</param>
     /// <param name="isStream">Whether its parts are heard as they come. Of a plain answer nothing is heard until its end: only an engine that counts its steps can be judged.</param>
     public bool IsHung(TimeSpan waited, bool isStream)
@@ -104,7 +104,7 @@ public sealed partial class Replica
                 return true;
             }
             var countsSteps = _report is { Engine: EngineKind.Vllm, Progress: not null };
-            // Ollama, and servers that nobody knows, unload a model that rests, and are silent for minutes while they load it again.
+            // Ollama and unknown servers unload idle models, and are silent for minutes while loading one again.
             if (!countsSteps && (!isStream || MayLoadForMinutesLocked))
             {
                 return false;
@@ -139,7 +139,7 @@ public sealed partial class Replica
 
     private bool MayLoadForMinutesLocked => _report.Engine is EngineKind.Ollama or EngineKind.OpenAi or EngineKind.Auto;
 
-    // Down because nobody answers the probes, and nothing of any answer came since the first of them was given up: how fast the engine is does not matter then.
+    // Probes are unanswered, and nothing of any answer came since the first of them: that is a hang, however slow the engine is known to be.
     private bool HasFallenSilentLocked(bool isStream) =>
         _probed == ReplicaHealth.Down && _unansweredSince is { } since && !_signs.HasShownSince(since)
         && (isStream || _report.Engine == EngineKind.Vllm) && !MayLoadForMinutesLocked;

@@ -46,7 +46,7 @@ public sealed partial class Replica
 
     public string Id { get; }
 
-    /// <summary>Whether no other replica takes work; null: it is asked nobody, and the replica is one of many. Called outside every lock.</summary>
+    /// <summary>Asked whether this is the last replica that takes work, which is not suspended; null: never. Called outside every lock.</summary>
     internal Func<Replica, bool>? IsLast { get; init; }
 
     public Uri Address { get; }
@@ -56,6 +56,9 @@ public sealed partial class Replica
 
     /// <summary>Index in the pool's sets of holders.</summary>
     public int Slot { get; }
+
+    /// <summary>The operator's own words about it, for people to read.</summary>
+    public IReadOnlyDictionary<string, string> Labels => Volatile.Read(ref _options).Labels;
 
     /// <summary>Which model server it was configured to be; null: as its model says.</summary>
     public EngineKind? ConfiguredEngine => Volatile.Read(ref _options).Engine;
@@ -75,7 +78,7 @@ public sealed partial class Replica
         }
     }
 
-    /// <summary>Changes with everything that may let in a request that found no room before, and with the health, but for the passing of time.</summary>
+    /// <summary>A version that changes with everything that may let in a request which found no room before, and with the health; not with time alone.</summary>
     public int RoomVersion => Volatile.Read(ref _roomVersion);
 
     /// <summary>Takes over what the engine says of itself.</summary>
@@ -92,7 +95,7 @@ public sealed partial class Replica
             _report = report;
             _meter.OnReport(report);
             _signs.Observe(report.Progress, report.LoadReadAt);
-            // What peers have there is known from them: only what is beyond both is foreign.
+            // What other gateways have there is known from them: foreign is only what exceeds both sums.
             var (held, sequences) = (_ledger.HeldTokens + _peers.HeldTokens, _ledger.Sequences + _peers.Sequences);
             _learned.Observe(report, held, sequences, _wasFull);
             _foreign.Observe(report, CapacityLocked(), held, sequences);
@@ -196,7 +199,7 @@ public sealed partial class Replica
         }
     }
 
-    internal void Advance(LoadReservation reservation, long generatedTokens, double remainingTokens, bool prefillDone)
+    internal void Advance(LoadReservation reservation, long generatedTokens, double remainingTokens)
     {
         var shrank = false;
         var isAwaited = false;
@@ -209,14 +212,11 @@ public sealed partial class Replica
             var now = _time.GetTimestamp();
             _progressAt = now;
             _steps.OnHeard(now);
-            if (prefillDone)
-            {
-                _meter.OnFirstToken(reservation);
-                _ledger.EndPrefill(reservation);
-                // Under a fairness the next prompt of the same client may wait for this one.
-                isAwaited = reservation.IsAwaited || (reservation.Holder is not null && !reservation.IsPromptComputed);
-                (reservation.IsAwaited, reservation.IsPromptComputed) = (false, true);
-            }
+            _meter.OnFirstToken(reservation);
+            _ledger.EndPrefill(reservation);
+            // Where clients have fair shares, the next prompt of the same client may wait for this one.
+            isAwaited = reservation.IsAwaited || (reservation.Holder is not null && !reservation.IsPromptComputed);
+            (reservation.IsAwaited, reservation.IsPromptComputed) = (false, true);
             Interlocked.Increment(ref _roomVersion);
             shrank = _ledger.Grow(reservation, generatedTokens, remainingTokens);
         }

@@ -30,16 +30,16 @@ public readonly record struct ReplicaSnapshot
     /// <summary>Prompt tokens sent and not yet computed.</summary>
     public long QueuedPrefillTokens { get; init; }
 
-    /// <summary>Of them, those of which this gateway does not hear when they are computed: of plain answers, and of other gateways.</summary>
+    /// <summary>The part of them whose end of prefill this gateway does not see: prompts of plain answers, and of other gateways.</summary>
     public long UnheardPrefillTokens { get; init; }
 
-    /// <summary>Of them, those sent since the replica was last heard of: the step in progress does not compute them, the next one does.</summary>
+    /// <summary>The part of them that was sent since the replica was last heard of: the next step computes them, not the one in progress.</summary>
     public long JoiningPrefillTokens { get; init; }
 
     /// <summary>Of them, those that the step in progress computes, as far as would be heard.</summary>
     public long ComputingPrefillTokens => Math.Max(0, QueuedPrefillTokens - JoiningPrefillTokens - UnheardPrefillTokens);
 
-    /// <summary>Timestamp since which the step in progress goes on: when the replica was last heard of, or began to work; 0: never.</summary>
+    /// <summary>When the step in progress began, as a timestamp of the clock: when the replica was last heard of, or began to work; 0: never.</summary>
     public long StepBeganAt { get; init; }
 
     /// <summary>Expected output tokens still to come.</summary>

@@ -14,7 +14,7 @@ internal sealed class ShareSteering
     private const double StepUp = 0.005;
     private const double StepDown = 0.01;
 
-    // Preemptions per running sequence within a period.
+    // Preemptions per running sequence within a period above which the share is lowered.
     private const int TooMany = 1;
 
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(60);
@@ -40,7 +40,7 @@ internal sealed class ShareSteering
             return;
         }
         _since ??= now;
-        // A counter that fell is that of a restarted engine.
+        // A counter that fell means that the engine was restarted.
         _preempted += Math.Max(0, counter - (_counter ?? counter));
         _counter = counter;
         _mostSequences = Math.Max(_mostSequences, sequences);

@@ -1,6 +1,6 @@
 namespace Gateway.Replicas;
 
-/// <summary>The longest decode steps that those in flight at a replica are meant to share; there are as many different ones as classes. Guarded by its replica's lock.</summary>
+/// <summary>The targets of time per token of the requests in flight at a replica, as longest decode step; there are few different ones, one for each class. Guarded by its replica's lock.</summary>
 internal sealed class StepLimits
 {
     private readonly List<(double Seconds, int Count)> _limits = [];

@@ -1,6 +1,6 @@
 namespace Gateway.Replicas;
 
-/// <summary>Where an engine is in its work, by what is heard of it: whatever comes ends a step, and the next begins then. Guarded by its replica's lock, but for what is heard.</summary>
+/// <summary>When the engine's present step began, as far as can be told: tokens come at the end of a step, so the next one begins when something is heard. Guarded by its replica's lock, but for the time last heard of.</summary>
 internal sealed class StepWatch
 {
     private long _beganAt;

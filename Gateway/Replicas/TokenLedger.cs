@@ -6,14 +6,14 @@ internal record struct Course(double HeldTokens, double Steps, int Sequences)
     /// <summary>The paper's margin: an answer is never believed to be closer to its end than this.</summary>
     public const double LeastRemainingTokens = 16;
 
-    // An answer that outlived its expectation goes on for a tenth of what it has.
+    // An answer longer than expected is believed to go on for this share of its present length.
     private const double LeastRemainingShare = 0.1;
 
     /// <summary>Tokens that a request which has just been sent will still generate.</summary>
     public static double RemainingOf(in LoadProfile load) => Math.Max(LeastRemainingTokens, load.OutputTokens);
 
-    // What was expected at the start less what came, as published, and not what a long answer is expected to go on for: with every answer at its conditional
-    // mean all would seem to end together, and the peak of the sum is far above the sum of those that really end one by one.
+    // The remaining length is what was expected at the start less what came (as in the paper), not the mean of the lengths that are still possible: with the latter all
+    // answers would seem to end together, and the predicted peak of the sum would be far too high.
     public static Course Of(LoadReservation reservation)
     {
         var (load, generated) = (reservation.Load, reservation.GeneratedTokens);
@@ -118,7 +118,7 @@ internal sealed class TokenLedger
     /// <summary>Whether a prompt may share anything: cheap, and sometimes true of one that does not.</summary>
     public bool MayOverlap(in LoadProfile load) => _blocks.MayFind(load);
 
-    /// <summary>Tokens held at the highest, until an answer of so many steps would end, by those in flight and by one token a step of that answer: no peak with it is lower.</summary>
+    /// <summary>The highest sum that those in flight will hold within so many steps, plus one token a step for an answer that is added: a lower bound of the peak with it.</summary>
     public double PeakWithin(double steps)
     {
         if (_arePeaksOld)
@@ -202,7 +202,7 @@ internal sealed class TokenLedger
         OutstandingTokens = Math.Max(0, OutstandingTokens - reservation.OutstandingTokens);
         if (Requests == 0)
         {
-            // Sums of fractions drift; an idle replica has no work, exactly.
+            // Sums of fractions accumulate rounding errors: an idle replica is reset to exactly no work.
             (OutstandingTokens, _comingTokens) = (0, 0);
         }
     }

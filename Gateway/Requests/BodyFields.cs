@@ -171,7 +171,7 @@ internal static class BodyFields
     /// <summary>Whether only trusted callers may send it.</summary>
     public static bool IsTrustedOnly(BodyField field) => field is BodyField.TrustedOnly or BodyField.Priority or BodyField.CacheSalt;
 
-    // Engines written in Go match names whatever their case; what must not reach them must not do so in capitals.
+    // Engines written in Go match names without regard to case, so a field that is to be removed is found in any case.
     private static BodyField FindVariant(ReadOnlySpan<byte> name)
     {
         if (name.Length > MaxNameBytes || name.IndexOfAnyInRange((byte)'A', (byte)'Z') < 0)

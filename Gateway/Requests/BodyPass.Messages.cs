@@ -36,7 +36,7 @@ internal ref partial struct BodyPass
         if (_json.TokenType == JsonTokenType.String)
         {
             _messages = 1;
-            // A client that turns this text into the first item of a list later keeps its prefix: a user's mark is empty there too.
+            // The same hash as when the client sends this text as the first item of a list: the mark of a user's message is empty in both forms.
             _turns.Add(0, 0, PromptPiece.Role, _limitBytes);
             AddText(ref _turns);
             return;
@@ -76,7 +76,7 @@ internal ref partial struct BodyPass
                 isSystem = TextIs("system"u8) || TextIs("developer"u8);
                 _lastRole = isSystem ? MessageRole.System : TextIs("assistant"u8) ? MessageRole.Assistant
                     : TextIs("tool"u8) || TextIs("function"u8) ? MessageRole.Tool : MessageRole.User;
-                // The user's mark stays empty, so that a plain text input and a user's first message agree.
+                // The mark of a user's message is empty, so that a plain text input hashes like a list with one user's message.
                 if (_json.TokenType == JsonTokenType.String && !TextIs("user"u8))
                 {
                     _turns.SetRole(role, TokenStart + 1, TokenEnd - TokenStart - 2);
@@ -190,7 +190,7 @@ internal ref partial struct BodyPass
                 _json.Read();
                 if (isSource && _json.TokenType == JsonTokenType.String)
                 {
-                    // Where a search result or a document comes from: nobody fetches it.
+                    // The source of a search result or a document is only quoted; no engine fetches it.
                     AddText(ref ranges);
                     continue;
                 }

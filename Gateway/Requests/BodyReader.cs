@@ -33,7 +33,7 @@ public static class BodyReader
         prefix = PrefixFingerprint.Empty;
         if (!Utf8.IsValid(body))
         {
-            // No engine takes it, and some answer it with 500, as if they had failed.
+            // No engine accepts such a body, and some answer it with 500, which would count as a fault of the replica.
             return new("invalid_json", "The request body is not valid UTF-8, which JSON is written in. Encode its texts as UTF-8.", null);
         }
 

@@ -92,7 +92,7 @@ public static class BodySplicer
         return edits.Apply(body);
     }
 
-    // A model always stays, so that a comma of the removed one's can be found on one side of it.
+    // The member model always stays, so a removed member has a comma on one side of it.
     private static Range WithComma(ReadOnlySpan<byte> body, Range member)
     {
         var (start, end) = (member.Start.Value, member.End.Value);
@@ -162,7 +162,7 @@ public static class BodySplicer
         public void Add(Range place, byte[] bytes)
         {
             var at = _count++;
-            // What is inserted stands before what is taken out at the same place.
+            // At the same place, insertions come before removals.
             while (at > 0 && (_edits[at - 1].Start, _edits[at - 1].End).CompareTo((place.Start.Value, place.End.Value)) > 0)
             {
                 _edits[at] = _edits[at - 1];

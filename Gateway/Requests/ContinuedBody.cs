@@ -13,7 +13,7 @@ public readonly record struct AnswerBeginning(ReadOnlyMemory<byte> Text, int Tok
 /// <remarks>Reads the body once more: only a request whose stream broke pays for it.</remarks>
 public sealed class ContinuedBody
 {
-    // Members under which the rest would not be what the first engine had written on.
+    // With one of these members another engine would not write the same continuation.
     private static readonly byte[][] Unfit = Array.ConvertAll(
     [
         "echo", "suffix", "use_beam_search", "truncate_prompt_tokens", "prompt_embeds", "return_token_ids", "include_stop_str_in_output",
@@ -63,7 +63,7 @@ public sealed class ContinuedBody
             }
             if (isPlace)
             {
-                // Twice, and it is not certain which of them the engine takes.
+                // A member that occurs twice: engines differ in which of the two they take.
                 if (hasPlace || !Append(ref json, offset, isChat, beginning))
                 {
                     return false;

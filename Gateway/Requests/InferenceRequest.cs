@@ -51,3 +51,14 @@ public enum PriorityClass
     Default,
     Batch,
 }
+
+/// <summary>How a class is written, wherever it is told: headers, metrics, logs, pages and reports.</summary>
+public static class PriorityWords
+{
+    public static string Word(this PriorityClass priority) => priority switch
+    {
+        PriorityClass.Interactive => "interactive",
+        PriorityClass.Batch => "batch",
+        _ => "default",
+    };
+}

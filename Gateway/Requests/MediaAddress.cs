@@ -8,7 +8,7 @@ namespace Gateway.Requests;
 /// <remarks>Looks at what is written: a public name that resolves to a private address, or redirects to one, is for the network's own rules.</remarks>
 internal static class MediaAddress
 {
-    // Scheme and host stand at the beginning; media itself comes as megabytes in the same place.
+    // Only the beginning is read: it holds scheme and host, and a data: address is megabytes long.
     private const int MostBytes = 512;
 
     private static readonly string[] Schemes = ["file:", "http:", "https:"];
@@ -53,7 +53,7 @@ internal static class MediaAddress
                 && ((isCut && !HasWholeHost(text)) || IsLocalHost(text)));
     }
 
-    // Behind a name and a password of any length may stand any host.
+    // Name and password before the host may be of any length, so the host may lie beyond what is read: refused.
     private static bool HasWholeHost(string text) =>
         text.IndexOf("//", StringComparison.Ordinal) is > 0 and var slashes && text.AsSpan(slashes + 2).IndexOfAny('/', '?', '#') >= 0;
 
@@ -71,7 +71,7 @@ internal static class MediaAddress
 
     private static bool IsLocalHost(string text)
     {
-        // Engines read a backslash as a slash, or not; whoever writes one has something in mind.
+        // Some engines read a backslash as a slash and some do not, so the host is ambiguous: refused.
         if (text.Contains('\\', StringComparison.Ordinal) || !Uri.TryCreate(text, UriKind.Absolute, out var address))
         {
             return true;

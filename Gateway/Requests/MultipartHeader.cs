@@ -12,7 +12,6 @@ internal enum MultipartField
     Ambiguous,
     Model,
     Stream,
-    ResponseFormat,
 }
 
 /// <summary>Reads the few header parameters that a multipart form needs.</summary>
@@ -61,7 +60,6 @@ internal static class MultipartHeader
             {
                 "model" => MultipartField.Model,
                 "stream" => MultipartField.Stream,
-                "response_format" => MultipartField.ResponseFormat,
                 _ => MultipartField.Other,
             };
     }

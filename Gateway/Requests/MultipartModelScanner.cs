@@ -68,12 +68,6 @@ public sealed class MultipartModelScanner
     /// <summary>The field <c>stream</c> is true, as far as the form was read.</summary>
     public bool IsStreaming { get; private set; }
 
-    /// <summary>The field <c>response_format</c>; empty when absent or not yet seen.</summary>
-    public string ResponseFormat { get; private set; } = "";
-
-    /// <summary>Whether the closing delimiter was read.</summary>
-    public bool IsComplete => _state == State.End;
-
     /// <summary>What is wrong with the form; null when nothing.</summary>
     public BodyProblem? Problem { get; private set; }
 
@@ -272,9 +266,6 @@ public sealed class MultipartModelScanner
                 break;
             case MultipartField.Stream:
                 IsStreaming = Ascii.EqualsIgnoreCase(value, "true"u8) || value.SequenceEqual("1"u8);
-                break;
-            case MultipartField.ResponseFormat:
-                ResponseFormat = Encoding.UTF8.GetString(value);
                 break;
         }
     }

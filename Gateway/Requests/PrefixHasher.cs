@@ -56,7 +56,7 @@ public sealed class PrefixHasher
     /// <returns>Never 0, which stands for "none".</returns>
     public ulong Key(ReadOnlySpan<byte> text)
     {
-        // Not from _start itself: it would cancel out, and multiplied by nothing all short texts would be one.
+        // Not started from _start itself: it would cancel out in the product, and all short texts would have one hash.
         var hash = Chain(0, text);
         return hash == 0 ? 1 : hash;
     }

@@ -27,16 +27,6 @@ public sealed class SplicedBody
     /// <summary>The pieces in order; some may be empty.</summary>
     public ReadOnlySpan<ReadOnlyMemory<byte>> Segments => _segments;
 
-    /// <exception cref="ArgumentException"><paramref name="destination"/> is shorter than <see cref="Length"/>.</exception>
-    public void CopyTo(Span<byte> destination)
-    {
-        foreach (var segment in _segments)
-        {
-            segment.Span.CopyTo(destination);
-            destination = destination[segment.Length..];
-        }
-    }
-
     public async ValueTask WriteToAsync(Stream destination, CancellationToken cancellationToken)
     {
         foreach (var segment in _segments)

@@ -180,7 +180,7 @@ public sealed class EngineModel
                 index -= victim <= index ? 1 : 0;
             }
 
-            // One that lost its own room leaves the others their turn: a step that computes nothing would look like an idle engine.
+            // A sequence that was preempted for lack of room does not end the loop: others may still fit, and a step that computes nothing would look like an idle engine.
             if (sequence.IsRunning)
             {
                 _kv.Take(sequence, missing);
@@ -189,7 +189,7 @@ public sealed class EngineModel
             }
         }
 
-        // Only now: whoever lost its room in this step computes nothing.
+        // Only after all rooms are settled: a sequence that was preempted in this step computes nothing.
         for (var index = 0; index < _runningCount; index++)
         {
             _kv.NameFullBlocks(_running[index]);

@@ -38,9 +38,6 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     /// <summary>Lines that were lost, since the start.</summary>
     public long DroppedLines => Interlocked.Read(ref _droppedLines);
 
-    /// <summary>Ends when the log is closed; faults only by a bug, which must end the process.</summary>
-    public Task Completion => _writing;
-
     /// <summary>Opens the log that the settings ask for.</summary>
     /// <returns>Null where it is off.</returns>
     /// <exception cref="IOException">The file cannot be opened.</exception>

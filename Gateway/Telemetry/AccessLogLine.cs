@@ -108,7 +108,7 @@ internal sealed class AccessLogLine : IDisposable
     {
         var body = request.Body;
         _json.WriteBoolean("stream", body.IsStreaming);
-        _json.WriteString("priority", RequestMeters.PriorityLabel(request.Priority));
+        _json.WriteString("priority", request.Priority.Word());
         if (request.PriorityLevel != 0)
         {
             _json.WriteNumber("priority_level", request.PriorityLevel);

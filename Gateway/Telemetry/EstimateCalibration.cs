@@ -34,7 +34,7 @@ public sealed class EstimateCalibration
         private readonly float[] _errors = new float[WindowAnswers];
         private readonly bool[] _covered = new bool[WindowAnswers];
 
-        // Twice the points of each pair; -1: no pair.
+        // Points of the pairs, doubled so that a tie counts 1; -1: no pair.
         private readonly sbyte[] _ordered = new sbyte[WindowAnswers];
         private (float Expected, int Actual)? _before;
         private int _count;

@@ -24,7 +24,7 @@ public sealed class GatewayMeters : IDisposable
     private const int MaxReasons = 64;
     private const int MaxTenants = 1_000;
 
-    // Addresses of pods change with each rollout, and these series are never forgotten.
+    // Bounded: addresses of pods change with every rollout, and the series of a histogram are never dropped.
     private const int MaxServers = 256;
 
     /// <summary>The reason of a request that was served, in a less urgent class than it asked for.</summary>
@@ -124,7 +124,7 @@ public sealed class GatewayMeters : IDisposable
         _configReloads.Add(0, OutcomeTag(ConfigReloadOutcome.Rejected));
     }
 
-    /// <summary>Shows what was asked of Redis and came to nothing; called once, where there is a Redis. Not among the gauges, whose collections forget what was before.</summary>
+    /// <summary>Shows failed calls to Redis as a counter; called once, where there is a Redis. It is not among the gauges, whose provider forgets earlier values at each collection.</summary>
     /// <param name="failures">The count since the start.</param>
     internal void ShowRedisFailures(Func<long> failures)
     {

@@ -25,7 +25,7 @@ internal sealed class GenAiMeters(GatewayMeters meters, Fleet fleet)
         RecordTokens(completed.OutputTokens > 0 ? completed.OutputTokens : completed.Usage?.OutputTokens, "output", tags);
         if (completed.Outcome != RequestOutcome.Success)
         {
-            // Of what went wrong after the status was out, only what is the gateway's own doing has a word.
+            // After the status was sent, only failures that the gateway itself caused have a word of their own.
             var word = completed.StatusCode >= 400 ? GatewayMeters.StatusWord(completed.StatusCode)
                 : completed.ErrorCode is { } code && GatewayMeters.IsRefusal(code) ? code
                 : GenAiNames.OtherError;

@@ -12,7 +12,7 @@ public static class GenAiNames
     public const string ServerPort = "server.port";
     public const string ErrorType = "error.type";
 
-    // On spans alone.
+    // Attributes of spans only.
     public const string MaxTokens = "gen_ai.request.max_tokens";
     public const string ChoiceCount = "gen_ai.request.choice.count";
     public const string IsStream = "gen_ai.request.stream";

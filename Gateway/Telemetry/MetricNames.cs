@@ -32,7 +32,7 @@ public static class MetricNames
     /// <summary>The meter of counters and histograms.</summary>
     public const string Meter = "gateway";
 
-    /// <summary>The meter of gauges that are read from live state; apart, so that what left gives its place among the bounded series back.</summary>
+    /// <summary>The meter of gauges that are read from live state. It is a meter of its own so that replicas which left free their places among the bounded series.</summary>
     public const string StateMeter = "gateway.state";
 
     /// <summary>The source of the gateway's own spans.</summary>

@@ -52,7 +52,7 @@ internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, Prometheu
         }
     }
 
-    /// <summary>Names the families that have no series now: who looks for a metric finds what it is, and that nothing was counted.</summary>
+    /// <summary>Names the metrics that have no series now, so that whoever looks for one finds its help text, and that nothing was counted.</summary>
     public void WriteAbsent(IReadOnlyList<MetricDefinition> known)
     {
         foreach (var metric in known)
@@ -177,11 +177,11 @@ internal sealed class PrometheusTextWriter(IBufferWriter<byte> output, Prometheu
             lower = bucket.ExplicitBound;
         }
         WriteSample(name + "_sum", labels, point.GetHistogramSum());
-        // Not the point's own count: the SDK keeps both in step, the format demands that they agree.
+        // The sum of the buckets and not the point's own count: the format demands that the two agree.
         WriteSample(name + "_count", labels, below);
     }
 
-    // One a bucket is what the format allows: a value that fell into it, and the trace that it comes from.
+    // The format allows one exemplar per bucket: a value that fell into it, with its trace.
     private void WriteExemplar(ReadOnlyExemplarCollection exemplars, double above, double upTo)
     {
         foreach (ref readonly var exemplar in exemplars)

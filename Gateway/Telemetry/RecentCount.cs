@@ -1,6 +1,6 @@
 namespace Gateway.Telemetry;
 
-/// <summary>How often something happened within the last minute, to the length of a slot. Guarded by its owner's lock.</summary>
+/// <summary>How often something happened within the last minute, as exact as a slot is long. Guarded by its owner's lock.</summary>
 /// <param name="time">The clock.</param>
 /// <param name="slots">Parts of the minute; the oldest leaves as a whole.</param>
 internal sealed class RecentCount(TimeProvider time, int slots)

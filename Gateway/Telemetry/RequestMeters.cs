@@ -47,14 +47,7 @@ public sealed class RequestMeters(GatewayMeters meters, EstimateCalibration cali
         }
     }
 
-    internal static string PriorityLabel(PriorityClass priority) => priority switch
-    {
-        PriorityClass.Interactive => "interactive",
-        PriorityClass.Batch => "batch",
-        _ => "default",
-    };
-
-    private static KeyValuePair<string, object?> PriorityTag(PriorityClass priority) => new(MetricNames.Priority, PriorityLabel(priority));
+    private static KeyValuePair<string, object?> PriorityTag(PriorityClass priority) => new(MetricNames.Priority, priority.Word());
 
     private void CountRefusal(CompletedRequest completed)
     {
@@ -81,7 +74,7 @@ public sealed class RequestMeters(GatewayMeters meters, EstimateCalibration cali
 
     private void CompareWithEstimate(CompletedRequest completed, string model, KeyValuePair<string, object?> modelTag)
     {
-        // An answer that was not delivered whole says nothing; one cut by its own limit does, for the estimate is cut there too.
+        // Only whole answers are compared. One cut by its own token limit counts as whole, since the estimate is cut at that limit too.
         if (completed.Outcome != RequestOutcome.Success || !completed.Route.Generates || completed.Estimate is not { } estimate)
         {
             return;

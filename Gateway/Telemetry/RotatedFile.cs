@@ -39,7 +39,7 @@ internal sealed class RotatedFile : Stream
         set => throw new NotSupportedException();
     }
 
-    // An append of .NET goes where the last one ended: behind a hole where the file was cut, and along with the file where it was moved.
+    // .NET appends where its last write ended. After the file was truncated that would leave a hole, and after it was renamed the lines would go to the renamed file.
     private bool HasGone => _file.CanSeek && !(new FileInfo(_path) is { Exists: true } now && now.Length >= _file.Position);
 
     /// <summary>Appends all of it, or nothing.</summary>
@@ -60,7 +60,7 @@ internal sealed class RotatedFile : Stream
         }
         catch (IOException) when (_file.CanSeek)
         {
-            // What fitted on a full disk ends within a line.
+            // On a full disk only a part of a line may have been written: the next write begins a new line.
             _file.SetLength(start);
             throw;
         }
@@ -83,10 +83,10 @@ internal sealed class RotatedFile : Stream
         base.Dispose(disposing);
     }
 
-    // Two writers would each go on where they themselves ended, over the other's lines. A lock on the log itself would shut out its readers, too.
+    // Two writers would overwrite each other's lines, so the log is locked: by a file beside it, since a lock on the log itself would shut out its readers.
     private static FileStream? Claim(string path, bool canSeek)
     {
-        // Whatever is written to a pipe or a terminal comes behind the rest.
+        // Pipes and terminals always append: they need no lock.
         if (!canSeek || Path.GetFullPath(path).StartsWith(Devices, StringComparison.Ordinal))
         {
             return null;
@@ -107,6 +107,6 @@ internal sealed class RotatedFile : Stream
         }
     }
 
-    // Readers may look on. What is written is written whole: a buffer would only keep lines that a full disk refused.
+    // Others may read it. Unbuffered: a buffer would keep lines that a full disk refused.
     private static FileStream Open(string path) => new(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
 }

@@ -81,7 +81,7 @@ public static class StatusPage
             json.WriteNull("config_reload");
         }
         WriteSettings(json, facts.Settings);
-        WriteNumber(json, "access_log_dropped_lines", facts.DroppedLogLines);
+        json.WriteNumberOrNull("access_log_dropped_lines", facts.DroppedLogLines);
         var depths = facts.QueueDepths.ToLookup(depth => depth.Model, StringComparer.Ordinal);
         json.WriteStartArray("models");
         foreach (var pool in fleet.Pools)
@@ -147,7 +147,7 @@ public static class StatusPage
         json.WriteString("model", pool.Name);
         WriteTexts(json, "aliases", pool.Options.Aliases);
         json.WriteBoolean("can_serve", pool.CanServe);
-        WriteNumber(json, "context_tokens", pool.ContextTokens);
+        json.WriteNumberOrNull("context_tokens", pool.ContextTokens);
         json.WriteStartObject("queue");
         foreach (var depth in depths)
         {
@@ -195,7 +195,7 @@ public static class StatusPage
         {
             if (goodput?.Read(model, priority) is { } reading)
             {
-                json.WriteStartObject(RequestMeters.PriorityLabel(priority));
+                json.WriteStartObject(priority.Word());
                 json.WriteNumber("requests", reading.Requests);
                 json.WriteNumber("good", reading.Good);
                 json.WriteNumber("per_second", Math.Round(reading.PerSecond, 3));
@@ -230,6 +230,12 @@ public static class StatusPage
         var now = ofAll.WithoutPeers();
         json.WriteString("id", now.Id);
         json.WriteString("url", replica.Address.GetComponents(UriComponents.SchemeAndServer | UriComponents.Path, UriFormat.UriEscaped));
+        json.WriteStartObject("labels");
+        foreach (var (name, word) in replica.Labels)
+        {
+            json.WriteString(name, word);
+        }
+        json.WriteEndObject();
         var standing = replica.Standing;
         json.WriteString("health", HealthOf(standing.Health));
         json.WriteString("health_reason", standing.Reason);
@@ -238,26 +244,19 @@ public static class StatusPage
         json.WriteNumber("running_requests", now.RunningRequests);
         json.WriteNumber("running_sequences", now.RunningSequences);
         json.WriteNumber("reserved_tokens", now.ReservedTokens);
-        WriteNumber(json, "capacity_tokens", now.CapacityTokens);
-        WriteNumber(json, "slots", now.SlotLimit);
+        json.WriteNumberOrNull("capacity_tokens", now.CapacityTokens);
+        json.WriteNumberOrNull("slots", now.SlotLimit);
         json.WriteNumber("queued_prefill_tokens", now.QueuedPrefillTokens);
         json.WriteNumber("outstanding_tokens", Math.Round(now.OutstandingTokens, 1));
         json.WriteNumber("weight", now.Weight);
-        WriteNumber(json, "ledger_drift_tokens", StateGauges.DriftOf(ofAll));
+        json.WriteNumberOrNull("ledger_drift_tokens", StateGauges.DriftOf(ofAll));
         WriteRates(json, now.Rates);
         json.WriteStartObject("engine");
         json.WriteString("kind", GenAiMeters.ProviderOf(now.Report.Engine));
         json.WriteString("version", now.Report.Version);
-        WriteNumber(json, "running_requests", now.Report.RunningRequests);
-        WriteNumber(json, "waiting_requests", now.Report.WaitingRequests);
-        if (now.Report.KvUsage is { } usage)
-        {
-            json.WriteNumber("kv_usage_ratio", Math.Round(usage, 4));
-        }
-        else
-        {
-            json.WriteNull("kv_usage_ratio");
-        }
+        json.WriteNumberOrNull("running_requests", now.Report.RunningRequests);
+        json.WriteNumberOrNull("waiting_requests", now.Report.WaitingRequests);
+        json.WriteNumberOrNull("kv_usage_ratio", now.Report.KvUsage, 4);
         json.WriteEndObject();
     }
 
@@ -294,16 +293,4 @@ public static class StatusPage
         ReplicaHealth.Draining => "draining",
         _ => "unknown",
     };
-
-    private static void WriteNumber(Utf8JsonWriter json, string name, long? value)
-    {
-        if (value is { } number)
-        {
-            json.WriteNumber(name, number);
-        }
-        else
-        {
-            json.WriteNull(name);
-        }
-    }
 }

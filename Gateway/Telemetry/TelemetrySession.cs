@@ -13,8 +13,6 @@ public sealed class TelemetrySession : IDisposable
     /// <summary>The source of the gateway's spans; without a listener it starts none.</summary>
     public static readonly ActivitySource Spans = new(MetricNames.ActivitySource);
 
-    private static readonly string[] RuntimeMeters = ["System.Runtime"];
-
     private readonly MeterProvider _counters;
     private readonly MeterProvider _state;
     private readonly TracerProvider? _traces;
@@ -23,8 +21,7 @@ public sealed class TelemetrySession : IDisposable
     /// <param name="time">The clock of the page.</param>
     /// <param name="scope">The scope given to <see cref="GatewayMeters"/> and <see cref="StateGauges"/>; those of another gateway in the process are not shown.</param>
     /// <param name="environment">Reads a variable; null: the process's.</param>
-    /// <param name="extraMeters">Further meters to show, such as <c>Microsoft.AspNetCore.Server.Kestrel</c> or <c>System.Net.Http</c>.</param>
-    public TelemetrySession(string version, TimeProvider time, object? scope = null, Func<string, string?>? environment = null, IReadOnlyList<string>? extraMeters = null)
+    public TelemetrySession(string version, TimeProvider time, object? scope = null, Func<string, string?>? environment = null)
     {
         environment ??= Environment.GetEnvironmentVariable;
         Page = new PrometheusPage(time) { Known = MetricNames.All };
@@ -38,7 +35,7 @@ public sealed class TelemetrySession : IDisposable
                 .AddOtlpExporter()
                 .Build();
         }
-        _counters = Provider([MetricNames.Meter, .. RuntimeMeters, .. extraMeters ?? []], MetricReaderTemporalityPreference.Cumulative);
+        _counters = Provider([MetricNames.Meter, "System.Runtime"], MetricReaderTemporalityPreference.Cumulative);
         // Cumulative readers keep a place for every series ever seen, 2,000 at most: a fleet whose addresses change would run out of them.
         _state = Provider([MetricNames.StateMeter], MetricReaderTemporalityPreference.Delta);
 

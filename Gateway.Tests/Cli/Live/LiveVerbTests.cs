@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.Text.Json;
 using Gateway.Cli;
 using Gateway.Simulation.Serving;
@@ -102,12 +101,5 @@ public sealed class LiveVerbTests : IDisposable
         Assert.DoesNotContain("secret", error, StringComparison.Ordinal);
     }
 
-    private static async Task<(int ExitCode, string Output, string Error)> RunAsync(params string[] arguments)
-    {
-        using var output = new StringWriter();
-        using var error = new StringWriter();
-        var parsed = new RootCommand { ReplayVerb.Create() }.Parse(["replay", .. arguments]);
-        var exitCode = await parsed.InvokeAsync(new InvocationConfiguration { Output = output, Error = error, ProcessTerminationTimeout = null });
-        return (exitCode, output.ToString(), error.ToString());
-    }
+    private static Task<(int ExitCode, string Output, string Error)> RunAsync(params string[] arguments) => VerbRun.RunAsync(ReplayVerb.Create(), arguments);
 }

@@ -11,8 +11,6 @@ internal sealed class ConfigurationSchema(SettingDocs docs)
     private const string SpanForm = @"^(0|\d+(\.\d+)? ?(ms|s|m|h|d))$";
     private const string SizeForm = @"^\d+(\.\d+)? ?(KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB|B)$";
 
-    private readonly KnownNames _names = new();
-
     public JsonObject Write()
     {
         var schema = new JsonObject
@@ -76,9 +74,9 @@ internal sealed class ConfigurationSchema(SettingDocs docs)
     private JsonObject SectionOrShorthand(Type type, string table) =>
         SettingSchema.ShorthandOf(type) is { } shorthand ? Either(Section(type, table), Value(shorthand, Below(table, shorthand.Key))) : Section(type, table);
 
-    private JsonObject Scalar(Setting setting, Type type, string table) => type switch
+    private static JsonObject Scalar(Setting setting, Type type, string table) => type switch
     {
-        _ when _names.For(table) is { } known => Words(known.Names),
+        _ when KnownNames.For(table) is { } known => Words(known.Names),
         _ when type == typeof(string) => new JsonObject { ["type"] = "string", ["minLength"] = 1 },
         _ when type == typeof(bool) => new JsonObject { ["type"] = "boolean" },
         _ when type == typeof(Uri) => new JsonObject { ["type"] = "string", ["pattern"] = "^https?://" },

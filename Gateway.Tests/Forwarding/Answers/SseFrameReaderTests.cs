@@ -17,13 +17,13 @@ public sealed class SseFrameReaderTests
         { "data:\ndata:\n\ndata: \n\n", ["\n", ""] },
         { ": keep-alive\n\ndata: a\n\n", ["-", "a"] },
         { "\n\n\ndata: a\n\n", ["-", "-", "-", "a"] },
-        { "event: response.created\nid: 7\nretry: 10\ndata: {\ndata:  \"x\":1\ndata: }\n\n", ["response.created|{\n \"x\":1\n}"] },
+        { "event: response.created\nid: 7\nretry: 10\ndata: {\ndata:  \"x\":1\ndata: }\n\n", ["{\n \"x\":1\n}"] },
         { "data: one\r\ndata: two\r\ndata: three\r\n\r\n", ["one\ntwo\nthree"] },
         { "data: last\n", ["last"] },
         { "data: last", ["last"] },
         { "data: é😀\n\n", ["é😀"] },
         { "dataset: no\nevents: no\n\nerror: {\"code\":500}\n\n", ["-", "{\"code\":500}"] },
-        { "event: ping\n\n", ["ping|-"] },
+        { "event: ping\n\n", ["-"] },
         { "", [] },
     };
 
@@ -143,9 +143,7 @@ public sealed class SseFrameReaderTests
             while (reader.Read(bytes.AsSpan(start, end - start), isEnd, out var frame) == SseRead.Frame)
             {
                 var raw = bytes.AsSpan(start, frame.Length);
-                var name = Encoding.UTF8.GetString(raw[frame.EventName]);
-                var data = frame.DataLines == 0 ? "-" : Encoding.UTF8.GetString(frame.Payload(raw, scratch));
-                frames.Add(name.Length > 0 ? $"{name}|{data}" : data);
+                frames.Add(frame.DataLines == 0 ? "-" : Encoding.UTF8.GetString(frame.Payload(raw, scratch)));
                 start += frame.Length;
             }
         }

@@ -73,23 +73,6 @@ public sealed class LatencyHistogramTests(ITestOutputHelper output)
         Assert.Equal(1_000_001, histogram.Sum, 1e-9);
     }
 
-    [Fact]
-    public void Merge_OfTwoParts_EqualsTheWhole()
-    {
-        var chance = new Random(3);
-        var values = Enumerable.Range(0, 5_000).Select(_ => chance.NextDouble() * 10).ToArray();
-        var part = Of(values[..2_000]);
-
-        part.Merge(Of(values[2_000..]));
-        part.Merge(new LatencyHistogram());
-
-        var whole = Of(values);
-        Assert.Equal(whole.Count, part.Count);
-        Assert.Equal(whole.Sum, part.Sum, 1e-9);
-        Assert.Equal((whole.Min, whole.Max), (part.Min, part.Max));
-        Assert.Equal(whole.Cdf(100), part.Cdf(100));
-    }
-
     [Theory]
     [InlineData(double.NaN)]
     [InlineData(-1)]

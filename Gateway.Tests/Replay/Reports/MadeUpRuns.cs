@@ -31,7 +31,6 @@ internal static class MadeUpRuns
                 OutputTokens = output,
                 CachedTokens = chance.Next(200),
                 EstimatedOutputTokens = output * (0.5 + chance.NextDouble()),
-                ReplicaIndex = chance.Next(4),
                 ClientId = $"client-{chance.Next(clients)}",
                 Priority = chance.Next(4) == 0 ? PriorityClass.Interactive : PriorityClass.Default,
             };

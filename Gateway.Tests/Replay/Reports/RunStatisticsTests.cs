@@ -28,7 +28,7 @@ public sealed class RunStatisticsTests
         Assert.Equal((0.5, 3.0, 53.0), (summary.RequestsPerSecond, summary.OutputTokensPerSecond, summary.TotalTokensPerSecond));
         Assert.Equal((0.25, 0.25), (summary.Goodput, summary.GoodShare));
         Assert.Equal(0.2, summary.CachedTokenShare);
-        Assert.Equal(new EstimateError(2, 2, 0.5), summary.EstimateError);
+        Assert.Equal(new EstimateError(2, 0.5), summary.EstimateError);
         Assert.Equal(2, summary.Decisions);
         Assert.True(summary.HasRoughPercentiles);
         Assert.Null(summary.Imbalance);
@@ -86,15 +86,15 @@ public sealed class RunStatisticsTests
     }
 
     [Fact]
-    public void Fairness_OfTwoClients_IsJainsIndexOverTokensPerWeight()
+    public void Fairness_OfTwoClients_IsJainsIndexOverTokens()
     {
-        var statistics = new RunStatistics(SloLimits.None, new Dictionary<string, double> { ["paying"] = 3 });
-        statistics.OnRequest(Done(1, 2, 200, 0) with { ClientId = "paying" });
-        statistics.OnRequest(Done(4, 5, 200, 0) with { ClientId = "free" });
+        var statistics = new RunStatistics(SloLimits.None);
+        statistics.OnRequest(Done(1, 2, 200, 0) with { ClientId = "modest" });
+        statistics.OnRequest(Done(4, 5, 800, 0) with { ClientId = "greedy" });
 
         var fairness = statistics.Summarize().Fairness!;
 
-        // 300 tokens each: shares of 100 and 300, (100 + 300)² / (2 × (100² + 300²)) = 0.8.
+        // 300 and 900 tokens: (300 + 900)² / (2 × (300² + 900²)) = 0.8.
         Assert.Equal(0.8, fairness.JainIndex, 1e-12);
         Assert.Equal(4.0, fairness.TimeToFirstTokenRatio);
     }

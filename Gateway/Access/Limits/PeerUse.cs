@@ -6,7 +6,7 @@ namespace Gateway.Access.Limits;
 /// <summary>What a gateway has taken of a tenant's limits since it started, and holds now: sums, so that a lost message is mended by the next.</summary>
 public sealed record LimitUse
 {
-    /// <summary>Grows with everything this gateway says about the tenant: of two that came in the wrong order the higher one is true.</summary>
+    /// <summary>Grows with every message of this gateway about the tenant: of two that arrive in the wrong order, the higher one is the newer.</summary>
     public long Sequence { get; init; }
 
     /// <summary>What it has taken.</summary>
@@ -50,7 +50,7 @@ public readonly record struct PeerUse(string Gateway, TimeSpan Age, bool IsAlive
     private const int MostRunning = 1_000_000;
     private const long Most = 1_000_000_000_000_000;
 
-    // At the smallest limit, one a minute, time pays it off before a TimeSpan ends.
+    // The time to pay off such a debt still fits a TimeSpan at the smallest limit, one a minute.
     private const long MostDebt = 1_000_000_000;
 
     /// <summary>Null: not written by this version.</summary>

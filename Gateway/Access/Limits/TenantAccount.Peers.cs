@@ -3,7 +3,7 @@ namespace Gateway.Access.Limits;
 /// <content>What other gateways use of the same limits.</content>
 public sealed partial class TenantAccount
 {
-    // Whoever has said nothing for so long has full buckets: nobody needs to be told that they were counted.
+    // After so long without a word from a gateway, what it took has refilled: whether it was counted no longer matters to anybody.
     private static readonly TimeSpan Refilled = TimeSpan.FromMinutes(2);
 
     private readonly Dictionary<string, PeerUse> _known = new(StringComparer.Ordinal);
@@ -62,7 +62,7 @@ public sealed partial class TenantAccount
 
     private void CountPeersLocked(LimitOptions limits, in PeerReport report)
     {
-        // Answers may overtake each other; what was asked later has seen more.
+        // Reports may arrive out of order: one that was asked for earlier than the last is older and is dropped.
         if (report.Asked < _heard)
         {
             return;
@@ -106,7 +106,7 @@ public sealed partial class TenantAccount
         _peers = new LimitUse { Running = running, ReservedTokens = reserved, SpentTokens = spent };
     }
 
-    // Of one that was not heard of for long no more than a minute's worth: the rest has grown again.
+    // After a long silence at most one minute's allowance is taken: whatever was taken before that has refilled since.
     private void TakePeersLocked(LimitOptions limits, TakenSums before, TakenSums now)
     {
         var (input, output) = (now.InputTokens - before.InputTokens, now.OutputTokens - before.OutputTokens);
@@ -116,7 +116,8 @@ public sealed partial class TenantAccount
         _output.Take(Math.Min(output, limits.OutputTokensPerMinute ?? 0));
     }
 
-    // A newcomer's levels, less what everybody has taken that it has not counted, are the levels of all: what it took before it was first heard of is in them.
+    // When a gateway is heard of for the first time, what it took before is only visible in its bucket levels. The common level is then at most its own level, less what
+    // the others have taken that it has not counted yet.
     private void LowerLocked(LimitOptions limits, PeerUse newcomer, PeerReport report)
     {
         Lower(ref _requests, limits.RequestsPerMinute, static levels => levels.Requests, static taken => taken.Requests);
@@ -147,7 +148,7 @@ public sealed partial class TenantAccount
         }
     }
 
-    // However long ago it was counted, and where it never was: what was taken since, less what has grown again; its level lacks at least that.
+    // What a gateway took that the newcomer has not counted: since it counted last, or ever, and no more than that gateway's own bucket lacks now (the rest has refilled).
     private static double Uncounted(string gateway, TakenSums taken, double level, in PeerUse by, long perMinute, Func<TakenSums, long> takenOf) =>
         Math.Min(takenOf(taken) - takenOf(by.Use.Counted.GetValueOrDefault(gateway)), perMinute - level);
 

@@ -76,7 +76,7 @@ public sealed partial class TenantAccount(TimeProvider time)
         var (met, longest) = (LimitKind.None, TimeSpan.Zero);
         if (limits.MaxConcurrent is { } most && _running + _peers.Running >= most)
         {
-            // Nobody knows when the next of them ends; a second is what clients wait anyway.
+            // It is not known when one of them ends. One second is the least that Retry-After can say.
             (met, longest) = (LimitKind.Concurrency, TimeSpan.FromSeconds(1));
         }
         Weigh(LimitKind.Requests, _requests, limits.RequestsPerMinute, 1);

@@ -27,7 +27,7 @@ internal struct TokenBucket
     /// <summary>Takes over a lower level, as somebody else believes it to be.</summary>
     public void LowerTo(double level) => _level = Math.Min(_level, level);
 
-    /// <summary>Until so much is there. What is more than the whole allowance may go when that is full, and leaves a debt: else it could never go.</summary>
+    /// <summary>Time until so much is there. An amount above the whole allowance may be taken from a full bucket, which leaves a debt: otherwise it could never be taken.</summary>
     public readonly TimeSpan Until(double amount, long perMinute)
     {
         var missing = Math.Min(amount, perMinute) - _level;

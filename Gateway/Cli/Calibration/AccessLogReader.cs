@@ -33,7 +33,7 @@ internal static class AccessLogReader
             }
             catch (TraceException wrong) when (line.Span[^1] != (byte)'}')
             {
-                // A gateway that still writes leaves its last line unfinished: whether this is the last, the next line tells.
+                // A gateway that is still writing may leave its last line unfinished: a damaged line is accepted if no other follows.
                 unfinished = wrong.Message;
             }
             catch (TraceException wrong)

@@ -38,7 +38,7 @@ internal sealed record EngineCalibration(Uri Url, string? Model, string? ApiKey,
         }
 
         var known = WithFacts(facts);
-        var budget = new ProbeBudget(Requests, Time, clock);
+        var budget = new ProbeBudget(Requests, clock);
         var client = new ProbeClient(http, address, ApiKey, facts.Model, budget, clock);
         // A seed per run: with one for ever, the engine's prefix cache would know the prompts the second time.
         var chance = new Random(unchecked(PromptSeed + (int)clock.GetUtcNow().ToUnixTimeMilliseconds()));

@@ -1,7 +1,7 @@
 namespace Gateway.Cli.Calibration;
 
-/// <summary>How much a calibration may ask of an engine: requests and seconds. Thread-safe.</summary>
-internal sealed class ProbeBudget(int requests, TimeSpan time, TimeProvider clock)
+/// <summary>How many requests a calibration may still send, and how long it has taken; the time itself is bounded by the caller's token. Thread-safe.</summary>
+internal sealed class ProbeBudget(int requests, TimeProvider clock)
 {
     private readonly long _startedAt = clock.GetTimestamp();
     private int _used;
@@ -16,9 +16,6 @@ internal sealed class ProbeBudget(int requests, TimeSpan time, TimeProvider cloc
 
     /// <summary>Time so far.</summary>
     public TimeSpan Elapsed => clock.GetElapsedTime(_startedAt);
-
-    /// <summary>Time left; zero when it is over.</summary>
-    public TimeSpan TimeLeft => Elapsed < time ? time - Elapsed : TimeSpan.Zero;
 
     /// <summary>Charges requests, all or none.</summary>
     public bool TryTake(int count)

@@ -36,9 +36,8 @@ internal sealed record LiveAnswer
     /// <summary>As the statistics take it.</summary>
     /// <param name="row">What was asked.</param>
     /// <param name="begunAt">The run's start.</param>
-    /// <param name="replicaIndex">Place of the replica.</param>
     /// <param name="time">The run's clock.</param>
-    public RequestResult Result(TraceRequest row, long begunAt, int replicaIndex, TimeProvider time)
+    public RequestResult Result(TraceRequest row, long begunAt, TimeProvider time)
     {
         var sentAt = SentAt ?? EndedAt;
         return new RequestResult
@@ -52,7 +51,6 @@ internal sealed record LiveAnswer
             OutputTokens = Stream?.OutputTokens ?? 0,
             CachedTokens = Stream?.Usage.CachedTokens ?? 0,
             EstimatedOutputTokens = EstimatedOutputTokens,
-            ReplicaIndex = replicaIndex,
             ClientId = row.ClientId,
             Priority = row.Priority,
             TimeToFirstTokenSlo = row.TimeToFirstTokenSlo,

@@ -26,7 +26,7 @@ internal static class LiveMessage
         message.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         if (row.Priority != PriorityClass.Default)
         {
-            message.Headers.Add("x-gateway-priority", row.Priority.ToString().ToLowerInvariant());
+            message.Headers.Add("x-gateway-priority", row.Priority.Word());
         }
         if (row.TimeToFirstTokenSlo is { } limit)
         {

@@ -12,7 +12,7 @@ internal sealed class LiveTally(IRunObserver observer, TimeProvider time)
 
     private readonly LatencyHistogram _lateness = new();
     private readonly Dictionary<string, long> _failures = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (int Index, long Answers)> _replicas = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long> _replicas = new(StringComparer.Ordinal);
     private long _begunAt = time.GetTimestamp();
     private TimeSpan _lastDue;
     private TimeSpan _lastSent;
@@ -82,7 +82,8 @@ internal sealed class LiveTally(IRunObserver observer, TimeProvider time)
             var lastToken = time.GetElapsedTime(_begunAt, answer.Stream!.LastAt ?? answer.EndedAt);
             _lastEnd = lastToken > _lastEnd ? lastToken : _lastEnd;
         }
-        observer.OnRequest(answer.Result(row, _begunAt, PlaceOf(answer.Replica), time));
+        CountReplica(answer.Replica);
+        observer.OnRequest(answer.Result(row, _begunAt, time));
         return end;
     }
 
@@ -100,7 +101,7 @@ internal sealed class LiveTally(IRunObserver observer, TimeProvider time)
             MostOpen = _mostOpen,
             GivenUp = _givenUp,
             Failures = [.. _failures.OrderByDescending(kind => kind.Value).ThenBy(kind => kind.Key, StringComparer.Ordinal).Select(kind => new NamedCount(kind.Key, kind.Value))],
-            Replicas = [.. _replicas.OrderBy(replica => replica.Key, StringComparer.Ordinal).Select(replica => new NamedCount(replica.Key, replica.Value.Answers))],
+            Replicas = [.. _replicas.OrderBy(replica => replica.Key, StringComparer.Ordinal).Select(replica => new NamedCount(replica.Key, replica.Value))],
         };
     }
 
@@ -111,15 +112,12 @@ internal sealed class LiveTally(IRunObserver observer, TimeProvider time)
         _cachedTokens += stream.Usage.CachedTokens ?? 0;
     }
 
-    private int PlaceOf(string? replica)
+    private void CountReplica(string? replica)
     {
-        if (replica is null)
+        if (replica is not null)
         {
-            return 0;
+            var name = _replicas.Count < MostReplicas || _replicas.ContainsKey(replica) ? replica : Other;
+            _replicas[name] = _replicas.GetValueOrDefault(name) + 1;
         }
-        var name = _replicas.Count < MostReplicas || _replicas.ContainsKey(replica) ? replica : Other;
-        var (index, answers) = _replicas.GetValueOrDefault(name, (_replicas.Count, 0));
-        _replicas[name] = (index, answers + 1);
-        return index;
     }
 }

@@ -49,7 +49,7 @@ internal static class ProbeTable
         {
             return;
         }
-        // Past the console: it would break lines that are to be read, searched and copied whole.
+        // Written without Spectre: it would wrap long lines, which then could not be searched or copied whole.
         var output = console.Profile.Out.Writer;
         output.WriteLine();
         output.WriteLine(title + ":");

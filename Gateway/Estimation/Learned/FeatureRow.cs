@@ -113,8 +113,8 @@ internal sealed class FeatureRow
             return;
         }
         var first = _count;
-        // How a message opens says most. What it means for this application in particular is learned apart, and so is how far the answer then grows with the text:
-        // what is to be rewritten does, a question does not.
+        // The opening of a message says most. It is therefore also combined with the application, and with the length of the text: the answer to "rewrite this" grows
+        // with the text, the answer to a question does not.
         var opening = sketch.Terms[..Math.Min(MaxOpening, sketch.Terms.Length)];
         var slope = (float)key.Numbers.Standard(FeatureNumbers.TextBytes, _numbers[FeatureNumbers.TextBytes]) * OfSlope;
         foreach (var term in opening)

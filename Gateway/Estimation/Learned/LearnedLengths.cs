@@ -7,7 +7,7 @@ namespace Gateway.Estimation.Learned;
 /// Around the middle lies the key's own distribution of misses.</remarks>
 public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearner, ILengthMemory, ISharedLengths
 {
-    // Close to following the best one, without its jumps where two are equal.
+    // A power high enough that nearly only the best expert counts, and low enough that two equally good ones share.
     private const double Sharpness = 8;
 
     private const double LongestLog = 12;
@@ -138,7 +138,7 @@ public sealed class LearnedLengths : IOutputLengthEstimator, IOutputLengthLearne
             if (expert.Foresee(row, key) is { } said)
             {
                 foreseen[index] = said;
-                // One that was never judged counts for nothing beside those that were.
+                // An expert without a known loss counts for nothing beside those that have one.
                 var weight = key.LossOf(index) is { } loss ? Math.Pow(Math.Max(1, loss), -Sharpness) : NeverJudged;
                 sum += weight * (said + key.CorrectionOf(index));
                 weights += weight;

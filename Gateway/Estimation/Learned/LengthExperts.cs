@@ -34,7 +34,7 @@ internal sealed class MedianExpert : ILengthExpert
 
     public void Learn(FeatureRow row, LengthKey key, double logLength, double weight)
     {
-        // The key keeps the lengths itself.
+        // The median is that of the key, which LearnedLengths updates.
     }
 }
 
@@ -45,6 +45,6 @@ internal sealed class HintExpert : ILengthExpert
 
     public void Learn(FeatureRow row, LengthKey key, double logLength, double weight)
     {
-        // Nothing but the key's judgement.
+        // The hint is the client's; how far it can be trusted is learned in the key's corrections and losses.
     }
 }

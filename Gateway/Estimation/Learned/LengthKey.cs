@@ -3,23 +3,24 @@ namespace Gateway.Estimation.Learned;
 /// <summary>What is remembered under one key: everybody, a model, one of its tenants, or one of a tenant's applications. Written by one thread at a time.</summary>
 internal sealed class LengthKey
 {
-    // The newest this many answers decide what is believed of an expert.
+    // Corrections and losses of experts are running means over about this many answers.
     private const double Memory = 150;
 
     // Below this many answers of its own a key goes by what is known one level up.
     private const int AnswersOfItsOwn = 20;
 
-    // A run of misses to one side this much larger than usual is no chance: the traffic or the model has changed.
-    private const double Quick = 1.0 / 12;
-    // Sessions whose turns are alike make runs too, so that a smaller one must not be enough.
-    private const double Alarm = 1.5;
-    private const int AnswersBeforeAlarm = 40;
+    // Drift: the running mean of the misses, with their signs, moves at this pace. Where it exceeds the usual size of a miss by the factor below, the traffic or the model
+    // has changed.
+    private const double DriftPace = 1.0 / 12;
+    // Sessions with similar turns also make runs of misses to one side, so a smaller factor would give false alarms.
+    private const double DriftFactor = 1.5;
+    private const int AnswersBeforeDrift = 40;
     private const double KeptOnDrift = 0.05;
 
-    // A miss moves a correction no further than this one does: it is the middle of the misses that is wanted, not their mean.
+    // Misses are clipped to this, so that a correction follows the median of the misses and not their mean.
     private const double MostPull = 0.3;
 
-    // Beyond this share of the latest answers a tenant weighs no more.
+    // A key with more than this share of the latest answers is weighted down, so that one busy client does not decide what others are told.
     private const double ShareMemory = 2000;
     private const double FullShare = 0.5;
 
@@ -127,9 +128,9 @@ internal sealed class LengthKey
         }
         var miss = Math.Clamp(Math.Log(Math.Max(1e-3, ratio / Ratios.Published.Median)), -2, 2);
         _answers = Math.Min(int.MaxValue - 1, _answers) + 1;
-        _run += (miss - _run) * Quick;
+        _run += (miss - _run) * DriftPace;
         _usual += (Math.Abs(miss) - _usual) / Math.Min(_answers, Memory);
-        if (_answers < AnswersBeforeAlarm || Math.Abs(_run) < Alarm * Math.Max(0.1, _usual))
+        if (_answers < AnswersBeforeDrift || Math.Abs(_run) < DriftFactor * Math.Max(0.1, _usual))
         {
             return false;
         }

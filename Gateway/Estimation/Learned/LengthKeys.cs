@@ -16,8 +16,6 @@ internal sealed class LengthKeys(EstimationOptions options)
 
     public LengthKey Everybody => _everybody;
 
-    public int Count => _young.Count + _old.Count;
-
     /// <summary>The narrowest key that is known of a request.</summary>
     public LengthKey Find(InferenceRequest request, string model)
     {
@@ -28,9 +26,6 @@ internal sealed class LengthKeys(EstimationOptions options)
     /// <summary>The key of an id; null: never seen, or forgotten.</summary>
     public LengthKey? Known(ulong id) =>
         id == _everybody.Id ? _everybody : Volatile.Read(ref _young).TryGetValue(id, out var key) || Volatile.Read(ref _old).TryGetValue(id, out key) ? key : null;
-
-    /// <summary>The narrowest key of a request, made where it is not known yet.</summary>
-    public LengthKey Make(InferenceRequest request, string model) => Make(RequestKeys.Of(request, model));
 
     /// <summary>The narrowest of three keys, made where it is not known yet.</summary>
     public LengthKey Make(in RequestKeys ids) => Make(ids.Application, Make(ids.Tenant, Make(ids.Model, _everybody)));
@@ -57,7 +52,7 @@ internal sealed class LengthKeys(EstimationOptions options)
         for (var left = SnapshotNumbers.Count(reader, 2 * MaxYoung); left > 0; left--)
         {
             var id = reader.ReadUInt64();
-            // A key whose wider one was forgotten hangs below everybody.
+            // A key whose wider key was forgotten becomes a child of the key of everybody.
             var parent = keys.GetValueOrDefault(reader.ReadUInt64(), everybody);
             keys[id] = LengthKey.Import(reader, id, parent, options.Window);
         }

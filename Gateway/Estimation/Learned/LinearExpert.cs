@@ -9,15 +9,15 @@ internal sealed class LinearExpert(LengthKeys keys) : ILengthExpert
     // Added to each weight's sum of squares: without it a word seen for the first time would explain its answer alone.
     private const float Caution = 3;
 
-    // Errors beyond this pull no harder: whole misses are for the key's own distribution to learn.
+    // Errors are clipped to this: what the features cannot explain is left to the key's own distribution.
     private const float MostError = 1;
 
-    // A place among the key's answers is a share, so long tails weigh no more than their rank. The way from the shortest to the longest is this many roots of the
-    // key's spread: keys of like answers are ordered as finely as those of unlike ones, and pull less on the weights that they share.
-    private const double WholeWay = 3.5;
+    // The model predicts a rank among the key's answers, so that long tails weigh no more than their rank. The scale from the shortest to the longest is this factor
+    // times the root of the key's spread: keys with similar answers are ordered as finely as others, but pull less on shared weights.
+    private const double RankScale = 3.5;
 
-    // Nothing is foreseen beyond these shares of what the key has seen.
-    private const double Edge = 0.005;
+    // Predictions stay between the quantiles of this share and of one minus it.
+    private const double EdgeShare = 0.005;
 
     // Older answers seen again at most, and with the new one together at most about this many features: constant time.
     private const int Replays = 8;
@@ -43,7 +43,7 @@ internal sealed class LinearExpert(LengthKeys keys) : ILengthExpert
         for (var i = 0; i < Replays && left > 0; i++)
         {
             var again = _store.Draw();
-            // By its place among what the key knows by now; of a forgotten key nothing is known.
+            // Its rank is taken anew among the key's present answers; an answer whose key was forgotten is skipped.
             if (keys.Known(again.Key) is { } known)
             {
                 Step(again.Buckets, again.Values, PlaceOf(again.LogLength, known), again.Weight);
@@ -81,11 +81,11 @@ internal sealed class LinearExpert(LengthKeys keys) : ILengthExpert
     private static float PlaceOf(double logLength, LengthKey key)
     {
         var lengths = key.Lengths.Published;
-        return (float)((0.5 - lengths.Survival(Math.Exp(logLength) - 1)) * WholeWay * lengths.RootSpread);
+        return (float)((0.5 - lengths.Survival(Math.Exp(logLength) - 1)) * RankScale * lengths.RootSpread);
     }
 
     private static double LogLengthAt(double place, LengthHistogram lengths) =>
-        Math.Log(1 + lengths.Quantile(Math.Clamp(0.5 + (place / (WholeWay * lengths.RootSpread)), Edge, 1 - Edge)));
+        Math.Log(1 + lengths.Quantile(Math.Clamp(0.5 + (place / (RankScale * lengths.RootSpread)), EdgeShare, 1 - EdgeShare)));
 
     private float Dot(ReadOnlySpan<uint> buckets, ReadOnlySpan<float> values)
     {

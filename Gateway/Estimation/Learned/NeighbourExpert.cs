@@ -13,18 +13,18 @@ internal sealed class NeighbourExpert(long learned = 0) : ILengthExpert
     private const int Words = 1 << 15;
     private const int PerWord = 16;
 
-    // Of one prompt.
+    // Words looked at of one prompt.
     private const int MaxTerms = 48;
 
     private const int MaxNeighbours = 16;
 
-    // Similarity that counts as much as the belief that the text says nothing.
-    private const double Doubt = 0.02;
+    // Weight of the median against the neighbours: with neighbours of this total similarity, both count the same.
+    private const double MedianWeight = 0.02;
 
-    // Those of another application are less to be believed at equal likeness.
-    private const float Elsewhere = 0.7f;
+    // Factor on the similarity of prompts of another application: equally similar, they tell less.
+    private const float OtherApplicationFactor = 0.7f;
 
-    // Numbers of prompts, of which the upper half is left out; 0: none.
+    // For each word the numbers of its newest prompts, truncated to 32 bits; 0: none.
     private readonly uint[] _lists = new uint[Words * PerWord];
     private readonly ushort[] _seen = new ushort[Words];
     private readonly Prompt[] _prompts = new Prompt[MaxPrompts];
@@ -55,12 +55,12 @@ internal sealed class NeighbourExpert(long learned = 0) : ILengthExpert
         Span<(float Score, int Prompt)> best = stackalloc (float, int)[MaxNeighbours];
         var found = Best(search, touched, length, (uint)key.Id, best);
         var middle = key.MedianLog;
-        var (sum, weights) = (0.0, Doubt);
+        var (sum, weights) = (0.0, MedianWeight);
         foreach (var (score, prompt) in best[..found])
         {
             var weight = (double)score * score * score;
             ref readonly var other = ref _prompts[prompt];
-            // Of another application only what its own median left unexplained carries over.
+            // Of another application only the deviation from its own median is taken over, not the length itself.
             sum += weight * (other.Key == (uint)key.Id ? other.LogLength - middle : other.Residual);
             weights += weight;
         }
@@ -143,7 +143,7 @@ internal sealed class NeighbourExpert(long learned = 0) : ILengthExpert
         {
             var at = (int)(number & (MaxPrompts - 1));
             var prompt = _prompts[at];
-            var score = search.Scores[at] / Math.Max(1e-6f, length * prompt.Length) * (prompt.Key == key ? 1 : Elsewhere);
+            var score = search.Scores[at] / Math.Max(1e-6f, length * prompt.Length) * (prompt.Key == key ? 1 : OtherApplicationFactor);
             search.Scores[at] = 0;
             if (prompt.Number != number || (found == best.Length && score <= best[found - 1].Score))
             {

@@ -12,21 +12,21 @@ internal sealed class ReplayStore
     private const int MaxFeatures = 384;
 
     // Features of all answers: 16 MiB, each with its bucket and its value to 12 bits.
-    private const int Room = 1 << 22;
+    private const int MaxStoredFeatures = 1 << 22;
 
-    // Taken piece by piece, so that a young gateway is small and a growing one leaves no outgrown arrays to the collector.
+    // Allocated in chunks, so that a young gateway is small and growing leaves no outgrown arrays to the garbage collector.
     private const int ChunkFeatures = 1 << 16;
 
     private const int ValueBits = 32 - FeatureRow.Bits;
     private const float Largest = 1;
     private const float Step = 2 * Largest / (1 << ValueBits);
 
-    // Steps of the golden section fall evenly on any stretch: each answer is seen again as often as its neighbours, which chance would not see to.
+    // Answers to replay are picked in steps of the golden section, which cover any range evenly: random picks would replay some answers often and some never.
     private const double GoldenSection = 0.6180339887498949;
 
     private readonly uint[] _buckets = new uint[MaxFeatures];
     private readonly float[] _values = new float[MaxFeatures];
-    private readonly uint[]?[] _features = new uint[]?[Room / ChunkFeatures];
+    private readonly uint[]?[] _features = new uint[]?[MaxStoredFeatures / ChunkFeatures];
     private Answer[] _answers = new Answer[256];
     private double _place;
     private long _newest;
@@ -57,13 +57,13 @@ internal sealed class ReplayStore
         for (var i = 0; i < length; i++)
         {
             var value = (uint)Math.Clamp((int)MathF.Round((row.Values[i] + Largest) / Step), 0, (1 << ValueBits) - 1);
-            var place = (int)((_end + i) & (Room - 1));
+            var place = (int)((_end + i) & (MaxStoredFeatures - 1));
             (_features[place / ChunkFeatures] ??= new uint[ChunkFeatures])[place % ChunkFeatures] = (row.Buckets[i] << ValueBits) | value;
         }
         _answers[_newest & (_answers.Length - 1)] = new Answer(_end, length, key, logLength, weight);
         _newest++;
         _end += length;
-        while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > Room)
+        while (_newest - _oldest > _answers.Length || _end - _answers[_oldest & (_answers.Length - 1)].Start > MaxStoredFeatures)
         {
             _oldest++;
         }
@@ -76,7 +76,7 @@ internal sealed class ReplayStore
         var answer = _answers[(_oldest + (long)(_place * (_newest - _oldest))) & (_answers.Length - 1)];
         for (var done = 0; done < answer.Length;)
         {
-            var place = (int)((answer.Start + done) & (Room - 1));
+            var place = (int)((answer.Start + done) & (MaxStoredFeatures - 1));
             var within = place % ChunkFeatures;
             var piece = _features[place / ChunkFeatures].AsSpan(within, Math.Min(answer.Length - done, ChunkFeatures - within));
             Unpack(piece, done);

@@ -76,7 +76,7 @@ internal sealed class ContinuedFrames
         return [.. written];
     }
 
-    // The role, or an empty text: the client had it with the first stream.
+    // An event with only the role or an empty text: the client got it with the first stream.
     private static bool IsOnlyBeginning(in AnswerFacts facts) => facts is { HasContent: false, IsTerminal: false, Choices: > 0 };
 
     /// <summary>Takes off what the client has; false: nothing of the event is left, or it does not fit.</summary>
@@ -135,7 +135,7 @@ internal sealed class ContinuedFrames
         }
     }
 
-    // Their sum stays: what came before is answer, not prompt.
+    // The engine counts the beginning of the answer as prompt; it is moved back to the output, and the total stays.
     private void FindCounts(ref Utf8JsonReader json, int promptTokens, List<(int Start, int End, byte[] Bytes)> edits)
     {
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)

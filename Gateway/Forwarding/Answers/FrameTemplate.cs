@@ -12,7 +12,7 @@ internal sealed class FrameTemplate
 {
     private const int LongestBytes = 2_048;
 
-    // An engine whose events never look alike is not asked for ever.
+    // After this many events that differ, no template is tried any more.
     private const int MostMisses = 16;
 
     private static readonly SearchValues<byte> Ends =
@@ -79,6 +79,6 @@ internal sealed class FrameTemplate
         return at >= 0;
     }
 
-    // The place of such a value would move with the length of the text.
+    // Values behind the text move with its length, so their place cannot be fixed.
     private static bool IsBehind(Range? value, int textStart) => value is { } range && range.End.Value > textStart;
 }

@@ -10,7 +10,7 @@ internal sealed class SentText
     /// <summary>Longest text that is kept; a longer answer is not continued.</summary>
     public const int MaxBytes = 256 << 10;
 
-    // Longer first events carry more than the few values that are looked for.
+    // A longer first event is not kept: it holds other things than the few values that a continuation needs.
     private const int MaxHeadBytes = 4_096;
 
     private ArrayBufferWriter<byte> _text = new();

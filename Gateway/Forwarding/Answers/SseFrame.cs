@@ -15,9 +15,6 @@ public readonly record struct SseFrame
     /// <summary>Behind the last data line's value. With one line the value is the whole payload.</summary>
     public int DataEnd { get; init; }
 
-    /// <summary>The value of <c>event:</c>; empty when the event has none.</summary>
-    public Range EventName { get; init; }
-
     /// <summary>The value of the single data line, or its lines joined by a line feed.</summary>
     /// <param name="frame">The event's bytes.</param>
     /// <param name="scratch">Used when there are several lines; as long as the event is enough.</param>
@@ -38,7 +35,7 @@ public readonly record struct SseFrame
             var line = end < 0 ? rest : rest[..end];
             rest = end < 0 ? default : rest[(end + 1)..];
             var value = 0;
-            if (!isFirst && SseFrameReader.Field(line, out value) != SseField.Data)
+            if (!isFirst && !SseFrameReader.IsData(line, out value))
             {
                 continue;
             }
@@ -67,11 +64,4 @@ public enum SseRead
 
     /// <summary>A piece of an event longer than the limit: only <see cref="SseFrame.Length"/> is meaningful.</summary>
     Oversized,
-}
-
-internal enum SseField
-{
-    None,
-    Data,
-    Event,
 }

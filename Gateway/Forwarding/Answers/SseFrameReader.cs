@@ -54,21 +54,19 @@ public sealed class SseFrameReader(int maxFrameBytes)
         return SseRead.NeedMore;
     }
 
-    /// <summary>Which field the line holds, and where its value begins.</summary>
-    internal static SseField Field(ReadOnlySpan<byte> line, out int value)
+    /// <summary>Whether the line is a field <c>data</c>, and where its value begins.</summary>
+    internal static bool IsData(ReadOnlySpan<byte> line, out int value)
     {
         // Older builds of llama.cpp write an error under a field of that name; as data it is seen.
-        var field = line.StartsWith("data"u8) || line.StartsWith("error"u8) ? SseField.Data
-            : line.StartsWith("event"u8) ? SseField.Event : SseField.None;
-        value = field == SseField.Data && line[0] == (byte)'d' ? 4 : 5;
-        if (field == SseField.None || value == line.Length)
+        value = line.StartsWith("data"u8) ? 4 : line.StartsWith("error"u8) ? 5 : 0;
+        if (value == 0 || value == line.Length)
         {
-            return field;
+            return value > 0;
         }
 
         if (line[value] != (byte)':')
         {
-            return SseField.None;
+            return false;
         }
 
         value++;
@@ -77,7 +75,7 @@ public sealed class SseFrameReader(int maxFrameBytes)
             value++;
         }
 
-        return field;
+        return true;
     }
 
     private bool TryEndLine(ReadOnlySpan<byte> buffer, bool isEnd, out int lineEnd, out int next)
@@ -108,25 +106,17 @@ public sealed class SseFrameReader(int maxFrameBytes)
 
     private void TakeLine(ReadOnlySpan<byte> buffer, int lineEnd)
     {
-        if (lineEnd == _lineStart || _isOversized)
+        if (lineEnd == _lineStart || _isOversized || !IsData(buffer[_lineStart..lineEnd], out var value))
         {
             return;
         }
 
-        switch (Field(buffer[_lineStart..lineEnd], out var value))
+        _frame = _frame with
         {
-            case SseField.Data:
-                _frame = _frame with
-                {
-                    DataStart = _frame.DataLines == 0 ? _lineStart + value : _frame.DataStart,
-                    DataEnd = lineEnd,
-                    DataLines = _frame.DataLines + 1,
-                };
-                break;
-            case SseField.Event:
-                _frame = _frame with { EventName = (_lineStart + value)..lineEnd };
-                break;
-        }
+            DataStart = _frame.DataLines == 0 ? _lineStart + value : _frame.DataStart,
+            DataEnd = lineEnd,
+            DataLines = _frame.DataLines + 1,
+        };
     }
 
     private SseRead Close(int length, out SseFrame frame)

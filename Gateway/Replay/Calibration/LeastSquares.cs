@@ -72,7 +72,7 @@ internal sealed class LeastSquares(int columns)
             Settle(passive, x);
             if (!passive.Contains(entering.Column))
             {
-                // Rounding alone pulled it in: it would come and go for ever.
+                // The column was added only because of rounding errors: without this exit it would enter and leave for ever.
                 break;
             }
         }

@@ -109,7 +109,7 @@ public static class LogObservations
         var counts = StepLoads.Prefill(own.PromptTokens, own.CachedTokens, maxBatchedTokens, running.Length, context).Select(load => new StepCount(load, 1)).ToList();
         if (running.Length > 0)
         {
-            // It came in the middle of a step, on average.
+            // A request arrives in the middle of a step on average.
             counts.Add(new StepCount(StepLoads.Decode(running.Length, context), 0.5));
         }
 

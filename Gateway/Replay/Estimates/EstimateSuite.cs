@@ -52,7 +52,7 @@ public sealed class EstimateSuite(EstimateSettings settings, TimeProvider time, 
             var (index, file) = (task % names.Length, task / names.Length);
             var forecaster = index < baselines.Length ? LeaveOneOut.Baselines()[index] : new EstimatorForecaster(names[index], time);
             scored[index][file] = LeaveOneOut.Run(forecaster, files, file, OnRow, cancellationToken);
-            // One file's times stand for all: the estimator is a fresh one each time.
+            // The times of the first file are reported for all: the estimator is a fresh one each time.
             if (file == 0 && forecaster is EstimatorForecaster estimator)
             {
                 paces[index - baselines.Length] = estimator.Pace;

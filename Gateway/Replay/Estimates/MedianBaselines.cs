@@ -35,7 +35,7 @@ public sealed class RunningMedian(string name, Func<LabelledRequest, string> key
 
     public string Name => name;
 
-    // A key without a past takes that of all.
+    // A key without answers so far uses those of all keys.
     public LengthForecast Forecast(LabelledRequest row) => MedianForecast.Of(_byKey.GetValueOrDefault(keyOf(row)) ?? _all);
 
     public void Train(LabelledRequest row)
@@ -63,7 +63,7 @@ internal static class MedianForecast
     // What the gateway itself assumes before it has seen an answer.
     private static readonly int Unknown = new Gateway.Estimation.EstimationOptions().InitialOutputTokens;
 
-    // Ordered by a constant, nothing is ordered: the mean is the median.
+    // A constant forecast orders nothing: its mean is its median.
     public static LengthForecast Of(LengthCounts lengths) => lengths.Count == 0
         ? new LengthForecast(Unknown, Unknown, Unknown, RemainingForecast.None)
         : new LengthForecast(lengths.Quantile(0.5), lengths.Quantile(0.5), lengths.Quantile(0.9), RemainingForecast.None);

@@ -25,7 +25,7 @@ public static class MatrixReader
             }
             return new LoadResult<MatrixFile>(null, problems.InOrder(fileName));
         }
-        var binder = new OptionsBinder(new KnownNames(), problems);
+        var binder = new OptionsBinder(problems);
         var file = (MatrixFile)binder.BindSection(typeof(MatrixFile), tree, "", "");
         new Rules(binder.Written, problems).Check(file);
         return new LoadResult<MatrixFile>(problems.IsEmpty ? file : null, problems.InOrder(fileName));

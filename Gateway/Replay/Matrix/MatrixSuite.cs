@@ -20,9 +20,6 @@ public sealed class MatrixSuite(MatrixFile file, IReadOnlyList<MatrixSource> sou
 
     private int _finished;
 
-    /// <summary>Runs that the file asks for: one for each policy of a cell, and one for each capacity.</summary>
-    public int Runs { get; } = sources.Count * file.Replicas.Count * (1 + (file.Loads.Count * (1 + file.Baselines.Count)));
-
     /// <summary>Runs that are done.</summary>
     public int Finished => Volatile.Read(ref _finished);
 

@@ -2,12 +2,12 @@ namespace Gateway.Replay.Reports;
 
 /// <summary>How evenly a run served its clients.</summary>
 /// <param name="Clients">Clients told apart; at most <see cref="ClientTally.MostClients"/>.</param>
-/// <param name="JainIndex">Over served tokens per unit of weight: 1 when all got the same, 1/n when one got all (Jain, Chiu and Hawe, 1984).</param>
+/// <param name="JainIndex">Over served tokens: 1 when all got the same, 1/n when one got all (Jain, Chiu and Hawe, 1984).</param>
 /// <param name="TimeToFirstTokenRatio">Largest mean TTFT of a client over the smallest; null where the smallest is 0.</param>
 public sealed record ClientFairness(int Clients, double JainIndex, double? TimeToFirstTokenRatio);
 
-/// <summary>Counts what each client got. The first 1,000 clients are told apart; later ones are one lump, which no index counts.</summary>
-internal sealed class ClientTally(IReadOnlyDictionary<string, double>? weights)
+/// <summary>Counts what each client got. The first 1,000 clients are told apart; later ones are not counted.</summary>
+internal sealed class ClientTally
 {
     /// <summary>Clients told apart.</summary>
     public const int MostClients = 1_000;
@@ -15,26 +15,21 @@ internal sealed class ClientTally(IReadOnlyDictionary<string, double>? weights)
     private readonly Dictionary<string, int> _places = [];
     private readonly List<Row> _rows = [];
 
-    /// <summary>Served tokens of the clients beyond the first thousand.</summary>
-    public long OtherTokens { get; private set; }
-
     public void Add(in RequestResult result)
     {
         var client = result.ClientId ?? "";
-        var tokens = (long)result.InputTokens + result.OutputTokens;
         if (!_places.TryGetValue(client, out var place))
         {
             if (_rows.Count == MostClients)
             {
-                OtherTokens += tokens;
                 return;
             }
             place = _rows.Count;
             _places[client] = place;
-            _rows.Add(new Row(weights?.GetValueOrDefault(client, 1) ?? 1));
+            _rows.Add(new Row());
         }
         var row = _rows[place];
-        row.Tokens += tokens;
+        row.Tokens += (long)result.InputTokens + result.OutputTokens;
         row.Requests++;
         row.FirstTokenSeconds += result.TimeToFirstToken.TotalSeconds;
     }
@@ -52,9 +47,8 @@ internal sealed class ClientTally(IReadOnlyDictionary<string, double>? weights)
         double most = 0;
         foreach (var row in _rows)
         {
-            var share = row.Tokens / row.Weight;
-            sum += share;
-            squares += share * share;
+            sum += row.Tokens;
+            squares += (double)row.Tokens * row.Tokens;
             var mean = row.FirstTokenSeconds / row.Requests;
             least = Math.Min(least, mean);
             most = Math.Max(most, mean);
@@ -63,10 +57,8 @@ internal sealed class ClientTally(IReadOnlyDictionary<string, double>? weights)
         return new ClientFairness(_rows.Count, jain, least > 0 ? most / least : null);
     }
 
-    private sealed class Row(double weight)
+    private sealed class Row
     {
-        public double Weight { get; } = weight > 0 ? weight : 1;
-
         public long Tokens { get; set; }
 
         public long Requests { get; set; }

@@ -47,23 +47,6 @@ public sealed class LatencyHistogram
         _counts[BinOf(value)]++;
     }
 
-    /// <summary>Takes in all that another histogram has counted.</summary>
-    public void Merge(LatencyHistogram other)
-    {
-        if (other.Count == 0)
-        {
-            return;
-        }
-        Min = Count == 0 ? other.Min : Math.Min(Min, other.Min);
-        Max = Math.Max(Max, other.Max);
-        Count += other.Count;
-        AddToSum(other.Sum);
-        for (var bin = 0; bin < Bins; bin++)
-        {
-            _counts[bin] += other._counts[bin];
-        }
-    }
-
     /// <summary>The value at place floor(share × count) of the sorted values, within 0.4 %; 0 when empty.</summary>
     /// <param name="share">0 to 1.</param>
     public double Quantile(double share)

@@ -1,3 +1,5 @@
+using Gateway.Requests;
+
 namespace Gateway.Replay.Reports;
 
 /// <summary>The tables of the page.</summary>
@@ -61,7 +63,7 @@ internal static class ReportPageTables
         {
             foreach (var row in run.Summary.Classes)
             {
-                page.Raw("<tr><th>").Name(run.Policy).Raw("</th><td>").Text(RunJson.PriorityName(row)).Raw("</td>");
+                page.Raw("<tr><th>").Name(run.Policy).Raw("</th><td>").Text(row.Priority.Word()).Raw("</td>");
                 var mark = row.EndToEnd.Count < RunSummary.FewestForPercentiles ? "~" : "";
                 Plain(page, ReportColumn.Count(row.EndToEnd.Count));
                 Plain(page, ReportColumn.Number(row.TimeToFirstToken.P50));

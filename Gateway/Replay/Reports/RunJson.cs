@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Gateway.Requests;
 
 namespace Gateway.Replay.Reports;
 
@@ -58,7 +59,7 @@ internal static class RunJson
         foreach (var row in run.Classes)
         {
             json.WriteStartObject();
-            json.WriteString("priority", PriorityName(row));
+            json.WriteString("priority", row.Priority.Word());
             Latency(json, "ttft", row.TimeToFirstToken);
             Latency(json, "e2e", row.EndToEnd);
             Number(json, "goodput", row.Goodput);
@@ -84,9 +85,6 @@ internal static class RunJson
         Values(json, "completedPerSecond", run.Timeline.CompletedPerSecond);
         json.WriteEndObject();
     }
-
-    /// <summary>A priority class as the product's headers write it.</summary>
-    public static string PriorityName(ClassSummary row) => row.Priority.ToString().ToLowerInvariant();
 
     public static void Latency(Utf8JsonWriter json, string name, LatencySummary times)
     {

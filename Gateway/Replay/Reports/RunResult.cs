@@ -44,8 +44,6 @@ public readonly record struct RequestResult
     /// <summary>Output tokens expected at arrival.</summary>
     public double EstimatedOutputTokens { get; init; }
 
-    public int ReplicaIndex { get; init; }
-
     public string? ClientId { get; init; }
 
     public string? SessionId { get; init; }

@@ -7,8 +7,7 @@ namespace Gateway.Replay.Reports;
 /// One run, one thread.
 /// </summary>
 /// <param name="slo">What counts as good.</param>
-/// <param name="clientWeights">Shares that clients were promised; a client not named has 1. Null: all equal.</param>
-public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, double>? clientWeights = null) : IRunObserver
+public sealed class RunStatistics(SloLimits slo) : IRunObserver
 {
     private const int CdfPoints = 160;
 
@@ -19,7 +18,7 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
     private readonly LatencyHistogram _normalized = new();
     private readonly SortedDictionary<PriorityClass, (LatencyHistogram FirstToken, LatencyHistogram EndToEnd)> _classes = [];
     private readonly Dictionary<PriorityClass, (long Requests, long Good)> _goodOfClass = [];
-    private readonly ClientTally _clients = new(clientWeights);
+    private readonly ClientTally _clients = new();
     private readonly FleetTally _fleet = new();
     private readonly RunTimeline _timeline = new();
     private TimeSpan _duration;
@@ -122,7 +121,7 @@ public sealed class RunStatistics(SloLimits slo, IReadOnlyDictionary<string, dou
                 GoodShare = _hasSlo ? Share(_goodOfClass[row.Key].Good, _goodOfClass[row.Key].Requests) : null,
             })],
             Decisions = _decisions,
-            EstimateError = _estimated > 0 ? new EstimateError(_estimated, _absoluteError / _estimated, (double)_covered / _estimated) : null,
+            EstimateError = _estimated > 0 ? new EstimateError(_absoluteError / _estimated, (double)_covered / _estimated) : null,
             TimeToFirstTokenCdf = _firstToken.Cdf(CdfPoints),
             TimePerOutputTokenCdf = _perToken.Cdf(CdfPoints),
             EndToEndCdf = _endToEnd.Cdf(CdfPoints),

@@ -20,11 +20,10 @@ public sealed record ClassSummary(PriorityClass Priority, LatencySummary TimeToF
     public double? GoodShare { get; init; }
 }
 
-/// <summary>How far the expected answer lengths were off.</summary>
-/// <param name="Count">Completed requests that had an estimate.</param>
+/// <summary>How far the expected answer lengths were off, over the completed requests that had an estimate.</summary>
 /// <param name="MeanAbsoluteTokens">Mean of |actual − expected|.</param>
 /// <param name="CoveredShare">Share of answers that were no longer than expected.</param>
-public sealed record EstimateError(long Count, double MeanAbsoluteTokens, double CoveredShare);
+public sealed record EstimateError(double MeanAbsoluteTokens, double CoveredShare);
 
 /// <summary>How unevenly the replicas worked.</summary>
 /// <param name="BusyMaxOverMean">Busiest replica's busy time over the mean; 1 is even. Null: none was busy.</param>

@@ -64,7 +64,7 @@ public sealed record SloLimits(TimeSpan? TimeToFirstToken = null, TimeSpan? Time
         AddPart("E2E", EndToEnd);
         foreach (var (priority, limits) in Classes.OrderBy(row => row.Key))
         {
-            parts.Add($"{priority.ToString().ToLowerInvariant()}: {limits}");
+            parts.Add($"{priority.Word()}: {limits}");
         }
         return parts.Count == 0 ? "none" : string.Join(", ", parts);
 

@@ -29,7 +29,7 @@ public static class ScenarioReader
         {
             return new LoadResult<ScenarioFile>(null, problems.InOrder(fileName));
         }
-        var binder = new OptionsBinder(new KnownNames(), problems);
+        var binder = new OptionsBinder(problems);
         var file = (ScenarioFile)binder.BindSection(typeof(ScenarioFile), tree, "", "");
         new Rules(binder.Written, problems, data).Check(file);
         return new LoadResult<ScenarioFile>(problems.IsEmpty ? file : null, problems.InOrder(fileName));

@@ -43,7 +43,7 @@ public static class EngineDetector
         using (var answer = await client.GetAsync(ModelList.Path, cancellationToken))
         {
             var reading = EngineReading.Not(answer, ModelList.Path);
-            // An engine that still loads answers 503 to everything: what it is shows later.
+            // An engine that is still loading answers 503 to everything: it is asked again later.
             if (reading.Outcome is ReadingOutcome.Failed or ReadingOutcome.Slow)
             {
                 return (EngineKind.Auto, reading);

@@ -29,7 +29,7 @@ internal sealed class EngineView(TimeProvider time)
     {
         lock (_gate)
         {
-            // What one of several questions did not bring this time is still true.
+            // Facts come from several endpoints: what one of them did not bring this time is kept from before.
             _facts = facts with
             {
                 Version = facts.Version ?? _facts.Version,
@@ -65,7 +65,7 @@ internal sealed class EngineView(TimeProvider time)
             {
                 return null;
             }
-            // Room is the engine's for as long as it runs; load is gone within seconds.
+            // KV room and slots do not change while the engine runs; load is outdated within seconds.
             ForgetLoadLocked(new EngineReport { KvCapacityTokens = _load.KvCapacityTokens, Slots = _load.Slots });
             return MergeLocked();
         }

@@ -16,7 +16,7 @@ public ref struct PrometheusText
     {
         if (page.Length > MaxBytes)
         {
-            // A line that is cut could give a shorter number than the engine wrote.
+            // A last line without its line end may be cut in the middle of a number, so it is not read.
             page = page[..(page[..MaxBytes].LastIndexOf((byte)'\n') + 1)];
         }
         _rest = page;

@@ -91,7 +91,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         var health = await AskHealthAsync(client, adapter, cancellationToken);
         if (health.Outcome == ReadingOutcome.Slow && IsMoving(progressBefore))
         {
-            // Busy is not dead.
+            // A busy engine may be slow to answer a probe.
             _verdict.TakeLife();
             return;
         }
@@ -130,7 +130,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
             {
                 _replica.Observe(without);
             }
-            // Of a page that is late or broken only what lasts is told, and of a dead engine its probes tell.
+            // A failed reading of the load is logged only where it lasts; that an engine is dead is logged by its probes.
             var lasts = reading.Outcome is ReadingOutcome.Absent or ReadingOutcome.Unauthorized || (without is not null && _replica.Health == ReplicaHealth.Up);
             if (lasts && reading.Detail != _loadComplaint)
             {
@@ -203,7 +203,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
     {
         var path = adapter.Traits.HealthPath;
         using var answer = await client.GetAsync(path, cancellationToken);
-        // Without a key of our own a refusal shows a live engine: the clients bring theirs.
+        // Where the gateway has no key for it, a 401 still shows a live engine: clients bring their own keys.
         var isAlive = answer.IsSuccess || (answer.IsUnauthorized && !client.HasKey)
             || (adapter.Traits.Kind == EngineKind.OpenAi && answer.Status is > 0 and < 500 && !answer.IsUnauthorized);
         return isAlive ? EngineReading.Of(EngineReport.Empty) : EngineReading.Not(answer, path);
@@ -225,7 +225,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         }
         if (reading.Outcome is ReadingOutcome.Slow or ReadingOutcome.Failed)
         {
-            // Health has answered: what was known of a working replica stays, a new one is not trusted before it told its models.
+            // The engine is healthy but did not list its models: a replica that worked keeps working, a new one waits until its models are known.
             if (!isUp)
             {
                 _verdict.TakeFailure(reading, settings.Model, settings.Health.Failures);

@@ -5,21 +5,21 @@ internal sealed class FadingLine
 {
     private const double Memory = 128;
 
-    // A line that is off to one side for long is that of another engine: little of it is kept.
+    // Drift: where measurements are off to one side for long, the engine has changed, and most of the old evidence is dropped.
     private const double DriftBias = 0.25;
     private const double DriftKeep = 0.02;
     private const double BiasPace = 0.1;
     private const int LeastBetweenDrifts = 16;
 
-    // The start counts as a fifth of a measurement: its shape stands in where all loads are alike, and nowhere else.
+    // The starting line enters as two points of this weight: it decides the shape only where all measured loads are alike.
     private const double StartWeight = 0.1;
 
-    // A measurement farther off than so many usual distances is believed to be there.
+    // Outliers are cut to this many times the usual distance from the line.
     private const double CutDistances = 3;
     private const double LeastCut = 0.05;
     private const double MostDistance = 2;
 
-    // Below this the loads are one load but for rounding.
+    // Below this relative spread all loads are the same but for rounding, and no slope can be told.
     private const double LeastSpread = 1e-9;
     private const double LeastSeconds = 1e-9;
 
@@ -46,7 +46,7 @@ internal sealed class FadingLine
 
     public double SecondsPerUnit { get; private set; }
 
-    /// <summary>What was measured over what the starting line says at the same loads, on the geometric mean; 1 before the first measurement. Well known even where the loads are all alike.</summary>
+    /// <summary>Geometric mean of measured seconds over what the starting line says at the same loads; 1 before the first measurement. Unlike the slope, well known even where all loads are alike.</summary>
     public double Scale { get; private set; } = 1;
 
     public int Count { get; private set; }
@@ -66,7 +66,7 @@ internal sealed class FadingLine
         var taken = expected * (1 + Math.Clamp(off, -Math.Min(0.9, cut), cut));
         Note(off);
         Fade(1 - (1 / Memory));
-        // Relative errors count: a millisecond is much of a short wait and nothing of a long one.
+        // Weighted so that relative errors count: a millisecond is much of a short wait and nothing of a long one.
         var weight = 1 / (expected * expected);
         _weight += weight;
         _load += weight * load;
@@ -105,7 +105,7 @@ internal sealed class FadingLine
 
     private void Solve()
     {
-        // The start keeps its shape, at the speed that was measured.
+        // The starting line is scaled to the measured speed; only its shape is believed.
         var scale = Scale = Math.Exp(_scaled / _scaleWeight);
         var (w, x, xx, y, xy) = (_weight, _load, _loadSquared, _seconds, _loadSeconds);
         foreach (var load in (ReadOnlySpan<double>)[0, _usualLoad])

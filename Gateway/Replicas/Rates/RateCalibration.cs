@@ -8,16 +8,16 @@ namespace Gateway.Replicas.Rates;
 /// <param name="UpperFactor">What came was above this multiple of the prediction one time in ten.</param>
 public readonly record struct RateCalibration(int Predictions, double MeanRelativeError, double CoverageRatio, double LowerFactor, double UpperFactor)
 {
-    // How far a bound moves at a surprise, in natural logarithms: a factor of two within some ten of them.
+    // How far a bound moves when it was wrong, in natural logarithms: about ten such moves make a factor of two.
     private const double Pace = 0.06;
     private const double LowerShare = 0.05;
     private const double UpperShare = 0.9;
     private const double Memory = 100;
 
-    // Bounds start wide: nothing is refused on the word of a prediction that was never compared.
+    // Bounds start wide, so that nothing is refused because of predictions that were never compared.
     private const double StartFactor = 3;
 
-    // Beyond this a bound says nothing any more.
+    // Bounds stay within this factor: farther out they say nothing.
     private const double FarthestFactor = 100;
 
     /// <summary>Takes in one comparison.</summary>
@@ -29,7 +29,7 @@ public readonly record struct RateCalibration(int Predictions, double MeanRelati
         var weight = Math.Max(1 / Memory, 1.0 / count);
         var (lower, upper) = Predictions == 0 ? (1 / StartFactor, StartFactor) : (LowerFactor, UpperFactor);
         var ratio = actualSeconds / predictedSeconds;
-        // Each bound moves away by a small step when it held and back by a large one when not, so that it comes to rest where its share is right.
+        // Each bound moves inwards a little when it held and outwards a lot when it did not, so that it settles where its share of surprises is right.
         var isCovered = ratio <= upper;
         var movedUpper = upper * Math.Exp(Pace * (isCovered ? UpperShare - 1 : UpperShare));
         var movedLower = lower * Math.Exp(Pace * (ratio < lower ? LowerShare - 1 : LowerShare));

@@ -67,7 +67,7 @@ internal sealed class ServiceMeter
         }
         else
         {
-            // Nobody hears when its prompt is done: most of its time it decodes.
+            // The first token of a plain answer is not seen: it counts as decoding from the start, which it does most of the time.
             Begin(reservation.Load, ref course);
         }
         reservation.Course = course;
@@ -82,7 +82,7 @@ internal sealed class ServiceMeter
         }
         course.FirstTokenAt = Count();
         course.IsWaitSpoilt = course.Preemptions != _report.Preemptions;
-        // Another prompt in its steps made it late, or the engine held it back: the way was not what it waited for.
+        // Only where no other prompt was in its steps and the engine held it back in no queue, its wait tells how long the way to the engine is.
         var isAlone = _pendingTokens == reservation.Load.UncachedTokens && _prefilledTokens == course.PrefilledTokens;
         if (isAlone && !course.IsWaitSpoilt && _report.WaitingRequests is not > 0
             && course.Join.Learn(Rates.JoinSeconds, Seconds(course.SentAt, course.FirstTokenAt.Value)) is var joins && joins != Rates.JoinSeconds)
@@ -129,7 +129,7 @@ internal sealed class ServiceMeter
         var before = Rates.TimeToFirstToken(course.AheadTokens, uncached);
         var wait = course.FirstTokenAt is { } first ? Seconds(course.SentAt, first) : (double?)null;
         var (prefill, decode, delay) = (Rates.Prefill, Rates.Decode, Rates.StepDelaySeconds);
-        // Where the engine itself holds requests back, the wait says nothing about its speed.
+        // Where the engine queues requests, the wait for the first token says nothing about its speed.
         if (wait is > 0 && !course.IsWaitSpoilt && _report.WaitingRequests is not > 0)
         {
             prefill = prefill.With(before, wait.Value);
@@ -159,7 +159,7 @@ internal sealed class ServiceMeter
         {
             return;
         }
-        // Of an engine that preempts the time is also that of waiting and of computing again: only better than a guess.
+        // After a preemption the time includes waiting and computing again: used only until something better is known.
         if (course.Preemptions != _report.Preemptions && Rates.IsDecodeLearned)
         {
             return;
@@ -170,8 +170,8 @@ internal sealed class ServiceMeter
         var prefilled = (_prefilledTokens - course.PrefilledTokens) / (double)steps;
         var delay = Math.Min((1 - LeastStepShare) * step, _firstToken.SecondsPerUnit * prefilled);
         _step.Add(batch, step - delay);
-        // Prompts at the price that is believed of every engine: the learned one is off by a tenth, and where half of the time is prefill, that engine would look
-        // a fifth faster, get more prompts, and look faster still.
+        // Prefill is priced the same for every engine here, not as learned: a learned price is off by a tenth, and an engine that spends half of its time on prefill would
+        // then look faster, be sent more prompts, and look faster still.
         _pace.Add((ServiceRates.Initial.StepSecondsPerSequence * batch) + (ServiceRates.Initial.PrefillSecondsPerToken * prefilled), step);
         meanDelay += Math.Max(DelayPace, 1.0 / (_step.Count + 1)) * (delay - meanDelay);
     }

@@ -19,13 +19,13 @@ public sealed record ServiceRates
     /// <summary>Seconds that each sequence adds to a decode step.</summary>
     public double StepSecondsPerSequence { get; init; } = 0.2e-3;
 
-    /// <summary>Time of a step, prompts beside it included, over what <see cref="Initial"/> would take for the same: one number for how slow the replica is, the same for equal engines whatever their share of prompts.</summary>
+    /// <summary>How slow the replica is, in one number: time of a step with the prompts computed beside it, over the time that <see cref="Initial"/> gives for the same. Equal engines have the same, whatever their share of prompts.</summary>
     public double StepScale { get; init; } = 1;
 
-    /// <summary>Seconds by which other requests' prefill lengthens a decode step lately; what a lone sequence would not feel.</summary>
+    /// <summary>Mean seconds by which the prefill of other requests lengthened a decode step lately.</summary>
     public double StepDelaySeconds { get; init; }
 
-    /// <summary>Seconds before a step begins by which a request must be sent to be part of it, the way to the engine, its front and the way back together; a later one is part of the step after.</summary>
+    /// <summary>How many seconds before a step a request must be sent to be part of it: the network both ways and the work of the engine's HTTP server. A later request is part of the step after.</summary>
     public double JoinSeconds { get; init; } = 0.002;
 
     /// <summary>Answers learned from.</summary>
@@ -66,9 +66,6 @@ public sealed record ServiceRates
         var left = StepSeconds(batch, prefillTokens) - elapsedSeconds;
         return left < 0 ? JoinSeconds + (step / 2) : left + (step * Math.Ceiling(Math.Max(0, JoinSeconds - left) / step));
     }
-
-    /// <summary>Engine time per output token when so many sequences share each step.</summary>
-    public double DecodeSecondsPerToken(double batch) => StepSeconds(batch) / Math.Max(1, batch);
 
     /// <summary>Seconds until the first token of a prompt sent now.</summary>
     /// <param name="queuedTokens">Prompt tokens sent before and not yet computed.</param>

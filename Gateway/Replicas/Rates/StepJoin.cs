@@ -6,18 +6,19 @@ namespace Gateway.Replicas.Rates;
 /// <param name="StepSeconds">Of one step there; 0: nothing is learned.</param>
 internal readonly record struct StepJoin(double MarginSeconds, double FirstTokenSeconds, double StepSeconds)
 {
-    // Of a longer prompt the time of its own step is known less well than which step it was.
+    // Longer prompts lengthen their own step by an amount that is known too badly to tell which step they joined.
     private const int MostPromptTokens = 256;
 
-    // Only who was sent just in time tells where the limit is; and of those one in five may be late: being late costs a step, being early less.
+    // Only requests sent close to the limit tell where it is. The late ones among them weigh four times as much, so that one in five is late in the long run: being late
+    // costs a whole step, being early less.
     private const double NearShare = 0.25;
     private const double PaceShare = 1.0 / 32;
     private const double LateWeight = 4;
 
-    // A way that takes longer is none: something else keeps such requests.
+    // A longer delay is not the way to the engine: something else holds such requests up.
     private const double MostSeconds = 0.25;
 
-    /// <summary>Of a short prompt, with no other ahead, beside answers that were just heard; else nothing can be told, and the default is returned.</summary>
+    /// <summary>Made for a short prompt with no other ahead of it, beside answers that are decoding; in all other cases nothing can be learned, and the default is returned.</summary>
     /// <param name="load">The request.</param>
     /// <param name="rates">Of its replica.</param>
     /// <param name="elapsedSeconds">Since the step in progress began.</param>

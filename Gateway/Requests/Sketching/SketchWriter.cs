@@ -9,11 +9,11 @@ internal ref struct SketchWriter(Span<byte> text)
     /// <summary>Most bytes that are read of one text.</summary>
     public const int TextBytes = HeadBytes + TailBytes;
 
-    // What is asked stands at the start or at the end; the middle of a long message is material.
+    // The question stands at the start or the end of a long message; its middle is the material to work on, and is skipped.
     private const int HeadBytes = 768;
     private const int TailBytes = 1280;
 
-    // Words up to here are told apart by standing at the opening, where the task is named.
+    // Words up to this position also count as opening words, since the opening names the task.
     private const int Opening = 10;
 
     private const uint FirstSalt = 0x2545F491;

@@ -16,7 +16,7 @@ internal ref struct TermTable(Span<uint> terms, Span<ushort> slots)
 
     public void Add(uint hash)
     {
-        // The upper bits are the well mixed ones of a product.
+        // Multiplicative hashing: the upper bits of the product depend on all bits of the key.
         var packed = TextSketch.Pack((hash ^ (hash >> 15)) * 0x2C1B3C6D);
         var slot = (int)(TextSketch.HashOf(packed) >> 17);
         while (_slots[slot] != 0)

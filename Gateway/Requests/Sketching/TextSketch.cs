@@ -10,7 +10,7 @@ public sealed class TextSketch
     /// <summary>Most terms of one sketch.</summary>
     public const int MaxTerms = 768;
 
-    // More requests at once find the pool empty and allocate.
+    // Sketches kept for reuse; with more requests than that at once, some are allocated.
     private const int MostPooled = 4096;
 
     private const int CountBits = 4;

@@ -16,7 +16,7 @@ internal static class WordTable
         ((int)RequestedUnit.Items,
             "items points examples ideas ways steps reasons questions tips things facts benefits names suggestions strategies features advantages topics methods types factors titles options bullet synonyms adjectives"));
 
-    // One bit per bucket says that the tables are worth asking.
+    // One bit per bucket: a cleared bit tells without a look-up that no word of the tables falls there.
     private static readonly ulong[] Filter = MakeFilter();
 
     /// <summary>The value of a number word; 0 for every other word.</summary>
@@ -44,7 +44,7 @@ internal static class WordTable
 /// <summary>Finds what a text asks a number of: "five examples", "in 300 words".</summary>
 internal struct UnitReader
 {
-    // "three short sentences": the unit may stand two words behind its number.
+    // As in "three short sentences", the unit may come two words after its number.
     private const int Reach = 3;
 
     private int _number;

@@ -16,8 +16,6 @@ internal readonly struct JsonRow(JsonElement row, TraceSpot spot)
 
     public TraceSpot Spot => spot;
 
-    public JsonElement Element => row;
-
     public static JsonDocument Parse(ReadOnlyMemory<byte> line, TraceSpot spot)
     {
         JsonDocument document;

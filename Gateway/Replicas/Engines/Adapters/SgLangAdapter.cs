@@ -15,7 +15,7 @@ public sealed class SgLangAdapter : IEngineAdapter
         KvUsage = ["sglang:full_token_usage", "sglang:token_usage"],
         KvCapacityTokens = ["sglang:max_total_num_tokens"],
         Preemptions = ["sglang:num_retracted_requests_total"],
-        // cache_hit_rate is 0 most of the time.
+        // The gauge cache_hit_rate is 0 most of the time, so the counters are read.
         PrefixHitTokens = ["sglang:cached_tokens_total"],
         PrefixQueryTokens = ["sglang:prompt_tokens_total"],
         Progress = [new Series("sglang:generation_tokens_total", "sglang:prompt_tokens_total")],
@@ -72,7 +72,7 @@ public sealed class SgLangAdapter : IEngineAdapter
         };
     }
 
-    // Its start arguments: what is not among them is an older version, which is taken not to have it.
+    // From its start arguments; an older version that does not list this one is taken not to have it.
     private static EnginePriority PriorityOf(JsonElement server) =>
         server.Member("enable_priority_scheduling") is not { } enabled ? EnginePriority.Auto
         : enabled.ValueKind == JsonValueKind.False ? EnginePriority.Off

@@ -7,7 +7,7 @@ public sealed class VllmAdapter : IEngineAdapter
     internal static readonly MetricTable Metrics = new()
     {
         Running = ["vllm:num_requests_running"],
-        // The plain number also counts requests that wait for something else than room.
+        // The series without a reason also counts requests that wait for other things than room.
         Waiting = [new Series("vllm:num_requests_waiting_by_reason") { Where = ("reason"u8.ToArray(), "capacity"u8.ToArray()) }, "vllm:num_requests_waiting"],
         KvUsage = ["vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"],
         KvInfo = ["vllm:cache_config_info"],

@@ -115,7 +115,7 @@ internal sealed class KubernetesClient : IDisposable
         var handler = new SocketsHttpHandler
         {
             ConnectTimeout = TimeSpan.FromSeconds(5),
-            // A watch is silent for minutes: without a sign of life a connection that died unseen would look like peace.
+            // A watch is silent for minutes: without keep-alive pings a dead connection would look like one on which nothing happens.
             KeepAlivePingDelay = TimeSpan.FromSeconds(20),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
             AllowAutoRedirect = false,
