@@ -179,11 +179,11 @@ public sealed class GatewayPath(
         using var shadowed = model.OnArrived(request, estimate);
         var turn = Counted(model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted), model, request, tenant);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
+        visit.Admitted(admission);
         if (admission.Outcome == AdmissionOutcome.RejectedShuttingDown && HasLeft(model, request))
         {
             return Left(request);
         }
-        visit.Admitted(admission);
         // The exchange returns the room itself; this is for the paths that never reach it. Returning twice does nothing.
         using var reservation = admission.Reservation;
         decided(model.Pool.Name, admission);

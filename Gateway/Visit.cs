@@ -22,7 +22,10 @@ internal sealed class Visit : IDisposable
     private RequestBytes? _body;
     private RequestEstimate? _estimate;
     private AdmissionResult _admission;
+    private TimeSpan _waitedBefore;
+    private TimeSpan? _overhead;
     private Exchange? _exchange;
+    private bool _isForwarded;
     private string? _model;
     private string? _errorCode;
     private int? _status;
@@ -67,13 +70,19 @@ internal sealed class Visit : IDisposable
         Trace?.Understood(_request!, model);
     }
 
+    /// <summary>Notes how the wait at a model ended. Waits at several models, one after the other, add up.</summary>
     public void Admitted(in AdmissionResult admission)
     {
-        _admission = admission;
+        // What comes after the first attempt is the engines' time and further waits, not the gateway's.
+        _overhead ??= _exchange?.SentAt is null ? null : OverheadOf();
+        _waitedBefore = QueueWait;
+        (_admission, _isForwarded) = (admission, false);
         Trace?.Admitted(admission);
     }
 
-    public void Begin(Exchange exchange) => _exchange = exchange;
+    public void Begin(Exchange exchange) => (_exchange, _isForwarded) = (exchange, true);
+
+    private TimeSpan QueueWait => _waitedBefore + (_isForwarded ? _exchange!.QueueWait : _admission.Waited);
 
     /// <summary>What tells the client something before the answer is there; null: nothing does.</summary>
     public Heartbeat? KeepAlive(HeartbeatOptions options, InferenceRequest request) => _heartbeat ??= Heartbeat.For(Http, request, options, ArrivedAt, _time);
@@ -135,10 +144,10 @@ internal sealed class Visit : IDisposable
             StatusCode = status,
             ArrivedAt = _arrived,
             Duration = _time.GetElapsedTime(ArrivedAt),
-            QueueWait = _exchange?.QueueWait ?? _admission.Waited,
+            QueueWait = QueueWait,
             HeldFor = _admission.HeldFor == HoldReason.None ? null : GatewayMeters.WordOf(_admission.HeldFor),
             PlacedBy = _admission.Reservation is null ? null : GatewayMeters.WordOf(_admission.Reason),
-            Overhead = OverheadOf(),
+            Overhead = _overhead ?? OverheadOf(),
             TimeToFirstToken = answer?.FirstTokenAt is { } first ? _time.GetElapsedTime(ArrivedAt, first) : null,
             StreamDuration = answer is { FirstTokenAt: { } begin, LastTokenAt: { } end } && end > begin ? _time.GetElapsedTime(begin, end) : null,
             Usage = answer?.ReportedUsage,
@@ -176,7 +185,7 @@ internal sealed class Visit : IDisposable
     private TimeSpan OverheadOf()
     {
         var until = _exchange?.SentAt ?? _time.GetTimestamp();
-        var overhead = _time.GetElapsedTime(ArrivedAt, until) - _admission.Waited - _upload;
+        var overhead = _time.GetElapsedTime(ArrivedAt, until) - _waitedBefore - _admission.Waited - _upload;
         return overhead > TimeSpan.Zero ? overhead : TimeSpan.Zero;
     }
 }

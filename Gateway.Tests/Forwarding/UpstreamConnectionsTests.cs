@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Gateway.Forwarding;
+using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Forwarding;
 
@@ -29,15 +30,26 @@ public sealed class UpstreamConnectionsTests
     public async Task Create_OfAHandler_ConnectsThatWay()
     {
         using var handler = UpstreamConnections.Create(new ResilienceOptions());
-        using var client = new HttpClient(handler);
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
-        var port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        listener.Stop();
+        Socket? opened = null;
+        var connect = handler.ConnectCallback!;
+        handler.ConnectCallback = async (context, cancellationToken) =>
+        {
+            var stream = await connect(context, cancellationToken);
+            opened = ((NetworkStream)stream).Socket;
+            return stream;
+        };
+        using var client = new HttpMessageInvoker(handler, disposeHandler: false);
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"http://{listener.LocalEndpoint}/");
+        using var stop = new CancellationTokenSource();
 
-        var refused = await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync(new Uri($"http://127.0.0.1:{port}/")));
+        var answer = client.SendAsync(request, stop.Token);
+        using var accepted = await listener.AcceptSocketAsync();
+        await Until.HoldsAsync(() => opened is not null, "it is connected");
 
-        Assert.NotNull(handler.ConnectCallback);
-        Assert.Equal(HttpRequestError.ConnectionError, refused.HttpRequestError);
+        Assert.NotEqual(0, (int)opened!.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive)!);
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => answer);
     }
 }

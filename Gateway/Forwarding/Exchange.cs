@@ -175,7 +175,7 @@ public sealed partial class Exchange : HttpMessageInvoker
         }
         // At most as many requests are lost at once as an engine had when it died, and its replica is suspended after a few: the first retry needs no budget if another
         // replica can take it.
-        return (failure.IsLoss && _retried.Count == 0 && _upstream.HasOther(_tried)) || _upstream.Budget.TryTake();
+        return (failure.IsLoss && _retried.TrueForAll(earlier => earlier.Kind == FailureKind.Preempted) && _upstream.HasOther(_tried)) || _upstream.Budget.TryTake();
     }
 
     // Nearly all requests succeed at once and never enter the pipeline: it starts with the failed attempt as its first result.

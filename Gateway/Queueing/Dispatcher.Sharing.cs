@@ -22,11 +22,11 @@ public sealed partial class Dispatcher
         }
     }
 
-    // Who is next floods, and what is free is kept for the others: one of them may go, of whatever class.
+    // Who is next holds more than its share, and what is free is kept for those who do not: one of them may go, of whatever class.
     private Waiter? PlaceOtherLocked(Waiter held, DispatchPlan plan, out AdmissionResult result)
     {
         result = default;
-        if (_shares.OthersWait(held.Request) && _waiting.NextOf(plan.Order, Now(), waiter => waiter.Request.TenantKey != held.Request.TenantKey) is { } other && TryPlaceLocked(other, plan) is { } placed)
+        if (_shares.OthersWait(held.Request) && _waiting.NextOf(plan.Order, Now(), _shares.IsWithin) is { } other && TryPlaceLocked(other, plan) is { } placed)
         {
             result = placed;
             return other;
@@ -36,7 +36,7 @@ public sealed partial class Dispatcher
 
     // Nobody who waits fits: the most urgent of them may take somebody's place.
     private Seat[]? PreemptLocked(DispatchPlan plan) =>
-        plan.Queue.Preempt != PreemptMode.Off && !_isClosed && _waiting.MostUrgent(plan.Order, Now()) is { } urgent && urgent.HeldFor != HoldReason.Headroom && _shares.IsWithin(urgent)
+        plan.Queue.Preempt != PreemptMode.Off && !_isClosed && _waiting.MostUrgent(plan.Order, Now()) is { } urgent && _shares.IsWithin(urgent)
             ? _seats.Ask(urgent, _overtaking.KeptFrom(urgent), plan, Now(), Volatile.Read(ref _returns))
             : null;
 

@@ -302,7 +302,7 @@ public sealed partial class Dispatcher : IDisposable
             {
                 continue;
             }
-            if (_placer.LeftHeadroom || !_shares.IsWithin(head))
+            if (!_shares.IsWithin(head))
             {
                 return PlaceOtherLocked(head, plan, out result);
             }

@@ -22,8 +22,8 @@ internal sealed partial class Placer
     /// <summary>Why a request that has its turn would wait although the replica that is best for it has room; <see cref="HoldReason.None"/>: it would not.</summary>
     public HoldReason WouldHold(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, in PlacementTerms terms, in Candidate best)
     {
-        var load = LoadOf(request, estimate, plan) with { Headroom = terms.Headroom, BehindPromptsOf = terms.BehindPromptsOf };
-        if (load.Headroom > 0 || load.BehindPromptsOf is not null)
+        var load = LoadOf(request, estimate, plan) with { Headroom = terms.Headroom };
+        if (load.Headroom > 0)
         {
             var hasRoom = false;
             foreach (var replica in pool.Replicas)

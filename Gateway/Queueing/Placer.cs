@@ -23,7 +23,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     /// <summary>Seconds that going there saves everybody, were there room: to wait longer than that costs more.</summary>
     public double FavouriteSavesSeconds { get; private set; }
 
-    /// <summary>Whether the last request that found no room would have found it but for what it leaves to others.</summary>
+    /// <summary>Whether the last request that found no room would have found it but for the share that it leaves free.</summary>
     public bool LeftHeadroom { get; private set; }
 
     /// <summary>When the last request found no room anywhere, by the count of looks; 0: some replica might have had it.</summary>
@@ -46,7 +46,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         {
             return null;
         }
-        var load = LoadOf(request, estimate, plan) with { Headroom = terms.Headroom, BehindPromptsOf = terms.BehindPromptsOf };
+        var load = LoadOf(request, estimate, plan) with { Headroom = terms.Headroom };
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, terms.Kept, avoids: true);
         if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
         {
@@ -225,7 +225,6 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         Reserve(_refusals.Count);
         var (count, now) = (0, time.GetTimestamp());
         _fullCount = 0;
-        var isHeld = load.Headroom > 0 || load.BehindPromptsOf is not null;
         (WasKeptBack, var refusedEverywhere) = (false, avoids && constraints.Avoid.Count == 0);
         for (var i = 0; i < _refusals.Count; i++)
         {
@@ -249,7 +248,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
             }
             else if (verdict == RoomVerdict.Full)
             {
-                LeftHeadroom |= isHeld && replica.RoomFor(load with { Headroom = 0, BehindPromptsOf = null }, plan.Admission, plan.Queue.CapacityShare) == RoomVerdict.Room;
+                LeftHeadroom |= load.Headroom > 0 && replica.RoomFor(load with { Headroom = 0 }, plan.Admission, plan.Queue.CapacityShare) == RoomVerdict.Room;
                 _full[_fullCount++] = replica;
             }
             else if (replica == kept)
@@ -263,7 +262,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
             }
         }
         // What has to be left free changes with what others hold, anywhere.
-        RefusedAt = refusedEverywhere && !isHeld ? _refusals.Now : 0;
+        RefusedAt = refusedEverywhere && load.Headroom == 0 ? _refusals.Now : 0;
         return count;
     }
 

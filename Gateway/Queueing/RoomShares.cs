@@ -127,10 +127,6 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     public double HeadroomFor(InferenceRequest request, in RequestEstimate estimate) =>
         _headroom > 0 && _clients.TryGetValue(request.TenantKey, out var client) && IsBeyondShare(client, ShareOf(estimate)) ? _headroom : 0;
 
-    /// <summary>Whose prompts a replica must have computed before it takes the request: those of its own client, where that one floods and others were there. As of the last look.</summary>
-    public HeldRoom? PromptsBefore(InferenceRequest request) =>
-        _headroom > 0 && _flooder is { } flooder && _clients.TryGetValue(request.TenantKey, out var client) && client == flooder ? flooder.Held : null;
-
     /// <summary>Whether somebody waits who is within the share. As of the last look.</summary>
     public bool IsWithin(Waiter waiter) => HeadroomFor(waiter.Request, waiter.Estimate) == 0;
 

@@ -18,9 +18,6 @@ public readonly record struct LoadProfile(int PromptTokens, int UncachedTokens, 
     /// <summary>Share of the replica's room that must stay free beside it for others, 0 to 1.</summary>
     public double Headroom { get; init; }
 
-    /// <summary>Whose prompts the replica must have computed before it takes this one too; null: it waits for none. Prompts whose first token is not told do not count.</summary>
-    public HeldRoom? BehindPromptsOf { get; init; }
-
     /// <summary>Longest decode step that it is meant to share; infinite: any.</summary>
     public double StepLimitSeconds { get => field > 0 ? field : double.PositiveInfinity; init; }
 

@@ -170,7 +170,7 @@ public sealed partial class Replica
         {
             return true;
         }
-        if (!StepFitsLocked(load) || (load.BehindPromptsOf is { } holder && _ledger.IsComputingFor(holder)))
+        if (!StepFitsLocked(load))
         {
             return false;
         }

@@ -214,9 +214,7 @@ public sealed partial class Replica
             _steps.OnHeard(now);
             _meter.OnFirstToken(reservation);
             _ledger.EndPrefill(reservation);
-            // Where clients have fair shares, the next prompt of the same client may wait for this one.
-            isAwaited = reservation.IsAwaited || (reservation.Holder is not null && !reservation.IsPromptComputed);
-            (reservation.IsAwaited, reservation.IsPromptComputed) = (false, true);
+            (isAwaited, reservation.IsAwaited, reservation.IsPromptComputed) = (reservation.IsAwaited, false, true);
             Interlocked.Increment(ref _roomVersion);
             shrank = _ledger.Grow(reservation, generatedTokens, remainingTokens);
         }

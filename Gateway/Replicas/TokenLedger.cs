@@ -102,19 +102,6 @@ internal sealed class TokenLedger
     /// <summary>What a prompt shares with those in flight.</summary>
     public PromptOverlap Overlap(in LoadProfile load) => _blocks.Find(load);
 
-    /// <summary>Whether a prompt of a client is still to be computed, and its first token will tell when it is.</summary>
-    public bool IsComputingFor(HeldRoom holder)
-    {
-        foreach (var reservation in _inFlight.AsSpan(0, Requests))
-        {
-            if (reservation.Holder == holder && reservation is { QueuedPrefillTokens: > 0, Load.TellsFirstToken: true })
-            {
-                return true;
-            }
-        }
-        return false;
-    }
-
     /// <summary>Whether a prompt may share anything: cheap, and sometimes true of one that does not.</summary>
     public bool MayOverlap(in LoadProfile load) => _blocks.MayFind(load);
 
