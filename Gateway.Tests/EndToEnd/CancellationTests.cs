@@ -57,11 +57,7 @@ public sealed class CancellationTests(ITestOutputHelper output)
     public async Task Client_ThatLeavesTheQueue_CostsNoEngineAnything()
     {
         var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var engine = new ScriptedEngine(async call =>
-        {
-            await release.Task;
-            await call.JsonAsync("""{"id":"c"}""");
-        });
+        await using var engine = ScriptedEngine.HeldUntil(release.Task);
         await using var world = await GatewayWorld.BeforeAsync([engine], options => GatewayWorld.WithModel(
             options, model => model with { Replicas = [model.Replicas[0] with { Slots = 1 }] }));
         using var leaving = new CancellationTokenSource();

@@ -71,11 +71,7 @@ public class ChangeUnderLoadTests
     public async Task Reload_ThatRenamesAModel_ServesWhoWaitsUnderTheOldName(bool keepsTheName, int status)
     {
         var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var engine = new ScriptedEngine(async call =>
-        {
-            await release.Task;
-            await call.JsonAsync("""{"id":"c"}""");
-        });
+        await using var engine = ScriptedEngine.HeldUntil(release.Task);
         await using var world = await GatewayWorld.BeforeAsync([engine], options => GatewayWorld.WithModel(
             options, model => model with { Replicas = [model.Replicas[0] with { Slots = 1 }] }));
         var dispatcher = world.Server.Core.Find(GatewayWorld.Model)!.Dispatcher;

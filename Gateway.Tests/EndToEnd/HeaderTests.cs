@@ -156,11 +156,7 @@ public sealed partial class HeaderTests
     public async Task RequestId_OfARequestUnderWay_IsNoNameOfASecondOneAtTheEngine()
     {
         var both = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var engine = new ScriptedEngine(async call =>
-        {
-            await both.Task;
-            await call.JsonAsync("""{"id":"c"}""");
-        });
+        await using var engine = ScriptedEngine.HeldUntil(both.Task);
         await using var gateway = await GatewayWorld.BeforeAsync([engine]);
 
         var asked = new[] { gateway.PostAsync(Chat, Ask, [("x-request-id", "same")]), gateway.PostAsync(Chat, Ask, [("x-request-id", "same")]) };

@@ -29,6 +29,13 @@ internal sealed class ScriptedEngine : IAsyncDisposable
         _accepting = AcceptAsync();
     }
 
+    /// <summary>One that answers every data request, but not before it is released.</summary>
+    public static ScriptedEngine HeldUntil(Task release) => new(async call =>
+    {
+        await release;
+        await call.JsonAsync("""{"id":"c"}""");
+    });
+
     public Uri Uri { get; }
 
     /// <summary>Answers the data requests that come from now on.</summary>

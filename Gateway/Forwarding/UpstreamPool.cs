@@ -63,7 +63,7 @@ public sealed class UpstreamPool
     internal string? ApiKey => Pool.Options.ApiKeyEnv is { } name ? _environment(name) : null;
 
     /// <summary>The engine's own name of the model.</summary>
-    internal string UpstreamModel => Pool.Options.UpstreamModel ?? Pool.Name;
+    internal string UpstreamModel => Pool.Options.SentName;
 
     /// <summary>The splices that a request needs here.</summary>
     /// <param name="request">The request.</param>

@@ -51,9 +51,8 @@ internal sealed class PlacementMemory(TimeProvider time)
     {
         ref var slot = ref Of(candidate.Replica.Slot);
         var now = time.GetTimestamp();
-        Fade(ref slot, now);
-        slot.RecentPrefillTokens += Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens);
-        slot.RecentRequests++;
+        slot.Recent = RecentOf(slot, now).Plus(Math.Max(0, estimate.PromptTokens - candidate.PrefixHitTokens));
+        slot.At = now;
         slot.LastChosen = ++_choices;
         _traffic = new TrafficMeans(
             Smoothed(_traffic.MeanPromptTokens, estimate.PromptTokens),
@@ -81,27 +80,15 @@ internal sealed class PlacementMemory(TimeProvider time)
         if (!ReferenceEquals(slot.Counted, candidate.Replica.Id))
         {
             // Another has the slot: what its predecessor was given is not its own.
-            (slot.Counted, slot.At) = (candidate.Replica.Id, now);
-            (slot.RecentPrefillTokens, slot.RecentRequests, slot.RecentSeconds) = (0, 0, 0);
+            (slot.Counted, slot.Recent, slot.At) = (candidate.Replica.Id, default, now);
         }
-        var left = LeftOf(slot, now);
-        candidate.RecentPrefillTokens = slot.RecentPrefillTokens * left;
-        candidate.RecentRequests = slot.RecentRequests * left;
-        candidate.RecentSeconds = Math.Max(LeastSeconds, SecondsOf(slot, left));
+        var recent = RecentOf(slot, now);
+        candidate.RecentPrefillTokens = recent.PrefillTokens;
+        candidate.RecentRequests = recent.Requests;
+        candidate.RecentSeconds = Math.Max(LeastSeconds, recent.Seconds);
     }
 
-    private void Fade(ref Slot slot, long now)
-    {
-        var left = LeftOf(slot, now);
-        slot.RecentPrefillTokens *= left;
-        slot.RecentRequests *= left;
-        slot.RecentSeconds = SecondsOf(slot, left);
-        slot.At = now;
-    }
-
-    private double LeftOf(in Slot slot, long now) => Math.Exp(-time.GetElapsedTime(slot.At, now).TotalSeconds / WindowSeconds);
-
-    private static double SecondsOf(in Slot slot, double left) => WindowSeconds - ((WindowSeconds - slot.RecentSeconds) * left);
+    private RecentLoad RecentOf(in Slot slot, long now) => slot.Recent.Faded(Math.Exp(-time.GetElapsedTime(slot.At, now).TotalSeconds / WindowSeconds));
 
     private ref Slot Of(int slot)
     {
@@ -119,9 +106,18 @@ internal sealed class PlacementMemory(TimeProvider time)
         public long? UpSince;
         public long LastChosen;
         public string? Counted;
-        public double RecentPrefillTokens;
-        public double RecentRequests;
-        public double RecentSeconds;
+        public RecentLoad Recent;
         public long At;
+    }
+
+    /// <summary>What a replica was given lately, older requests counting less.</summary>
+    /// <param name="PrefillTokens">Uncached prompt tokens.</param>
+    /// <param name="Requests">Requests.</param>
+    /// <param name="Seconds">Seconds that both stand for, at most the window.</param>
+    private readonly record struct RecentLoad(double PrefillTokens, double Requests, double Seconds)
+    {
+        public RecentLoad Faded(double left) => new(PrefillTokens * left, Requests * left, WindowSeconds - ((WindowSeconds - Seconds) * left));
+
+        public RecentLoad Plus(int prefillTokens) => this with { PrefillTokens = PrefillTokens + prefillTokens, Requests = Requests + 1 };
     }
 }

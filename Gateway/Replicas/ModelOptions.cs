@@ -15,6 +15,9 @@ public sealed record ModelOptions
     /// <summary>The engine's own name of the model; null: the same as <see cref="Name"/>.</summary>
     public string? UpstreamModel { get; init; }
 
+    /// <summary>The name under which engines are asked for the model.</summary>
+    internal string SentName => UpstreamModel ?? Name;
+
     /// <summary>Which model server the replicas run.</summary>
     public EngineKind Engine { get; init; } = EngineKind.Auto;
 

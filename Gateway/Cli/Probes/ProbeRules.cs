@@ -30,7 +30,7 @@ internal static class ProbeRules
     /// <summary>Whether the model is there; null: the engine does not tell, or takes any name.</summary>
     public static bool? Serves(ProbedReplica probed) =>
         probed.Facts is not { Outcome: ReadingOutcome.Read, Report.Models: { Count: > 0 } models } || Check(probed) == ModelCheck.None ? null
-        : models.Contains(ReplicaWatcher.NamesOf(probed.Model)[0]);
+        : models.Contains(probed.Model.SentName);
 
     private static ProbeFinding Unreachable(ProbedReplica probed) => probed.Health switch
     {
@@ -58,7 +58,7 @@ internal static class ProbeRules
         {
             return null;
         }
-        var (wanted, served) = (ReplicaWatcher.NamesOf(probed.Model)[0], probed.Facts!.Report.Models);
+        var (wanted, served) = (probed.Model.SentName, probed.Facts!.Report.Models);
         var listed = string.Join(", ", served.Take(MaxListed)) + (served.Count > MaxListed ? ", ..." : "");
         var meant = ReplicaWatcher.NamesOf(probed.Model).FirstOrDefault(served.Contains) ?? served[0];
         var fix = meant == probed.Model.Name ? "Leave upstreamModel out" : $"Write upstreamModel: {meant}";

@@ -148,7 +148,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         new(model, options.Health, options.ScrapeInterval, NamesOf(model));
 
     /// <summary>The names under which engines may list a model; the one that they are asked for comes first.</summary>
-    internal static string[] NamesOf(ModelOptions model) => [.. new[] { model.UpstreamModel ?? model.Name, model.Name }.Concat(model.Aliases).Distinct()];
+    internal static string[] NamesOf(ModelOptions model) => [.. new[] { model.SentName, model.Name }.Concat(model.Aliases).Distinct()];
 
     private async Task RepeatAsync(Func<CancellationToken, Task> step, Func<TimeSpan> interval)
     {
@@ -243,17 +243,17 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         }
         _replica.Observe(_view.TakeFacts(reading.Report with { Engine = adapter.Traits.Kind }));
         // Every request asks for the first of the names, whatever its client called the model.
-        var serves = reading.Report.Models.Count == 0 || reading.Report.Models.Contains(settings.ModelNames[0]);
+        var serves = reading.Report.Models.Count == 0 || reading.Report.Models.Contains(settings.Model.SentName);
         if (!serves && adapter.Traits.ModelCheck == ModelCheck.Strict)
         {
-            _verdict.Take(ReplicaHealth.WrongModel, $"it serves {Listed(reading.Report.Models)}, not {settings.ModelNames[0]}: correct upstreamModel or the url");
+            _verdict.Take(ReplicaHealth.WrongModel, $"it serves {Listed(reading.Report.Models)}, not {settings.Model.SentName}: correct upstreamModel or the url");
             return;
         }
         if (!isUp)
         {
             if (!serves && adapter.Traits.ModelCheck == ModelCheck.Warn)
             {
-                Log.ModelNotListed(_log, _replica.Id, settings.ModelNames[0], Listed(reading.Report.Models));
+                Log.ModelNotListed(_log, _replica.Id, settings.Model.SentName, Listed(reading.Report.Models));
             }
             // Its room should be known before the first request takes some.
             await ReadLoadAsync(cancellationToken);
