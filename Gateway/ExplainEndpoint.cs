@@ -109,6 +109,10 @@ public static class ExplainEndpoint
         HoldReason.Turn => "Others wait already; it waits for its turn.",
         HoldReason.Room => "No replica that takes work has room for the request now.",
         HoldReason.Recovery => "No replica takes work now, but one may again soon.",
+        HoldReason.Favourite => "The replica that holds the beginning of its prompt is full, and waiting for it is cheaper.",
+        HoldReason.Headroom => "Its client holds more than its share, and the rest of the room is kept for others.",
+        HoldReason.Sibling => "The beginning of its prompt is being computed for another; it waits for that.",
+        HoldReason.Drain => "What room there is, is kept for a request that was overtaken long enough.",
         _ => "It waits.",
     };
 

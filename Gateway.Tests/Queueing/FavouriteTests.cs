@@ -26,6 +26,18 @@ public sealed class FavouriteTests
     }
 
     [Fact]
+    public void Explain_WithAFullFavourite_SaysThatItIsWaitedFor()
+    {
+        using var world = WithAFullFavourite(out _);
+
+        Assert.Equal((HoldReason.Favourite, HoldReason.None), (HoldOf(Shared), HoldOf([5_001])));
+        Assert.Equal(0, world.Dispatcher.Waiting(PriorityClass.Default));
+
+        HoldReason HoldOf(ulong[] blocks) => world.Dispatcher.Explain(
+            CorePool.Request(blocks: blocks, promptTokens: 10 * blocks.Length), CorePool.Cost(10 * blocks.Length)).Hold;
+    }
+
+    [Fact]
     public void OnProbed_OfAFavouriteThatIsDown_SendsThoseWhoWaitForItElsewhereAtOnce()
     {
         using var world = WithAFullFavourite(out var first);

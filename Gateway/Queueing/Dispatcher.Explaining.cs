@@ -16,15 +16,17 @@ public sealed partial class Dispatcher
         lock (_gate)
         {
             var plan = _plan();
-            waiter.ArrivedAt = Now();
+            (waiter.ArrivedAt, waiter.Sequence) = (Now(), long.MaxValue);
             waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
             var isBeside = request.Route.TakesNoRoom;
             var candidates = _placer.Explain(request, estimate, isBeside ? plan with { Admission = Everybody } : plan);
             var best = Explanation.BestOf(candidates);
-            var hasTurn = (isBeside || !_waiting.HasTurns) && best is { } index && candidates[index].HasRoom;
-            var hold = hasTurn && isBeside ? HoldReason.None
-                : hasTurn ? WouldHoldLocked(waiter, plan, candidates[best!.Value].Candidate) : HoldLocked(waiter);
             var ahead = _waiting.CountAhead(waiter, plan.Order);
+            // Whom a selecting order will take is not known before it does.
+            var isNext = isBeside || !_waiting.HasTurns || (ahead == 0 && plan.Order is not IQueueSelector);
+            var hasTurn = isNext && best is { } index && candidates[index].HasRoom;
+            var hold = hasTurn && isBeside ? HoldReason.None
+                : hasTurn ? WouldHoldLocked(waiter, plan, candidates[best!.Value].Candidate) : isNext ? HoldBeforeRoomLocked(waiter) : HoldReason.Turn;
             return new Explanation
             {
                 Refusal = hasTurn && isBeside && !_isClosed ? null : RefusalLocked(waiter, plan),

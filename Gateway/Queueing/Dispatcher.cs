@@ -201,7 +201,9 @@ public sealed partial class Dispatcher : IDisposable
     }
 
     private HoldReason HoldLocked(Waiter waiter) =>
-        _waiting.HasTurns ? HoldReason.Turn : _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
+        _waiting.HasTurns ? HoldReason.Turn : HoldBeforeRoomLocked(waiter);
+
+    private HoldReason HoldBeforeRoomLocked(Waiter waiter) => _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
 
     private void ExpireLocked(Waiter waiter, TimeSpan maxWait)
     {

@@ -35,7 +35,25 @@ internal sealed partial class Placer
                 return HoldReason.Headroom;
             }
         }
-        return terms.SiblingPatience > TimeSpan.Zero && FindLeader(best, load, terms.SiblingPatience) is not null ? HoldReason.Sibling : HoldReason.None;
+        return WouldHoldBack(request, estimate, load, plan, terms) is not HoldReason.None and var hold ? hold
+            : terms.SiblingPatience > TimeSpan.Zero && FindLeader(best, load, terms.SiblingPatience) is not null ? HoldReason.Sibling
+            : HoldReason.None;
+    }
+
+    // The same look as for a placement, without one.
+    private HoldReason WouldHoldBack(InferenceRequest request, in RequestEstimate estimate, in LoadProfile load, DispatchPlan plan, in PlacementTerms terms)
+    {
+        RefusedAt = 0;
+        var count = Gather(load, estimate.LeastPromptTokens, Constraints.None, plan, terms.Kept, avoids: true);
+        if (count == 0)
+        {
+            return WasKeptBack ? HoldReason.Drain : HoldReason.None;
+        }
+        Match(request, estimate, plan, count);
+        var query = new RoutingQuery(request, estimate, _memory.Traffic);
+        return terms.MayWait && _fullCount > 0 && router.WaitsForFavourite && FindFavourite(query, load, Constraints.None, plan, count) is not null
+            ? HoldReason.Favourite
+            : HoldReason.None;
     }
 
     // Sent now to an engine that shares only what is finished, both would be computed in its next steps, and everybody there would stand still for the same twice.
