@@ -1,6 +1,7 @@
 using Gateway.Queueing;
 using Gateway.Replicas;
 using Gateway.Requests;
+using Gateway.Routing;
 using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Queueing;
@@ -206,5 +207,46 @@ public sealed class DispatcherTests
         Assert.All(told.Candidates, line => Assert.Equal(line.CostSeconds, line.Parts.Sum(part => part.Seconds), 9));
         Assert.True(told is { Hold: HoldReason.None, Refusal: null, WaitSeconds: 0 } && told.Candidates[told.Best!.Value].HasRoom);
         Assert.Equal(1, world.Pool.ReplicaList.Sum(replica => replica.Snapshot().RunningRequests));
+    }
+
+    [Fact]
+    public void Explain_OfOneThatWouldGoBeforeAllWhoWait_SaysThatItWouldBeSentWhereItFits()
+    {
+        using var world = new CorePool(slots: null, kvTokens: 1_000);
+        world.Enter(CorePool.Request(), CorePool.Cost(700, 100));
+        world.Enter(CorePool.Request(), CorePool.Cost(700, 100));
+        var urgent = CorePool.Request() with { Priority = PriorityClass.Interactive };
+
+        var (small, large, last) = (HoldOf(urgent, CorePool.Cost(20, 10)), HoldOf(urgent, CorePool.Cost(700, 100)), HoldOf(CorePool.Request(), CorePool.Cost(20, 10)));
+
+        Assert.Equal((HoldReason.None, HoldReason.Room, HoldReason.Turn), (small, large, last));
+        Assert.Equal(AdmissionOutcome.Admitted, world.Enter(urgent, CorePool.Cost(20, 10)).Outcome);
+
+        HoldReason HoldOf(InferenceRequest request, Gateway.Estimation.RequestEstimate cost) => world.Dispatcher.Explain(request, cost).Hold;
+    }
+
+    [Theory]
+    [InlineData("least_delay", PlacementReason.Prefix)]
+    [InlineData("lmetric", PlacementReason.Prefix)]
+    [InlineData("round_robin", PlacementReason.LeastLoad)]
+    [InlineData("least_requests", PlacementReason.LeastLoad)]
+    public void Enter_WhereThePromptIsCached_SaysSoOnlyUnderAPolicyThatLooks(string policy, PlacementReason expected)
+    {
+        using var world = new CorePool(replicas: 2, slots: 8, routing: new RoutingOptions { Policy = policy });
+        ulong[] blocks = [1, 2, 3, 4, 5, 6, 7, 8];
+        var reasons = Enumerable.Range(0, 4).Select(_ => world.Enter(CorePool.Request(blocks: blocks, promptTokens: 800), CorePool.Cost(800)).Result!.Value.Reason).ToArray();
+
+        Assert.Equal(expected, reasons[^1]);
+    }
+
+    [Theory]
+    [InlineData("sticky", PlacementReason.Session)]
+    [InlineData("random", PlacementReason.LeastLoad)]
+    public void Enter_OfASession_SaysThatItDecidedOnlyUnderAPolicyThatLooks(string policy, PlacementReason expected)
+    {
+        using var world = new CorePool(replicas: 2, slots: 8, routing: new RoutingOptions { Policy = policy });
+        var reasons = Enumerable.Range(0, 6).Select(_ => world.Enter(CorePool.Request(session: 3)).Result!.Value.Reason).ToArray();
+
+        Assert.All(reasons[1..], reason => Assert.Equal(expected, reason));
     }
 }

@@ -362,9 +362,9 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     private Deviation DeviationOf(in Candidate chosen, int other, in RequestEstimate estimate) =>
         new(_replicas[other], Forecast.Of(chosen, estimate).AnswerSeconds - Forecast.Of(_candidates[other], estimate).AnswerSeconds);
 
-    private static PlacementReason ReasonOf(in Candidate chosen, int candidates) =>
+    private PlacementReason ReasonOf(in Candidate chosen, int candidates) =>
         candidates == 1 ? PlacementReason.OnlyChoice
-        : chosen.HoldsSession ? PlacementReason.Session
-        : chosen.PrefixHitTokens > 0 ? PlacementReason.Prefix
+        : chosen.HoldsSession && router.HeedsSessions ? PlacementReason.Session
+        : chosen.PrefixHitTokens > 0 && router.HeedsPrefixes ? PlacementReason.Prefix
         : PlacementReason.LeastLoad;
 }

@@ -13,6 +13,12 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
     /// <summary>Whether it may be cheaper to wait for a full replica: then those are told as candidates too.</summary>
     public bool WaitsForFavourite => plan().WaitsForFavourite;
 
+    /// <summary>Whether what a replica has cached may have decided.</summary>
+    public bool HeedsPrefixes => !plan().IgnoresPrefixes;
+
+    /// <summary>Whether where a session was last may have decided.</summary>
+    public bool HeedsSessions => !plan().IgnoresSessions;
+
     /// <summary>Index of the choice; -1 when no candidate is acceptable.</summary>
     public int Choose(in RoutingQuery query, ReadOnlySpan<Candidate> candidates)
     {

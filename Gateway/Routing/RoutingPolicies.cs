@@ -32,6 +32,12 @@ public static class RoutingPolicies
     // The others count, draw or rank: their costs compare with each other and with nothing else.
     private static readonly HashSet<string> TimePolicies = ["least_delay", "least_work", "sticky", "least_tokens", "sal", "dynamo"];
 
+    // What these choose must not be put down to a cache, or to a session, that they did not look at.
+    private static readonly HashSet<string> IgnorePrefixes =
+        ["sticky", "least_tokens", "least_requests", "round_robin", "random", "power_of_two", "freeness", "least_load", "chwbl", "outstanding_work", "session"];
+
+    private static readonly HashSet<string> HeedSessions = ["least_delay", "least_work", "sticky", "session"];
+
     private static readonly Dictionary<string, Func<RoutingOptions, IReplicaScorer>> ScorersByName = new()
     {
         ["added_delay"] = _ => new AddedDelayScorer(),
@@ -50,9 +56,19 @@ public static class RoutingPolicies
     /// <param name="options">Policy, or a mix of scorers that takes its place.</param>
     /// <param name="chance">For the policies that draw; guarded by the router's caller.</param>
     /// <exception cref="KeyNotFoundException">An unknown name: the loader should have refused it.</exception>
-    public static RoutingPlan Plan(RoutingOptions options, Random chance) => options.Scorers.Count > 0
-        ? new([], [.. options.Scorers.Select(scorer => new WeightedScorer(ScorersByName[scorer.Name](options), scorer.Weight))])
-        : new([], [.. Policies[options.Policy](options, chance).Select(scorer => new WeightedScorer(scorer, 1))]) { WaitsForFavourite = options.Policy == Default };
+    public static RoutingPlan Plan(RoutingOptions options, Random chance)
+    {
+        string[] names = options.Scorers.Count > 0 ? [.. options.Scorers.Where(scorer => scorer.Weight > 0).Select(scorer => scorer.Name)] : [options.Policy];
+        WeightedScorer[] scorers = options.Scorers.Count > 0
+            ? [.. options.Scorers.Select(scorer => new WeightedScorer(ScorersByName[scorer.Name](options), scorer.Weight))]
+            : [.. Policies[options.Policy](options, chance).Select(scorer => new WeightedScorer(scorer, 1))];
+        return new([], scorers)
+        {
+            WaitsForFavourite = options.Scorers.Count == 0 && options.Policy == Default,
+            IgnoresPrefixes = names.All(IgnorePrefixes.Contains),
+            IgnoresSessions = !names.Any(HeedSessions.Contains),
+        };
+    }
 
     /// <summary>Whether the costs are times, in seconds.</summary>
     public static bool CostsAreSeconds(RoutingOptions options) => options.Scorers.Count > 0 || TimePolicies.Contains(options.Policy);

@@ -91,4 +91,10 @@ public sealed record RoutingPlan(IReplicaFilter[] Filters, WeightedScorer[] Scor
 {
     /// <summary>Whether the costs also tell what waiting for a full replica would cost, so that it may be worth it.</summary>
     public bool WaitsForFavourite { get; init; }
+
+    /// <summary>Whether what a replica has cached does not matter to any of the scorers.</summary>
+    public bool IgnoresPrefixes { get; init; }
+
+    /// <summary>Whether where a session was last does not matter to any of the scorers.</summary>
+    public bool IgnoresSessions { get; init; }
 }
