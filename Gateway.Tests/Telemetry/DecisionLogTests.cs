@@ -1,4 +1,5 @@
 using Gateway.Queueing;
+using Gateway.Routing;
 using Gateway.Telemetry;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
@@ -22,9 +23,26 @@ public sealed class DecisionLogTests
 
         var line = Assert.Single(logs.Lines);
         Assert.Equal(LogLevel.Debug, line.Level);
-        Assert.StartsWith($"decision q-7 m: Admitted, replica {decided.Reservation!.Replica.Id} for OnlyChoice, held for None, 0 ms, 0 ahead, rank 0; candidates: r0", line.Text, StringComparison.Ordinal);
+        Assert.StartsWith($"decision q-7 m: Admitted, replica {decided.Reservation!.Replica.Id} for only_choice, held for none, 0 ms; when it came: 0 ahead, rank 0, candidates: r0", line.Text, StringComparison.Ordinal);
         Assert.Single(before.Candidates, candidate => line.Text.Contains($"{candidate.Candidate.Replica.Id} (full) ", StringComparison.Ordinal));
+        Assert.Contains("s added_delay ", line.Text, StringComparison.Ordinal);
         Assert.All(before.Candidates[0].Parts, part => Assert.Contains(part.Scorer, line.Text, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Write_OfCostsThatAreNoTimes_SaysNoUnitAndNoLongRowOfDigits()
+    {
+        using var logs = new CapturedLogs();
+        using var factory = LoggerFactory.Create(builder => builder.SetMinimumLevel(LogLevel.Debug).AddProvider(logs));
+        using var world = new CorePool(replicas: 3, slots: 4, routing: new RoutingOptions { Policy = "power_of_two" });
+        var before = world.Dispatcher.Explain(CorePool.Request(), CorePool.Cost());
+
+        new DecisionLog(factory.CreateLogger<DecisionLog>()).Write("q-7", "m", world.Enter(CorePool.Request()).Result!.Value, before);
+
+        var line = Assert.Single(logs.Lines).Text;
+        Assert.Contains(" 0 power_of_two 0", line, StringComparison.Ordinal);
+        Assert.Contains(" 4.5e307 power_of_two 4.5e307", line, StringComparison.Ordinal);
+        Assert.DoesNotContain("0s", line, StringComparison.Ordinal);
     }
 
     [Fact]

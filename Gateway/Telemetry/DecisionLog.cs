@@ -21,7 +21,8 @@ public sealed partial class DecisionLog(ILogger<DecisionLog> logger)
         {
             var (replica, waitedMs) = (decided.Reservation?.Replica.Id ?? "none", (long)decided.Waited.TotalMilliseconds);
             var candidates = CandidatesOf(before);
-            Log.Decided(logger, requestId, model, decided.Outcome, replica, decided.Reason, decided.HeldFor, waitedMs, before.Ahead, before.Rank, candidates);
+            var (reason, hold) = (decided.Reservation is null ? "none" : GatewayMeters.WordOf(decided.Reason), decided.HeldFor == HoldReason.None ? "none" : GatewayMeters.WordOf(decided.HeldFor));
+            Log.Decided(logger, requestId, model, decided.Outcome, replica, reason, hold, waitedMs, before.Ahead, before.Rank, candidates);
         }
     }
 
@@ -42,23 +43,27 @@ public sealed partial class DecisionLog(ILogger<DecisionLog> logger)
     private static string CandidatesOf(Explanation explanation)
     {
         var text = new StringBuilder();
+        var unit = explanation.CostsAreSeconds ? "s" : "";
         foreach (var candidate in explanation.Candidates)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{(text.Length > 0 ? "; " : "")}{candidate.Candidate.Replica.Id}{(candidate.HasRoom ? "" : " (full)")} {candidate.CostSeconds:0.####}s");
+            text.Append(CultureInfo.InvariantCulture, $"{(text.Length > 0 ? "; " : "")}{candidate.Candidate.Replica.Id}{(candidate.HasRoom ? "" : " (full)")} {Shown(candidate.CostSeconds)}{unit}");
             foreach (var (scorer, seconds) in candidate.Parts)
             {
-                text.Append(CultureInfo.InvariantCulture, $" {scorer} {seconds:0.####}s");
+                text.Append(CultureInfo.InvariantCulture, $" {scorer} {Shown(seconds)}{unit}");
             }
         }
         return text.ToString();
     }
 
+    // A cost that only says "not this one" may have three hundred digits.
+    private static string Shown(double cost) => cost.ToString(Math.Abs(cost) < 1e9 ? "0.####" : "0.#e0", CultureInfo.InvariantCulture);
+
     private static partial class Log
     {
         [LoggerMessage(Level = LogLevel.Debug, SkipEnabledCheck = true, Message =
-            "decision {RequestId} {Model}: {Outcome}, replica {Replica} for {Reason}, held for {Hold}, {WaitedMs} ms, {Ahead} ahead, rank {Rank}; candidates: {Candidates}")]
+            "decision {RequestId} {Model}: {Outcome}, replica {Replica} for {Reason}, held for {Hold}, {WaitedMs} ms; when it came: {Ahead} ahead, rank {Rank}, candidates: {Candidates}")]
         public static partial void Decided(
-            ILogger logger, string requestId, string model, AdmissionOutcome outcome, string replica, PlacementReason reason, HoldReason hold, long waitedMs,
+            ILogger logger, string requestId, string model, AdmissionOutcome outcome, string replica, string reason, string hold, long waitedMs,
             int ahead, double rank, string candidates);
 
         [LoggerMessage(Level = LogLevel.Debug, SkipEnabledCheck = true, Message =
