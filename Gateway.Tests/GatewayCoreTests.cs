@@ -68,13 +68,13 @@ public sealed class GatewayCoreTests : IDisposable
     public void Apply_InPlainMode_HoldsNothingBackAndReturnsToHoldingAfterwards()
     {
         var model = _core.Find("a")!;
-        _core.Apply(Options with { Mode = GatewayMode.Plain });
+        _core.Apply(Options with { Mode = GatewayMode.Plain, Models = [Model("a") with { EnginePriority = EnginePriority.LowerFirst }, Model("b")] });
 
         var entries = new[] { Enter(model), Enter(model), Enter(model) };
         _core.Apply(Options);
         var held = Enter(model);
 
-        Assert.All(entries, entry => Assert.Equal(AdmissionOutcome.Admitted, entry.Outcome));
+        Assert.All(entries, entry => Assert.Equal((AdmissionOutcome.Admitted, (int?)null), (entry.Outcome, entry.Result!.Value.EnginePriority)));
         Assert.Null(held.Outcome);
     }
 

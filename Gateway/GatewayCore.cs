@@ -84,7 +84,7 @@ public sealed class GatewayCore : IDisposable
             var faults = new FaultLimits(options.Resilience.FailuresToOpen, options.Resilience.OpenDuration);
             var leaving = _models.ToDictionary(model => model.Pool.Name, StringComparer.Ordinal);
             var next = new List<ModelPool>();
-            foreach (var model in options.Models)
+            foreach (var model in options.InForce().Models)
             {
                 if (!leaving.Remove(model.Name, out var pool))
                 {

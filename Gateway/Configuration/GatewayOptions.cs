@@ -49,6 +49,7 @@ public sealed record GatewayOptions
     /// <summary>The settings with what <see cref="Mode"/> makes of them.</summary>
     internal GatewayOptions InForce() => Mode != GatewayMode.Plain ? this : this with
     {
+        Models = [.. Models.Select(model => model with { EnginePriority = EnginePriority.Off })],
         Routing = Routing with { Policy = "least_requests", Scorers = [] },
         Queue = Queue with
         {
