@@ -1,4 +1,5 @@
 using Gateway.Api;
+using Gateway.Requests;
 using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Tests.Api;
@@ -23,4 +24,23 @@ public sealed class HeaderFactsTests
     [InlineData("", "00000000000000000000000000000000")]
     public void TraceId_OfWhatTheClientSent_IsItsTrace(string sent, string expected) =>
         Assert.Equal(expected, HeaderFacts.TraceId(new HeaderDictionary { ["traceparent"] = sent }).ToHexString());
+
+    [Theory]
+    [InlineData("x-gateway-fairness-id")]
+    [InlineData("x-llm-d-inference-fairness-id")]
+    public void Read_OfAFlow_KeepsItApartByWhoNamesItAlsoWithoutAKey(string header)
+    {
+        ulong[] flows = [Flow("a", null), Flow("b", null), Flow("a", "Bearer one"), Flow("a", "Bearer two")];
+
+        Assert.Equal(4, flows.Distinct().Count());
+        Assert.DoesNotContain(0ul, flows);
+        Assert.Equal((flows[0], 0ul), (Flow("a", null), Flow("", "Bearer one")));
+
+        ulong Flow(string flow, string? key)
+        {
+            var headers = new HeaderDictionary { [header] = flow, ["Authorization"] = key };
+            Assert.Null(HeaderFacts.Read(headers, new PrefixHasher(1), out var facts));
+            return facts.FlowKey;
+        }
+    }
 }

@@ -218,6 +218,20 @@ public sealed class QueueOrderTests : IDisposable
     }
 
     [Fact]
+    public void Select_ByVtcWithFlowsOfClientsWithoutAKey_SharesTheTurnsAmongThem()
+    {
+        _order = new TokenCounterOrder(new FcfsOrder());
+        for (var i = 1; i <= 3; i++)
+        {
+            Enter($"flood{i}", i, CorePool.Cost(100, 50), flow: 8);
+        }
+        Enter("named", 5, CorePool.Cost(100, 50), flow: 9);
+        Enter("unnamed", 6, CorePool.Cost(100, 50));
+
+        Assert.Equal("flood1 named unnamed flood2 flood3", Schedule(at: 8));
+    }
+
+    [Fact]
     public void Select_ByVtcWithAClientThatWasIdle_GivesItNoCreditForThat()
     {
         _order = new TokenCounterOrder(new FcfsOrder());

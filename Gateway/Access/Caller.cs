@@ -10,8 +10,6 @@ namespace Gateway.Access;
 /// <summary>Who sent one request: gives it to their tenant, says what they may do, and charges what was used at its end. Used by one request.</summary>
 public sealed class Caller
 {
-    private static readonly string[] FlowHeaders = ["x-gateway-fairness-id", "x-llm-d-inference-fairness-id", "x-gateway-inference-fairness-id"];
-
     private readonly ILimitLedger? _ledger;
     private readonly PrefixHasher? _hasher;
     private TokenAmount _reserved;
@@ -54,7 +52,7 @@ public sealed class Caller
         {
             TenantKey = tenant.Key,
             TenantWeight = tenant.Weight,
-            FlowKey = FlowOf(headers, tenant),
+            FlowKey = HeaderFacts.FlowOf(headers, tenant.Key, _hasher!),
             SessionKey = OwnKey(request.SessionKey),
             Body = request.Body.PreviousResponseKey == 0 ? request.Body : request.Body with { PreviousResponseKey = OwnKey(request.Body.PreviousResponseKey) },
             Prefix = tenant.CacheSalt is null ? request.Prefix : request.Prefix with { Blocks = [.. request.Prefix.Blocks.Select(OwnKey)] },
@@ -106,16 +104,4 @@ public sealed class Caller
         LimitKind.Requests => OutcomeMap.RateLimited("requests", verdict.RetryAfter),
         _ => OutcomeMap.RateLimited("tokens", verdict.RetryAfter),
     };
-
-    private ulong FlowOf(IHeaderDictionary headers, Tenant tenant)
-    {
-        foreach (var name in FlowHeaders)
-        {
-            if (headers.TryGetValue(name, out var values) && values.ToString() is { Length: > 0 and <= Doorkeeper.MaxKeyLength } flow)
-            {
-                return _hasher!.Combine(tenant.Key, _hasher.Key(System.Text.Encoding.UTF8.GetBytes(flow)));
-            }
-        }
-        return 0;
-    }
 }

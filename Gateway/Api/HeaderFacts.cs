@@ -32,6 +32,8 @@ public sealed record HeaderFacts
 
     private static readonly string[] TtftAliases = ["x-llm-d-slo-ttft-ms", "x-slo-ttft-ms", "x-sgl-ttft-slo-ms"];
 
+    private static readonly string[] FlowHeaders = ["x-gateway-fairness-id", "x-llm-d-inference-fairness-id", "x-gateway-inference-fairness-id"];
+
     private static readonly string[] RequestIdHeaders = ["x-request-id", "x-correlation-id", "x-trace-id"];
 
     public PriorityClass Priority { get; init; } = PriorityClass.Default;
@@ -48,6 +50,9 @@ public sealed record HeaderFacts
 
     /// <summary>Keyed hash of the API key as sent; 0 when there is none.</summary>
     public ulong TenantKey { get; init; }
+
+    /// <summary>Keyed hash of the flow that the client names among the requests of its API key, or among those without one; 0 when it names none.</summary>
+    public ulong FlowKey { get; init; }
 
     /// <summary>Reads the headers. A header of our own that cannot be parsed is a problem; a peer's is then ignored.</summary>
     public static ApiProblem? Read(IHeaderDictionary headers, PrefixHasher hasher, out HeaderFacts facts)
@@ -69,10 +74,12 @@ public sealed record HeaderFacts
         {
             TryMilliseconds(headers, TtftAliases[i], out ttft);
         }
+        var client = KeyOf(headers, KeyHeaders, hasher);
         facts = new HeaderFacts
         {
             SessionKey = KeyOf(headers, SessionHeaders, hasher),
-            TenantKey = KeyOf(headers, KeyHeaders, hasher),
+            TenantKey = client,
+            FlowKey = FlowOf(headers, client, hasher),
             Priority = priority,
             PriorityLevel = level,
             Deadline = deadline,
@@ -80,6 +87,10 @@ public sealed record HeaderFacts
         };
         return null;
     }
+
+    /// <summary>Keyed hash of the flow that the headers name, apart from those of other clients; 0 when they name none.</summary>
+    public static ulong FlowOf(IHeaderDictionary headers, ulong clientKey, PrefixHasher hasher) =>
+        KeyOf(headers, FlowHeaders, hasher) is not 0 and var flow ? hasher.Combine(clientKey, flow) : 0;
 
     /// <summary>The client's request id where it is safe to echo and log, else a new one.</summary>
     public static string RequestId(IHeaderDictionary headers)

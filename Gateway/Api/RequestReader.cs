@@ -117,6 +117,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         Prefix = prefix,
         SessionKey = headers.SessionKey != 0 ? headers.SessionKey : facts.BodySessionKey,
         TenantKey = headers.TenantKey,
+        FlowKey = headers.FlowKey,
         Priority = headers.Priority,
         PriorityLevel = headers.PriorityLevel,
         Deadline = headers.Deadline,

@@ -49,5 +49,5 @@ internal sealed class ServedAccounts
     }
 
     // What names no flow is one of its own.
-    private static ulong FlowOf(InferenceRequest request) => request.FlowKey != 0 || request.TenantKey == 0 ? request.FlowKey : ~request.TenantKey;
+    private static ulong FlowOf(InferenceRequest request) => request.FlowKey != 0 ? request.FlowKey : ~request.TenantKey;
 }
