@@ -18,11 +18,36 @@ public class ConfigurationLoaderTests
         Assert.Equal(["GATEWAY__QUEUE__MAXWAITING"], source.EnvironmentOverrides);
     }
 
+    [Theory]
+    [InlineData("queue: { order: fcfs, boostPerSecond: 1 }", "queue.boostPerSecond: has an effect only with order: boost; the order is fcfs.")]
+    [InlineData("queue: { windowRequests: 8 }", "queue.windowRequests: has an effect only with admission: window; it is past_future.")]
+    [InlineData("queue: { fairnessHeadroom: 0.1 }", "queue.fairnessHeadroom: has an effect only with a fairness; there is none.")]
+    [InlineData("queue: { fairnessQuantumTokens: 512 }", "queue.fairnessQuantumTokens: has an effect only with a fairness; there is none.")]
+    [InlineData("queue: { preempt: before_first_byte, preemptLimit: 0.5 }", "queue.preemptLimit: has an effect only with preempt: continue; it is before_first_byte.")]
+    [InlineData("queue: { preempt: continue, admission: none }", "queue.preempt: has an effect only with an admission that holds requests; it is none.")]
+    [InlineData("routing: { policy: sal, favouriteWait: 1s }", "routing.favouriteWait: has an effect only with policy: least_delay; it is sal.")]
+    [InlineData("routing: { scorers: [{ name: prefix }], slowStart: 1s }", "routing.slowStart: has an effect only with policy: least_delay; it is scorers.")]
+    public void Load_OfASettingThatNobodyWouldLookAt_WarnsOfIt(string section, string expected)
+    {
+        var loaded = Load(OneModel + section + "\n");
+
+        Assert.Empty(loaded.Problems);
+        Assert.Contains(expected, Assert.Single(loaded.Warnings).ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("queue: { order: fcfs, windowRequests: 64, fairnessHeadroom: 0.3 }")]
+    [InlineData("queue: { order: vtc, fairnessHeadroom: 0.1, admission: window, windowRequests: 8 }")]
+    [InlineData("queue: { boostPerSecond: 1, preempt: continue, preemptLimit: 0.5 }\nrouting: { favouriteWait: 1s }")]
+    [InlineData("queue: { windowRequests: 8 }\nrouting: { policy: sal, slowStart: 1s, shadow: { policy: least_delay, admission: window } }")]
+    public void Load_OfSettingsThatAreDefaultsOrLookedAt_WarnsOfNone(string sections) => Assert.Empty(Load(OneModel + sections + "\n").Warnings);
+
     [Fact]
     public void InForce_OfThePlainMode_IsWhatItHoldsAndOrders()
     {
         var plain = Good(OneModel + "mode: plain\n").InForce();
 
+        Assert.Equal(Gateway.Replicas.EnginePriority.Off, Assert.Single(plain.Models).EnginePriority);
         Assert.Equal(("least_requests", "fcfs", "none"), (plain.Routing.PolicyName, plain.Queue.Order, plain.Queue.Admission));
     }
 
@@ -161,6 +186,7 @@ public class ConfigurationLoaderTests
     [InlineData("resilience: { firstByteTimeout: 2h }", "4:33 resilience.firstByteTimeout: is longer than totalTimeout (1h).")]
     [InlineData("queue: { order: vtc, fairness: dlpm }", "4:32 queue.fairness: order: vtc is fair by itself. Leave fairness out, or name an order for each client's own requests. Did you mean \"order: boost\"?")]
     [InlineData("routing: { policy: round_robin, scorers: [{ name: prefix }] }", "4:20 routing.policy: the mix under scorers takes the place of round_robin. Keep one of the two.")]
+    [InlineData("queue: { preempt: continue }\nresilience: { continueStreams: false }", "4:19 queue.preempt: a stream that is stopped goes on only with resilience.continueStreams: true. Did you mean \"before_first_byte\"?")]
     [InlineData("queue: { fairness: vct }", "4:20 queue.fairness: \"vct\" is none of: off, vtc, dlpm. Did you mean \"vtc\"?")]
     [InlineData("queue: { preempt: before_first }", "4:19 queue.preempt: \"before_first\" is none of: off, before_first_byte, continue. Did you mean \"before_first_byte\"?")]
     [InlineData("queue: { preemptLimit: 1.2 }", "4:24 queue.preemptLimit: 1.2 is too large. Allowed: 0 to 1.")]

@@ -2,9 +2,6 @@ using System.Globalization;
 using System.Net;
 using System.Text.RegularExpressions;
 using Gateway.Api;
-using Gateway.Queueing;
-using Gateway.Queueing.Orders;
-using Gateway.Routing;
 
 namespace Gateway.Configuration;
 
@@ -40,7 +37,7 @@ internal static partial class SettingRules
     {
         CheckAddresses(options.Listen, report);
         CheckOrigins(options.Listen, report);
-        CheckScorers(options.Routing, report);
+        PolicyRules.Check(options, report);
         if (options.Routing.Prefix.BlockBytes % 16 != 0)
         {
             report.Add("routing.prefix.blockBytes", "must be a multiple of 16 bytes.");
@@ -57,11 +54,6 @@ internal static partial class SettingRules
             var path = report.IsWritten("queue.maxWaitingBytes") ? "queue.maxWaitingBytes" : "listen.maxBodyBytes";
             var (one, all) = (SettingText.WriteBytes(options.Listen.MaxBodyBytes), SettingText.WriteBytes(options.Queue.MaxWaitingBytes));
             report.Add(path, $"the largest body ({one}) is larger than what all waiting ones may hold ({all}).");
-        }
-
-        if (options.Queue.Fairness != FairnessMode.Off && QueueOrders.FairnessOf(options.Queue with { Fairness = FairnessMode.Off }) != FairnessMode.Off)
-        {
-            report.Add("queue.fairness", $"order: {options.Queue.Order} is fair by itself. Leave fairness out, or name an order for each client's own requests.", "order: boost");
         }
 
         if (options.Resilience.Heartbeat is { CommitAfter.Ticks: > 0, Interval.Ticks: 0 })
@@ -160,34 +152,6 @@ internal static partial class SettingRules
                 var path = report.IsWritten($"listen.corsOrigins[{i}]") ? $"listen.corsOrigins[{i}]" : "listen.corsOrigins";
                 report.Add(path, $"\"{SettingText.Shown(origin)}\" is no origin. Write * or scheme and host, like https://app.example.com.");
             }
-        }
-    }
-
-    private static void CheckScorers(RoutingOptions routing, RuleReport report)
-    {
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        for (var i = 0; i < routing.Scorers.Count; i++)
-        {
-            var name = routing.Scorers[i].Name;
-            if (name.Length > 0 && !seen.Add(name))
-            {
-                report.Add($"routing.scorers[{i}].name", $"\"{SettingText.Shown(name)}\" is listed twice.");
-            }
-
-            if (name == "prefix" && !routing.Prefix.Enabled)
-            {
-                report.Add($"routing.scorers[{i}].name", "the prefix scorer needs routing.prefix.enabled: true.");
-            }
-        }
-
-        if (routing.Scorers.Count > 0 && routing.Policy != RoutingPolicies.Default && RoutingPolicies.Names.Contains(routing.Policy))
-        {
-            report.Add("routing.policy", $"the mix under scorers takes the place of {SettingText.Shown(routing.Policy)}. Keep one of the two.");
-        }
-
-        if (routing.Scorers.Count > 0 && routing.Scorers.All(scorer => scorer.Weight == 0))
-        {
-            report.Add("routing.scorers", "no scorer has a weight above 0.");
         }
     }
 
