@@ -141,7 +141,7 @@ public static class MetricNames
         "Second attempts beside a first one that was slow to begin, by outcome: won (its answer was taken), lost, or failed (neither answered).");
 
     public static readonly MetricDefinition Hold = new("gateway.hold", "s", MetricKind.Histogram, [Model, Reason],
-        "Time a request was held before its turn, by reason: no room, others before it, or no replica that takes work yet.", DurationSeconds);
+        "Time a request was held before its turn, by reason: room, turn, recovery (no replica takes work yet), favourite, sibling, drain or headroom.", DurationSeconds);
 
     public static readonly MetricDefinition DesiredReplicas = new("gateway.desired_replicas", "{replica}", MetricKind.Gauge, [Model],
         "Replicas that the work in flight, in the queue and foreseen a minute ahead needs at 80 % of their room, for an autoscaler; falls after three minutes of less.");
