@@ -327,7 +327,14 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         _memory.OnChosen(candidate, estimate);
         NoteSaving();
         NoteComputing(reservation, candidate, request, plan.Queue);
-        return prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
+        if (candidate.Replica.Report.CachesPrefixes == false)
+        {
+            prefixes.RecordSession(request.SessionKey, candidate.Replica.Slot);
+            return TimeSpan.Zero;
+        }
+        var hitAge = prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
+        prefixes.OnSent(candidate.Replica.Slot, estimate.PromptTokens, candidate.PrefixHitTokens, hitAge, candidate.Replica.Report);
+        return hitAge;
     }
 
     private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>

@@ -80,6 +80,7 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, double 
             KvCapacityTokens = room == RoomKnowledge.Capacity ? Model.Profile.KvTokens : null,
             ContextTokens = Model.Profile.MaxModelTokens,
             Preemptions = counters.Preemptions,
+            CachesPrefixes = Model.Profile.CachesPrefixes,
             PrefixHitTokens = counters.PrefixHitTokens,
             PrefixQueryTokens = counters.PrefixQueryTokens,
             Progress = counters.Steps,
