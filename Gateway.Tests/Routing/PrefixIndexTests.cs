@@ -303,7 +303,7 @@ public sealed class PrefixIndexTests
 
     private void Send(int prompts, long lookedBefore, long foundBefore)
     {
-        var report = new EngineReport { ReadAt = lookedBefore, PrefixQueryTokens = lookedBefore, PrefixHitTokens = foundBefore };
+        var report = new EngineReport { LoadReadAt = lookedBefore, PrefixQueryTokens = lookedBefore, PrefixHitTokens = foundBefore };
         for (var i = 0; i < prompts; i++)
         {
             _index.OnSent(0, 100, 100, TimeSpan.FromMinutes(1), report);

@@ -73,6 +73,7 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, double 
         return new EngineReport
         {
             ReadAt = readAt,
+            LoadReadAt = readAt,
             Engine = EngineKind.Vllm,
             RunningRequests = counters.Running,
             WaitingRequests = counters.Waiting,

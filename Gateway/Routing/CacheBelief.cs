@@ -57,7 +57,7 @@ internal sealed class CacheBelief
         {
             (known.Sent, known.CountedSince) = (default, report);
         }
-        else if (known.Sent.Prompts >= JudgedPrompts && report.ReadAt != since.ReadAt)
+        else if (known.Sent.Prompts >= JudgedPrompts && report.LoadReadAt != since.LoadReadAt)
         {
             var foreign = (looked - lookedBefore) / Math.Max(1, known.Sent.PromptTokens);
             if (!known.AnswersTell && foreign is < MostForeign and > 1 / MostForeign)
