@@ -164,6 +164,7 @@ public sealed class PrefixIndexTests
     public void Enter_WithASharedBeginningAtAnEngineThatKeepsNone_IsNotTakenForCached()
     {
         using var world = new CorePool(1, slots: null);
+        world.Enter(CorePool.Request(blocks: Blocks)).Done();
         world.Pool.Replicas[0].Observe(new EngineReport { ReadAt = 1, CachesPrefixes = false });
         world.Enter(CorePool.Request(blocks: Blocks)).Done();
 
@@ -171,6 +172,21 @@ public sealed class PrefixIndexTests
 
         Assert.Equal(0, again.Result!.Value.PrefixHitTokens);
         Assert.Equal(0, world.Prefixes.Blocks);
+    }
+
+    [Fact]
+    public void Enter_AtAnEngineThatCountsFewerHits_IsCorrected()
+    {
+        using var world = new CorePool(1, slots: null, kvTokens: 150);
+        for (var i = 0; i < 70; i++)
+        {
+            var looked = i < 35 ? 0 : 3_400;
+            world.Pool.Replicas[0].Observe(new EngineReport { ReadAt = 1 + looked, LoadReadAt = 1 + looked, PrefixQueryTokens = looked, PrefixHitTokens = 0 });
+            world.Enter(CorePool.Request(blocks: Blocks), CorePool.Cost(100, 10)).Done();
+            world.Time.Advance(TimeSpan.FromSeconds(20));
+        }
+
+        Assert.InRange(world.Enter(CorePool.Request(blocks: Blocks), CorePool.Cost(100, 10)).Result!.Value.PrefixHitTokens, 0, 10);
     }
 
     [Fact]
@@ -257,6 +273,7 @@ public sealed class PrefixIndexTests
 
     [Theory]
     [InlineData(2 * 3_200, 100, "the engine is used by others too")]
+    [InlineData(3_700, 3_150, "of the others nothing may have been found")]
     [InlineData(3_200, 32 * 97, "the difference is small")]
     [InlineData(-100, 0, "the engine was started again")]
     public void OnSent_WhereTheCountersSayNothing_ChangesNothing(int looked, int found, string why)
@@ -269,14 +286,49 @@ public sealed class PrefixIndexTests
     }
 
     [Fact]
-    public void OnSent_WhereAnswersTellThemselves_LeavesItToThem()
+    public void OnReported_WhereTheCountersAccountForWhatWasSent_IsLeftToThem()
     {
-        Report(32, believed: 100, cached: 100);
         Send(prompts: 32, lookedBefore: 5_000, foundBefore: 4_000);
-        Send(prompts: 1, lookedBefore: 5_000 + 3_200, foundBefore: 4_000);
+        Send(prompts: 1, lookedBefore: 5_000 + 3_200, foundBefore: 4_000 + 3_200);
+        Report(320, believed: 100, cached: 0);
         Record(Blocks, 0, capacity: 120);
 
         Assert.Equal(99, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void OnSent_AtAnEngineWithoutAHitSoFar_BelievesLess()
+    {
+        Send(prompts: 32, lookedBefore: 5_000, foundBefore: null);
+        Send(prompts: 1, lookedBefore: 5_000 + 3_200, foundBefore: null);
+        Record(Blocks, 0, capacity: 1_500);
+
+        // 0.9 to the 32nd is 0.034.
+        Assert.Equal(50, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void OnSent_AfterReadingsThatFailed_CountsAnew()
+    {
+        Send(prompts: 32, lookedBefore: 5_000, foundBefore: 4_000);
+        for (var i = 0; i < 100; i++)
+        {
+            _index.OnSent(0, 100, 100, TimeSpan.FromMinutes(1), EngineReport.Empty);
+        }
+        Send(prompts: 1, lookedBefore: 5_000 + 3_300, foundBefore: 4_000);
+        Record(Blocks, 0, capacity: 120);
+
+        Assert.Equal(99, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void OnSent_OfManyPromptsBetweenTwoReadings_ChangesNoMoreThanOfAFew()
+    {
+        Send(prompts: 3_200, lookedBefore: 5_000, foundBefore: 4_000);
+        Send(prompts: 1, lookedBefore: 5_000 + 320_000, foundBefore: 4_000 + (3_200 * 70));
+        Record(Blocks, 0, capacity: 150);
+
+        Assert.Equal(50, Match(Blocks, 1)[0]);
     }
 
     [Fact]
@@ -301,7 +353,7 @@ public sealed class PrefixIndexTests
         }
     }
 
-    private void Send(int prompts, long lookedBefore, long foundBefore)
+    private void Send(int prompts, long lookedBefore, long? foundBefore)
     {
         var report = new EngineReport { LoadReadAt = lookedBefore, PrefixQueryTokens = lookedBefore, PrefixHitTokens = foundBefore };
         for (var i = 0; i < prompts; i++)

@@ -327,12 +327,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         _memory.OnChosen(candidate, estimate);
         NoteSaving();
         NoteComputing(reservation, candidate, request, plan.Queue);
-        if (candidate.Replica.Report.CachesPrefixes == false)
-        {
-            prefixes.RecordSession(request.SessionKey, candidate.Replica.Slot);
-            return TimeSpan.Zero;
-        }
-        var hitAge = prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
+        var hitAge = prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.PrefixRoomTokens, plan.Routing);
         prefixes.OnSent(candidate.Replica.Slot, estimate.PromptTokens, candidate.PrefixHitTokens, hitAge, candidate.Replica.Report);
         return hitAge;
     }

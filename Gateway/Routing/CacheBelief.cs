@@ -6,8 +6,8 @@ namespace Gateway.Routing;
 /// <summary>What share of each replica's KV room is believed to keep prefixes, learned from what engines found in their caches of every few prompts. Not thread-safe.</summary>
 /// <remarks>
 /// Less than all where others use the engine too, or where it evicts in another order; more where it keeps what was evicted in other memory. An engine that tells
-/// nothing is believed to keep all. Most tell it with each answer; those whose answers do not (vLLM without <c>--enable-prompt-tokens-details</c>, SGLang
-/// without <c>--enable-cache-report</c>) still count it.
+/// nothing is believed to keep all. What its metrics count goes before what its answers tell: vLLM and SGLang tell it only when started with
+/// <c>--enable-prompt-tokens-details</c> or <c>--enable-cache-report</c>, and then leave it out of answers to prompts of which they found nothing.
 /// </remarks>
 internal sealed class CacheBelief
 {
@@ -18,11 +18,11 @@ internal sealed class CacheBelief
     // The prompt's own size in blocks and templates makes small differences that mean nothing.
     private const double Tolerance = 0.05;
 
-    // One prompt alone may have met an eviction too late or too early; and an engine counts those in flight a moment later than they were sent.
+    // One prompt alone may have met an eviction too late or too early.
     private const int JudgedPrompts = 32;
 
-    // An engine that looked up much more, or less, than it was sent from here counts prompts of which nothing was believed.
-    private const double MostForeign = 1.4;
+    // Of the prompt tokens that an engine counted so many may be others', or counted at another time: with more its answers say more.
+    private const double MostUnexplained = 0.2;
 
     // What was sent a moment ago may not be computed yet: that it was not found says nothing about eviction.
     private static readonly TimeSpan Settled = TimeSpan.FromSeconds(10);
@@ -36,35 +36,42 @@ internal sealed class CacheBelief
     public void OnAnswered(int slot, int promptTokens, int believedTokens, TimeSpan believedAge, int cachedTokens)
     {
         ref var known = ref Of(slot);
+        if (known.IsCounted)
+        {
+            return;
+        }
         known.Told.Add(promptTokens, believedTokens, believedAge);
-        known.FoundTokens += cachedTokens;
+        known.ToldTokens += Math.Clamp(cachedTokens, 0, promptTokens);
         if (known.Told.Prompts >= JudgedPrompts)
         {
-            known.Judge(known.Told, known.FoundTokens / Math.Max(1, known.Told.PromptTokens));
-            (known.Told, known.FoundTokens, known.AnswersTell) = (default, 0, true);
+            known.Judge(known.Told, known.ToldTokens / Math.Max(1, known.Told.PromptTokens), unexplained: 0);
+            (known.Told, known.ToldTokens) = (default, 0);
         }
     }
 
     /// <summary>A prompt is about to be sent: what is believed of it, and what the engine has counted by now of those before it.</summary>
     public void OnSent(int slot, int promptTokens, int believedTokens, TimeSpan believedAge, EngineReport report)
     {
-        if (report is not { PrefixQueryTokens: { } looked, PrefixHitTokens: { } found })
+        if (report.PrefixQueryTokens is not { } looked)
         {
+            if (slot < _slots.Count)
+            {
+                ref var silent = ref Of(slot);
+                (silent.CountedSince, silent.IsCounted) = (null, false);
+            }
             return;
         }
         ref var known = ref Of(slot);
-        if (known.CountedSince is not { PrefixQueryTokens: { } lookedBefore, PrefixHitTokens: { } foundBefore } since || looked < lookedBefore || found < foundBefore)
+        // SGLang has no such series before its first hit.
+        var found = report.PrefixHitTokens ?? 0;
+        if (known.CountedSince is not { } since || looked < since.PrefixQueryTokens || found < (since.PrefixHitTokens ?? 0))
         {
-            (known.Sent, known.CountedSince) = (default, report);
+            known.CountFrom(report);
         }
         else if (known.Sent.Prompts >= JudgedPrompts && report.LoadReadAt != since.LoadReadAt)
         {
-            var foreign = (looked - lookedBefore) / Math.Max(1, known.Sent.PromptTokens);
-            if (!known.AnswersTell && foreign is < MostForeign and > 1 / MostForeign)
-            {
-                known.Judge(known.Sent, (found - foundBefore) / (double)(looked - lookedBefore));
-            }
-            (known.Sent, known.CountedSince) = (default, report);
+            known.JudgeCounted(looked - since.PrefixQueryTokens!.Value, found - (since.PrefixHitTokens ?? 0));
+            known.CountFrom(report);
         }
         known.Sent.Add(promptTokens, believedTokens, believedAge);
     }
@@ -106,19 +113,40 @@ internal sealed class CacheBelief
     private struct Slot()
     {
         public double Share = 1;
+
+        /// <summary>Prompts whose answers told how much was found, and how much that was.</summary>
         public Beliefs Told;
-        public double FoundTokens;
-        public bool AnswersTell;
+        public double ToldTokens;
+
+        /// <summary>Prompts sent since the reading of the engine's counters from which on is counted; null: none was read.</summary>
         public Beliefs Sent;
         public EngineReport? CountedSince;
 
-        public void Judge(in Beliefs believed, double foundShare)
+        /// <summary>Whether the counters account for what was sent.</summary>
+        public bool IsCounted;
+
+        public void CountFrom(EngineReport report) => (Sent, CountedSince) = (default, report);
+
+        public void JudgeCounted(double lookedTokens, double foundTokens)
+        {
+            var tokens = Math.Max(1, Math.Max(lookedTokens, Sent.PromptTokens));
+            var unexplained = Math.Abs(lookedTokens - Sent.PromptTokens) / tokens;
+            IsCounted = unexplained <= MostUnexplained;
+            if (IsCounted)
+            {
+                Judge(Sent, foundTokens / Math.Max(1, lookedTokens), unexplained);
+            }
+        }
+
+        // What is not known of some tokens, settled or not, theirs or ours, may have been either way.
+        public void Judge(in Beliefs believed, double foundShare, double unexplained)
         {
             var tokens = Math.Max(1, believed.PromptTokens);
-            var difference = foundShare - Math.Clamp(foundShare, (believed.BelievedTokens - believed.UnsettledTokens) / tokens, believed.BelievedTokens / tokens);
+            var (least, most) = (((believed.BelievedTokens - believed.UnsettledTokens) / tokens) - unexplained, (believed.BelievedTokens / tokens) + unexplained);
+            var difference = foundShare - Math.Clamp(foundShare, least, most);
             if (Math.Abs(difference) > Tolerance)
             {
-                Share = Math.Clamp(Share * Math.Pow(1 + (Step * Math.Clamp(difference, -1, 1)), believed.Prompts), LeastShare, MostShare);
+                Share = Math.Clamp(Share * Math.Pow(1 + (Step * Math.Clamp(difference, -1, 1)), JudgedPrompts), LeastShare, MostShare);
             }
         }
     }

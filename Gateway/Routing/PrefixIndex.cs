@@ -146,7 +146,7 @@ public sealed class PrefixIndex
     /// <param name="request">The request.</param>
     /// <param name="estimate">How many tokens of KV room it takes.</param>
     /// <param name="slot">The replica.</param>
-    /// <param name="capacityTokens">KV room of the replica; null: unknown, then only age and memory bound what is believed.</param>
+    /// <param name="capacityTokens">KV room of the replica that can keep prefixes; null: unknown, then only age and memory bound what is believed.</param>
     /// <param name="options">What is remembered at all.</param>
     /// <returns>How long ago the replica was last sent the part that it is believed to hold; zero where it is believed to hold nothing.</returns>
     public TimeSpan Record(InferenceRequest request, in RequestEstimate estimate, int slot, long? capacityTokens, RoutingOptions options)
