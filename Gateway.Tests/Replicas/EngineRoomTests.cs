@@ -21,6 +21,22 @@ public sealed class EngineRoomTests
         Assert.Null(replica.TryReserve(Load(5_000, 100), 1));
     }
 
+    [Theory]
+    [InlineData(null, true)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public void TryReserve_OfPromptsThatBeginAlike_CountsTheBeginningOnceWhereItIsCached(bool? caches, bool bothFit)
+    {
+        var replica = Up();
+        Observe(replica, new EngineReport { KvCapacityTokens = 6_000, CachesPrefixes = caches });
+        var load = Load(4_000, 100) with { Blocks = [.. Enumerable.Range(1, 100).Select(block => (ulong)block)], BlockTokens = 40 };
+        using var first = replica.TryReserve(load, new PastFutureAdmission(), 1);
+
+        using var second = replica.TryReserve(load, new PastFutureAdmission(), 1);
+
+        Assert.Equal((true, bothFit), (first is not null, second is not null));
+    }
+
     [Fact]
     public void Observe_OfUseByOthersToo_LearnsNothing()
     {

@@ -178,6 +178,7 @@ public sealed class AddedDelayScorerTests
         Assert.Equal(1, router.Choose(query, [holder with { PrefixHitTokens = 0 }, home]));
         Assert.Equal(0, router.Choose(query, [holder, home]));
         Assert.Equal(0, router.Choose(query, [holder with { PrefixHitTokens = 0 }, home with { Replica = home.Replica with { OutstandingTokens = 1e6 } }]));
+        Assert.Equal(0, router.Choose(query, [holder with { PrefixHitTokens = 0 }, home with { Replica = home.Replica with { Report = new EngineReport { CachesPrefixes = false } } }]));
     }
 
     [Fact]

@@ -161,6 +161,35 @@ public sealed class PrefixIndexTests
     }
 
     [Fact]
+    public void Enter_WithASharedBeginningAtAnEngineThatKeepsNone_IsNotTakenForCached()
+    {
+        using var world = new CorePool(1, slots: null);
+        world.Enter(CorePool.Request(blocks: Blocks)).Done();
+        world.Pool.Replicas[0].Observe(new EngineReport { ReadAt = 1, CachesPrefixes = false });
+        world.Enter(CorePool.Request(blocks: Blocks)).Done();
+
+        var again = world.Enter(CorePool.Request(blocks: Blocks));
+
+        Assert.Equal(0, again.Result!.Value.PrefixHitTokens);
+        Assert.Equal(0, world.Prefixes.Blocks);
+    }
+
+    [Fact]
+    public void Enter_AtAnEngineThatCountsFewerHits_IsCorrected()
+    {
+        using var world = new CorePool(1, slots: null, kvTokens: 150);
+        for (var i = 0; i < 70; i++)
+        {
+            var looked = i < 35 ? 0 : 3_400;
+            world.Pool.Replicas[0].Observe(new EngineReport { ReadAt = 1 + looked, LoadReadAt = 1 + looked, PrefixQueryTokens = looked, PrefixHitTokens = 0 });
+            world.Enter(CorePool.Request(blocks: Blocks), CorePool.Cost(100, 10)).Done();
+            world.Time.Advance(TimeSpan.FromSeconds(20));
+        }
+
+        Assert.InRange(world.Enter(CorePool.Request(blocks: Blocks), CorePool.Cost(100, 10)).Result!.Value.PrefixHitTokens, 0, 10);
+    }
+
+    [Fact]
     public void Record_BeyondTheRoomOfAReplica_ForgetsWhatItUsedLeastRecently()
     {
         ulong[] other = [21, 22, 23, 24, 25];
@@ -201,19 +230,13 @@ public sealed class PrefixIndexTests
     [Fact]
     public void OnReported_OfLessAndThenOfMore_BelievesLessAndThenMore()
     {
-        for (var i = 0; i < 10; i++)
-        {
-            _index.OnReported(0, 100, 100, TimeSpan.FromMinutes(1), 0);
-        }
+        Report(32, believed: 100, cached: 70);
         Record(Blocks, 0, capacity: 150);
         var less = Match(Blocks, 1)[0];
-        for (var i = 0; i < 20; i++)
-        {
-            _index.OnReported(0, 100, 0, TimeSpan.Zero, 90);
-        }
+        Report(32, believed: 0, cached: 90);
         Record(Blocks, 0, capacity: 150);
 
-        // 0.9 to the tenth is 0.35: room for 52 tokens, and the beginning goes last.
+        // 0.97 to the 32nd is 0.38: room for 56 tokens, and the beginning goes last.
         Assert.Equal(50, less);
         Assert.Equal(99, Match(Blocks, 1)[0]);
     }
@@ -223,13 +246,89 @@ public sealed class PrefixIndexTests
     [InlineData(50, 60, 46)]
     public void OnReported_OfWhatIsYoungOrHardlyDiffers_ChangesNothing(int believed, int ageSeconds, int cached)
     {
-        for (var i = 0; i < 50; i++)
-        {
-            _index.OnReported(0, 100, believed, TimeSpan.FromSeconds(ageSeconds), cached);
-        }
+        Report(64, believed, cached, ageSeconds);
         Record(Blocks, 0, capacity: 120);
 
         Assert.Equal(99, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void OnReported_OfAFewAnswers_WaitsForMore()
+    {
+        Report(31, believed: 100, cached: 0);
+        Record(Blocks, 0, capacity: 120);
+
+        Assert.Equal(99, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void OnSent_ToAnEngineThatCountsLess_BelievesLess()
+    {
+        Send(prompts: 32, lookedBefore: 5_000, foundBefore: 4_000);
+        Send(prompts: 1, lookedBefore: 5_000 + 3_200, foundBefore: 4_000 + (32 * 70));
+        Record(Blocks, 0, capacity: 150);
+
+        Assert.Equal(50, Match(Blocks, 1)[0]);
+    }
+
+    [Theory]
+    [InlineData(2 * 3_200, 100, "the engine is used by others too")]
+    [InlineData(3_700, 3_150, "of the others nothing may have been found")]
+    [InlineData(3_200, 32 * 97, "the difference is small")]
+    [InlineData(-100, 0, "the engine was started again")]
+    public void OnSent_WhereTheCountersSayNothing_ChangesNothing(int looked, int found, string why)
+    {
+        Send(prompts: 32, lookedBefore: 5_000, foundBefore: 4_000);
+        Send(prompts: 1, lookedBefore: 5_000 + looked, foundBefore: looked < 0 ? 0 : 4_000 + found);
+        Record(Blocks, 0, capacity: 120);
+
+        Assert.True(Match(Blocks, 1)[0] == 99, why);
+    }
+
+    [Fact]
+    public void OnReported_WhereTheCountersAccountForWhatWasSent_IsLeftToThem()
+    {
+        Send(prompts: 32, lookedBefore: 5_000, foundBefore: 4_000);
+        Send(prompts: 1, lookedBefore: 5_000 + 3_200, foundBefore: 4_000 + 3_200);
+        Report(320, believed: 100, cached: 0);
+        Record(Blocks, 0, capacity: 120);
+
+        Assert.Equal(99, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void OnSent_AtAnEngineWithoutAHitSoFar_BelievesLess()
+    {
+        Send(prompts: 32, lookedBefore: 5_000, foundBefore: null);
+        Send(prompts: 1, lookedBefore: 5_000 + 3_200, foundBefore: null);
+        Record(Blocks, 0, capacity: 1_500);
+
+        // 0.9 to the 32nd is 0.034.
+        Assert.Equal(50, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void OnSent_AfterReadingsThatFailed_CountsAnew()
+    {
+        Send(prompts: 32, lookedBefore: 5_000, foundBefore: 4_000);
+        for (var i = 0; i < 100; i++)
+        {
+            _index.OnSent(0, 100, 100, TimeSpan.FromMinutes(1), EngineReport.Empty);
+        }
+        Send(prompts: 1, lookedBefore: 5_000 + 3_300, foundBefore: 4_000);
+        Record(Blocks, 0, capacity: 120);
+
+        Assert.Equal(99, Match(Blocks, 1)[0]);
+    }
+
+    [Fact]
+    public void OnSent_OfManyPromptsBetweenTwoReadings_ChangesNoMoreThanOfAFew()
+    {
+        Send(prompts: 3_200, lookedBefore: 5_000, foundBefore: 4_000);
+        Send(prompts: 1, lookedBefore: 5_000 + 320_000, foundBefore: 4_000 + (3_200 * 70));
+        Record(Blocks, 0, capacity: 150);
+
+        Assert.Equal(50, Match(Blocks, 1)[0]);
     }
 
     [Fact]
@@ -244,6 +343,23 @@ public sealed class PrefixIndexTests
         index.SetMaxBytes(1 << 20);
 
         Assert.InRange(index.Blocks, 10_000, 25_000);
+    }
+
+    private void Report(int answers, int believed, int cached, int ageSeconds = 60)
+    {
+        for (var i = 0; i < answers; i++)
+        {
+            _index.OnReported(0, 100, believed, TimeSpan.FromSeconds(ageSeconds), cached);
+        }
+    }
+
+    private void Send(int prompts, long lookedBefore, long? foundBefore)
+    {
+        var report = new EngineReport { LoadReadAt = lookedBefore, PrefixQueryTokens = lookedBefore, PrefixHitTokens = foundBefore };
+        for (var i = 0; i < prompts; i++)
+        {
+            _index.OnSent(0, 100, 100, TimeSpan.FromMinutes(1), report);
+        }
     }
 
     private TimeSpan Record(ulong[] blocks, int slot, long? capacity = null, int output = 10) =>

@@ -175,6 +175,20 @@ public class EngineModelTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Prefix_WithTheCacheOff_IsComputedAgainAndNotCounted()
+    {
+        var model = new EngineModel(Small with { KvBlocks = 100, CachesPrefixes = false });
+        ulong[] blocks = [1, 2, 3];
+        for (var i = 0; i < 2; i++)
+        {
+            model.Submit(new EngineRequest { PromptTokens = 12, OutputTokens = 1, BlockHashes = blocks });
+            NextStep(model);
+        }
+
+        Assert.Equal((0, 0, 24), (model.Counters.PrefixHitTokens, model.Counters.PrefixQueryTokens, model.Counters.PromptTokens));
+    }
+
+    [Fact]
     public void Prefix_OfAPromptOfTheSameStep_IsComputedAndHeldOnce()
     {
         var model = new EngineModel(Small);

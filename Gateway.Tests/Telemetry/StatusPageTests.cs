@@ -25,6 +25,8 @@ public sealed class StatusPageTests
             RunningRequests = 2,
             WaitingRequests = 1,
             KvUsage = 0.25,
+            CachesPrefixes = true,
+            PrefixHitTokens = 600,
             KvCapacityTokens = 4_000,
             ContextTokens = 8_192,
         });
@@ -37,7 +39,7 @@ public sealed class StatusPageTests
         "slots":8,"queued_prefill_tokens":300,"outstanding_tokens":99.5,"weight":2,"ledger_drift_tokens":-500,
         "service":{"answers":0,"first_token_seconds":0.0125,"prefill_seconds_per_token":4.425E-05,"step_base_seconds":0.008,"step_seconds_per_sequence":0.0001,"join_seconds":0.002,
         "prefill":{"predictions":0,"mean_relative_error":0,"coverage_ratio":0},"decode":{"predictions":0,"mean_relative_error":0,"coverage_ratio":0}},
-        "engine":{"kind":"vllm","version":"0.9.1","running_requests":2,"waiting_requests":1,"kv_usage_ratio":0.25}
+        "engine":{"kind":"vllm","version":"0.9.1","running_requests":2,"waiting_requests":1,"kv_usage_ratio":0.25,"caches_prefixes":true,"prefix_hit_tokens":600,"prefix_query_tokens":null}
         """;
 
     [Fact]

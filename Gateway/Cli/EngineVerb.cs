@@ -28,6 +28,9 @@ public static class EngineVerb
     private static readonly Option<int?> KvBlocks = new("--kv-blocks") { Description = "KV blocks; the profile's by default." };
     private static readonly Option<int?> MaxSequences = new("--max-num-seqs") { Description = "Most sequences in one step; the profile's by default." };
 
+    private static readonly Option<bool> NoPrefixCaching = new("--no-enable-prefix-caching") { Description = "Keeps no prompt's beginning for those that begin alike." };
+    private static readonly Option<bool> NoPromptTokensDetails = new("--no-prompt-tokens-details") { Description = "Answers do not say how much of the prompt was cached, as those of vLLM without --enable-prompt-tokens-details." };
+
     /// <summary>The command, ready to be added to a root command.</summary>
     public static Command Create()
     {
@@ -45,6 +48,7 @@ public static class EngineVerb
         var command = new Command("engine", "Runs a simulated model server that behaves like a vLLM replica.")
         {
             Port, Host, Profile, Model, Seed, Speed, FailRate, StallAfter, DieAfter, Policy, MaxModelLength, ApiKey, KvBlocks, MaxSequences,
+            NoPrefixCaching, NoPromptTokensDetails,
         };
         command.SetAction(RunAsync);
         return command;
@@ -99,6 +103,8 @@ public static class EngineVerb
         ApiKey = arguments.GetValue(ApiKey),
         KvBlocks = arguments.GetValue(KvBlocks),
         MaxSequences = arguments.GetValue(MaxSequences),
+        CachesPrefixes = arguments.GetValue(NoPrefixCaching) ? false : null,
+        TellsCachedTokens = !arguments.GetValue(NoPromptTokensDetails),
         Faults = new EngineFaults
         {
             FailRate = arguments.GetValue(FailRate),

@@ -142,7 +142,7 @@ internal sealed class News(int hintBlocks) : IDisposable
         reader.BaseStream.ReadExactly(MemoryMarshal.AsBytes(blocks.AsSpan()));
         if (pools.FirstOrDefault(known => known.Pool.Name == pool) is { } known && known.Pool.Find(id) is { } replica)
         {
-            known.Prefixes.RecordPeers(new PrefixUse(session, blocks, blockTokens, otherTokens), replica.Slot, replica.Snapshot().CapacityTokens);
+            known.Prefixes.RecordPeers(new PrefixUse(session, blocks, blockTokens, otherTokens), replica.Slot, replica.Snapshot().PrefixRoomTokens);
         }
     }
 

@@ -79,7 +79,7 @@ internal sealed partial class Placer
             {
                 holders++;
             }
-            else if (best < 0 || costs[i] < costs[best])
+            else if (candidates[i].Replica.Report.CachesPrefixes != false && (best < 0 || costs[i] < costs[best]))
             {
                 best = i;
             }

@@ -79,7 +79,7 @@ internal sealed partial class Placer
 
     private void NoteComputing(LoadReservation reservation, in Candidate candidate, InferenceRequest request, QueueOptions queue)
     {
-        if (queue.SiblingWait <= TimeSpan.Zero || request.Prefix.Blocks.Length == 0)
+        if (queue.SiblingWait <= TimeSpan.Zero || reservation.Load.Blocks.Length == 0)
         {
             return;
         }

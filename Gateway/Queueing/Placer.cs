@@ -327,7 +327,9 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         _memory.OnChosen(candidate, estimate);
         NoteSaving();
         NoteComputing(reservation, candidate, request, plan.Queue);
-        return prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.CapacityTokens, plan.Routing);
+        var hitAge = prefixes.Record(request, estimate, candidate.Replica.Slot, candidate.Replica.PrefixRoomTokens, plan.Routing);
+        prefixes.OnSent(candidate.Replica.Slot, estimate.PromptTokens, candidate.PrefixHitTokens, hitAge, candidate.Replica.Report);
+        return hitAge;
     }
 
     private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>

@@ -73,6 +73,7 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, double 
         return new EngineReport
         {
             ReadAt = readAt,
+            LoadReadAt = readAt,
             Engine = EngineKind.Vllm,
             RunningRequests = counters.Running,
             WaitingRequests = counters.Waiting,
@@ -80,6 +81,7 @@ internal sealed class SimulatedReplica(int index, EngineProfile profile, double 
             KvCapacityTokens = room == RoomKnowledge.Capacity ? Model.Profile.KvTokens : null,
             ContextTokens = Model.Profile.MaxModelTokens,
             Preemptions = counters.Preemptions,
+            CachesPrefixes = Model.Profile.CachesPrefixes,
             PrefixHitTokens = counters.PrefixHitTokens,
             PrefixQueryTokens = counters.PrefixQueryTokens,
             Progress = counters.Steps,

@@ -39,9 +39,13 @@ public sealed record EngineReport
     /// <summary>Preemptions since the engine started; a counter.</summary>
     public long? Preemptions { get; init; }
 
-    /// <summary>Prompt tokens found in, and looked up in, the engine's prefix cache since its start; counters.</summary>
+    /// <summary>Whether it keeps the beginnings of prompts for those that begin alike.</summary>
+    public bool? CachesPrefixes { get; init; }
+
+    /// <summary>Prompt tokens found in the engine's prefix cache since it started; a counter.</summary>
     public long? PrefixHitTokens { get; init; }
 
+    /// <summary>Prompt tokens looked up there since it started; a counter.</summary>
     public long? PrefixQueryTokens { get; init; }
 
     /// <summary>A counter that moves whenever the engine makes a step: whether it lives.</summary>

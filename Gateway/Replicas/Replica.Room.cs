@@ -98,7 +98,7 @@ public sealed partial class Replica
                 return null;
             }
             _faults.OnSent();
-            var reservation = new LoadReservation(this, load);
+            var reservation = new LoadReservation(this, OwnLocked(load));
             var stepBeganAt = _steps.BeganAt;
             _steps.OnSent(load.UncachedTokens, isIdle: _ledger.Requests + _peers.Requests == 0, _time.GetTimestamp());
             _ledger.Add(reservation);
@@ -163,6 +163,9 @@ public sealed partial class Replica
             || (_gateways > 1 && StepSafety * rates.DecodeSeconds(1, (_ledger.Sequences * _gateways / SureShare) + load.Sequences) <= limit);
     }
 
+    // Without a prefix cache each computes and holds its own copy of what prompts have in common.
+    private LoadProfile OwnLocked(in LoadProfile load) => _report.CachesPrefixes == false ? load with { Blocks = [] } : load;
+
     // An empty replica always admits: a request that is larger than what is believed to be its room would otherwise wait for ever.
     private bool HasRoomLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare)
     {
@@ -174,7 +177,7 @@ public sealed partial class Replica
         {
             return false;
         }
-        var admits = AdmitsLocked(load, rule, capacityShare);
+        var admits = AdmitsLocked(OwnLocked(load), rule, capacityShare);
         _wasFull |= !admits;
         return admits;
     }

@@ -24,6 +24,9 @@ public readonly record struct ReplicaSnapshot
     /// <summary>KV room in tokens; null: unknown, nothing is held for it.</summary>
     public long? CapacityTokens { get; init; }
 
+    /// <summary>The part of it that can keep prefixes: none where the engine says that its cache is off; null: unknown.</summary>
+    public long? PrefixRoomTokens => Report.CachesPrefixes == false ? 0 : CapacityTokens;
+
     /// <summary>Requests it may run at once; null: no limit known.</summary>
     public int? SlotLimit { get; init; }
 

@@ -146,7 +146,7 @@ public sealed class PrefixIndex
     /// <param name="request">The request.</param>
     /// <param name="estimate">How many tokens of KV room it takes.</param>
     /// <param name="slot">The replica.</param>
-    /// <param name="capacityTokens">KV room of the replica; null: unknown, then only age and memory bound what is believed.</param>
+    /// <param name="capacityTokens">KV room of the replica that can keep prefixes; null: unknown, then only age and memory bound what is believed.</param>
     /// <param name="options">What is remembered at all.</param>
     /// <returns>How long ago the replica was last sent the part that it is believed to hold; zero where it is believed to hold nothing.</returns>
     public TimeSpan Record(InferenceRequest request, in RequestEstimate estimate, int slot, long? capacityTokens, RoutingOptions options)
@@ -172,7 +172,21 @@ public sealed class PrefixIndex
     {
         lock (_gate)
         {
-            _belief.Learn(slot, promptTokens, believedTokens, believedAge, cachedTokens);
+            _belief.OnAnswered(slot, promptTokens, believedTokens, believedAge, cachedTokens);
+        }
+    }
+
+    /// <summary>Notes what is believed of a prompt that is about to be sent, so that what the engine counts can be compared with it where its answers tell nothing.</summary>
+    /// <param name="slot">The replica.</param>
+    /// <param name="promptTokens">Tokens of the prompt.</param>
+    /// <param name="believedTokens">What the choice went by.</param>
+    /// <param name="believedAge">What <see cref="Record"/> returned.</param>
+    /// <param name="report">What the engine last said of itself.</param>
+    public void OnSent(int slot, int promptTokens, int believedTokens, TimeSpan believedAge, EngineReport report)
+    {
+        lock (_gate)
+        {
+            _belief.OnSent(slot, promptTokens, believedTokens, believedAge, report);
         }
     }
 

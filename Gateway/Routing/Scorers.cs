@@ -57,7 +57,7 @@ public sealed class SessionScorer(TimeSpan overload, bool onlyWithoutHits = fals
         var limit = Overload.LimitSeconds(candidates, overload);
         for (var i = 0; i < candidates.Length; i++)
         {
-            if (candidates[i].HoldsSession && OutstandingWorkScorer.Of(candidates[i].Replica) <= limit)
+            if (candidates[i].HoldsSession && !(onlyWithoutHits && candidates[i].Replica.Report.CachesPrefixes == false) && OutstandingWorkScorer.Of(candidates[i].Replica) <= limit)
             {
                 var prefill = Math.Max(1, query.Estimate.PromptTokens) * ServiceTime.PrefillSecondsPerToken / candidates[i].Replica.Weight;
                 seconds.Fill(overload.TotalSeconds + prefill);

@@ -260,7 +260,7 @@ public sealed class EngineModel
 
         sequence.WasAdmitted = true;
         sequence.CachedTokens = sequence.Computed;
-        _prefixQueryTokens += sequence.Request.PromptTokens;
+        _prefixQueryTokens += _profile.CachesPrefixes ? sequence.Request.PromptTokens : 0;
         _prefixHitTokens += sequence.Computed;
     }
 

@@ -68,6 +68,9 @@ public sealed record EngineProfile
     /// </summary>
     public bool ReservesFullPrompt { get; init; } = true;
 
+    /// <summary>Whether the beginnings of prompts are kept for those that begin alike (<c>--enable-prefix-caching</c>).</summary>
+    public bool CachesPrefixes { get; init; } = true;
+
     /// <summary>KV room in tokens.</summary>
     public long KvTokens => (long)KvBlocks * BlockTokens;
 }

@@ -5,6 +5,7 @@ internal sealed class KvCache(EngineProfile profile)
 {
     private readonly BlockPool _pool = new(profile.KvBlocks);
     private readonly int _blockTokens = profile.BlockTokens;
+    private readonly bool _keepsPrefixes = profile.CachesPrefixes;
 
     public int TotalBlocks => _pool.Total;
 
@@ -31,7 +32,7 @@ internal sealed class KvCache(EngineProfile profile)
 
         // At least one token is left to compute, since only a computed token gives logits.
         var hashes = sequence.Request.BlockHashes.Span;
-        var most = Math.Min((sequence.Known - 1) / _blockTokens, hashes.Length);
+        var most = _keepsPrefixes ? Math.Min((sequence.Known - 1) / _blockTokens, hashes.Length) : 0;
         for (var index = 0; index < most; index++)
         {
             var block = _pool.Find(hashes[index]);

@@ -257,6 +257,9 @@ public static class StatusPage
         json.WriteNumberOrNull("running_requests", now.Report.RunningRequests);
         json.WriteNumberOrNull("waiting_requests", now.Report.WaitingRequests);
         json.WriteNumberOrNull("kv_usage_ratio", now.Report.KvUsage, 4);
+        json.WriteBooleanOrNull("caches_prefixes", now.Report.CachesPrefixes);
+        json.WriteNumberOrNull("prefix_hit_tokens", now.Report.PrefixHitTokens);
+        json.WriteNumberOrNull("prefix_query_tokens", now.Report.PrefixQueryTokens);
         json.WriteEndObject();
     }
 

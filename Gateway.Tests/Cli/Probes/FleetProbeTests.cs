@@ -92,6 +92,19 @@ public class FleetProbeTests
     }
 
     [Fact]
+    public async Task Findings_OfAPrefixCacheThatIsOff_NameTheSwitchOfTheEngine()
+    {
+        var vllm = Pages.Vllm(metrics: Pages.VllmMetrics().Replace("block_size=", "enable_prefix_caching=\"False\",block_size=", StringComparison.Ordinal));
+        var sglang = Pages.SgLang().With("/get_server_info", """{"model_path":"m","version":"0.5.2","disable_radix_cache":true,"context_length":8192}""");
+
+        var findings = new[] { Assert.Single(await FindingsAsync(vllm, Llama)), (await FindingsAsync(sglang, Llama)).Single(finding => finding.What.Contains("prefix cache", StringComparison.Ordinal)) };
+
+        Assert.All(findings, finding => Assert.False(finding.MustBeFixed));
+        Assert.Contains("--enable-prefix-caching", findings[0].Fix, StringComparison.Ordinal);
+        Assert.Contains("--disable-radix-cache", findings[1].Fix, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Findings_OfAnotherKindThanConfigured_NameIt()
     {
         var findings = await FindingsAsync(Pages.Vllm(), Llama with { Engine = EngineKind.LlamaCpp });

@@ -23,7 +23,7 @@ internal static class ProbeRules
         {
             return [Unreachable(probed)];
         }
-        var findings = new[] { Engine(probed), Model(probed), Metrics(probed), Room(probed), Priority(probed), Context(probed), Clock(probed) };
+        var findings = new[] { Engine(probed), Model(probed), Metrics(probed), PrefixCache(probed), Room(probed), Priority(probed), Context(probed), Clock(probed) };
         return findings.OfType<ProbeFinding>();
     }
 
@@ -79,6 +79,10 @@ internal static class ProbeRules
         EngineKind.Tgi or EngineKind.TensorRtLlm or EngineKind.LmDeploy => "Let the gateway reach its metrics",
         _ => null,
     };
+
+    private static ProbeFinding? PrefixCache(ProbedReplica probed) => (probed.Load?.Report.CachesPrefixes ?? probed.Facts?.Report.CachesPrefixes) == false
+        ? new(false, "its prefix cache is off: it computes every prompt whole", $"Start it {(probed.Kind == EngineKind.SgLang ? "without --disable-radix-cache" : "with --enable-prefix-caching")}, unless its prompts have no beginnings in common.")
+        : null;
 
     private static ProbeFinding? Room(ProbedReplica probed) =>
         probed is { Kind: EngineKind.Ollama or EngineKind.OpenAi, Options.Slots: null }

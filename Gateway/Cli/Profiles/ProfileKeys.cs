@@ -46,5 +46,5 @@ internal static class ProfileKeys
     ];
 
     /// <summary>Every key at the top of the file.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["name", "source", "basedOn", "layers", .. Numbers.Select(number => number.Name), "reservesFullPrompt"];
+    public static IReadOnlyList<string> Names { get; } = ["name", "source", "basedOn", "layers", .. Numbers.Select(number => number.Name), "reservesFullPrompt", "cachesPrefixes"];
 }

@@ -36,8 +36,8 @@ public static class ProfileYaml
             yaml.Append(line.PadRight(48)).Append("  # ").Append(key.Comment).Append('\n');
         }
 
-        var reserves = profile.ReservesFullPrompt ? "true" : "false";
-        return yaml.Append($"reservesFullPrompt: {reserves}".PadRight(48)).Append("  # a request starts only when blocks for its whole prompt are free\n").ToString();
+        return yaml.Append($"reservesFullPrompt: {Word(profile.ReservesFullPrompt)}".PadRight(48)).Append("  # a request starts only when blocks for its whole prompt are free\n")
+            .Append($"cachesPrefixes: {Word(profile.CachesPrefixes)}".PadRight(48)).Append("  # keeps the beginnings of prompts for those that begin alike (--enable-prefix-caching)\n").ToString();
     }
 
     /// <summary>Reads a profile. Keys that are left out come from the shipped profile that <c>basedOn</c> names, else have their default, else are asked for.</summary>
@@ -62,6 +62,8 @@ public static class ProfileYaml
 
         return new LoadResult<EngineProfile>(problems.IsEmpty ? profile : null, problems.InOrder(fileName));
     }
+
+    private static string Word(bool flag) => flag ? "true" : "false";
 
     private static EngineProfile Bind(MapNode map, string fileName, ProblemList problems)
     {
@@ -89,6 +91,7 @@ public static class ProfileYaml
         {
             Layers = Layers(map, lender, problems),
             ReservesFullPrompt = Flag(map, "reservesFullPrompt", profile.ReservesFullPrompt, problems),
+            CachesPrefixes = Flag(map, "cachesPrefixes", profile.CachesPrefixes, problems),
         };
         foreach (var key in ProfileKeys.Numbers)
         {

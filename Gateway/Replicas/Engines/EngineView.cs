@@ -37,6 +37,7 @@ internal sealed class EngineView(TimeProvider time)
                 Slots = facts.Slots ?? _facts.Slots,
                 Priority = facts.Priority == EnginePriority.Auto ? _facts.Priority : facts.Priority,
                 KvCapacityTokens = facts.KvCapacityTokens ?? _facts.KvCapacityTokens,
+                CachesPrefixes = facts.CachesPrefixes ?? _facts.CachesPrefixes,
             };
             return MergeLocked();
         }
@@ -50,7 +51,13 @@ internal sealed class EngineView(TimeProvider time)
             var stands = load is { RunningRequests: > 0, Progress: not null } && load.Progress == _load.Progress;
             _loadReadAt = time.GetTimestamp();
             _stillSince = stands ? _stillSince ?? _loadReadAt : null;
-            _load = load with { LoadReadAt = _loadReadAt, KvCapacityTokens = load.KvCapacityTokens ?? _load.KvCapacityTokens, Slots = load.Slots ?? _load.Slots };
+            _load = load with
+            {
+                LoadReadAt = _loadReadAt,
+                KvCapacityTokens = load.KvCapacityTokens ?? _load.KvCapacityTokens,
+                Slots = load.Slots ?? _load.Slots,
+                CachesPrefixes = load.CachesPrefixes ?? _load.CachesPrefixes,
+            };
             return MergeLocked();
         }
     }
@@ -65,8 +72,8 @@ internal sealed class EngineView(TimeProvider time)
             {
                 return null;
             }
-            // KV room and slots do not change while the engine runs; load is outdated within seconds.
-            ForgetLoadLocked(new EngineReport { KvCapacityTokens = _load.KvCapacityTokens, Slots = _load.Slots });
+            // KV room, slots and caching do not change while the engine runs; load is outdated within seconds.
+            ForgetLoadLocked(new EngineReport { KvCapacityTokens = _load.KvCapacityTokens, Slots = _load.Slots, CachesPrefixes = _load.CachesPrefixes });
             return MergeLocked();
         }
     }
@@ -98,5 +105,6 @@ internal sealed class EngineView(TimeProvider time)
         ContextTokens = _facts.ContextTokens,
         Slots = _load.Slots ?? _facts.Slots,
         KvCapacityTokens = _load.KvCapacityTokens ?? _facts.KvCapacityTokens,
+        CachesPrefixes = _load.CachesPrefixes ?? _facts.CachesPrefixes,
     };
 }

@@ -69,7 +69,7 @@ internal sealed class EngineMetrics(EngineProfile profile, string model, TimePro
             Sample(page, "vllm:num_requests_waiting", "gauge", labels, now.Waiting);
             Sample(page, "vllm:num_requests_waiting_by_reason", "gauge", labels + ",reason=\"capacity\"", now.Waiting);
             Sample(page, "vllm:kv_cache_usage_perc", "gauge", labels, now.KvUsage);
-            Sample(page, "vllm:cache_config_info", "gauge", $"block_size=\"{profile.BlockTokens}\",enable_prefix_caching=\"True\",engine=\"0\",num_gpu_blocks=\"{profile.KvBlocks}\"", 1);
+            Sample(page, "vllm:cache_config_info", "gauge", $"block_size=\"{profile.BlockTokens}\",enable_prefix_caching=\"{profile.CachesPrefixes}\",engine=\"0\",num_gpu_blocks=\"{profile.KvBlocks}\"", 1);
             Sample(page, "vllm:num_preemptions_total", "counter", labels, now.Preemptions);
             Sample(page, "vllm:prefix_cache_queries_total", "counter", labels, now.PrefixQueryTokens);
             Sample(page, "vllm:prefix_cache_hits_total", "counter", labels, now.PrefixHitTokens);

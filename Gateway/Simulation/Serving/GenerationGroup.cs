@@ -48,6 +48,12 @@ internal sealed class GenerationGroup : IValueTaskSource
     /// <summary>Whether the engine stopped or the client left: nothing more will come.</summary>
     public bool IsAbandoned { get; private set; }
 
+    /// <summary>Whether usage says how much of the prompt was cached.</summary>
+    public bool TellsCachedTokens { get; init; } = true;
+
+    /// <summary>Cached tokens as usage says them; null: not at all.</summary>
+    public int? ToldCachedTokens => TellsCachedTokens ? CachedTokens : null;
+
     public int CachedTokens => Generations.Count == 0 ? 0 : Generations[0].CachedTokens;
 
     public int Produced => Generations.Sum(generation => generation.Produced);

@@ -32,6 +32,12 @@ public sealed record SimulatedEngineOptions
     /// <summary>Most sequences in one step; null: the profile's.</summary>
     public int? MaxSequences { get; init; }
 
+    /// <summary>Whether it keeps the beginnings of prompts; null: as the profile does.</summary>
+    public bool? CachesPrefixes { get; init; }
+
+    /// <summary>Whether an answer's usage says how much of the prompt was cached, as with <c>--enable-prompt-tokens-details</c>.</summary>
+    public bool TellsCachedTokens { get; init; } = true;
+
     /// <summary>Key that <c>/v1</c> asks for as a bearer token; null: none.</summary>
     public string? ApiKey { get; init; }
 
@@ -45,7 +51,7 @@ public sealed record SimulatedEngineOptions
     /// <summary>The profile with the options' own limits in it.</summary>
     internal EngineProfile EffectiveProfile()
     {
-        var profile = Profile with { KvBlocks = KvBlocks ?? Profile.KvBlocks, MaxSequences = MaxSequences ?? Profile.MaxSequences };
+        var profile = Profile with { KvBlocks = KvBlocks ?? Profile.KvBlocks, MaxSequences = MaxSequences ?? Profile.MaxSequences, CachesPrefixes = CachesPrefixes ?? Profile.CachesPrefixes };
         return profile with { MaxModelTokens = (int)Math.Min(MaxModelTokens ?? Profile.MaxModelTokens, profile.KvTokens) };
     }
 }

@@ -5,7 +5,10 @@ using System.Text.Json;
 namespace Gateway.Simulation.Serving;
 
 /// <summary>Token counts of one answer, and how the APIs write them.</summary>
-internal readonly record struct Usage(int PromptTokens, int OutputTokens, int CachedTokens)
+/// <param name="PromptTokens">Of the prompt.</param>
+/// <param name="OutputTokens">Of the answer.</param>
+/// <param name="CachedTokens">Of the prompt those that were cached; null: the engine does not say.</param>
+internal readonly record struct Usage(int PromptTokens, int OutputTokens, int? CachedTokens)
 {
     /// <summary>As a property named <c>usage</c> of the OpenAI family.</summary>
     public void WriteTo(Utf8JsonWriter json)
@@ -14,9 +17,12 @@ internal readonly record struct Usage(int PromptTokens, int OutputTokens, int Ca
         json.WriteNumber("prompt_tokens", PromptTokens);
         json.WriteNumber("total_tokens", PromptTokens + OutputTokens);
         json.WriteNumber("completion_tokens", OutputTokens);
-        json.WriteStartObject("prompt_tokens_details");
-        json.WriteNumber("cached_tokens", CachedTokens);
-        json.WriteEndObject();
+        if (CachedTokens is { } cached)
+        {
+            json.WriteStartObject("prompt_tokens_details");
+            json.WriteNumber("cached_tokens", cached);
+            json.WriteEndObject();
+        }
         json.WriteEndObject();
     }
 
@@ -29,9 +35,13 @@ internal readonly record struct Usage(int PromptTokens, int OutputTokens, int Ca
         WriteNumber(writer, PromptTokens + OutputTokens);
         writer.Write(",\"completion_tokens\":"u8);
         WriteNumber(writer, OutputTokens);
-        writer.Write(",\"prompt_tokens_details\":{\"cached_tokens\":"u8);
-        WriteNumber(writer, CachedTokens);
-        writer.Write("}}"u8);
+        if (CachedTokens is { } cached)
+        {
+            writer.Write(",\"prompt_tokens_details\":{\"cached_tokens\":"u8);
+            WriteNumber(writer, cached);
+            writer.Write("}"u8);
+        }
+        writer.Write("}"u8);
     }
 
     public static void WriteNumber(IBufferWriter<byte> writer, int number)

@@ -89,6 +89,29 @@ public sealed class EngineAdapterTests
     }
 
     [Theory]
+    [InlineData("", null)]
+    [InlineData(",enable_prefix_caching=\"True\"", true)]
+    [InlineData(",enable_prefix_caching=\"False\"", false)]
+    [InlineData(",enable_prefix_caching=\"None\"", null)]
+    public async Task Vllm_ByItsCacheConfiguration_TellsWhetherItKeepsPrefixes(string label, bool? expected)
+    {
+        var load = await ReadLoadAsync(EngineKind.Vllm, Pages.Vllm(metrics: $$"""vllm:cache_config_info{block_size="16"{{label}},num_gpu_blocks="100"} 1"""));
+
+        Assert.Equal((1_600L, expected), (load.KvCapacityTokens, load.CachesPrefixes));
+    }
+
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("\"disable_radix_cache\":false,", true)]
+    [InlineData("\"disable_radix_cache\":true,", false)]
+    public async Task SgLang_AskedForItsArguments_TellsWhetherItKeepsPrefixes(string arguments, bool? expected)
+    {
+        var engine = Pages.SgLang().With("/get_server_info", $$"""{ {{arguments}}"max_total_num_tokens":9000}""");
+
+        Assert.Equal(expected, (await DescribeAsync(EngineKind.SgLang, engine, "qwen")).CachesPrefixes);
+    }
+
+    [Theory]
     [InlineData("", EnginePriority.Auto)]
     [InlineData("\"enable_priority_scheduling\":false,", EnginePriority.Off)]
     [InlineData("\"enable_priority_scheduling\":null,", EnginePriority.Auto)]

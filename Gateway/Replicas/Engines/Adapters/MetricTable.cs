@@ -33,7 +33,7 @@ internal sealed record MetricTable
     /// <summary>Tokens of a block; averaged over ranks.</summary>
     public Series[] KvBlockTokens { get; init; } = [];
 
-    /// <summary>Series that carry the number of blocks and their size as labels.</summary>
+    /// <summary>Series that carry the number of blocks, their size, and whether they keep prefixes, as labels.</summary>
     public Series[] KvInfo { get; init; } = [];
 
     public Series[] Slots { get; init; } = [];
@@ -116,6 +116,7 @@ internal sealed record MetricTable
                 KvCapacityTokens = Plausible.Tokens(capacity),
                 Slots = Plausible.AtLeastOne(Sum(_table.Slots)),
                 Preemptions = Plausible.Total(Sum(_table.Preemptions)),
+                CachesPrefixes = First(_table.KvInfo)?.CachesPrefixes,
                 PrefixHitTokens = Plausible.Total(Sum(_table.PrefixHitTokens)),
                 PrefixQueryTokens = Plausible.Total(Sum(_table.PrefixQueryTokens)),
                 Progress = Plausible.Total(Sum(_table.Progress)),
@@ -192,6 +193,9 @@ internal sealed record MetricTable
         /// <summary>Blocks times their size, where the labels tell both.</summary>
         public double BlockTokens { get; private set; }
 
+        /// <summary>As the labels tell; null: they do not.</summary>
+        public bool? CachesPrefixes { get; private set; }
+
         public void Add(in PrometheusSample sample)
         {
             Samples++;
@@ -200,6 +204,7 @@ internal sealed record MetricTable
             {
                 BlockTokens += blocks * size;
             }
+            CachesPrefixes = bool.TryParse(sample.Label("enable_prefix_caching"u8), out var caches) ? caches : CachesPrefixes;
         }
 
         private static double? Number(string? text) =>

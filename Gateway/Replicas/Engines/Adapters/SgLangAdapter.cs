@@ -69,6 +69,12 @@ public sealed class SgLangAdapter : IEngineAdapter
             Slots = Plausible.AtLeastOne(perRank > 0 ? perRank : server.Number("max_running_requests")),
             KvCapacityTokens = Plausible.Tokens(capacity > 0 ? capacity : server.Number("max_total_num_tokens")),
             Priority = PriorityOf(server),
+            CachesPrefixes = server.Member("disable_radix_cache")?.ValueKind switch
+            {
+                JsonValueKind.True => false,
+                JsonValueKind.False => true,
+                _ => null,
+            },
         };
     }
 

@@ -12,7 +12,8 @@ public sealed class VllmAdapter : IEngineAdapter
         KvUsage = ["vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"],
         KvInfo = ["vllm:cache_config_info"],
         Preemptions = ["vllm:num_preemptions_total", "vllm:num_preemptions"],
-        PrefixHitTokens = ["vllm:prefix_cache_hits_total", "vllm:prefix_cache_hits", "vllm:gpu_prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits"],
+        // What a connector found in other memory is a hit too; it was looked up here before.
+        PrefixHitTokens = [new Series("vllm:prefix_cache_hits_total", "vllm:external_prefix_cache_hits_total"), "vllm:prefix_cache_hits", "vllm:gpu_prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits"],
         PrefixQueryTokens = ["vllm:prefix_cache_queries_total", "vllm:prefix_cache_queries", "vllm:gpu_prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries"],
         Progress = ["vllm:iteration_tokens_total_count", "vllm:generation_tokens_total"],
     };

@@ -33,7 +33,7 @@ internal static class ChatEndpoint
         var tool = DemandedTool(root, out var tools);
         var shape = tool is not null || WantsJson(root) ? AnswerShape.Json : AnswerShape.Prose;
         var prompt = PromptText.Chat(messages, !addsPrompt, tools);
-        var group = new GenerationGroup();
+        var group = new GenerationGroup { TellsCachedTokens = call.Server.Options.TellsCachedTokens };
         var promptTokens = 0;
         for (var choice = 0; choice < fields.Choices; choice++)
         {
@@ -95,7 +95,7 @@ internal static class ChatEndpoint
         }
 
         json.WriteEndArray();
-        new Usage(promptTokens, group.Produced, group.CachedTokens).WriteTo(json);
+        new Usage(promptTokens, group.Produced, group.ToldCachedTokens).WriteTo(json);
         json.WriteEndObject();
     });
 

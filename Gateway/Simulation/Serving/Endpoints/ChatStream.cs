@@ -68,7 +68,7 @@ internal sealed class ChatStream : AnswerStream
         {
             writer.Write(_head);
             writer.Write("],"u8);
-            new Usage(_promptTokens, group.Produced, group.CachedTokens).WriteTo(writer);
+            new Usage(_promptTokens, group.Produced, group.ToldCachedTokens).WriteTo(writer);
             writer.Write("}\n\n"u8);
         }
 
@@ -86,7 +86,7 @@ internal sealed class ChatStream : AnswerStream
         if (_fields.IncludesUsageInEveryChunk)
         {
             writer.Write(","u8);
-            new Usage(_promptTokens, outputTokens, group.CachedTokens).WriteTo(writer);
+            new Usage(_promptTokens, outputTokens, group.ToldCachedTokens).WriteTo(writer);
         }
 
         writer.Write("}\n\n"u8);

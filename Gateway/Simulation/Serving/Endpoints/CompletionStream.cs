@@ -63,7 +63,7 @@ internal sealed class CompletionStream : AnswerStream
         {
             writer.Write(_head);
             writer.Write("],"u8);
-            new Usage(_promptTokens, group.Produced, group.CachedTokens).WriteTo(writer);
+            new Usage(_promptTokens, group.Produced, group.ToldCachedTokens).WriteTo(writer);
             writer.Write("}\n\n"u8);
         }
 
@@ -95,7 +95,7 @@ internal sealed class CompletionStream : AnswerStream
         if (_fields.IncludesUsageInEveryChunk)
         {
             writer.Write(","u8);
-            new Usage(_promptTokens, outputTokens, group.CachedTokens).WriteTo(writer);
+            new Usage(_promptTokens, outputTokens, group.ToldCachedTokens).WriteTo(writer);
         }
 
         writer.Write("}\n\n"u8);

@@ -23,7 +23,7 @@ internal static class CompletionsEndpoint
             return;
         }
 
-        var group = new GenerationGroup();
+        var group = new GenerationGroup { TellsCachedTokens = call.Server.Options.TellsCachedTokens };
         var promptTokens = 0;
         foreach (var prompt in prompts)
         {
@@ -81,7 +81,7 @@ internal static class CompletionsEndpoint
         }
 
         json.WriteEndArray();
-        new Usage(promptTokens, group.Produced, group.CachedTokens).WriteTo(json);
+        new Usage(promptTokens, group.Produced, group.ToldCachedTokens).WriteTo(json);
         json.WriteEndObject();
     });
 }
