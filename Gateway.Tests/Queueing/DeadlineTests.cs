@@ -76,16 +76,18 @@ public sealed class DeadlineTests : IDisposable
         Assert.Equal(AdmissionOutcome.DeadlineExceeded, waiting.Outcome);
     }
 
-    [Fact]
-    public void Enter_BehindAQueueThatMovesTooSlowly_IsRefusedAtOnceUnlessItsClassGoesFirst()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Enter_BehindAQueueThatMovesTooSlowly_IsRefusedAtOnceUnlessItsClassGoesFirst(bool othersHaveDeadlines)
     {
         _world.Plan = _world.Plan with { Queue = new QueueOptions { MaxWait = TimeSpan.FromHours(1) } };
-        var running = new Queue<CorePool.Entry>(Enumerable.Range(0, 10).Select(i => _world.Enter(Wants(3_600))));
+        var running = new Queue<CorePool.Entry>(Enumerable.Range(0, 10).Select(_ => _world.Enter(Other())));
         for (var i = 0; i < 60; i++)
         {
             _world.Time.Advance(TimeSpan.FromSeconds(10));
             running.Dequeue().Done();
-            running.Enqueue(_world.Enter(Wants(3_600)));
+            running.Enqueue(_world.Enter(Other()));
         }
 
         // Nine wait, ten seconds each.
@@ -96,6 +98,8 @@ public sealed class DeadlineTests : IDisposable
         Assert.Equal(AdmissionOutcome.DeadlineExceeded, hopeless.Outcome);
         Assert.Null(urgent.Outcome);
         Assert.Null(patient.Outcome);
+
+        InferenceRequest Other() => othersHaveDeadlines ? Wants(3_600) : CorePool.Request();
     }
 
     [Fact]

@@ -189,6 +189,7 @@ public sealed partial class Dispatcher : IDisposable
         {
             (waiter.Rank, waiter.Sequence) = (place.Rank, place.Sequence);
         }
+        _lateness.OnWaits(waiter, plan);
         _waiting.Add(waiter);
         if (RoomShares.AreKept(plan))
         {

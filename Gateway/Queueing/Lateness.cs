@@ -13,6 +13,9 @@ namespace Gateway.Queueing;
 /// <param name="drain">How fast those go.</param>
 internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues waiting, DrainRate drain)
 {
+    // Behind more than so many, only requests whose wishes depend on it have their wait foretold: that looks at each of those who wait.
+    private const int MostLookedAt = 256;
+
     private readonly DeadlineCheck _deadlines = new(pool, prefixes);
     private RateCalibration _waits;
 
@@ -26,6 +29,15 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
     /// <summary>Whether a request cannot have its turn in time even where nobody waits.</summary>
     public bool IsTooLateAlone(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, TimeSpan sinceArrival) =>
         _deadlines.LatestStart(request, estimate, constraints, plan) <= sinceArrival;
+
+    /// <summary>A request begins to wait. Its wait is foretold also where nothing depends on it: what comes of it says how far to trust the next.</summary>
+    public void OnWaits(Waiter waiter, DispatchPlan plan)
+    {
+        if (waiter is { PredictedWaitSeconds: 0, IsPinned: false, Constraints.GaveUp: null } && plan.Queue.RefuseLate && waiting.HasTurns && waiting.Count <= MostLookedAt)
+        {
+            waiter.PredictedWaitSeconds = PredictedSeconds(waiter, plan);
+        }
+    }
 
     /// <summary>How long a request may wait from now on, and what it is told then.</summary>
     public static (TimeSpan Due, AdmissionOutcome Outcome) Expiry(Waiter waiter, TimeSpan maxWait, TimeSpan now) =>
@@ -57,7 +69,9 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
             return TimeSpan.Zero;
         }
         waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
-        waiter.PredictedWaitSeconds = waiting.CountAhead(waiter, plan.Order) * drain.LeastSecondsPerTurn;
+        waiter.PredictedWaitSeconds = PredictedSeconds(waiter, plan);
         return TimeSpan.FromSeconds(_waits.LowerFactor * waiter.PredictedWaitSeconds);
     }
+
+    private double PredictedSeconds(Waiter waiter, DispatchPlan plan) => waiting.CountAhead(waiter, plan.Order) * drain.LeastSecondsPerTurn;
 }
