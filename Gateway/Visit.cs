@@ -134,7 +134,7 @@ internal sealed class Visit : IDisposable
             RequestId = RequestId,
             TraceId = Trace?.Id ?? HeaderFacts.TraceId(Http.Request.Headers),
             Model = _model,
-            ReplicaId = _exchange?.Answerer.Id,
+            ReplicaId = _exchange?.Reservation.Replica.Id,
             ContinuedFrom = _exchange?.ContinuedFrom?.Id,
             Tenant = TenantAs(tenants),
             IsPriorityLowered = _caller.IsPriorityLowered,
@@ -154,7 +154,7 @@ internal sealed class Visit : IDisposable
             OutputTokens = answer?.OutputTokens ?? 0,
             PrefixHitTokens = _exchange?.PrefixHitTokens ?? 0,
             IsCensored = left || answer is { Finish: FinishKind.Length } or { IsComplete: false },
-            Retries = _exchange?.Retried.Count ?? 0,
+            Retries = _exchange?.Retries ?? 0,
             Continuations = answer?.Continuations ?? 0,
             MalformedFrames = answer?.MalformedFrames ?? 0,
         };

@@ -26,13 +26,13 @@ internal sealed partial class AnswerStream
     public Func<SentText, CancellationToken, ValueTask<Continuation?>>? Continue { get; init; }
 
     /// <summary>Tells whether the stream has to stop after this text, for <see cref="Continue"/> to go on with it later; null: never.</summary>
-    public Func<SentText, bool>? MustYield { get; init; }
+    public Func<SentText, bool>? MustStop { get; init; }
 
     // The stream can be handed over between two events. What was already read of the next event is dropped: the continuation writes it again.
-    private bool YieldsNow() =>
-        _isPrimed && _arrival is null && Sent is { } sent && MustYield is not null && Continue is not null
+    private bool StopsNow() =>
+        _isPrimed && _arrival is null && Sent is { } sent && MustStop is not null && Continue is not null
         && !answer.IsComplete && !answer.IsBroken && !answer.HasFinished && !IsWholeButForSentinel && !clock.IsShutDown && !HasDiverged
-        && !_isFirstDue && MustYield(sent);
+        && !_isFirstDue && MustStop(sent);
 
     /// <summary>The engine's part is over: another one takes over, or the client is told how it ended.</summary>
     private async ValueTask EndAsync(string reason, CancellationToken cancellationToken)

@@ -82,7 +82,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
 
     private async ValueTask FillAsync(CancellationToken cancellationToken)
     {
-        if (YieldsNow())
+        if (StopsNow())
         {
             await EndAsync("preempted", cancellationToken);
             return;
