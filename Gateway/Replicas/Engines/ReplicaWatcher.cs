@@ -1,3 +1,4 @@
+using Gateway.Configuration;
 using Gateway.Forwarding;
 using Gateway.Replicas.Engines.Adapters;
 using Microsoft.Extensions.Logging;
@@ -135,7 +136,8 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
             if (lasts && reading.Detail != _loadComplaint)
             {
                 _loadComplaint = reading.Detail;
-                Log.NoLoad(_log, _replica.Id, adapter.Traits.Kind, reading.Detail);
+                var engine = EnumWords.Of(adapter.Traits.Kind);
+                Log.NoLoad(_log, _replica.Id, engine, reading.Detail);
             }
         }
         finally
@@ -291,7 +293,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         public static partial void NoModelServer(ILogger log, string replica, string detail);
 
         [LoggerMessage(Level = LogLevel.Information, Message = "replica {Replica} ({Engine}) tells no load, the gateway's own counts are used: {Detail}")]
-        public static partial void NoLoad(ILogger log, string replica, EngineKind engine, string detail);
+        public static partial void NoLoad(ILogger log, string replica, string engine, string detail);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "watching replica {Replica} failed unexpectedly, it is tried again")]
         public static partial void StepFailed(ILogger log, Exception problem, string replica);
