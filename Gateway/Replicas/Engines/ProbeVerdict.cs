@@ -1,4 +1,3 @@
-using Gateway.Configuration;
 using Microsoft.Extensions.Logging;
 
 namespace Gateway.Replicas.Engines;
@@ -39,7 +38,7 @@ internal sealed partial class ProbeVerdict(Replica replica, ILogger log)
         {
             if (verdict == ReplicaHealth.Up)
             {
-                var engine = EnumWords.Of(replica.Report.Engine);
+                var engine = replica.Report.Engine.Word();
                 Log.Up(log, replica.Id, engine, replica.Report.Version ?? "of an untold version");
             }
             else

@@ -1,4 +1,3 @@
-using Gateway.Configuration;
 using Gateway.Forwarding;
 using Gateway.Replicas.Engines.Adapters;
 using Microsoft.Extensions.Logging;
@@ -136,7 +135,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
             if (lasts && reading.Detail != _loadComplaint)
             {
                 _loadComplaint = reading.Detail;
-                var engine = EnumWords.Of(adapter.Traits.Kind);
+                var engine = adapter.Traits.Kind.Word();
                 Log.NoLoad(_log, _replica.Id, engine, reading.Detail);
             }
         }
