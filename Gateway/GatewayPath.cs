@@ -262,6 +262,7 @@ public sealed class GatewayPath(
         finally
         {
             exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
+            visit.Forwarded();
             Pinning.Remember(exchange, model, core.Hasher, caller);
             Learn(model, outgoing.Request, exchange);
         }
