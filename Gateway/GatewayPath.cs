@@ -168,7 +168,7 @@ public sealed class GatewayPath(
 
         // 3. Whose turn is it, and where? The replica comes with its room.
         var constraints = Pinning.Of(request, model);
-        var mayGiveUp = options().Queue.Preempt != PreemptMode.Off && Exchange.MayComeBack(request, body);
+        var mayGiveUp = options().Queue.Preempt != PreemptMode.Off && OutgoingRequest.MayGiveUp(request, body);
         constraints = hasNext || mayGiveUp ? constraints with { HasFallback = hasNext, MayGiveUp = mayGiveUp } : constraints;
         var resilience = options().Resilience;
         var heartbeat = visit.KeepAlive(resilience.Heartbeat, request);
@@ -203,8 +203,14 @@ public sealed class GatewayPath(
             shadowed.Reservation = reservation;
         }
         // 4. Forward, and watch the answer go by.
-        var departure = new Departure(request, estimate, body, resilience, constraints.Pinned) { Terms = caller.Terms, HasFallback = hasNext, SharesId = visit.SharesId || !isFirst };
-        var miss = await ForwardAsync(visit, model, caller, departure, admission, heartbeat);
+        var outgoing = new OutgoingRequest(request, estimate, body, resilience, constraints.Pinned)
+        {
+            Terms = caller.Terms,
+            HasFallback = hasNext,
+            SharesId = visit.SharesId || !isFirst,
+            Attempts = visit.Trace,
+        };
+        var miss = await ForwardAsync(visit, model, caller, outgoing, admission, heartbeat);
         if (shadowed is not null)
         {
             shadowed.OutputTokens = visit.AnswerTokens;
@@ -226,12 +232,11 @@ public sealed class GatewayPath(
         : caller.Terms.RemovesTrustedFields && request.Body.NamesLocalMedia ? OutcomeMap.MediaNotAllowed()
         : null;
 
-    private async Task<Miss?> ForwardAsync(Visit visit, ModelPool model, Caller caller, Departure departure, AdmissionResult admission, Heartbeat? heartbeat)
+    private async Task<Miss?> ForwardAsync(Visit visit, ModelPool model, Caller caller, OutgoingRequest outgoing, AdmissionResult admission, Heartbeat? heartbeat)
     {
         var current = options();
-        using var exchange = new Exchange(departure, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission, time)
+        using var exchange = new Exchange(outgoing, visit.Http, model.Dispatcher, upstreams.Of(model.Pool), admission)
         {
-            Attempts = visit.Trace,
             Answering = answering =>
             {
                 // Noted before the client reads the id of its response: it may ask for that response at once.
@@ -257,8 +262,9 @@ public sealed class GatewayPath(
         finally
         {
             exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
+            visit.Forwarded();
             Pinning.Remember(exchange, model, core.Hasher, caller);
-            Learn(model, departure.Request, exchange);
+            Learn(model, outgoing.Request, exchange);
         }
         // An answer that cannot be passed on, because a header of it is not allowed in HTTP, counts as a broken answer.
         var isUnfit = (error == ForwarderError.ResponseHeaders || (error != ForwarderError.None && !visit.Http.Response.HasStarted)) && !visit.Http.RequestAborted.IsCancellationRequested;
@@ -269,12 +275,12 @@ public sealed class GatewayPath(
                 // YARP has set an error status. With that left in place it would refuse to forward to the fallback model.
                 visit.Http.Response.StatusCode = StatusCodes.Status200OK;
             }
-            if (failure.Kind == FailureKind.ShuttingDown && HasLeft(model, departure.Request) && Miss.MayAskAgain(departure))
+            if (failure.Kind == FailureKind.ShuttingDown && HasLeft(model, outgoing.Request) && Miss.MayAskAgain(outgoing))
             {
-                return Left(departure.Request);
+                return Left(outgoing.Request);
             }
             var engine = EnumWords.Of(exchange.Reservation.Replica.Report.Engine);
-            return new Miss(OutcomeMap.Of(failure, departure.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv), Miss.MayMove(departure, failure));
+            return new Miss(OutcomeMap.Of(failure, outgoing.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv), Miss.MayMove(outgoing, failure));
         }
         return null;
     }

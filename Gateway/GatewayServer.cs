@@ -303,13 +303,13 @@ public sealed partial class GatewayServer : IAsyncDisposable
         [LoggerMessage(Level = LogLevel.Information, Message = "Stop asked for: not ready any more, requests are taken for {Seconds:0.#} s. A second signal ends that.")]
         public static partial void Leaving(ILogger logger, double seconds);
 
-        [LoggerMessage(Level = LogLevel.Information, Message = "Stop asked for: {Answers} answers run; they have up to {Seconds:0.#} s.")]
+        [LoggerMessage(Level = LogLevel.Information, Message = "Stop asked for: running answers ({Answers}) have up to {Seconds:0.#} s.")]
         public static partial void Stopping(ILogger logger, int answers, double seconds);
 
-        [LoggerMessage(Level = LogLevel.Information, Message = "Stopped; {Answers} answers were cut.")]
+        [LoggerMessage(Level = LogLevel.Information, Message = "Stopped; answers cut: {Answers}.")]
         public static partial void Stopped(ILogger logger, int answers);
 
-        [LoggerMessage(Level = LogLevel.Warning, Message = "{Model}: the retry budget refused {Refused} retries and continuations; resilience.retryBudgetPerSecond and retryBudgetShare set it.")]
+        [LoggerMessage(Level = LogLevel.Warning, Message = "{Model}: retries and continuations that the retry budget refused: {Refused}; resilience.retryBudgetPerSecond and retryBudgetShare set it.")]
         public static partial void BudgetSpent(ILogger logger, string model, long refused);
 
         [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Version} listens on {Url}; models: {Models}.")]

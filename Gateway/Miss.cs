@@ -17,12 +17,12 @@ internal sealed record Miss(ApiProblem Problem, bool AllowsFallback)
     public static bool MayMove(InferenceRequest request) => request.Body.PreviousResponseKey == 0;
 
     /// <summary>Whether an attempt that failed leaves the request fit for another model. A refusal of its content is never got round.</summary>
-    public static bool MayMove(Departure departure, AttemptFailure failure) =>
-        (failure.IsUnsent || MayAskAgain(departure))
+    public static bool MayMove(OutgoingRequest outgoing, AttemptFailure failure) =>
+        (failure.IsUnsent || MayAskAgain(outgoing))
         && (failure.MayRetry || failure.IsContextLength || failure.Kind is FailureKind.Timeout or FailureKind.Unauthorized);
 
     /// <summary>Whether a request that an engine may have seen can be sent once more: no part of it is gone, and it leaves nothing behind there.</summary>
-    public static bool MayAskAgain(Departure departure) => departure.Body.Rest is null && !departure.Request.Body.IsPinned;
+    public static bool MayAskAgain(OutgoingRequest outgoing) => outgoing.Body.Rest is null && !outgoing.Request.Body.IsPinned;
 
     /// <summary>Whether a model had no replica or no room.</summary>
     public static bool IsExhausted(AdmissionOutcome outcome) => outcome

@@ -22,10 +22,9 @@ internal sealed class Visit : IDisposable
     private RequestBytes? _body;
     private RequestEstimate? _estimate;
     private AdmissionResult _admission;
-    private TimeSpan _waitedBefore;
+    private TimeSpan _queueWait;
     private TimeSpan? _overhead;
     private Exchange? _exchange;
-    private bool _isForwarded;
     private string? _model;
     private string? _errorCode;
     private int? _status;
@@ -73,16 +72,20 @@ internal sealed class Visit : IDisposable
     /// <summary>Notes how the wait at a model ended. Waits at several models, one after the other, add up.</summary>
     public void Admitted(in AdmissionResult admission)
     {
-        // What comes after the first attempt is the engines' time and further waits, not the gateway's.
-        _overhead ??= _exchange?.SentAt is null ? null : OverheadOf();
-        _waitedBefore = QueueWait;
-        (_admission, _isForwarded) = (admission, false);
+        _queueWait += admission.Waited;
+        _admission = admission;
         Trace?.Admitted(admission);
     }
 
-    public void Begin(Exchange exchange) => (_exchange, _isForwarded) = (exchange, true);
+    public void Begin(Exchange exchange) => _exchange = exchange;
 
-    private TimeSpan QueueWait => _waitedBefore + (_isForwarded ? _exchange!.QueueWait : _admission.Waited);
+    /// <summary>The exchange that began last is over, and knows the waits between its attempts.</summary>
+    public void Forwarded()
+    {
+        // What comes after the first attempt is the engines' time and further waits, not the gateway's.
+        _overhead ??= _exchange!.SentAt is { } sentAt ? OverheadUntil(sentAt) : null;
+        _queueWait += _exchange!.QueueWait - _admission.Waited;
+    }
 
     /// <summary>What tells the client something before the answer is there; null: nothing does.</summary>
     public Heartbeat? KeepAlive(HeartbeatOptions options, InferenceRequest request) => _heartbeat ??= Heartbeat.For(Http, request, options, ArrivedAt, _time);
@@ -134,7 +137,7 @@ internal sealed class Visit : IDisposable
             RequestId = RequestId,
             TraceId = Trace?.Id ?? HeaderFacts.TraceId(Http.Request.Headers),
             Model = _model,
-            ReplicaId = _exchange?.Answerer.Id,
+            ReplicaId = _exchange?.Reservation.Replica.Id,
             ContinuedFrom = _exchange?.ContinuedFrom?.Id,
             Tenant = TenantAs(tenants),
             IsPriorityLowered = _caller.IsPriorityLowered,
@@ -144,17 +147,17 @@ internal sealed class Visit : IDisposable
             StatusCode = status,
             ArrivedAt = _arrived,
             Duration = _time.GetElapsedTime(ArrivedAt),
-            QueueWait = QueueWait,
+            QueueWait = _queueWait,
             HeldFor = _admission.HeldFor == HoldReason.None ? null : GatewayMeters.WordOf(_admission.HeldFor),
             PlacedBy = _admission.Reservation is null ? null : GatewayMeters.WordOf(_admission.Reason),
-            Overhead = _overhead ?? OverheadOf(),
+            Overhead = _overhead ?? OverheadUntil(_time.GetTimestamp()),
             TimeToFirstToken = answer?.FirstTokenAt is { } first ? _time.GetElapsedTime(ArrivedAt, first) : null,
             StreamDuration = answer is { FirstTokenAt: { } begin, LastTokenAt: { } end } && end > begin ? _time.GetElapsedTime(begin, end) : null,
             Usage = answer?.ReportedUsage,
             OutputTokens = answer?.OutputTokens ?? 0,
             PrefixHitTokens = _exchange?.PrefixHitTokens ?? 0,
             IsCensored = left || answer is { Finish: FinishKind.Length } or { IsComplete: false },
-            Retries = _exchange?.Retried.Count ?? 0,
+            Retries = _exchange?.Retries ?? 0,
             Continuations = answer?.Continuations ?? 0,
             MalformedFrames = answer?.MalformedFrames ?? 0,
         };
@@ -182,10 +185,9 @@ internal sealed class Visit : IDisposable
         _ => null,
     };
 
-    private TimeSpan OverheadOf()
+    private TimeSpan OverheadUntil(long until)
     {
-        var until = _exchange?.SentAt ?? _time.GetTimestamp();
-        var overhead = _time.GetElapsedTime(ArrivedAt, until) - _waitedBefore - _admission.Waited - _upload;
+        var overhead = _time.GetElapsedTime(ArrivedAt, until) - _queueWait - _upload;
         return overhead > TimeSpan.Zero ? overhead : TimeSpan.Zero;
     }
 }

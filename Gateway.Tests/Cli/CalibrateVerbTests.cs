@@ -168,7 +168,7 @@ public sealed class CalibrateVerbTests(ITestOutputHelper log) : IDisposable
         var (code, output, error) = await RunAsync($"--log {path} --model m");
 
         Assert.True(code == 0, error);
-        Assert.Contains("40 answered streams on 1 replicas", output, StringComparison.Ordinal);
+        Assert.Contains("40 answered streams on 1 replica;", output, StringComparison.Ordinal);
         var step = new StepTime(ProfileSource.Load(Out).Options!).Milliseconds(new StepLoad(1, 1, 1, 300, 0, 0));
         Assert.InRange(step, 19, 21);
     }
@@ -183,8 +183,8 @@ public sealed class CalibrateVerbTests(ITestOutputHelper log) : IDisposable
 
         Assert.True(code == 0, error);
         Assert.DoesNotContain("±", output, StringComparison.Ordinal);
-        Assert.Contains("2 spans are few: this profile is a guess.", output, StringComparison.Ordinal);
-        Assert.Contains("2 spans are few", await File.ReadAllTextAsync(Out), StringComparison.Ordinal);
+        Assert.Contains("Only 2 spans: this profile is a guess.", output, StringComparison.Ordinal);
+        Assert.Contains("Only 2 spans", await File.ReadAllTextAsync(Out), StringComparison.Ordinal);
     }
 
     [Fact]

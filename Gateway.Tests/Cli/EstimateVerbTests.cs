@@ -123,7 +123,7 @@ public sealed class EstimateVerbTests : IDisposable
         var code = await InvokeAsync(arguments.Replace("FILE", path, StringComparison.Ordinal).Replace("OTHER", other, StringComparison.Ordinal).Split(' '));
 
         Assert.Equal((2, ""), (code, _output.ToString()));
-        Assert.StartsWith("cut.jsonl: all 50 answers were cut", _error.ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("cut.jsonl: every answer was cut (50)", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -70,8 +70,8 @@ public class ProcessTests
 
         Assert.Equal(ChatEnd.Error, reply.End);
         Assert.Equal(0, code);
-        Assert.Contains("Stop asked for: 1 answers run; they have up to 0.3 s.", served.Process.Errors, StringComparison.Ordinal);
-        Assert.Contains("Stopped; 1 answers were cut.", served.Process.Errors, StringComparison.Ordinal);
+        Assert.Contains("Stop asked for: running answers (1) have up to 0.3 s.", served.Process.Errors, StringComparison.Ordinal);
+        Assert.Contains("Stopped; answers cut: 1.", served.Process.Errors, StringComparison.Ordinal);
         Assert.InRange(TimeProvider.System.GetElapsedTime(since).TotalSeconds, 0.3, 20);
         await Until.HoldsAsync(() => engine.Journal.Open == 0, "the engine is told");
     }

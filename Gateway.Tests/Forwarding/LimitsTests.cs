@@ -97,7 +97,7 @@ public sealed class AttemptClockTests
         _time.Advance(TimeSpan.FromSeconds(30));
 
         using var body = RequestBytes.Begin();
-        using var clock = upstream.Clock(new Departure(request, CorePool.Cost(), body, options), CancellationToken.None);
+        using var clock = upstream.Clock(new OutgoingRequest(request, CorePool.Cost(), body, options), CancellationToken.None);
         _time.Advance(TimeSpan.FromSeconds(Math.Min(60, deadlineSeconds ?? 60) - 30) - TimeSpan.FromTicks(1));
         var before = clock.HasExpired;
         _time.Advance(TimeSpan.FromSeconds(2));

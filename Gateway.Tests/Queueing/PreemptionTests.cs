@@ -234,7 +234,7 @@ public sealed class PreemptionTests(ITestOutputHelper output)
             return flight;
         }
 
-        public void Begin() => _hasBegun |= _place.Seat?.TryBegin(mayYield: true) ?? true;
+        public void Begin() => _hasBegun |= _place.Seat?.TryBegin(mayContinue: true) ?? true;
 
         public void Generate(int tokens)
         {
@@ -288,7 +288,7 @@ public sealed class PreemptionTests(ITestOutputHelper output)
             Admissions++;
             if (_hasBegun)
             {
-                _place.Seat?.TryBegin(mayYield: true);
+                _place.Seat?.TryBegin(mayContinue: true);
             }
             else
             {

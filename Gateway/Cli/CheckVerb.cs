@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using Gateway.Cli.Probes;
 using Gateway.Configuration;
 using Gateway.Replicas.Engines;
@@ -46,7 +45,7 @@ public static class CheckVerb
         {
             await output.WriteLineAsync($"{model.Name}: replicas that Kubernetes tells of are not probed; /-/replicas of the running gateway shows them.");
         }
-        await output.WriteLineAsync($"{Counted(fleet.Count, "replica")} probed, {(problems == 0 ? "nothing" : Counted(problems, "thing"))} to fix.");
+        await output.WriteLineAsync($"{Counted.Of(fleet.Count, "replica")} probed, {(problems == 0 ? "nothing" : Counted.Of(problems, "thing"))} to fix.");
         return problems == 0 ? 0 : 1;
     }
 
@@ -67,9 +66,7 @@ public static class CheckVerb
             error.WriteLine(ProblemReport.Format(loaded.Warnings, "The gateway would start.", "warning"));
         }
 
-        output.WriteLine($"{file}: ok, {Counted(options.Models.Count, "model")}, {Counted(options.Models.Sum(model => model.Replicas.Count), "replica")}.");
+        output.WriteLine($"{file}: ok, {Counted.Of(options.Models.Count, "model")}, {Counted.Of(options.Models.Sum(model => model.Replicas.Count), "replica")}.");
         return 0;
     }
-
-    private static string Counted(int count, string noun) => string.Create(CultureInfo.InvariantCulture, $"{count} {noun}{(count == 1 ? "" : "s")}");
 }

@@ -192,7 +192,7 @@ public static class ReplayVerb
     {
         double[] speeds = text is null ? [] : [.. text.Split(',').Select(word => Number(word, "--speeds") is > 0 and <= 1_000 and var speed ? speed : throw Wrong("--speeds", word, "a number above 0, at most 1000"))];
         return speeds.Length <= replicas ? speeds
-            : throw new TraceException(string.Create(CultureInfo.InvariantCulture, $"--speeds: {speeds.Length} speeds for {replicas} engines. Name at most one for each, or raise --replicas."));
+            : throw new TraceException($"--speeds: {Counted.Of(speeds.Length, "speed")} for {Counted.Of(replicas, "engine")}. Name at most one for each, or raise --replicas.");
     }
 
     private static IReadOnlyList<double> FactorsOf(string? sweep, double rate)

@@ -8,17 +8,16 @@ public static class EnumWords
 {
     private static readonly Dictionary<Enum, string> Special = new()
     {
-        [EngineKind.SgLang] = "sglang",
-        [EngineKind.LlamaCpp] = "llamacpp",
-        [EngineKind.TensorRtLlm] = "tensorrt_llm",
-        [EngineKind.LmDeploy] = "lmdeploy",
-        [EngineKind.OpenAi] = "openai",
         [PreemptMode.BeforeFirstByte] = "before_first_byte",
     };
 
     /// <summary>The word for one value.</summary>
     public static string Of(Enum value)
     {
+        if (value is EngineKind engine)
+        {
+            return engine.Word();
+        }
         var name = value.ToString();
         return Special.TryGetValue(value, out var word) ? word : char.ToLowerInvariant(name[0]) + name[1..];
     }

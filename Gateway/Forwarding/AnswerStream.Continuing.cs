@@ -1,23 +1,17 @@
-using System.Net.Http;
 using Gateway.Forwarding.Answers;
-using Gateway.Replicas;
 
 namespace Gateway.Forwarding;
 
-/// <summary>The stream of another attempt, which goes on where the one before broke.</summary>
-/// <param name="Response">The engine's answer.</param>
-/// <param name="Body">Its events.</param>
-/// <param name="Reservation">The room in force from here on.</param>
-/// <param name="Clock">The attempt's time.</param>
-/// <param name="Frames">Makes its events look like those of the first stream.</param>
-internal sealed record Continuation(HttpResponseMessage Response, Stream Body, LoadReservation Reservation, AttemptClock Clock, ContinuedFrames Frames);
-
+/// <content>The seam between two attempts at one answer.</content>
 internal sealed partial class AnswerStream
 {
-    private ContinuedFrames? _continued;
-    private HttpResponseMessage? _second;
+    private Continuation? _continuation;
+
+    // The engine's own last word, kept back while somebody may go on instead.
     private byte[]? _heldError;
-    private bool _isFirstDue;
+
+    // The limit for the first byte applies again.
+    private bool _awaitsContinuation;
 
     /// <summary>What the client has, as long as the answer may be continued; null: a break is its end.</summary>
     public SentText? Sent { get; set; }
@@ -26,16 +20,16 @@ internal sealed partial class AnswerStream
     public Func<SentText, CancellationToken, ValueTask<Continuation?>>? Continue { get; init; }
 
     /// <summary>Tells whether the stream has to stop after this text, for <see cref="Continue"/> to go on with it later; null: never.</summary>
-    public Func<SentText, bool>? MustYield { get; init; }
+    public Func<SentText, bool>? MustStop { get; init; }
+
+    private bool IsContinuable =>
+        _isPrimed && Sent is not null && Continue is not null && !answer.IsComplete && !answer.IsBroken && !IsWholeButForSentinel && !clock.IsShutDown && !HasDiverged;
 
     // The stream can be handed over between two events. What was already read of the next event is dropped: the continuation writes it again.
-    private bool YieldsNow() =>
-        _isPrimed && _arrival is null && Sent is { } sent && MustYield is not null && Continue is not null
-        && !answer.IsComplete && !answer.IsBroken && !answer.HasFinished && !IsWholeButForSentinel && !clock.IsShutDown && !HasDiverged
-        && !_isFirstDue && MustYield(sent);
+    private bool StopsNow() => MustStop is not null && _arrival is null && !_awaitsContinuation && !answer.HasFinished && IsContinuable && MustStop(Sent!);
 
     /// <summary>The engine's part is over: another one takes over, or the client is told how it ended.</summary>
-    private async ValueTask EndAsync(string reason, CancellationToken cancellationToken)
+    private async ValueTask EndAsync(StreamBreak why, CancellationToken cancellationToken)
     {
         if (await TryContinueAsync(cancellationToken))
         {
@@ -52,39 +46,38 @@ internal sealed partial class AnswerStream
             _output.CloseEvent();
             return;
         }
-        End(reason);
+        End(why);
     }
 
     private async ValueTask<bool> TryContinueAsync(CancellationToken cancellationToken)
     {
-        if (!_isPrimed || Sent is not { } sent || Continue is null || answer.IsComplete || answer.IsBroken || IsWholeButForSentinel || clock.IsShutDown
-            || HasDiverged)
+        if (!IsContinuable)
         {
             return false;
         }
-        ReturnInput();
+        _input.Dispose();
         upstream.Dispose();
-        if (await Continue(sent, cancellationToken) is not { } next)
+        if (await Continue!(Sent!, cancellationToken) is not { } next)
         {
             Sent = null;
             return false;
         }
-        _second?.Dispose();
-        (_second, upstream, reservation, clock, _continued) = (next.Response, next.Body, next.Reservation, next.Clock, next.Frames);
-        (_frames, _template, _heldError, _isFirstDue) = (new SseFrameReader(rules.MaxFrameBytes), new FrameTemplate(), null, true);
+        _continuation?.Response.Dispose();
+        (_continuation, upstream, reservation, clock) = (next, next.Body, next.Reservation, next.Clock);
+        (_input, _template, _heldError, _awaitsContinuation) = (new FrameInput(rules.MaxFrameBytes), new FrameTemplate(), null, true);
         _output.CloseEvent();
         answer.NoteContinuation();
         return true;
     }
 
-    private bool HasDiverged => _continued is { HasDiverged: true };
+    private bool HasDiverged => _continuation is { Frames.HasDiverged: true };
 
     private bool MayHold(ReadOnlySpan<byte> payload) =>
         _isPrimed && Sent is not null && Continue is not null && !answer.IsBroken && !EngineErrorBody.Read(payload, 0).IsClientFault;
 
     private void TakeContinued(ReadOnlySpan<byte> payload, in AnswerFacts facts)
     {
-        if (HasDiverged || _continued!.Rewrite(payload, facts) is not { } rewritten)
+        if (HasDiverged || _continuation!.Frames.Rewrite(payload, facts) is not { } rewritten)
         {
             return;
         }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net.Http;
 using Gateway.Forwarding.Answers;
 using Gateway.Replicas;
@@ -6,33 +5,13 @@ using Gateway.Requests;
 
 namespace Gateway.Forwarding;
 
-/// <summary>What the watcher may change in a stream that passes.</summary>
-/// <param name="Route">Decides the form of a terminal error.</param>
-/// <param name="PublicModel">The name to show in place of the engine's, as quoted JSON; null: as the engine wrote it.</param>
-/// <param name="StripsUsage">Whether the usage event is the gateway's own wish and stays here.</param>
-/// <param name="RequestId">Named by a terminal error.</param>
-/// <param name="MaxFrameBytes">Longest event that is read; a longer one is passed on unread.</param>
-internal sealed record StreamRules(ApiRoute Route, byte[]? PublicModel, bool StripsUsage, string RequestId, int MaxFrameBytes)
-{
-    /// <summary>Fills the silence between events; off unless it has an interval.</summary>
-    public HeartbeatOptions Heartbeat { get; init; } = new();
-
-    /// <summary>The model's names, for the engine's words within the stream.</summary>
-    public ModelNames Names { get; init; }
-}
-
 /// <summary>Passes an engine's event stream on, whole events as they arrive, and watches them go by. Never faults: a broken stream ends with the API's own error event.</summary>
 /// <remarks>Read by one thread. Holds no buffer while nothing comes, so an idle stream costs little memory.</remarks>
 internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, Answer answer, LoadReservation reservation, AttemptClock clock) : ForwardOnlyStream
 {
-    private const int ReadBytes = 4096;
-
     private readonly FrameOutput _output = new(rules);
-    private SseFrameReader _frames = new(rules.MaxFrameBytes);
+    private FrameInput _input = new(rules.MaxFrameBytes);
     private FrameTemplate _template = new();
-    private byte[] _input = [];
-    private int _inputStart;
-    private int _inputEnd;
     private bool _isEnded;
     private bool _sawDone;
     private int _nextNumber;
@@ -73,46 +52,45 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
 
     protected override void Dispose(bool disposing)
     {
-        ReturnInput();
+        _input.Dispose();
         _output.Dispose();
         upstream.Dispose();
-        _second?.Dispose();
+        _continuation?.Response.Dispose();
         base.Dispose(disposing);
     }
 
     private async ValueTask FillAsync(CancellationToken cancellationToken)
     {
-        if (YieldsNow())
+        if (StopsNow())
         {
-            await EndAsync("preempted", cancellationToken);
+            await EndAsync(StreamBreak.Preempted, cancellationToken);
             return;
         }
         int read;
         try
         {
             // Engines may send headers long before the prompt is computed: until the first event the limit for the first byte applies.
-            if (_isPrimed && !_isFirstDue && _arrival is null)
+            if (_isPrimed && !_awaitsContinuation && _arrival is null)
             {
                 clock.AwaitNext(answer.IsComplete || IsWholeButForSentinel);
             }
-            if (_inputEnd == _inputStart)
+            if (_input.IsEmpty)
             {
                 // Waits without a buffer: most of a stream's life is waiting.
-                ReturnInput();
+                _input.Dispose();
                 if (!await HasArrivedAsync())
                 {
                     _output.Append(rules.Heartbeat.BeatOf(rules.Route));
                     return;
                 }
             }
-            MakeRoom();
-            read = await upstream.ReadAsync(_input.AsMemory(_inputEnd), clock.Token);
+            read = await upstream.ReadAsync(_input.Room(), clock.Token);
         }
         catch (Exception broken) when (broken is OperationCanceledException or IOException or HttpRequestException or ObjectDisposedException)
         {
             cancellationToken.ThrowIfCancellationRequested();
             _arrival = null;
-            await EndAsync(ReasonOfClock() ?? "upstream_stream_broken", cancellationToken);
+            await EndAsync(BreakOfClock() ?? StreamBreak.Broken, cancellationToken);
             return;
         }
         if (_isPrimed)
@@ -120,14 +98,14 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
             // Time that the client took to read is not counted as silence of the engine.
             clock.Pause();
         }
-        _inputEnd += read;
-        _isFirstDue = false;
+        _input.Fill(read);
+        _awaitsContinuation = false;
         answer.NoteArrival();
         reservation.Replica.OnSign();
         TakeFrames(isEnd: read == 0);
         if (read == 0 || _heldError is not null || HasDiverged)
         {
-            await EndAsync("upstream_stream_truncated", cancellationToken);
+            await EndAsync(StreamBreak.Truncated, cancellationToken);
         }
     }
 
@@ -152,9 +130,8 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
 
     private void TakeFrames(bool isEnd)
     {
-        while (_frames.Read(_input.AsSpan(_inputStart, _inputEnd - _inputStart), isEnd, out var frame) is var outcome && outcome != SseRead.NeedMore)
+        while (_input.Read(isEnd, out var frame, out var bytes) is var outcome && outcome != SseRead.NeedMore)
         {
-            var bytes = _input.AsSpan(_inputStart, frame.Length);
             if (outcome == SseRead.Oversized)
             {
                 Sent?.Lose();
@@ -164,13 +141,8 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
             {
                 TakeFrame(frame, bytes);
             }
-            _inputStart += frame.Length;
-            if (_inputStart == _inputEnd)
-            {
-                ReturnInput();
-                return;
-            }
-            if (_heldError is not null || HasDiverged)
+            _input.Skip(frame);
+            if (_input.IsEmpty || _heldError is not null || HasDiverged)
             {
                 return;
             }
@@ -186,7 +158,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
             facts = AnswerFrame.Read(frame, payload);
             _template.Learn(payload, facts);
         }
-        if (_continued is not null && facts.Shape == AnswerShape.JsonObject && !facts.IsError)
+        if (_continuation is not null && facts.Shape == AnswerShape.JsonObject && !facts.IsError)
         {
             TakeContinued(payload, facts);
             return;
@@ -201,7 +173,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
                 // The stream ended in the middle of an event.
                 return;
             case AnswerShape.Done:
-                _continued?.NoteEnd();
+                _continuation?.Frames.NoteEnd();
                 if (HasDiverged)
                 {
                     return;
@@ -266,10 +238,10 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
     private bool IsWholeButForSentinel =>
         EndsWithSentinel && (_sawDone || answer.HasFinished) && answer.Finish != FinishKind.None && !answer.IsBroken;
 
-    private void End(string reason)
+    private void End(StreamBreak why)
     {
         _isEnded = true;
-        ReturnInput();
+        _input.Dispose();
         _output.CloseEvent();
         // The answer is complete and only [DONE] is missing. Clients wait for it, so it is added.
         if (IsWholeButForSentinel)
@@ -296,49 +268,10 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
                 : FailureKind.BodyIncomplete);
             return;
         }
-        answer.IsCutByStop = reason == "shutting_down";
-        var error = reason switch
-        {
-            "shutting_down" => new WireError(503, "server_error", reason, "The gateway shuts down and cannot wait for the rest of this answer. Send the request again."),
-            "deadline_exceeded" => new WireError(504, "timeout_error", reason, "The request's own deadline has passed before this answer was whole. Allow more time, or ask for less."),
-            "upstream_timeout" => new WireError(504, "timeout_error", reason, "The rest of this answer did not come in time. Send the request again, or ask for less at once."),
-            _ => new WireError(502, "server_error", reason, "The engine's answer broke off here and is incomplete. Send the request again."),
-        };
-        _output.Append(ErrorBody.WriteStreamEnd(rules.Route, error, rules.RequestId, _nextNumber));
+        answer.IsCutByStop = why == StreamBreak.Shutdown;
+        _output.Append(ErrorBody.WriteStreamEnd(rules.Route, StreamBreaks.ErrorOf(why), rules.RequestId, _nextNumber));
     }
 
-    private string? ReasonOfClock() =>
-        clock.HasPassedDeadline ? "deadline_exceeded" : clock.HasExpired ? "upstream_timeout" : clock.IsShutDown ? "shutting_down" : null;
-
-    private void MakeRoom()
-    {
-        if (_input.Length == 0)
-        {
-            _input = ArrayPool<byte>.Shared.Rent(ReadBytes);
-            (_inputStart, _inputEnd) = (0, 0);
-            return;
-        }
-        if (_inputStart > 0)
-        {
-            _input.AsSpan(_inputStart, _inputEnd - _inputStart).CopyTo(_input);
-            (_inputStart, _inputEnd) = (0, _inputEnd - _inputStart);
-        }
-        if (_inputEnd == _input.Length)
-        {
-            var larger = ArrayPool<byte>.Shared.Rent(2 * _input.Length);
-            _input.AsSpan(0, _inputEnd).CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(_input);
-            _input = larger;
-        }
-    }
-
-    private void ReturnInput()
-    {
-        if (_input.Length > 0)
-        {
-            ArrayPool<byte>.Shared.Return(_input);
-            _input = [];
-        }
-        (_inputStart, _inputEnd) = (0, 0);
-    }
+    private StreamBreak? BreakOfClock() =>
+        clock.HasPassedDeadline ? StreamBreak.Deadline : clock.HasExpired ? StreamBreak.Timeout : clock.IsShutDown ? StreamBreak.Shutdown : null;
 }

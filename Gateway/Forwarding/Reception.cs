@@ -6,20 +6,20 @@ using Gateway.Requests;
 namespace Gateway.Forwarding;
 
 /// <summary>Looks at an engine's answer before a byte of it goes to the client: passes it on, watched, or makes it a failure.</summary>
-/// <param name="departure">The request.</param>
+/// <param name="outgoing">The request.</param>
 /// <param name="upstream">Its pool.</param>
 /// <param name="answer">Where what goes by is noted.</param>
 /// <param name="reservation">The attempt's room.</param>
 /// <param name="clock">The attempt's time.</param>
 /// <param name="continues">Finds who goes on with a stream that broke; null: nobody does.</param>
 internal sealed class Reception(
-    Departure departure, UpstreamPool upstream, Answer answer, LoadReservation reservation, AttemptClock clock,
+    OutgoingRequest outgoing, UpstreamPool upstream, Answer answer, LoadReservation reservation, AttemptClock clock,
     Func<SentText, CancellationToken, ValueTask<Continuation?>>? continues = null)
 {
     private const int MaxErrorBytes = 64 * 1024;
     private const string EventStream = "text/event-stream";
 
-    private InferenceRequest Request => departure.Request;
+    private InferenceRequest Request => outgoing.Request;
 
     /// <summary>Whether the client gets an event stream.</summary>
     public bool IsEventStream { get; private set; }
@@ -28,7 +28,7 @@ internal sealed class Reception(
     public bool MayContinue { get; private set; }
 
     /// <summary>Tells whether the stream has to stop after this text, for another attempt to go on; null: never.</summary>
-    public Func<SentText, bool>? MustYield { get; init; }
+    public Func<SentText, bool>? MustStop { get; init; }
 
     /// <summary>Called before the client sees the end of a stream; null: nobody waits for that.</summary>
     public Action? Completed { get; init; }
@@ -69,16 +69,16 @@ internal sealed class Reception(
     private async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> StreamAsync(
         HttpResponseMessage response, Stream body, CancellationToken cancellationToken)
     {
-        var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, Request.Id, (int)departure.Options.MaxFrameBytes)
+        var rules = new StreamRules(Request.Route, PublicModel(), StripsUsage: !Request.Body.WantsStreamUsage && HasUsageOption, Request.Id, (int)outgoing.Options.MaxFrameBytes)
         {
-            Heartbeat = departure.Options.Heartbeat,
+            Heartbeat = outgoing.Options.Heartbeat,
             Names = Names,
         };
         var stream = new AnswerStream(body, rules, answer, reservation, clock)
         {
-            Sent = departure.Options.ContinueStreams && departure.Body.Rest is null && SentText.IsFor(Request) ? new SentText() : null,
+            Sent = outgoing.Options.ContinueStreams && outgoing.Body.Rest is null && SentText.IsFor(Request) ? new SentText() : null,
             Continue = continues,
-            MustYield = MustYield,
+            MustStop = MustStop,
             Completed = Completed,
         };
         await stream.PrimeAsync(cancellationToken);
@@ -98,7 +98,7 @@ internal sealed class Reception(
         PlainAnswer.Beginning read;
         try
         {
-            read = await PlainAnswer.ReadAsync(body, departure.Options.MaxBufferedBytes, clock.Token);
+            read = await PlainAnswer.ReadAsync(body, outgoing.Options.MaxBufferedBytes, clock.Token);
         }
         catch (Exception cut) when (cut is IOException or HttpRequestException)
         {

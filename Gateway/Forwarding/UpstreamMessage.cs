@@ -11,7 +11,7 @@ namespace Gateway.Forwarding;
 internal static class UpstreamMessage
 {
     /// <param name="http">The client's request.</param>
-    /// <param name="departure">What is known of it.</param>
+    /// <param name="outgoing">What is known of it.</param>
     /// <param name="upstream">Its pool.</param>
     /// <param name="replica">Where it goes.</param>
     /// <param name="attempt">The how-manieth of the request, from 1.</param>
@@ -19,15 +19,15 @@ internal static class UpstreamMessage
     /// <param name="broken">Hears why a body could not be passed on.</param>
     /// <param name="continued">Asks for the rest of an answer; null: for the whole.</param>
     public static HttpRequestMessage Create(
-        HttpContext http, Departure departure, UpstreamPool upstream, Replica replica, int attempt, int? priority, Action<ClientBodyFault> broken, ContinuedBody? continued = null)
+        HttpContext http, OutgoingRequest outgoing, UpstreamPool upstream, Replica replica, int attempt, int? priority, Action<ClientBodyFault> broken, ContinuedBody? continued = null)
     {
         var message = new HttpRequestMessage(HttpMethod.Parse(http.Request.Method), Address(replica, http.Request))
         {
             Version = HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
-        HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, EngineId(departure, attempt), upstream.ApiKey, departure.Terms.EndsAuthorization);
-        if (Content(http, departure, upstream.Changes(departure.Request, priority, departure.Terms) with { Continued = continued }, broken) is { } content)
+        HeaderRules.CopyUpstream(http.Request.Headers, message.Headers, EngineId(outgoing, attempt), upstream.ApiKey, outgoing.Terms.EndsAuthorization);
+        if (Content(http, outgoing, upstream.Changes(outgoing.Request, priority, outgoing.Terms) with { Continued = continued }, broken) is { } content)
         {
             if (http.Request.ContentType is { Length: > 0 } type)
             {
@@ -48,13 +48,13 @@ internal static class UpstreamMessage
 
     // Engines use this id as the key of a running request: vLLM refuses a second one, and older versions break. So it gets a suffix where a client uses one id for several
     // requests, or where this is a further attempt, since the one before may not have ended there yet.
-    private static string EngineId(Departure departure, int attempt) => attempt == 1 && !departure.SharesId
-        ? departure.Request.Id
-        : $"{departure.Request.Id}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
+    private static string EngineId(OutgoingRequest outgoing, int attempt) => attempt == 1 && !outgoing.SharesId
+        ? outgoing.Request.Id
+        : $"{outgoing.Request.Id}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}";
 
-    private static HttpContent? Content(HttpContext http, Departure departure, in BodyChanges changes, Action<ClientBodyFault> broken)
+    private static HttpContent? Content(HttpContext http, OutgoingRequest outgoing, in BodyChanges changes, Action<ClientBodyFault> broken)
     {
-        var (request, body) = (departure.Request, departure.Body);
+        var (request, body) = (outgoing.Request, outgoing.Body);
         if (HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsDelete(http.Request.Method))
         {
             return null;

@@ -9,7 +9,6 @@ namespace Gateway.Forwarding;
 /// <summary>How requests reach one pool's engines: connections, key, retry pipeline and budget. Thread-safe.</summary>
 public sealed class UpstreamPool
 {
-    private readonly TimeProvider _time;
     private readonly CancellationToken _shutdown;
     private readonly Func<string, string?> _environment;
     private readonly UpstreamEvents _events;
@@ -26,11 +25,12 @@ public sealed class UpstreamPool
         CancellationToken shutdown = default)
     {
         _shutdown = shutdown;
-        _time = time;
+        Time = time;
         _environment = environment;
         _events = events;
         Pool = pool;
         Handler = handler;
+        Connections = new HttpMessageInvoker(handler, disposeHandler: false);
         Budget = new RetryBudget(() => (options().RetryBudgetShare, options().RetryBudgetPerSecond), time, refused => events.BudgetSpent(pool.Name, refused));
         Hedges = new RetryBudget(() => (options().Hedge.Share, 0), time);
         Retries = Pipeline(options, time);
@@ -39,6 +39,11 @@ public sealed class UpstreamPool
     public Pool Pool { get; }
 
     internal HttpMessageHandler Handler { get; }
+
+    /// <summary>Sends over the connections of <see cref="Handler"/>.</summary>
+    internal HttpMessageInvoker Connections { get; }
+
+    internal TimeProvider Time { get; }
 
     internal RetryBudget Budget { get; }
 
@@ -78,19 +83,19 @@ public sealed class UpstreamPool
         CacheSalt: terms.CacheSalt);
 
     /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer shows no byte before its end, so only the total and the replica's signs of life bound it.</summary>
-    /// <param name="departure">What is sent.</param>
+    /// <param name="outgoing">What is sent.</param>
     /// <param name="clientGone">Cancels as well.</param>
     /// <param name="replica">Where the attempt goes; null: it is not watched for signs of life.</param>
-    internal AttemptClock Clock(Departure departure, CancellationToken clientGone, Replica? replica = null)
+    internal AttemptClock Clock(OutgoingRequest outgoing, CancellationToken clientGone, Replica? replica = null)
     {
-        var (request, options) = (departure.Request, departure.Options);
+        var (request, options) = (outgoing.Request, outgoing.Options);
         var isDeadline = request.Deadline < options.TotalTimeout;
         var most = isDeadline ? request.Deadline!.Value : options.TotalTimeout;
-        var left = request.ArrivedAt is { } arrivedAt ? most - _time.GetElapsedTime(arrivedAt) : most;
+        var left = request.ArrivedAt is { } arrivedAt ? most - Time.GetElapsedTime(arrivedAt) : most;
         return new AttemptClock(
             request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
             request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
-            left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, clientGone, _shutdown)
+            left > TimeSpan.Zero ? left : TimeSpan.Zero, Time, clientGone, _shutdown)
         {
             IsTotalDeadline = isDeadline,
             IsInVain = replica is null || !(request.Body.IsStreaming || request.Route.TakesSteps) ? null : waited => replica.IsHung(waited, request.Body.IsStreaming),
@@ -106,8 +111,8 @@ public sealed class UpstreamPool
                 DelayGenerator = static _ => ValueTask.FromResult<TimeSpan?>(TimeSpan.Zero),
                 ShouldHandle = arguments => ValueTask.FromResult(
                     arguments.AttemptNumber < options().MaxRetries
-                    && arguments.Outcome.Result is { Failure: { } failure, Exchange: { } exchange }
-                    && exchange.ShouldRetry(failure)),
+                    && arguments.Outcome.Result is { Failure: not null, Exchange: { } exchange }
+                    && exchange.ShouldRetry(arguments.Outcome.Result)),
                 OnRetry = static arguments =>
                 {
                     arguments.Outcome.Result.Exchange.NoteRetry(arguments.Outcome.Result.Failure!);

@@ -4,7 +4,7 @@ using Gateway.Routing;
 
 namespace Gateway.Queueing;
 
-/// <content>What would be decided, without deciding it.</content>
+/// <content>What would be decided, without deciding it, and how the queue would stand for a second policy.</content>
 public sealed partial class Dispatcher
 {
     /// <summary>What would be decided about a request now, and why; nothing is placed.</summary>
@@ -38,6 +38,15 @@ public sealed partial class Dispatcher
                 Candidates = candidates,
                 Best = best,
             };
+        }
+    }
+
+    /// <summary>Waiting requests that would go before one that comes now, by the second policy's order; null: there is none.</summary>
+    public int? AheadByShadow(InferenceRequest request, in RequestEstimate estimate)
+    {
+        lock (_gate)
+        {
+            return _plan().ShadowOrder is { } order ? _waiting.CountAheadBy(order, request, order.Rank(request, estimate, Now())) : null;
         }
     }
 

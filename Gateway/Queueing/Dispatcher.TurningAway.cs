@@ -4,20 +4,20 @@ namespace Gateway.Queueing;
 public sealed partial class Dispatcher
 {
     // To wait on would end in the wrong words: who comes now is told at once. As of the last look; null: nobody is lost.
-    private List<(Waiter Waiter, AdmissionResult Result)>? TurnAwayLocked()
+    private List<EndedWait>? TurnAwayLocked()
     {
         if (_placer.Fleet == _fleet)
         {
             return null;
         }
         _fleet = _placer.Fleet;
-        List<(Waiter, AdmissionResult)>? turnedAway = null;
+        List<EndedWait>? turnedAway = null;
         foreach (var waiter in (Waiter[])[.. _waiting.All(), .. _favourites.All(), .. _siblings.All()])
         {
             if (LostLocked(waiter) is { } outcome)
             {
                 _waiting.Remove(waiter);
-                (turnedAway ??= []).Add((waiter, RefuseLocked(waiter, outcome)));
+                (turnedAway ??= []).Add(new(waiter, RefuseLocked(waiter, outcome)));
             }
         }
         NoteCountLocked();
@@ -40,14 +40,14 @@ public sealed partial class Dispatcher
     private Waiter? YieldsLocked(Waiter waiter, DispatchPlan plan) => _waiting.YieldsTo(waiter.Request, plan.Queue, isFair: plan.Order is IFairOrder);
 
     // Whoever fills the queue must not keep the more urgent out of it, nor, where clients share, the others.
-    private (Waiter Waiter, AdmissionResult Result)? DisplaceLocked(Waiter? yields)
+    private EndedWait? DisplaceLocked(Waiter? yields)
     {
         if (yields is not { } last)
         {
             return null;
         }
         _waiting.Remove(last);
-        return (last, RefuseLocked(last, AdmissionOutcome.RejectedQueueFull));
+        return new(last, RefuseLocked(last, AdmissionOutcome.RejectedQueueFull));
     }
 
     // A fleet in which nothing works, or that is empty, may be back within the wait.

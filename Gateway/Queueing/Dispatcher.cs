@@ -5,20 +5,6 @@ using Gateway.Routing;
 
 namespace Gateway.Queueing;
 
-/// <summary>What a dispatcher follows; swapped whole on reload.</summary>
-/// <param name="Queue">Limits on waiting.</param>
-/// <param name="Routing">How long affinities are believed.</param>
-/// <param name="Order">Who goes first within a class.</param>
-/// <param name="Admission">Who may go at all.</param>
-public sealed record DispatchPlan(QueueOptions Queue, RoutingOptions Routing, IQueueOrder Order, IAdmissionRule Admission)
-{
-    /// <summary>Says where another policy would have put each request; null: nobody asks. Used under the dispatcher's lock only.</summary>
-    public Router? Shadow { get; init; }
-
-    /// <summary>The order of that policy; null: nobody asks.</summary>
-    public IQueueOrder? ShadowOrder { get; init; }
-}
-
 /// <summary>Chooses a replica and reserves its room in one step; whoever finds none waits here. One per pool. Thread-safe.</summary>
 /// <remarks>Decisions are told outside the lock. While every replica has room nothing waits and entering is synchronous.</remarks>
 public sealed partial class Dispatcher : IDisposable
@@ -43,9 +29,6 @@ public sealed partial class Dispatcher : IDisposable
     private long _returns;
     private long _fleet;
     private bool _isClosed;
-
-    // Each is tried at every replica: more of them would find little more.
-    private readonly Waiter[] _behind = new Waiter[4];
 
     /// <param name="pool">The replicas.</param>
     /// <param name="prefixes">Which of them saw which prompt.</param>
@@ -88,12 +71,12 @@ public sealed partial class Dispatcher : IDisposable
     {
         var waiter = new Waiter(this, request, estimate, constraints, decided) { EnteredAt = _time.GetTimestamp() };
         AdmissionResult? now;
-        (Waiter Waiter, AdmissionResult Result)? displaced;
+        EndedWait? displaced;
         lock (_gate)
         {
             now = EnterLocked(waiter, _plan(), out displaced);
         }
-        displaced?.Waiter.Decided(displaced.Value.Result);
+        displaced?.Tell();
         if (now is { } result)
         {
             decided(result);
@@ -103,6 +86,22 @@ public sealed partial class Dispatcher : IDisposable
             Pump();
         }
         return waiter;
+    }
+
+    /// <summary>More is known of what a request that had its turn here was served: orders that keep account charge the difference.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="charged">What it has been charged so far.</param>
+    /// <param name="served">What it was served; nothing where the turn was in vain.</param>
+    public void Settle(InferenceRequest request, in ServedTokens charged, in ServedTokens served)
+    {
+        if (charged == served || _plan().Order is not IServiceAccount account)
+        {
+            return;
+        }
+        lock (_gate)
+        {
+            account.Charge(request, served - charged);
+        }
     }
 
     /// <summary>Refuses whoever enters from now on; those who wait keep their turn.</summary>
@@ -155,7 +154,7 @@ public sealed partial class Dispatcher : IDisposable
         Pump();
     }
 
-    private AdmissionResult? EnterLocked(Waiter waiter, DispatchPlan plan, out (Waiter Waiter, AdmissionResult Result)? displaced)
+    private AdmissionResult? EnterLocked(Waiter waiter, DispatchPlan plan, out EndedWait? displaced)
     {
         displaced = null;
         if (_isClosed)
@@ -236,18 +235,17 @@ public sealed partial class Dispatcher : IDisposable
     {
         while (true)
         {
-            Waiter? next;
-            AdmissionResult result;
+            EndedWait? next;
+            List<EndedWait>? turnedAway;
             Seat[]? asked = null;
-            List<(Waiter Waiter, AdmissionResult Result)>? turnedAway;
             lock (_gate)
             {
                 var plan = _plan();
                 var lookedAt = _time.GetTimestamp();
-                next = PlaceNextLocked(plan, out result);
-                if (next is not null)
+                next = PlaceNextLocked(plan);
+                if (next is { } turn)
                 {
-                    _waiting.TakeTurn(next, plan.Queue.ReservedShare);
+                    _waiting.TakeTurn(turn.Waiter, plan.Queue.ReservedShare);
                     NoteCountLocked();
                     _drain.OnTurn();
                 }
@@ -258,104 +256,14 @@ public sealed partial class Dispatcher : IDisposable
                     asked = PreemptLocked(plan);
                 }
             }
-            next?.Decided(result);
-            turnedAway?.ForEach(static lost => lost.Waiter.Decided(lost.Result));
+            next?.Tell();
+            turnedAway?.ForEach(static lost => lost.Tell());
             if (next is null && turnedAway is null)
             {
                 Array.ForEach(asked ?? [], _seats.Tell);
                 return;
             }
         }
-    }
-
-    private Waiter? PlaceNextLocked(DispatchPlan plan, out AdmissionResult result)
-    {
-        LookLocked(plan);
-        _siblings.Release();
-        foreach (var pinned in _waiting.Pinned)
-        {
-            if (TryPlaceLocked(pinned, plan) is { } there)
-            {
-                result = there;
-                return pinned;
-            }
-        }
-        while (_favourites.Next(plan) is { } first)
-        {
-            if (TryPlaceLocked(first, plan) is { } atLast)
-            {
-                result = atLast;
-                return first;
-            }
-            _favourites.GiveUp(first);
-        }
-        if (_overtaking.Favoured is { } favoured && TryPlaceLocked(favoured, plan) is { } kept)
-        {
-            result = kept;
-            return favoured;
-        }
-        while (_waiting.Next(plan.Order, Now()) is { } head)
-        {
-            if (TryPlaceLocked(head, plan) is { } placed)
-            {
-                result = placed;
-                return head;
-            }
-            if (head.IsAside)
-            {
-                continue;
-            }
-            if (!_shares.IsWithin(head))
-            {
-                return PlaceOtherLocked(head, plan, out result);
-            }
-            if (!_seats.AreAsked(Now()) && _overtaking.OnFitsNowhere(head, Now(), plan.Queue.OvertakingLimit))
-            {
-                return PlaceSmallerLocked(head, plan, out result);
-            }
-            break;
-        }
-        result = default;
-        return null;
-    }
-
-    private Waiter? PlaceSmallerLocked(Waiter head, DispatchPlan plan, out AdmissionResult result)
-    {
-        var behind = _behind.AsSpan(0, _waiting.Behind(head, _behind));
-        foreach (var waiter in behind)
-        {
-            var mayPass = waiter != head && Overtaking.IsSmaller(waiter, head) && (plan.Order as IFairOrder)?.MayPass(waiter, head) != false;
-            if (mayPass && TryPlaceLocked(waiter, plan) is { } placed)
-            {
-                head.OvertakenAt ??= Now();
-                result = placed;
-                return waiter;
-            }
-        }
-        _behind.AsSpan().Clear();
-        result = default;
-        return null;
-    }
-
-    private AdmissionResult? TryPlaceLocked(Waiter waiter, DispatchPlan plan)
-    {
-        var terms = TermsLocked(waiter.Request, waiter.Estimate, waiter.Constraints, plan, Now(), waiter);
-        if (_placer.TryPlace(waiter.Request, waiter.Estimate, waiter.Constraints, plan, terms) is not { } placed)
-        {
-            waiter.RefusedAt = _placer.RefusedAt;
-            waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : _placer.LeftHeadroom ? HoldReason.Headroom : waiter.HeldFor;
-            if (_placer.Favourite is { } favourite)
-            {
-                _favourites.Stand(waiter, favourite, TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, _placer.FavouriteSavesSeconds)));
-            }
-            else if (_placer.Leader is { } leader && !_siblings.TryStand(waiter, leader, _placer.LeaderPatience, Now()))
-            {
-                return TryPlaceLocked(waiter, plan);
-            }
-            return null;
-        }
-        var admitted = AdmitLocked(waiter.Request, waiter.Estimate, waiter.ArrivedAt, placed, _time.GetElapsedTime(waiter.EnteredAt), plan, waiter.HasAsked);
-        return DecideLocked(waiter, admitted with { Seat = SeatLocked(waiter, placed.Reservation!, plan) });
     }
 
     private TimeSpan Now() => _time.GetElapsedTime(_startedAt);
@@ -377,8 +285,7 @@ public sealed partial class Dispatcher : IDisposable
 
     private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => _drain.RetryAfter(outcome, _waiting.Count + 1, _placer.TimeUntilRetry());
 
-    // Health that turns with time alone raises no event.
-    // As of the look that found nobody: a back-off that ended since would else be waited for by nobody.
+    // Health that turns with time alone raises no event. As of the look that found nobody: a back-off that ended since would else be waited for by nobody.
     private void ArmRetryLocked(long lookedAt) =>
         _ = _waiting.Count > 0 && _placer.TimeUntilRetry(lookedAt) is { } pause && _retry.Change(pause, Timeout.InfiniteTimeSpan);
 

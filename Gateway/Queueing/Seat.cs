@@ -65,9 +65,9 @@ public sealed class Seat
     public void OnAsked(Action vacate) => _seats.Attend(this, vacate);
 
     /// <summary>The first byte is about to go to the client.</summary>
-    /// <param name="mayYield">Whether the answer could be stopped and continued elsewhere.</param>
+    /// <param name="mayContinue">Whether the answer could be stopped and continued elsewhere.</param>
     /// <returns>False: the place was asked for before, and the answer must not begin.</returns>
-    public bool TryBegin(bool mayYield) => _seats.TryBegin(this, mayYield);
+    public bool TryBegin(bool mayContinue) => _seats.TryBegin(this, mayContinue);
 
     /// <summary>The answer cannot be stopped where it is: the place is kept to its end.</summary>
     public void Keep() => _seats.Keep(this);

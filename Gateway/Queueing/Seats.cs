@@ -123,7 +123,7 @@ internal sealed class Seats
         vacate?.Invoke();
     }
 
-    public bool TryBegin(Seat seat, bool mayYield)
+    public bool TryBegin(Seat seat, bool mayContinue)
     {
         lock (_gate)
         {
@@ -134,8 +134,8 @@ internal sealed class Seats
             _version++;
             // From now on it stops between two events, by itself.
             seat.Vacate = null;
-            seat.State = mayYield ? SeatState.Begun : SeatState.Over;
-            if (!mayYield)
+            seat.State = mayContinue ? SeatState.Begun : SeatState.Over;
+            if (!mayContinue)
             {
                 _seats.Remove(seat);
             }

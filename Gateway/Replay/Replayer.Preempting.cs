@@ -20,7 +20,7 @@ public sealed partial class Replayer
             flight.CachedTokens = token.CachedTokens;
         }
         flight.Reservation!.OnFirstToken();
-        flight.Seat?.TryBegin(mayYield: true);
+        flight.Seat?.TryBegin(mayContinue: true);
     }
 
     private void GiveUp(Flight flight)

@@ -31,6 +31,12 @@ public enum EngineKind
     OpenAi,
 }
 
+/// <summary>The engines' names as the configuration and the log write them.</summary>
+public static class EngineKindWords
+{
+    public static string Word(this EngineKind engine) => engine == EngineKind.TensorRtLlm ? "tensorrt_llm" : engine.ToString().ToLowerInvariant();
+}
+
 /// <summary>Whether an engine schedules by a request's <c>priority</c>, and which end of the scale goes first.</summary>
 public enum EnginePriority
 {

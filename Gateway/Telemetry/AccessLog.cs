@@ -145,7 +145,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
         [LoggerMessage(Level = LogLevel.Warning, Message = "The access log {State}.")]
         public static partial void TargetChanged(ILogger logger, string state);
 
-        [LoggerMessage(Level = LogLevel.Warning, Message = "The access log's target did not take the last {Lines} lines in time.")]
+        [LoggerMessage(Level = LogLevel.Warning, Message = "The access log's target did not take the last lines ({Lines}) in time.")]
         public static partial void LastLinesLost(ILogger logger, int lines);
     }
 }

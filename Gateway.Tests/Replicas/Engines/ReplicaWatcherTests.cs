@@ -38,7 +38,7 @@ public sealed class ReplicaWatcherTests
         Assert.Equal(ReplicaHealth.Up, _replica.Health);
         Assert.Equal((EngineKind.Vllm, 32_000L, 3), (_replica.Report.Engine, _replica.Report.KvCapacityTokens, _replica.Report.RunningRequests));
         Assert.Equal([32_000L], roomWhenUp);
-        Assert.Contains(_log.Lines, line => line.Level == LogLevel.Information && line.Text.Contains("up: Vllm 0.11.2", StringComparison.Ordinal));
+        Assert.Contains(_log.Lines, line => line.Level == LogLevel.Information && line.Text.Contains("up: vllm 0.11.2", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -55,7 +55,7 @@ internal sealed record EngineCalibration(Uri Url, string? Model, string? ApiKey,
             notes.Add(FormattableString.Invariant($"the {Time.TotalSeconds:0} s were over before the last probe; --seconds gives more."));
         }
 
-        notes.Add(FormattableString.Invariant($"{budget.Used} requests in {budget.Elapsed.TotalSeconds:0.0} s."));
+        notes.Add(FormattableString.Invariant($"{Counted.Of(budget.Used, "request")} in {budget.Elapsed.TotalSeconds:0.0} s."));
         return Finish(prober.Findings, known, facts, client.IsPlain, notes);
     }
 
@@ -69,7 +69,7 @@ internal sealed record EngineCalibration(Uri Url, string? Model, string? ApiKey,
 
         if (findings.Failures > 0)
         {
-            notes.Add($"{findings.Failures} probes failed, the first because {findings.FirstFailure}.");
+            notes.Add($"{Counted.Of(findings.Failures, "probe")} failed, the first because {findings.FirstFailure}.");
         }
 
         var limits = known with { MaxBatchedTokens = findings.MaxBatchedTokens ?? known.MaxBatchedTokens, MaxSequences = findings.MaxSequences ?? known.MaxSequences };
@@ -78,7 +78,7 @@ internal sealed record EngineCalibration(Uri Url, string? Model, string? ApiKey,
             return new CalibrationResult(null, notes, findings.FirstFailure is { } failure ? $"the probes failed: {failure}." : "no probe gave a span to fit; a larger budget may.");
         }
 
-        var source = $"calibrate --url: model {facts.Model}, {findings.Observations.Count} spans";
+        var source = $"calibrate --url: model {facts.Model}, {Counted.Of(findings.Observations.Count, "span")}";
         return new CalibrationResult(fit with { Profile = fit.Profile with { Source = source } }, notes, null);
     }
 

@@ -40,7 +40,7 @@ internal static class FitReport
 
         if (fit.Outliers > 0)
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"{fit.Outliers} spans stood apart and were left out.");
+            yield return $"Left out, since apart from the rest: {Counted.Of(fit.Outliers, "span")}.";
         }
 
         if (Caution(fit) is { } caution)
@@ -54,7 +54,7 @@ internal static class FitReport
     {
         yield return "Engine profile, fitted by calibrate. Times are milliseconds per step.";
         var all = fit.Quality[^1];
-        yield return string.Create(CultureInfo.InvariantCulture, $"{all.Count} spans, median error {all.MedianError * 100:0.00} %, p90 {all.P90Error * 100:0.00} %.");
+        yield return string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(all.Count, "span")}, median error {all.MedianError * 100:0.00} %, p90 {all.P90Error * 100:0.00} %.");
         if (Caution(fit) is { } caution)
         {
             yield return caution;
@@ -68,6 +68,6 @@ internal static class FitReport
     }
 
     private static string? Caution(ProfileFit fit) => fit.Quality[^1].Count is < FewSpans and var spans
-        ? string.Create(CultureInfo.InvariantCulture, $"{spans} spans are few: this profile is a guess. Some hundred streams, short and long, alone and together, make it one to rely on.")
+        ? $"Only {Counted.Of(spans, "span")}: this profile is a guess. Some hundred streams, short and long, alone and together, make it one to rely on."
         : null;
 }

@@ -22,10 +22,10 @@ internal static class LogCalibration
         }
 
         var replicas = requests.Select(request => request.Replica).Distinct(StringComparer.Ordinal).Count();
-        var source = FormattableString.Invariant($"calibrate --log: {requests.Count} requests of {replicas} replicas, {observations.Count} spans");
+        var source = $"calibrate --log: {Counted.Of(requests.Count, "request")} of {Counted.Of(replicas, "replica")}, {Counted.Of(observations.Count, "span")}";
         string[] notes =
         [
-            FormattableString.Invariant($"{requests.Count} answered streams on {replicas} replicas; {observations.Count} spans."),
+            $"{Counted.Of(requests.Count, "answered stream")} on {Counted.Of(replicas, "replica")}; {Counted.Of(observations.Count, "span")}.",
             $"KV room and limits are not in a log; kept from {baseProfile.Name}.",
         ];
         return new CalibrationResult(fit with { Profile = fit.Profile with { Source = source } }, notes, null);

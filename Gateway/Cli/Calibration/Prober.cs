@@ -148,7 +148,7 @@ internal sealed class Prober
             return;
         }
 
-        _report($"{count} answers at {tokens} tokens");
+        _report($"{Counted.Of(count, "answer")} at {tokens} tokens");
         var streams = Enumerable.Range(0, count).Select(_ => Start(tokens, output, cancellationToken)).ToArray();
         await Task.WhenAll(streams.Select(each => each.Stream.TokensAsync(1)));
         var visits = new List<Probe>();

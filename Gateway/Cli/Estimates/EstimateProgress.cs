@@ -46,7 +46,7 @@ internal static class EstimateProgress
         if (file.Rows.Count > 0 && file.Rows.All(row => row.IsCensored))
         {
             throw new TraceException(string.Create(CultureInfo.InvariantCulture,
-                $"{file.Name}: all {file.Rows.Count} answers were cut, by their limit on tokens or because the client left, so nothing tells how long they would have become. Record some that ended by themselves."));
+                $"{file.Name}: every answer was cut ({file.Rows.Count}), by their limit on tokens or because the client left, so nothing tells how long they would have become. Record some that ended by themselves."));
         }
     }
 

@@ -27,7 +27,7 @@ internal static class MatrixTable
         }
         var lossy = done.Count(cell => MatrixVerdict.Losses(cell).Any(loss => !loss.IsLowLoad));
         var behind = done.Count(cell => MatrixVerdict.Losses(cell).Any(loss => loss.IsLowLoad));
-        console.WriteLine($"{Count(done.Count)} cells, {Count(suite.Finished)} runs: in {Count(lossy)} a baseline is better by more than 3 % on mean and p99; in {Count(behind)} at low load one is better by more than 1 % on the mean.");
+        console.WriteLine($"{Counted.Of(done.Count, "cell")}, {Counted.Of(suite.Finished, "run")}: in {Count(lossy)} a baseline is better by more than 3 % on mean and p99; in {Count(behind)} at low load one is better by more than 1 % on the mean.");
         if (isQuick)
         {
             console.WriteLine("A quick run: few requests and one fleet, so that the figures prove nothing.");

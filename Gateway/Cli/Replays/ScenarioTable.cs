@@ -36,7 +36,7 @@ internal static class ScenarioTable
         if (skipped.Length > 0)
         {
             var files = string.Join(", ", skipped.Select(result => result.Missing).Distinct());
-            console.WriteLine($"{Count(skipped.Length)} claims were skipped. Put these files into the folder that GATEWAY_DATA names (../shared/data without it): {files}.");
+            console.WriteLine($"Skipped: {Counted.Of(skipped.Length, "claim")}. Put these files into the folder that GATEWAY_DATA names (../shared/data without it): {files}.");
         }
         if (isQuick)
         {

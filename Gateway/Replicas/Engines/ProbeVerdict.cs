@@ -38,7 +38,8 @@ internal sealed partial class ProbeVerdict(Replica replica, ILogger log)
         {
             if (verdict == ReplicaHealth.Up)
             {
-                Log.Up(log, replica.Id, replica.Report.Engine, replica.Report.Version ?? "of an untold version");
+                var engine = replica.Report.Engine.Word();
+                Log.Up(log, replica.Id, engine, replica.Report.Version ?? "of an untold version");
             }
             else
             {
@@ -52,7 +53,7 @@ internal sealed partial class ProbeVerdict(Replica replica, ILogger log)
     private static partial class Log
     {
         [LoggerMessage(Level = LogLevel.Information, Message = "replica {Replica} is up: {Engine} {Version}")]
-        public static partial void Up(ILogger log, string replica, EngineKind engine, string version);
+        public static partial void Up(ILogger log, string replica, string engine, string version);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} gets no work ({Health}): {Why}")]
         public static partial void NotUp(ILogger log, string replica, ReplicaHealth health, string why);

@@ -135,7 +135,8 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
             if (lasts && reading.Detail != _loadComplaint)
             {
                 _loadComplaint = reading.Detail;
-                Log.NoLoad(_log, _replica.Id, adapter.Traits.Kind, reading.Detail);
+                var engine = adapter.Traits.Kind.Word();
+                Log.NoLoad(_log, _replica.Id, engine, reading.Detail);
             }
         }
         finally
@@ -291,7 +292,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         public static partial void NoModelServer(ILogger log, string replica, string detail);
 
         [LoggerMessage(Level = LogLevel.Information, Message = "replica {Replica} ({Engine}) tells no load, the gateway's own counts are used: {Detail}")]
-        public static partial void NoLoad(ILogger log, string replica, EngineKind engine, string detail);
+        public static partial void NoLoad(ILogger log, string replica, string engine, string detail);
 
         [LoggerMessage(Level = LogLevel.Error, Message = "watching replica {Replica} failed unexpectedly, it is tried again")]
         public static partial void StepFailed(ILogger log, Exception problem, string replica);

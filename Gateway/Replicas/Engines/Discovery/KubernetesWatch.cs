@@ -159,7 +159,7 @@ internal sealed partial class KubernetesWatch(
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Warning, Message = "model {Model}: the Kubernetes API cannot be followed, its last {Count} replicas stay: {Problem}")]
+        [LoggerMessage(Level = LogLevel.Warning, Message = "model {Model}: the Kubernetes API cannot be followed, its last replicas ({Count}) stay: {Problem}")]
         public static partial void Troubled(ILogger log, string model, int count, string problem);
 
         [LoggerMessage(Level = LogLevel.Information, Message = "model {Model}: the Kubernetes API is followed again")]

@@ -134,7 +134,7 @@ public sealed partial class PoolDiscovery
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Information, Message = "model {Model} now has {Count} replicas")]
+        [LoggerMessage(Level = LogLevel.Information, Message = "model {Model}: replicas now: {Count}")]
         public static partial void Changed(ILogger log, string model, int count);
     }
 }

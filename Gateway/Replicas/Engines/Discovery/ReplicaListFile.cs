@@ -60,7 +60,7 @@ internal sealed partial class ReplicaListFile(string model, IReplicaListReader l
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Error, Message = "model {Model}: the replicas of {Path} cannot be taken over, the last {Count} stay: {Problem}")]
+        [LoggerMessage(Level = LogLevel.Error, Message = "model {Model}: the replicas of {Path} cannot be taken over, the last ones ({Count}) stay: {Problem}")]
         public static partial void Unusable(ILogger log, string model, string path, int count, string? problem);
     }
 }

@@ -113,7 +113,7 @@ internal sealed partial class ResolvedNames(string model, INameResolver names, T
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Warning, Message = "model {Model}: {Name} cannot be resolved, its last {Count} addresses stay: {Problem}")]
+        [LoggerMessage(Level = LogLevel.Warning, Message = "model {Model}: {Name} cannot be resolved, its last addresses ({Count}) stay: {Problem}")]
         public static partial void Unresolved(ILogger log, string model, string name, int count, string problem);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "model {Model}: {Name} stands for no address: no such name, or nothing runs behind it. Correct dns, or start what it names")]

@@ -1,0 +1,33 @@
+using Gateway.Estimation;
+using Gateway.Replicas;
+using Gateway.Requests;
+
+namespace Gateway.Forwarding;
+
+/// <summary>What one request needs to be forwarded.</summary>
+/// <param name="Request">The request.</param>
+/// <param name="Estimate">What it is expected to cost.</param>
+/// <param name="Body">Its bytes.</param>
+/// <param name="Options">Limits in force when it came.</param>
+/// <param name="Pinned">The one replica that can answer; null: any.</param>
+public sealed record OutgoingRequest(InferenceRequest Request, RequestEstimate Estimate, RequestBytes Body, ResilienceOptions Options, Replica? Pinned = null)
+{
+    /// <summary>What the caller's standing changes.</summary>
+    public CallerTerms Terms { get; init; } = CallerTerms.Open;
+
+    /// <summary>Whether another model is asked where this one fails.</summary>
+    public bool HasFallback { get; init; }
+
+    /// <summary>Whether another request under way has the same id.</summary>
+    public bool SharesId { get; init; }
+
+    /// <summary>Hears of each attempt; null: nobody does.</summary>
+    public IAttemptObserver? Attempts { get; init; }
+
+    /// <summary>Whether a request can be sent once more after it had to give up its place: from the start or from the text so far, by the same rules as after a failure.</summary>
+    public static bool MayGiveUp(InferenceRequest request, RequestBytes body) => body.Rest is null && request.Body is { IsPinned: false, PreviousResponseKey: 0 };
+
+    /// <summary>Whether the request's own deadline has passed.</summary>
+    public bool HasPassedDeadline(TimeProvider time) =>
+        Request is { Deadline: { } deadline, ArrivedAt: { } arrivedAt } && time.GetElapsedTime(arrivedAt) >= deadline;
+}
