@@ -173,11 +173,11 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
     private async ValueTask<(Continuation? Continuation, AttemptFailure? Failure)> SendAsync(Attempt attempt, Missing missing, bool restarts, CancellationToken clientGone)
     {
         turns.OnSending(attempt.Replica);
-        var clock = attempt.Start(upstream.Clock(outgoing, clientGone, attempt.Replica));
         HttpResponseMessage? response = null;
         AttemptFailure? failure;
         try
         {
+            var clock = attempt.Start(upstream.Clock(outgoing, clientGone, attempt.Replica));
             response = await sender.SendAsync(attempt, restarts ? null : missing.Body);
             (var body, failure) = await new Reception(outgoing, upstream, attempt.Answer, attempt.Reservation, clock).ReceiveRestAsync(response);
             if (body is not null)
@@ -189,6 +189,14 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
         catch (Exception broken) when (broken is OperationCanceledException or HttpRequestException or IOException)
         {
             failure = sender.FailureOf(broken, attempt, clientGone);
+        }
+        catch
+        {
+            // The exchange, which this ends, does not know of the attempt yet: its room would be lost with it.
+            response?.Dispose();
+            Abandon(attempt);
+            attempt.Stop();
+            throw;
         }
         response?.Dispose();
         outgoing.Attempts?.OnFailed(failure!);

@@ -46,7 +46,7 @@ internal sealed class Turn
 }
 
 /// <summary>Entering a queue where the caller awaits its turn.</summary>
-public static class Turns
+public static class TurnExtensions
 {
     /// <summary>Asks for a replica and waits for a turn. Canceling the token leaves the queue.</summary>
     public static ValueTask<AdmissionResult> EnterAsync(
