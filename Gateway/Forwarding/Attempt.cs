@@ -70,6 +70,13 @@ internal sealed class Attempt(in AdmissionResult admission, Answer answer)
         }
     }
 
+    /// <summary>Gives the place back without a word about the replica.</summary>
+    public void Abandon()
+    {
+        Judge(Verdict.Abandoned);
+        Leave();
+    }
+
     /// <summary>Returns the room and the place.</summary>
     public void Leave()
     {

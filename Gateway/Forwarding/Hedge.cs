@@ -68,8 +68,7 @@ internal sealed class Hedge(OutgoingRequest outgoing, UpstreamPool upstream, Tur
         var second = turns.AttemptOf(admission);
         if (turns.Tried.Contains(reservation.Replica))
         {
-            second.Judge(Verdict.Abandoned);
-            second.Leave();
+            second.Abandon();
             return null;
         }
         turns.OnSending(second.Replica);

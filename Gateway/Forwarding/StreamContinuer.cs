@@ -97,7 +97,7 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
             {
                 if (place is null && !MayTry())
                 {
-                    Abandon(attempt);
+                    attempt.Abandon();
                     return (null, "no_budget");
                 }
                 place = null;
@@ -122,7 +122,7 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
         }
         if (place is not null)
         {
-            Abandon(place);
+            place.Abandon();
         }
         return (null, "failed");
     }
@@ -194,7 +194,7 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
         {
             // The exchange, which this ends, does not know of the attempt yet: its room would be lost with it.
             response?.Dispose();
-            Abandon(attempt);
+            attempt.Abandon();
             attempt.Stop();
             throw;
         }
@@ -204,12 +204,6 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
         attempt.Leave();
         attempt.Stop();
         return (null, failure);
-    }
-
-    private static void Abandon(Attempt attempt)
-    {
-        attempt.Judge(Verdict.Abandoned);
-        attempt.Leave();
     }
 
     /// <summary>What the client lacks of an answer.</summary>

@@ -87,7 +87,7 @@ public sealed partial class Dispatcher
             return DecideLocked(waiter, admitted with { Seat = SeatLocked(waiter, placed.Reservation!, plan) });
         }
         waiter.RefusedAt = _placer.RefusedAt;
-        waiter.HeldFor = _placer.WasKeptBack ? HoldReason.Drain : _placer.LeftHeadroom ? HoldReason.Headroom : waiter.HeldFor;
+        waiter.HeldFor = _placer.HeldBackFor is not HoldReason.None and var hold ? hold : waiter.HeldFor;
         if (_placer.Favourite is { } favourite)
         {
             _favourites.Stand(waiter, favourite, TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, _placer.FavouriteSavesSeconds)));

@@ -23,36 +23,16 @@ internal sealed partial class Placer
     public HoldReason WouldHold(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, in PlacementTerms terms, in Candidate best)
     {
         var load = LoadOf(request, estimate, plan) with { Headroom = terms.Headroom };
-        if (load.Headroom > 0)
-        {
-            var hasRoom = false;
-            foreach (var replica in pool.Replicas)
-            {
-                hasRoom |= replica.RoomFor(load, plan.Admission, plan.Queue.CapacityShare) == RoomVerdict.Room;
-            }
-            if (!hasRoom)
-            {
-                return HoldReason.Headroom;
-            }
-        }
-        return WouldHoldBack(request, estimate, load, plan, terms) is not HoldReason.None and var hold ? hold
-            : terms.SiblingPatience > TimeSpan.Zero && FindLeader(best, load, terms.SiblingPatience) is not null ? HoldReason.Sibling
-            : HoldReason.None;
-    }
-
-    // The same look as for a placement, without one.
-    private HoldReason WouldHoldBack(InferenceRequest request, in RequestEstimate estimate, in LoadProfile load, DispatchPlan plan, in PlacementTerms terms)
-    {
-        RefusedAt = 0;
+        // The same look as for a placement, without one.
+        (RefusedAt, _leftHeadroom) = (0, false);
         var count = Gather(load, estimate.LeastPromptTokens, Constraints.None, plan, terms.Kept, avoids: true);
-        if (count == 0)
+        if (count == 0 && HeldBackFor != HoldReason.None)
         {
-            return WasKeptBack ? HoldReason.Drain : HoldReason.None;
+            return HeldBackFor;
         }
         Match(request, estimate, plan, count);
-        var query = new RoutingQuery(request, estimate, _memory.Traffic);
-        return terms.MayWait && _fullCount > 0 && router.WaitsForFavourite && FindFavourite(query, load, Constraints.None, plan, count) is not null
-            ? HoldReason.Favourite
+        return FindFavourite(new RoutingQuery(request, estimate, _memory.Traffic), load, Constraints.None, plan, terms, count) is not null ? HoldReason.Favourite
+            : terms.SiblingPatience > TimeSpan.Zero && FindLeader(best, load, terms.SiblingPatience) is not null ? HoldReason.Sibling
             : HoldReason.None;
     }
 

@@ -16,6 +16,8 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     private Replica[] _full = new Replica[16];
     private int[] _fullHits = new int[16];
     private int _fullCount;
+    private bool _wasKeptBack;
+    private bool _leftHeadroom;
 
     /// <summary>The full replica that the last request had better wait for, although it found room elsewhere: it holds the beginning of its prompt. Null: none.</summary>
     public Replica? Favourite { get; private set; }
@@ -23,14 +25,11 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     /// <summary>Seconds that going there saves everybody, were there room: to wait longer than that costs more.</summary>
     public double FavouriteSavesSeconds { get; private set; }
 
-    /// <summary>Whether the last request that found no room would have found it but for the share that it leaves free.</summary>
-    public bool LeftHeadroom { get; private set; }
-
     /// <summary>When the last request found no room anywhere, by the count of looks; 0: some replica might have had it.</summary>
     public long RefusedAt { get; private set; }
 
-    /// <summary>Whether the last request that found no room would have found it where it is kept for another.</summary>
-    public bool WasKeptBack { get; private set; }
+    /// <summary>What kept the last request from room that there is: it is kept for another, or lies within the share that it leaves free. <see cref="HoldReason.None"/>: neither.</summary>
+    public HoldReason HeldBackFor => _wasKeptBack ? HoldReason.Drain : _leftHeadroom ? HoldReason.Headroom : HoldReason.None;
 
     /// <summary>Changes with which replicas there are, and with what any of them could hold, as of the last look.</summary>
     public long Fleet => _refusals.Fleet;
@@ -41,7 +40,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     /// <summary>A replica and its room, or null: nobody with room now, or nobody as good as one without. After a <see cref="Look"/>.</summary>
     public AdmissionResult? TryPlace(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, in PlacementTerms terms)
     {
-        (Favourite, Leader, WasKeptBack, LeftHeadroom, RefusedAt) = (null, null, false, false, terms.RefusedAt);
+        (Favourite, Leader, _wasKeptBack, _leftHeadroom, RefusedAt) = (null, null, false, false, terms.RefusedAt);
         if (RefusedAt == _refusals.Now && RefusedAt > 0)
         {
             return null;
@@ -54,7 +53,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         }
         var query = new RoutingQuery(request, estimate, _memory.Traffic);
         Match(request, estimate, plan, count);
-        if (count > 0 && terms.MayWait && _fullCount > 0 && router.WaitsForFavourite && FindFavourite(query, load, constraints, plan, count) is { } favourite)
+        if (FindFavourite(query, load, constraints, plan, terms, count) is { } favourite)
         {
             Favourite = favourite;
             return null;
@@ -225,7 +224,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         Reserve(_refusals.Count);
         var (count, now) = (0, time.GetTimestamp());
         _fullCount = 0;
-        (WasKeptBack, var refusedEverywhere) = (false, avoids && constraints.Avoid.Count == 0);
+        (_wasKeptBack, var refusedEverywhere) = (false, avoids && constraints.Avoid.Count == 0);
         for (var i = 0; i < _refusals.Count; i++)
         {
             var replica = _refusals[i];
@@ -248,12 +247,12 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
             }
             else if (verdict == RoomVerdict.Full)
             {
-                LeftHeadroom |= load.Headroom > 0 && replica.RoomFor(load with { Headroom = 0 }, plan.Admission, plan.Queue.CapacityShare) == RoomVerdict.Room;
+                _leftHeadroom |= load.Headroom > 0 && replica.RoomFor(load with { Headroom = 0 }, plan.Admission, plan.Queue.CapacityShare) == RoomVerdict.Room;
                 _full[_fullCount++] = replica;
             }
             else if (replica == kept)
             {
-                WasKeptBack = true;
+                _wasKeptBack = true;
             }
             else
             {
@@ -269,8 +268,12 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     private static bool MayAnswer(Replica replica, int leastPromptTokens, Constraints constraints) => constraints.Allows(replica) && replica.CouldFit(leastPromptTokens);
 
     // A full one is worth a wait only for what it holds of the prompt.
-    private Replica? FindFavourite(in RoutingQuery query, in LoadProfile load, Constraints constraints, DispatchPlan plan, int count)
+    private Replica? FindFavourite(in RoutingQuery query, in LoadProfile load, Constraints constraints, DispatchPlan plan, in PlacementTerms terms, int count)
     {
+        if (count == 0 || !terms.MayWait || _fullCount == 0 || !router.WaitsForFavourite)
+        {
+            return null;
+        }
         var most = 0;
         foreach (ref readonly var candidate in _candidates.AsSpan(0, count))
         {

@@ -62,16 +62,16 @@ internal sealed class CacheBelief
             return;
         }
         ref var known = ref Of(slot);
-        // SGLang has no such series before its first hit.
-        var found = report.PrefixHitTokens ?? 0;
-        if (known.CountedSince is not { } since || looked < since.PrefixQueryTokens || found < (since.PrefixHitTokens ?? 0))
+        // SGLang has no series of hits before its first one.
+        var counters = new Counters(report.LoadReadAt, looked, report.PrefixHitTokens ?? 0);
+        if (known.CountedSince is not { } since || counters.LookedTokens < since.LookedTokens || counters.FoundTokens < since.FoundTokens)
         {
-            known.CountFrom(report);
+            known.CountFrom(counters);
         }
-        else if (known.Sent.Prompts >= JudgedPrompts && report.LoadReadAt != since.LoadReadAt)
+        else if (known.Sent.Prompts >= JudgedPrompts && counters.ReadAt != since.ReadAt)
         {
-            known.JudgeCounted(looked - since.PrefixQueryTokens!.Value, found - (since.PrefixHitTokens ?? 0));
-            known.CountFrom(report);
+            known.JudgeCounted(counters.LookedTokens - since.LookedTokens, counters.FoundTokens - since.FoundTokens);
+            known.CountFrom(counters);
         }
         known.Sent.Add(promptTokens, believedTokens, believedAge);
     }
@@ -92,6 +92,9 @@ internal sealed class CacheBelief
         }
         return ref CollectionsMarshal.AsSpan(_slots)[slot];
     }
+
+    /// <summary>Prompt tokens that an engine had looked up, and found, at a reading.</summary>
+    private readonly record struct Counters(long ReadAt, long LookedTokens, long FoundTokens);
 
     /// <summary>What was believed of some prompts.</summary>
     private struct Beliefs
@@ -120,12 +123,12 @@ internal sealed class CacheBelief
 
         /// <summary>Prompts sent since the reading of the engine's counters from which on is counted; null: none was read.</summary>
         public Beliefs Sent;
-        public EngineReport? CountedSince;
+        public Counters? CountedSince;
 
         /// <summary>Whether the counters account for what was sent.</summary>
         public bool IsCounted;
 
-        public void CountFrom(EngineReport report) => (Sent, CountedSince) = (default, report);
+        public void CountFrom(Counters counters) => (Sent, CountedSince) = (default, counters);
 
         public void JudgeCounted(double lookedTokens, double foundTokens)
         {
