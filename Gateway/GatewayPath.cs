@@ -5,6 +5,7 @@ using Gateway.Configuration;
 using Gateway.Dashboard;
 using Gateway.Forwarding;
 using Gateway.Forwarding.Answers;
+using Gateway.Forwarding.Attempts;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;

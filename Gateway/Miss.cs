@@ -1,5 +1,6 @@
 using Gateway.Api;
 using Gateway.Forwarding;
+using Gateway.Forwarding.Attempts;
 using Gateway.Queueing;
 using Gateway.Requests;
 

@@ -1,6 +1,6 @@
 using System.Text;
 using Gateway.Access;
-using Gateway.Forwarding;
+using Gateway.Forwarding.Attempts;
 using Gateway.Queueing;
 using Gateway.Requests;
 

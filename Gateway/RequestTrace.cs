@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Net.Http;
-using Gateway.Forwarding;
+using Gateway.Forwarding.Attempts;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Replicas;

@@ -4,6 +4,7 @@ using Gateway.Api;
 using Gateway.Estimation;
 using Gateway.Forwarding;
 using Gateway.Forwarding.Answers;
+using Gateway.Forwarding.Attempts;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;

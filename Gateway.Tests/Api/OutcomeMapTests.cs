@@ -1,5 +1,5 @@
 using Gateway.Api;
-using Gateway.Forwarding;
+using Gateway.Forwarding.Attempts;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;

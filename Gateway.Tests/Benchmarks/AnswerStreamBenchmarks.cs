@@ -2,6 +2,7 @@ using System.Text;
 using BenchmarkDotNet.Attributes;
 using Gateway.Estimation;
 using Gateway.Forwarding;
+using Gateway.Forwarding.Attempts;
 using Gateway.Replicas;
 using Gateway.Requests;
 

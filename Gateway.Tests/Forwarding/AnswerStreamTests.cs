@@ -1,5 +1,6 @@
 using System.Text;
 using Gateway.Forwarding;
+using Gateway.Forwarding.Attempts;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Gateway.Tests.Fakes;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Gateway.Forwarding;
 using Gateway.Forwarding.Answers;
+using Gateway.Forwarding.Attempts;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Gateway.Tests.Fakes;

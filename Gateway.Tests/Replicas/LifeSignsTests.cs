@@ -1,4 +1,4 @@
-using Gateway.Forwarding;
+using Gateway.Forwarding.Attempts;
 using Gateway.Replicas;
 using Gateway.Replicas.Rates;
 using Gateway.Tests.Fakes;

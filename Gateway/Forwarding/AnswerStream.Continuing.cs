@@ -1,4 +1,5 @@
 using Gateway.Forwarding.Answers;
+using Gateway.Forwarding.Attempts;
 
 namespace Gateway.Forwarding;
 

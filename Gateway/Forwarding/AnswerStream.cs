@@ -1,5 +1,6 @@
 using System.Net.Http;
 using Gateway.Forwarding.Answers;
+using Gateway.Forwarding.Attempts;
 using Gateway.Replicas;
 using Gateway.Requests;
 

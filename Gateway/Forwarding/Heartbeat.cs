@@ -1,5 +1,6 @@
 using System.Net.Http;
 using Gateway.Forwarding.Answers;
+using Gateway.Forwarding.Attempts;
 using Gateway.Requests;
 using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy.Forwarder;

@@ -1,4 +1,5 @@
 using Gateway.Estimation;
+using Gateway.Forwarding.Attempts;
 using Gateway.Replicas;
 using Gateway.Requests;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Http;
+using Gateway.Forwarding.Attempts;
 using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy.Forwarder;
 

@@ -1,3 +1,5 @@
+using Gateway.Forwarding.Attempts;
+
 namespace Gateway.Forwarding;
 
 /// <summary>An answer that is passed on without being understood: what was read already, then the rest as it comes. Read by one thread.</summary>

@@ -1,4 +1,5 @@
 using System.Net.Http;
+using Gateway.Forwarding.Attempts;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Polly;

@@ -5,7 +5,7 @@ using Gateway.Queueing;
 using Gateway.Replicas;
 using Gateway.Requests;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>Finds who goes on with one request's stream that broke, or that gave up its place, after its first byte. Made where that may come about; used by one request.</summary>
 /// <param name="outgoing">The request.</param>

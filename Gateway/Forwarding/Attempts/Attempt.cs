@@ -1,7 +1,7 @@
 using Gateway.Queueing;
 using Gateway.Replicas;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>One try at one replica: its place there, its time and its answer. Whoever made it judges it, and leaves its place, when it is over.</summary>
 /// <param name="admission">The turn that it has.</param>

@@ -1,7 +1,7 @@
 using System.Net.Http;
 using Gateway.Replicas;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>Hears of the attempts of one request. Called in their order; never throws.</summary>
 public interface IAttemptObserver

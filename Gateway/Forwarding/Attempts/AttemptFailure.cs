@@ -1,7 +1,7 @@
 using Gateway.Forwarding.Answers;
 using Gateway.Requests;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>How an attempt at a replica failed before the first byte went to the client.</summary>
 public enum FailureKind

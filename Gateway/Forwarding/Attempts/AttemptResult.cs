@@ -1,6 +1,6 @@
 using System.Net.Http;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>What an attempt came to: an answer for the client, or a failure.</summary>
 /// <param name="Exchange">Whose attempt it was.</param>

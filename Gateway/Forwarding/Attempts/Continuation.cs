@@ -2,7 +2,7 @@ using System.Net.Http;
 using Gateway.Forwarding.Answers;
 using Gateway.Replicas;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>The stream of another attempt, which goes on where the one before broke.</summary>
 /// <param name="Response">The engine's answer.</param>

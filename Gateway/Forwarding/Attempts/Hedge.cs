@@ -1,7 +1,7 @@
 using Gateway.Queueing;
 using Gateway.Replicas;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>Runs an attempt, and a second one elsewhere where the first is slow against its own prediction. The one that begins first stays.</summary>
 /// <param name="outgoing">The request.</param>

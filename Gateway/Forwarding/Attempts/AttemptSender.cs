@@ -2,7 +2,7 @@ using System.Net.Http;
 using Gateway.Requests;
 using Microsoft.AspNetCore.Http;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>Sends the attempts of one request, and says why one of them brought no response. Used by one request, for two attempts at a time at most.</summary>
 internal sealed class AttemptSender(OutgoingRequest outgoing, HttpContext http, UpstreamPool upstream)

@@ -1,6 +1,6 @@
 using Gateway.Replicas;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>What an attempt may say about its replica.</summary>
 internal enum VerdictKind

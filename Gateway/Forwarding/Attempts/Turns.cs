@@ -2,7 +2,7 @@ using Gateway.Estimation;
 using Gateway.Queueing;
 using Gateway.Replicas;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>One request's turns at its dispatcher: where it was sent, why it came back, how long it waited, and what it is charged. Used by one request.</summary>
 /// <remarks>Whatever the number of its turns, a request is charged for one answer.</remarks>

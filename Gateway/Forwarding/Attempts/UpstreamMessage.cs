@@ -5,7 +5,7 @@ using Gateway.Replicas;
 using Gateway.Requests;
 using Microsoft.AspNetCore.Http;
 
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>Builds the request of one attempt.</summary>
 internal static class UpstreamMessage

@@ -1,4 +1,4 @@
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>The time limits of one attempt: until the first byte, between two bytes, and over all. Cancels <see cref="Token"/> when one passes.</summary>
 /// <remarks>One timer that looks now and then, instead of one that is set anew for every read: a limit may be a quarter late, a stream pays nothing.</remarks>

@@ -1,4 +1,4 @@
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>How many attempts beyond the first a pool may still make: a share of its requests, with a floor per second, so that an outage is not answered with a storm. Thread-safe.</summary>
 /// <param name="limits">Attempts that each request earns, and how many are earned per second whatever comes; read anew each time.</param>

@@ -1,4 +1,4 @@
-namespace Gateway.Forwarding;
+namespace Gateway.Forwarding.Attempts;
 
 /// <summary>Whether a failed attempt is followed by another: the failure allows it, the body can be sent again, and the budget has one left.</summary>
 internal static class RetryRule
