@@ -2,14 +2,13 @@ using System.Collections.Concurrent;
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Configuration;
-using Gateway.Dashboard;
+using Gateway.Estimation;
 using Gateway.Forwarding;
 using Gateway.Forwarding.Answers;
 using Gateway.Forwarding.Attempts;
 using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;
-using Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -25,11 +24,8 @@ public sealed class GatewayPath(
 
     private readonly ConcurrentDictionary<string, byte> _idsUnderWay = new();
 
-    /// <summary>Hears why each request went where it did; null: nobody asks.</summary>
-    public DecisionLog? Decisions { get; init; }
-
-    /// <summary>Shows what happens to whoever looks; null: there is nothing to look at.</summary>
-    public StatusBoard? Board { get; init; }
+    /// <summary>Those who are shown every decision; null: nobody looks on.</summary>
+    public Onlookers? Onlookers { get; init; }
 
     /// <summary>Serves one request of a route from the allow-list.</summary>
     public async Task InvokeAsync(HttpContext http, ApiRoute route)
@@ -156,15 +152,9 @@ public sealed class GatewayPath(
         // 2. How much work is it?
         var estimate = core.Estimate(request, model.Pool);
         visit.Estimated(model.Pool.Name, estimate);
-        var isTooLong = model.Pool.ContextTokens <= estimate.LeastPromptTokens;
-        // Limits count a request once, fallbacks included. One that is too long and has no fallback is answered with that reason and not counted.
-        if (isFirst && (hasNext || !isTooLong) && await caller.EnterAsync(visit.Http, visit.Route, estimate) is { } overLimit)
+        if (await RefusedAtOnceAsync(visit, model, caller, request, estimate, isFirst, hasNext) is { } refused)
         {
-            return new Miss(overLimit, AllowsFallback: false);
-        }
-        if (isTooLong)
-        {
-            return new Miss(OutcomeMap.ContextLength(request.Model, model.Pool.ContextTokens), AllowsFallback: true);
+            return refused;
         }
 
         // 3. Whose turn is it, and where? The replica comes with its room.
@@ -174,11 +164,9 @@ public sealed class GatewayPath(
         var resilience = options().Resilience;
         var heartbeat = visit.KeepAlive(resilience.Heartbeat, request);
         var tenant = visit.TenantAs(options().Telemetry.Tenants);
-        var isExplained = Decisions is { IsOn: true } || (Board is not null && Board.Decisions.WantsPlaces());
-        var explanation = isExplained ? model.Dispatcher.Explain(request, estimate) : null;
-        var aheadByShadow = Decisions is { IsOn: true } ? model.Dispatcher.AheadByShadow(request, estimate) : null;
+        var foreseen = Onlookers?.Foresee(model, request, estimate) ?? default;
         using var shadowed = model.OnArrived(request, estimate);
-        var turn = Counted(model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted), model, request, tenant);
+        var turn = Watched(model.Dispatcher.EnterAsync(request, estimate, constraints, visit.Http.RequestAborted), model, request, tenant);
         var admission = heartbeat is null ? await turn : await heartbeat.WaitAsync(turn);
         visit.Admitted(admission);
         if (admission.Outcome == AdmissionOutcome.RejectedShuttingDown && HasLeft(model, request))
@@ -189,20 +177,13 @@ public sealed class GatewayPath(
         using var reservation = admission.Reservation;
         decided(model.Pool.Name, admission);
         model.OnDecided(estimate, admission);
-        if (explanation is not null)
-        {
-            Decisions?.Write(request.Id, model.Pool.Name, admission, explanation);
-            Decisions?.WriteShadow(request.Id, model.Pool.Name, model.Shadow?.Policy, admission.Shadow, aheadByShadow);
-        }
-        Board?.OnDecision(request, model.Pool.Name, tenant, estimate, admission, explanation);
+        Onlookers?.OnDecided(model, request, tenant, estimate, admission, foreseen);
         if (reservation is null)
         {
             return new Miss(OutcomeMap.Of(admission.Outcome, request.Model, admission.RetryAfter), Miss.IsExhausted(admission.Outcome));
         }
-        if (shadowed is not null)
-        {
-            shadowed.Reservation = reservation;
-        }
+        shadowed?.Reservation = reservation;
+
         // 4. Forward, and watch the answer go by.
         var outgoing = new OutgoingRequest(request, estimate, body, resilience, constraints.Pinned)
         {
@@ -212,15 +193,24 @@ public sealed class GatewayPath(
             Attempts = visit.Trace,
         };
         var miss = await ForwardAsync(visit, model, caller, outgoing, admission, heartbeat);
-        if (shadowed is not null)
-        {
-            shadowed.OutputTokens = visit.AnswerTokens;
-        }
+        shadowed?.OutputTokens = visit.AnswerTokens;
         return miss;
     }
 
-    private ValueTask<AdmissionResult> Counted(ValueTask<AdmissionResult> turn, ModelPool model, InferenceRequest request, string? tenant) =>
-        Board is null || tenant is null || turn.IsCompleted ? turn : Board.Tenants.CountAsync(new(model.Pool.Name, request.Priority, tenant), turn.AsTask());
+    // Limits count a request once, fallbacks included. One that is too long and has no fallback is answered with that reason and not counted.
+    private static async ValueTask<Miss?> RefusedAtOnceAsync(
+        Visit visit, ModelPool model, Caller caller, InferenceRequest request, RequestEstimate estimate, bool isFirst, bool hasNext)
+    {
+        var isTooLong = model.Pool.ContextTokens <= estimate.LeastPromptTokens;
+        if (isFirst && (hasNext || !isTooLong) && await caller.EnterAsync(visit.Http, visit.Route, estimate) is { } overLimit)
+        {
+            return new Miss(overLimit, AllowsFallback: false);
+        }
+        return isTooLong ? new Miss(OutcomeMap.ContextLength(request.Model, model.Pool.ContextTokens), AllowsFallback: true) : null;
+    }
+
+    private ValueTask<AdmissionResult> Watched(ValueTask<AdmissionResult> turn, ModelPool model, InferenceRequest request, string? tenant) =>
+        Onlookers is null ? turn : Onlookers.Watch(turn, model, request, tenant);
 
     // A gateway that stops closes its models, too, but they keep their names.
     private bool HasLeft(ModelPool model, InferenceRequest request) => core.Find(request.Model) != model;

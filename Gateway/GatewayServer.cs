@@ -264,8 +264,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Core, _tenants.Door, reader, _upstreams, _app.Services.GetRequiredService<IHttpForwarder>(), () => Core.Options, observers,
             _meters.OnAdmission, _time)
         {
-            Decisions = new DecisionLog(_app.Services.GetRequiredService<ILogger<DecisionLog>>()),
-            Board = _board,
+            Onlookers = new Onlookers(new DecisionLog(_app.Services.GetRequiredService<ILogger<DecisionLog>>()), _board),
         };
         ((IApplicationBuilder)_app).Run(new Endpoints(this, path, reader, _tenants.Door, options.Listen).Serve());
     }
