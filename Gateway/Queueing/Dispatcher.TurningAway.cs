@@ -28,9 +28,9 @@ public sealed partial class Dispatcher
     private AdmissionOutcome? NoPlaceLocked(Waiter waiter, DispatchPlan plan, out Waiter? yields)
     {
         yields = null;
-        return _placer.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
-            : !_placer.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_placer.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
-            : !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
+        return _eligibility.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
+            : !_eligibility.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_eligibility.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
+            : !_eligibility.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
             : FindsFullLocked(waiter, plan) && (yields = YieldsLocked(waiter, plan)) is null ? AdmissionOutcome.RejectedQueueFull
             : null;
     }
@@ -52,7 +52,7 @@ public sealed partial class Dispatcher
 
     // A fleet in which nothing works, or that is empty, may be back within the wait.
     private AdmissionOutcome? LostLocked(Waiter waiter) =>
-        _placer.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
-        : _placer.AnyMayWork(waiter.Constraints) && !_placer.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
+        _eligibility.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
+        : _eligibility.AnyMayWork(waiter.Constraints) && !_eligibility.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
         : null;
 }

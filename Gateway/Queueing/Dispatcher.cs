@@ -11,6 +11,7 @@ public sealed partial class Dispatcher : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Pool _pool;
+    private readonly Eligibility _eligibility;
     private readonly Placer _placer;
     private readonly Func<DispatchPlan> _plan;
     private readonly TimeProvider _time;
@@ -40,12 +41,13 @@ public sealed partial class Dispatcher : IDisposable
         _pool = pool;
         _plan = plan;
         _time = time;
-        _placer = new Placer(pool, prefixes, router, time);
+        _eligibility = new Eligibility(pool);
+        _placer = new Placer(pool, _eligibility, prefixes, router, time);
         _favourites = new FavouriteLines(_placer, _waiting, time, OnPatienceOver);
         _siblings = new SiblingLines(_waiting, time, OnPatienceOver);
         _drain = new DrainRate(time);
         _lateness = new Lateness(pool, prefixes, _waiting, _drain);
-        _overtaking = new Overtaking(_placer);
+        _overtaking = new Overtaking(_eligibility);
         _shares = new RoomShares(pool, time);
         _startedAt = time.GetTimestamp();
         _startedOn = time.GetUtcNow();
@@ -146,7 +148,7 @@ public sealed partial class Dispatcher : IDisposable
             _waiting.Remove(waiter);
             NoteCountLocked();
             // Nothing gets work any more: then the honest answer is that there is no replica, not that they are busy.
-            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_placer.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica : outcome;
+            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_eligibility.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica : outcome;
             result = DecideLocked(waiter, new AdmissionResult { Outcome = told, RetryAfter = RetryAfterLocked(told) });
         }
         waiter.Decided(result);
@@ -203,7 +205,7 @@ public sealed partial class Dispatcher : IDisposable
     private HoldReason HoldLocked(Waiter waiter) =>
         _waiting.HasTurns ? HoldReason.Turn : HoldBeforeRoomLocked(waiter);
 
-    private HoldReason HoldBeforeRoomLocked(Waiter waiter) => _placer.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
+    private HoldReason HoldBeforeRoomLocked(Waiter waiter) => _eligibility.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
 
     private void ExpireLocked(Waiter waiter, TimeSpan maxWait)
     {
@@ -283,11 +285,11 @@ public sealed partial class Dispatcher : IDisposable
         return result with { Waited = waited, HeldFor = waiter.HeldFor };
     }
 
-    private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => _drain.RetryAfter(outcome, _waiting.Count + 1, _placer.TimeUntilRetry());
+    private TimeSpan? RetryAfterLocked(AdmissionOutcome outcome) => _drain.RetryAfter(outcome, _waiting.Count + 1, _eligibility.TimeUntilRetry());
 
     // Health that turns with time alone raises no event. As of the look that found nobody: a back-off that ended since would else be waited for by nobody.
     private void ArmRetryLocked(long lookedAt) =>
-        _ = _waiting.Count > 0 && _placer.TimeUntilRetry(lookedAt) is { } pause && _retry.Change(pause, Timeout.InfiniteTimeSpan);
+        _ = _waiting.Count > 0 && _eligibility.TimeUntilRetry(lookedAt) is { } pause && _retry.Change(pause, Timeout.InfiniteTimeSpan);
 
     private void NoteCountLocked()
     {

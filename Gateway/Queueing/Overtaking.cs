@@ -3,7 +3,7 @@ using Gateway.Replicas;
 namespace Gateway.Queueing;
 
 /// <summary>Lets smaller requests pass a head that fits nowhere, for a bounded time; then one replica's room is kept for it until it fits. Guarded by its dispatcher's lock.</summary>
-internal sealed class Overtaking(Placer placer)
+internal sealed class Overtaking(Eligibility eligibility)
 {
     private Waiter? _overtaken;
     private Waiter? _drainedFor;
@@ -33,7 +33,7 @@ internal sealed class Overtaking(Placer placer)
         }
         if (Favoured is { } favoured && (_drainedFor != favoured || _drained?.Health != ReplicaHealth.Up))
         {
-            (_drained, _drainedFor) = (placer.Emptiest(favoured), favoured);
+            (_drained, _drainedFor) = (eligibility.Emptiest(favoured), favoured);
         }
         return true;
     }

@@ -6,7 +6,7 @@ using Gateway.Routing;
 namespace Gateway.Queueing;
 
 /// <summary>The one step of choosing and reserving: looks at the replicas, lets the router choose among those with room, and takes the room. Guarded by its dispatcher's lock.</summary>
-internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router router, TimeProvider time)
+internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixIndex prefixes, Router router, TimeProvider time)
 {
     private readonly PlacementMemory _memory = new(time);
     private readonly RefusalMemory _refusals = new();
@@ -18,12 +18,6 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     private int _fullCount;
     private bool _wasKeptBack;
     private bool _leftHeadroom;
-
-    /// <summary>The full replica that the last request had better wait for, although it found room elsewhere: it holds the beginning of its prompt. Null: none.</summary>
-    public Replica? Favourite { get; private set; }
-
-    /// <summary>Seconds that going there saves everybody, were there room: to wait longer than that costs more.</summary>
-    public double FavouriteSavesSeconds { get; private set; }
 
     /// <summary>When the last request found no room anywhere, by the count of looks; 0: some replica might have had it.</summary>
     public long RefusedAt { get; private set; }
@@ -47,7 +41,7 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         }
         var load = LoadOf(request, estimate, plan) with { Headroom = terms.Headroom };
         var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, terms.Kept, avoids: true);
-        if (count == 0 && constraints.Avoid.Count > 0 && !AnyOtherWorks(constraints, estimate.LeastPromptTokens))
+        if (count == 0 && constraints.Avoid.Count > 0 && !eligibility.AnyOtherWorks(constraints, estimate.LeastPromptTokens))
         {
             count = Gather(load, estimate.LeastPromptTokens, constraints, plan, terms.Kept, avoids: false);
         }
@@ -92,9 +86,6 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
         return null;
     }
 
-    /// <summary>Notes that one more, or one less, waits for a full replica.</summary>
-    public void NoteWaiting(Replica favourite, int change) => _memory.OnWaiting(favourite.Slot, change);
-
     /// <summary>Whether a replica has room for a request now.</summary>
     public static RoomVerdict RoomAt(Replica replica, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
         replica.RoomFor(LoadOf(request, estimate, plan), plan.Admission, plan.Queue.CapacityShare);
@@ -102,80 +93,6 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     /// <summary>Whether a replica would have room for a request if some others were not there.</summary>
     public static bool RoomWithout(Replica replica, ReadOnlySpan<LoadReservation> others, InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
         replica.HasRoomWithout(others, LoadOf(request, estimate, plan), plan.Admission, plan.Queue.CapacityShare);
-
-    /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
-    /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
-    public bool AnyMayWork(Constraints constraints)
-    {
-        foreach (var replica in pool.Replicas)
-        {
-            if (constraints.Allows(replica) && replica.Health is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
-            {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /// <summary>Whether a replica that can answer takes work now, were there room.</summary>
-    public bool AnyTakesWork(Constraints constraints)
-    {
-        foreach (var replica in pool.Replicas)
-        {
-            if (constraints.Allows(replica) && replica.Health == ReplicaHealth.Up)
-            {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /// <summary>The replica that will soonest have room for a request: of those that work and could hold it, the one with the least given out. Null: none.</summary>
-    public Replica? Emptiest(Waiter waiter)
-    {
-        Replica? emptiest = null;
-        var least = long.MaxValue;
-        foreach (var replica in pool.Replicas)
-        {
-            var now = replica.Snapshot();
-            if (waiter.Constraints.Allows(replica) && now.AcceptsWork && replica.CouldFit(waiter.Estimate.LeastPromptTokens) && now.ReservedTokens < least)
-            {
-                (emptiest, least) = (replica, now.ReservedTokens);
-            }
-        }
-        return emptiest;
-    }
-
-    /// <summary>Whether an empty replica could hold the request.</summary>
-    public bool AnyCouldFit(in RequestEstimate estimate, Constraints constraints)
-    {
-        foreach (var replica in pool.Replicas)
-        {
-            if (constraints.Allows(replica) && replica.CouldFit(estimate.LeastPromptTokens))
-            {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    /// <summary>Whether the one replica that can answer has left; never where any can.</summary>
-    public bool HasLeft(Constraints constraints) => constraints.Pinned is { } holder && !pool.Replicas.Contains(holder);
-
-    /// <summary>Until a replica may take work again by the passing of time alone; null: no such replica.</summary>
-    /// <param name="asOf">Timestamp from which the time counts; null: now.</param>
-    public TimeSpan? TimeUntilRetry(long? asOf = null)
-    {
-        TimeSpan? soonest = null;
-        foreach (var replica in pool.Replicas)
-        {
-            if (replica.TimeUntilRetry(asOf) is { } pause && (soonest is null || pause < soonest))
-            {
-                soonest = pause;
-            }
-        }
-        return soonest;
-    }
 
     /// <summary>Every replica's cost, its parts and what is expected there, without choosing.</summary>
     public ExplainedCandidate[] Explain(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan)
@@ -204,19 +121,6 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
             explained[i] = new ExplainedCandidate(_candidates[i], costs[i], parts[i], Forecast.Of(_candidates[i], estimate));
         }
         return explained;
-    }
-
-    // A full replica is waited for rather than the one that just failed tried once more.
-    private bool AnyOtherWorks(Constraints constraints, int leastPromptTokens)
-    {
-        foreach (var replica in pool.Replicas)
-        {
-            if (constraints.Allows(replica) && !constraints.Avoid.Contains(replica) && replica.CouldFit(leastPromptTokens) && replica.Health == ReplicaHealth.Up)
-            {
-                return true;
-            }
-        }
-        return false;
     }
 
     private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, Replica? kept, bool avoids)
@@ -266,56 +170,6 @@ internal sealed partial class Placer(Pool pool, PrefixIndex prefixes, Router rou
     }
 
     private static bool MayAnswer(Replica replica, int leastPromptTokens, Constraints constraints) => constraints.Allows(replica) && replica.CouldFit(leastPromptTokens);
-
-    // A full one is worth a wait only for what it holds of the prompt.
-    private Replica? FindFavourite(in RoutingQuery query, in LoadProfile load, Constraints constraints, DispatchPlan plan, in PlacementTerms terms, int count)
-    {
-        if (count == 0 || !terms.MayWait || _fullCount == 0 || !router.WaitsForFavourite)
-        {
-            return null;
-        }
-        var most = 0;
-        foreach (ref readonly var candidate in _candidates.AsSpan(0, count))
-        {
-            most = Math.Max(most, candidate.PrefixHitTokens);
-        }
-        prefixes.Match(query.Request, query.Estimate.PromptTokens, plan.Routing, _full.AsSpan(0, _fullCount), _fullHits.AsSpan(0, _fullCount));
-        var all = count;
-        for (var i = 0; i < _fullCount; i++)
-        {
-            var replica = _full[i];
-            if (_fullHits[i] <= most || !MayAnswer(replica, query.Estimate.LeastPromptTokens, constraints) || constraints.Avoid.Contains(replica))
-            {
-                continue;
-            }
-            ref var candidate = ref _candidates[all];
-            candidate = CandidateOf(replica, load, plan);
-            candidate.PrefixHitTokens = _fullHits[i];
-            if (candidate.Replica.AcceptsWork)
-            {
-                _replicas[all++] = replica;
-            }
-        }
-        if (all == count || router.Choose(query, _candidates.AsSpan(0, all)) is var choice && choice < count)
-        {
-            return null;
-        }
-        FavouriteSavesSeconds = SavingSeconds(query, _candidates[choice], count);
-        return _replicas[choice];
-    }
-
-    private double SavingSeconds(in RoutingQuery query, Candidate favourite, int count)
-    {
-        _candidates[count] = favourite with { Replica = favourite.Replica with { HasRoom = true, CapacityTokens = null }, WaitingForIt = 0 };
-        var costs = _costs.AsSpan(0, count + 1);
-        router.Score(query, _candidates.AsSpan(0, count + 1), costs, _costs.AsSpan(count + 1, count + 1));
-        var best = double.PositiveInfinity;
-        foreach (var cost in costs[..count])
-        {
-            best = Math.Min(best, cost);
-        }
-        return Math.Max(0, best - costs[count]);
-    }
 
     private Candidate CandidateOf(Replica replica, in LoadProfile load, DispatchPlan plan)
     {
