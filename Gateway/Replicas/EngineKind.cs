@@ -34,7 +34,19 @@ public enum EngineKind
 /// <summary>The engines' names as the configuration and the log write them.</summary>
 public static class EngineKindWords
 {
-    public static string Word(this EngineKind engine) => engine == EngineKind.TensorRtLlm ? "tensorrt_llm" : engine.ToString().ToLowerInvariant();
+    public static string Word(this EngineKind engine) => engine switch
+    {
+        EngineKind.Auto => "auto",
+        EngineKind.Vllm => "vllm",
+        EngineKind.SgLang => "sglang",
+        EngineKind.LlamaCpp => "llamacpp",
+        EngineKind.Tgi => "tgi",
+        EngineKind.Ollama => "ollama",
+        EngineKind.TensorRtLlm => "tensorrt_llm",
+        EngineKind.LmDeploy => "lmdeploy",
+        EngineKind.OpenAi => "openai",
+        _ => throw new ArgumentOutOfRangeException(nameof(engine), engine, "An engine without a word."),
+    };
 }
 
 /// <summary>Whether an engine schedules by a request's <c>priority</c>, and which end of the scale goes first.</summary>

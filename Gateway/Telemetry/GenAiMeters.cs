@@ -37,15 +37,9 @@ internal sealed class GenAiMeters(GatewayMeters meters, Fleet fleet)
     /// <summary>The convention's word for an engine; engines it does not know go by their own name.</summary>
     internal static string ProviderOf(EngineKind engine) => engine switch
     {
-        EngineKind.Vllm => "vllm",
-        EngineKind.SgLang => "sglang",
         EngineKind.LlamaCpp => "llama.cpp",
-        EngineKind.Tgi => "tgi",
-        EngineKind.Ollama => "ollama",
-        EngineKind.TensorRtLlm => "tensorrt_llm",
-        EngineKind.LmDeploy => "lmdeploy",
-        EngineKind.OpenAi => "openai",
-        _ => "unknown",
+        EngineKind.Auto => "unknown",
+        _ => engine.Word(),
     };
 
     /// <summary>The convention's word for what a route does; null: it has none.</summary>
