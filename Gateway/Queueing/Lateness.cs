@@ -33,7 +33,7 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
     /// <summary>A request begins to wait. Its wait is foretold also where nothing depends on it: what comes of it says how far to trust the next.</summary>
     public void OnWaits(Waiter waiter, DispatchPlan plan)
     {
-        if (waiter is { PredictedWaitSeconds: 0, IsPinned: false, Constraints.GaveUp: null } && plan.Queue.RefuseLate && waiting.HasTurns && waiting.Count <= MostLookedAt)
+        if (waiter is { PredictedWaitSeconds: 0, Constraints.GaveUp: null } && IsForetold(waiter, plan) && waiting.Count <= MostLookedAt)
         {
             waiter.PredictedWaitSeconds = PredictedSeconds(waiter, plan);
         }
@@ -64,7 +64,7 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
 
     private TimeSpan LeastWait(Waiter waiter, DispatchPlan plan)
     {
-        if (waiter.LatestStart is null || waiter.IsPinned || !plan.Queue.RefuseLate || !waiting.HasTurns)
+        if (waiter.LatestStart is null || !IsForetold(waiter, plan))
         {
             return TimeSpan.Zero;
         }
@@ -72,6 +72,9 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
         waiter.PredictedWaitSeconds = PredictedSeconds(waiter, plan);
         return TimeSpan.FromSeconds(_waits.LowerFactor * waiter.PredictedWaitSeconds);
     }
+
+    // One that is bound to a replica waits beside the turns; where nobody waits for one there is nothing to foretell.
+    private bool IsForetold(Waiter waiter, DispatchPlan plan) => !waiter.IsPinned && plan.Queue.RefuseLate && waiting.HasTurns;
 
     private double PredictedSeconds(Waiter waiter, DispatchPlan plan) => waiting.CountAhead(waiter, plan.Order) * drain.LeastSecondsPerTurn;
 }
