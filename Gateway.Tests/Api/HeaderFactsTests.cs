@@ -1,5 +1,6 @@
 using Gateway.Api;
 using Gateway.Requests;
+using Gateway.Tests.Deploy;
 using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Tests.Api;
@@ -16,6 +17,14 @@ public sealed class HeaderFactsTests
 
         Assert.Equal(ids.Length, ids.Distinct().Count());
         Assert.All(ids, id => Assert.Matches("^[0-9a-f]{32}$", id));
+    }
+
+    [Fact]
+    public void Names_ThatAreRead_StandInTheReadme()
+    {
+        var readme = DeployFile.Read("README.md");
+
+        Assert.All(HeaderFacts.Names, name => Assert.Contains($"`{name}`", readme, StringComparison.Ordinal));
     }
 
     [Theory]

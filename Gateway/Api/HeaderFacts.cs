@@ -36,6 +36,10 @@ public sealed record HeaderFacts
 
     private static readonly string[] RequestIdHeaders = ["x-request-id", "x-correlation-id", "x-trace-id"];
 
+    /// <summary>Every name under which a client may say what it asks of the gateway.</summary>
+    internal static IEnumerable<string> Names =>
+        [OwnPriority, .. PriorityAliases, OwnDeadline, OwnTtft, .. TtftAliases, .. SessionHeaders, .. FlowHeaders, .. RequestIdHeaders];
+
     public PriorityClass Priority { get; init; } = PriorityClass.Default;
 
     /// <summary>Order within the class, from an integer priority; 0 otherwise.</summary>
