@@ -13,7 +13,7 @@ public class AccessRulesTests
     [InlineData("access: { tenants: [{ keys: [" + A + "] }] }", "4:21 access.tenants[0].name: is required.")]
     [InlineData("access: { tenants: [{ name: 'a b', keys: [" + A + "] }] }", "4:29 access.tenants[0].name: a tenant's name has up to 64 letters, digits and any of . _ -")]
     [InlineData("access: { tenants: [{ name: a }] }", "4:21 access.tenants[0]: has no key. Give keys or keyEnv, or access.keysFile.")]
-    [InlineData("access: { tenants: [{ name: a, colour: red, keys: [" + A + "] }] }", "4:32 access.tenants[0].colour: unknown setting.")]
+    [InlineData("access: { tenants: [{ name: a, colour: red, keys: [" + A + "] }] }", "4:32 access.tenants[0].colour: unknown setting. Known: name, weight, keys, keyEnv, models, trusted, limits.")]
     [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], weight: 0 }] }", "4:121 access.tenants[0].weight: 0 is too small. Allowed: 0.001 to 1000.")]
     [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], weight: -1 }] }", "4:121 access.tenants[0].weight: -1 is too small. Allowed: 0.001 to 1000.")]
     [InlineData("access: { tenants: [{ name: a, keys: [" + A + "], models: [mm] }] }", "4:122 access.tenants[0].models[0]: no model or alias is called \"mm\". Did you mean \"m\"?")]

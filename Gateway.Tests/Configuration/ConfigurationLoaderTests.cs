@@ -196,6 +196,7 @@ public class ConfigurationLoaderTests
     [InlineData("routing: { scorers: [{ name: prefix, weight: 0 }] }", "4:21 routing.scorers: no scorer has a weight above 0.")]
     [InlineData("routing: { scorers: [{ name: prefix }, { name: prefix }] }", "4:48 routing.scorers[1].name: \"prefix\" is listed twice.")]
     [InlineData("routing: { prefix: { enabled: false }, scorers: [{ name: prefix }] }", "4:58 routing.scorers[0].name: the prefix scorer needs routing.prefix.enabled: true.")]
+    [InlineData("queue: { classes: { premium: { ttftTarget: 1s } } }", "4:21 queue.classes.premium: unknown setting. Known: interactive, default, batch.")]
     [InlineData("acces: {}", "4:1 acces: unknown setting. Did you mean \"access\"?")]
     [InlineData("listen: { ops: https://127.0.0.1:9090 }", "4:16 listen.ops: https needs a certificate. Name its files in listen.tls, or listen on http and end TLS in front of the gateway.")]
     [InlineData("listen: { urls: [http://*:1], ops: http://*:1 }", "4:36 listen.ops: \"http://*:1\" is listed twice.")]

@@ -55,8 +55,8 @@ public class EnvironmentOverridesTests
 
     [Theory]
     [InlineData("GATEWAY__QUEUE__ORDR", "fcfs", "queue.ordr: unknown setting. Did you mean \"GATEWAY__QUEUE__ORDER\"?")]
-    [InlineData("GATEWAY__NOTHING", "1", "nothing: unknown setting.")]
-    [InlineData("GATEWAY__", "1", "unknown setting.")]
+    [InlineData("GATEWAY__NOTHING", "1", "nothing: unknown setting. Known: listen, mode, models, routing, queue, estimation, resilience, access, redis, telemetry.")]
+    [InlineData("GATEWAY__", "1", "unknown setting. Known: listen, mode, models, routing, queue, estimation, resilience, access, redis, telemetry.")]
     [InlineData("GATEWAY__QUEUE", "1", "queue: names a section. Go on with one of its keys, as in GATEWAY__QUEUE__ORDER.")]
     [InlineData("GATEWAY__QUEUE__ORDER__0", "1", "queue.order.0: unknown setting.")]
     [InlineData("GATEWAY__MODELS__5__NAME", "x", "models[5]: no such item: a number from 0 to 1 is expected.")]

@@ -18,7 +18,7 @@ public class RedisRulesTests
     [InlineData("redis: { servers: ['r:1'], secretEnv: UNSET }", "4:39 redis.secretEnv: the environment variable that this names is not set.")]
     [InlineData("redis: { servers: ['r:1'], interval: 2s, lease: 5s }", "4:49 redis.lease: must be at least 3 times redis.interval: else a gateway would be taken for dead between two exchanges.")]
     [InlineData("redis: { servers: ['r:1'], caFile: ca.crt }", "4:36 redis.caFile: says whom to trust with TLS, and tls is off. Write tls: true, or take it away.")]
-    [InlineData("redis: { servers: ['r:1'], ttl: 2s }", "4:28 redis.ttl: unknown setting.")]
+    [InlineData("redis: { servers: ['r:1'], ttl: 2s }", "4:28 redis.ttl: unknown setting. Known: servers, passwordEnv, tls, caFile, keyPrefix, secretEnv, interval, lease, timeout, limitDeadline, hintBlocks.")]
     public void Load_OfAMistake_SaysWhereAndWhatIsAllowed(string mistake, string expected)
     {
         var problems = Bad(OneModel + mistake);

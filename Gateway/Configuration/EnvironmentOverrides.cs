@@ -59,7 +59,7 @@ internal sealed class EnvironmentOverrides(ProblemList problems)
             {
                 var near = NearestWord.To(_segments[at], settings.Select(known => known.Key));
                 var variable = near is null ? null : string.Join("__", [.. _segments[..at], near.ToUpperInvariant(), .. _segments[(at + 1)..]]);
-                return Refuse(node, SettingText.Join(path, Written(at)), "unknown setting.", variable is null ? null : SettingText.Shown(variable));
+                return Refuse(node, SettingText.Join(path, Written(at)), SettingSchema.UnknownKey(section, near), variable is null ? null : SettingText.Shown(variable));
             }
 
             if (Opened(section, node) is not { } map)

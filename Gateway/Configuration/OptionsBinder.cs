@@ -39,7 +39,8 @@ internal sealed class OptionsBinder(ProblemList problems)
             var child = SettingText.Join(path, entry.Key);
             if (settings.FirstOrDefault(setting => setting.Key == entry.Key) is not { } setting)
             {
-                problems.Add(entry.KeyWhere, child, "unknown setting.", problems.IsFull ? null : NearestWord.To(entry.Key, settings.Select(known => known.Key)));
+                var near = problems.IsFull ? null : NearestWord.To(entry.Key, settings.Select(known => known.Key));
+                problems.Add(entry.KeyWhere, child, SettingSchema.UnknownKey(type, near), near);
             }
             else if (!entry.Value.IsAbsent)
             {

@@ -35,6 +35,10 @@ internal static class SettingSchema
 
     public static IReadOnlyList<Setting> Of(Type section) => Known.GetOrAdd(section, Declared);
 
+    /// <summary>What is said of a key that a section does not have: which it has, where none of them is near.</summary>
+    public static string UnknownKey(Type section, string? near) =>
+        near is not null ? "unknown setting." : $"unknown setting. Known: {string.Join(", ", Of(section).Select(setting => setting.Key))}.";
+
     /// <summary>The setting that a bare value in the section's place stands for; null where a section must be a map.</summary>
     public static Setting? ShorthandOf(Type section) =>
         Shorthands.TryGetValue(section, out var key) ? Of(section).First(setting => setting.Key == key) : null;
