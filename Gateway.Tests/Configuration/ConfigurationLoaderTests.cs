@@ -36,6 +36,21 @@ public class ConfigurationLoaderTests
     }
 
     [Theory]
+    [InlineData("routing: { shadow: { policy: least_delay } }", true)]
+    [InlineData("routing: { policy: sal, shadow: { policy: sal, order: boost, admission: past_future } }", true)]
+    [InlineData("mode: plain\nrouting: { shadow: { policy: least_requests, order: fcfs } }", true)]
+    [InlineData("routing: { shadow: { policy: least_delay, order: fcfs } }", false)]
+    [InlineData("mode: plain\nrouting: { shadow: { policy: least_delay } }", false)]
+    [InlineData("routing: { scorers: [{ name: prefix }], shadow: { policy: least_delay } }", false)]
+    [InlineData("routing: { shadow: {} }", false)]
+    public void Load_OfAShadow_WarnsWhereItIsThePolicyInForce(string section, bool warns)
+    {
+        var warnings = Load(OneModel + section + "\n").Warnings;
+
+        Assert.Equal(warns, warnings.Any(warning => warning.ToString().Contains("routing.shadow: is the policy that is in force (", StringComparison.Ordinal)));
+    }
+
+    [Theory]
     [InlineData("queue: { order: fcfs, windowRequests: 64, fairnessHeadroom: 0.3 }")]
     [InlineData("queue: { order: vtc, fairnessHeadroom: 0.1, admission: window, windowRequests: 8 }")]
     [InlineData("queue: { boostPerSecond: 1, preempt: continue, preemptLimit: 0.5 }\nrouting: { favouriteWait: 1s }")]

@@ -21,6 +21,7 @@ internal static class PolicyRules
         }
 
         WarnOfIdleSettings(options.Queue, options.Routing, report);
+        WarnOfAnEqualShadow(options.InForce(), report);
     }
 
     private static void CheckScorers(RoutingOptions routing, RuleReport report)
@@ -48,6 +49,15 @@ internal static class PolicyRules
         if (routing.Scorers.Count > 0 && routing.Scorers.All(scorer => scorer.Weight == 0))
         {
             report.Add("routing.scorers", "no scorer has a weight above 0.");
+        }
+    }
+
+    private static void WarnOfAnEqualShadow(GatewayOptions inForce, RuleReport report)
+    {
+        var (shadow, policy, order, admission) = (inForce.Routing.Shadow, inForce.Routing.PolicyName, inForce.Queue.Order, inForce.Queue.Admission);
+        if (shadow.IsOn && (shadow.Policy ?? policy) == policy && (shadow.Order ?? order) == order && (shadow.Admission ?? admission) == admission)
+        {
+            report.Warn("routing.shadow", $"is the policy that is in force ({SettingText.Shown($"{policy}/{order}/{admission}")}): there is nothing to compare.");
         }
     }
 
