@@ -12,15 +12,18 @@ namespace Gateway;
 /// <summary><c>POST /-/explain</c>: a request body in, the decision with every cost out; nothing is forwarded and nothing is reserved.</summary>
 public static class ExplainEndpoint
 {
+    // Uploads are read as they pass, and nothing passes here.
+    private static readonly IReadOnlyList<ApiRoute> Explained = [.. ApiRoute.All.Where(route => !route.IsMultipart)];
+
     /// <summary>Explains a body as the route of <c>?route=</c> would take it, a chat completion when none is named, sent by the tenant of <c>?tenant=</c>, by anybody when none is named.</summary>
     public static async Task HandleAsync(HttpContext http, GatewayCore core, RequestReader reader, Doorkeeper door)
     {
         var requestId = HeaderFacts.RequestId(http.Request.Headers);
         var path = http.Request.Query["route"].ToString();
-        var route = path.Length == 0 ? ApiRoute.ChatCompletions : ApiRoute.All.FirstOrDefault(candidate => candidate.Path == path);
-        if (route is null || route.IsMultipart)
+        var route = path.Length == 0 ? ApiRoute.ChatCompletions : Explained.FirstOrDefault(candidate => candidate.Path == path);
+        if (route is null)
         {
-            await ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnknownRoute("POST", "the one that ?route= names"), requestId);
+            await ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnexplainedRoute(Explained.Select(known => known.Path)), requestId);
             return;
         }
         if (CallerOf(http, door) is not { } caller)

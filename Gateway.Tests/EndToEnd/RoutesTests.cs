@@ -166,6 +166,19 @@ public sealed class RoutesTests : IAsyncLifetime
         Assert.False(candidate.TryGetProperty("cost_seconds", out _));
     }
 
+    [Theory]
+    [InlineData("/v1/foo")]
+    [InlineData("/v1/audio/transcriptions")]
+    public async Task Explain_OfARouteThatCannotBe_Is404AndNamesThoseThatCan(string route)
+    {
+        using var response = await _world.PostAsync("/-/explain?route=" + route, """{"model":"demo","messages":[]}""");
+
+        var message = await ErrorAnswer.AssertAsync(response, 404, "unknown_url");
+        Assert.Contains("?route=", message, StringComparison.Ordinal);
+        Assert.Contains("Known: /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages, ", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("transcriptions", message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Explain_WithAHeaderThatIsNoNumber_Is400AndNamesIt()
     {

@@ -212,6 +212,11 @@ public static class OutcomeMap
             : path == "/" ? "The models are at /v1/models, the status page is at /ui/."
             : "Check the path; the routes of this gateway are those of the OpenAI and Anthropic APIs."));
 
+    /// <param name="known">Paths of the routes that can be explained.</param>
+    public static ApiProblem UnexplainedRoute(IEnumerable<string> known) => new(404, "unknown_url", InvalidRequest,
+        $"?route= names no route whose requests can be explained. Known: {string.Join(", ", known)}.")
+    { Param = "route" };
+
     public static ApiProblem WrongMethod(string method, string path, string allowed) => new(405, "method_not_allowed", InvalidRequest,
         $"{method} is not allowed on {path}. Use {allowed}.");
 
