@@ -16,7 +16,7 @@ internal sealed class ServerStatus(GatewayCore core, Doorkeeper door, AccessLog?
     public EstimateCalibration Calibration { get; } = new();
 
     /// <summary>Which requests met their targets.</summary>
-    public ClassGoodput Goodput { get; } = new(() => core.Options.Queue.Classes, time);
+    public ClassGoodput Goodput { get; } = new(() => core.Options.Queue.Classes, meters, time);
 
     /// <summary>Notes a reload that took effect.</summary>
     public void OnReload() => Note(ConfigReloadOutcome.Applied, []);

@@ -5,9 +5,10 @@ using Gateway.Telemetry;
 
 namespace Gateway.Tests.Telemetry;
 
-public sealed class ClassGoodputTests
+public sealed class ClassGoodputTests : IDisposable
 {
     private readonly SetTime _time = new();
+    private readonly TelemetryWorld _world = new();
     private readonly ClassesOptions _classes = new()
     {
         Interactive = new ClassOptions { TtftTarget = Milliseconds(500), InterTokenTarget = Milliseconds(50) },
@@ -15,7 +16,9 @@ public sealed class ClassGoodputTests
 
     private readonly ClassGoodput _goodput;
 
-    public ClassGoodputTests() => _goodput = new ClassGoodput(() => _classes, _time);
+    public ClassGoodputTests() => _goodput = new ClassGoodput(() => _classes, _world.Meters, _time);
+
+    public void Dispose() => _world.Dispose();
 
     [Theory]
     [InlineData(500, 50, RequestOutcome.Success, 1)]
@@ -28,6 +31,25 @@ public sealed class ClassGoodputTests
         _goodput.OnCompleted(Ended(PriorityClass.Interactive, first, between, outcome));
 
         Assert.Equal(new GoodputReading(1, good, good / 60.0), _goodput.Read(TelemetryWorld.Model, PriorityClass.Interactive));
+    }
+
+    [Fact]
+    public async Task OnCompleted_OfRequestsWithTargets_IsOnThePageByClassAndOutcome()
+    {
+        _goodput.OnCompleted(Ended(PriorityClass.Interactive, 1, 1));
+        _goodput.OnCompleted(Ended(PriorityClass.Interactive, 1, 1));
+        var first = await _world.ScrapeAsync();
+        _goodput.OnCompleted(Ended(PriorityClass.Interactive, 501, 1));
+        _goodput.OnCompleted(Ended(PriorityClass.Batch, 1, 1));
+        var second = await _world.ScrapeAsync();
+
+        Assert.Contains(Series("met", 2), first, StringComparison.Ordinal);
+        Assert.Contains(Series("missed", 0), first, StringComparison.Ordinal);
+        Assert.Contains(Series("met", 2), second, StringComparison.Ordinal);
+        Assert.Contains(Series("missed", 1), second, StringComparison.Ordinal);
+        Assert.DoesNotContain("gateway_slo_requests_total{model=\"llama\",priority=\"batch\"", second, StringComparison.Ordinal);
+
+        static string Series(string outcome, int count) => $"gateway_slo_requests_total{{model=\"llama\",outcome=\"{outcome}\",priority=\"interactive\"}} {count}\n";
     }
 
     [Theory]

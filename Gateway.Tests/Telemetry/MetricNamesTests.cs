@@ -4,6 +4,7 @@ using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Queueing.Shadows;
 using Gateway.Replicas;
+using Gateway.Requests;
 using Gateway.Routing;
 using Gateway.Telemetry;
 using Gateway.Tests.Fakes;
@@ -20,6 +21,7 @@ public sealed partial class MetricNamesTests
         { "gateway_request_duration_seconds", "model,route", "histogram" },
         { "gateway_time_to_first_token_seconds", "model", "histogram" },
         { "gateway_inter_token_latency_seconds", "model", "histogram" },
+        { "gateway_slo_requests_total", "model,outcome,priority", "counter" },
         { "gateway_queue_wait_seconds", "model,priority", "histogram" },
         { "gateway_queue_depth", "model,priority", "gauge" },
         { "gateway_refusals_total", "model,reason", "counter" },
@@ -127,6 +129,7 @@ public sealed partial class MetricNamesTests
         world.Requests.OnCompleted(TelemetryWorld.Refused("queue_full", 429));
         world.Requests.OnCompleted(TelemetryWorld.Completed() with { Outcome = RequestOutcome.Failed, ErrorCode = "upstream_error", StatusCode = 502 });
         world.Meters.OnTokenGap(TelemetryWorld.Model, 0.02);
+        world.Meters.OnTargets(TelemetryWorld.Model, PriorityClass.Interactive, hasMet: true);
         world.Meters.OnRoutingDecision(TelemetryWorld.Model, PlacementReason.Prefix);
         world.Meters.OnRetry(TelemetryWorld.Model, "unreachable");
         world.Meters.OnStreamBroken(TelemetryWorld.Model, "continued");

@@ -14,8 +14,9 @@ public readonly record struct GoodputReading(long Requests, long Good, double Pe
 
 /// <summary>Counts which streams met the targets of their class, per model: a plain answer shows neither its first token nor the next. Thread-safe; bounded by the number of models ever configured.</summary>
 /// <param name="classes">The targets in force.</param>
+/// <param name="meters">Where they are counted as well.</param>
 /// <param name="time">The clock.</param>
-public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time) : ICompletionObserver
+public sealed class ClassGoodput(Func<ClassesOptions> classes, GatewayMeters meters, TimeProvider time) : ICompletionObserver
 {
     private readonly ConcurrentDictionary<(string Model, PriorityClass Priority), Tally> _tallies = new();
 
@@ -30,7 +31,9 @@ public sealed class ClassGoodput(Func<ClassesOptions> classes, TimeProvider time
         var between = targets.Of(request.Priority).InterTokenTarget;
         if (first is not null || between is not null)
         {
-            _tallies.GetOrAdd((model, request.Priority), _ => new Tally(time)).Add(IsGood(completed, first, between));
+            var isGood = IsGood(completed, first, between);
+            _tallies.GetOrAdd((model, request.Priority), _ => new Tally(time)).Add(isGood);
+            meters.OnTargets(model, request.Priority, isGood);
         }
     }
 

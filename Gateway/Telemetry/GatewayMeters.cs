@@ -55,6 +55,7 @@ public sealed class GatewayMeters : IDisposable
     private readonly Counter<long> _streamsContinued;
     private readonly Counter<long> _hedges;
     private readonly Counter<long> _refusals;
+    private readonly Counter<long> _sloRequests;
     private readonly Counter<long> _configReloads;
 
     /// <param name="scope">Whose meters these are: two gateways in one process do not mix when each has its own. Null: the process's.</param>
@@ -81,6 +82,7 @@ public sealed class GatewayMeters : IDisposable
         _streamsContinued = Counter(MetricNames.StreamsContinued);
         _hedges = Counter(MetricNames.Hedges);
         _refusals = Counter(MetricNames.Refusals);
+        _sloRequests = Counter(MetricNames.SloRequests);
         _configReloads = Counter(MetricNames.ConfigReloads);
     }
 
@@ -176,6 +178,16 @@ public sealed class GatewayMeters : IDisposable
         {
             OnHold(model, WordOf(admission.HeldFor), admission.Waited);
         }
+    }
+
+    /// <summary>A request that had targets ended. Both outcomes show from the first one on, so that their share can be told.</summary>
+    /// <param name="model">The pool's name.</param>
+    /// <param name="priority">Its class.</param>
+    /// <param name="hasMet">Whether it met all of them.</param>
+    public void OnTargets(string model, PriorityClass priority, bool hasMet)
+    {
+        _sloRequests.Add(hasMet ? 1 : 0, ModelTag(model), new(MetricNames.Priority, priority.Word()), new(MetricNames.Outcome, "met"));
+        _sloRequests.Add(hasMet ? 0 : 1, ModelTag(model), new(MetricNames.Priority, priority.Word()), new(MetricNames.Outcome, "missed"));
     }
 
     /// <summary>An attempt is repeated elsewhere.</summary>

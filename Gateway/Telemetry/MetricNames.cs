@@ -149,6 +149,9 @@ public static class MetricNames
     public static readonly MetricDefinition ShadowRegret = new("gateway.shadow_regret", "s", MetricKind.Gauge, [Model, Policy],
         "Mean seconds by which the last thousand answers would have ended earlier under the second policy that routing.shadow names, by forecast; negative: later.");
 
+    public static readonly MetricDefinition SloRequests = new("gateway.slo.requests", "{request}", MetricKind.Counter, [Model, Priority, Outcome],
+        "Streams with a target for their first token or for the mean time per token after it, by outcome: met (goodput: every one was kept) or missed (also when refused or failed).");
+
     public static readonly MetricDefinition RedisUp = new("gateway.redis.up", "", MetricKind.Gauge, [],
         "1 while exchanges with the other gateways through Redis succeed, else 0; absent without Redis.");
 
@@ -161,7 +164,7 @@ public static class MetricNames
     /// <summary>All of them, in the order of the documentation.</summary>
     public static readonly IReadOnlyList<MetricDefinition> All =
     [
-        Requests, RequestDuration, TimeToFirstToken, InterTokenLatency, QueueWait, QueueDepth, Refusals, Overhead, PromptTokens, OutputTokens,
+        Requests, RequestDuration, TimeToFirstToken, InterTokenLatency, SloRequests, QueueWait, QueueDepth, Refusals, Overhead, PromptTokens, OutputTokens,
         PrefixHitTokens, EstimateErrorTokens, EstimateCoverage, ReplicaUp, ReplicaInflightRequests, ReplicaReservedTokens, ReplicaKvCapacityTokens,
         RoutingDecisions, Retries, StreamsContinued, Hedges, Hold, LedgerDriftTokens, ShadowRegret, RedisUp, RedisFailures, DesiredReplicas, ConfigReloads,
     ];
