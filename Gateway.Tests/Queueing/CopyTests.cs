@@ -3,6 +3,7 @@ using Gateway.Queueing;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Gateway.Routing;
+using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Queueing;
@@ -68,7 +69,7 @@ public sealed class CopyTests
     [Fact]
     public void Add_MoreThanIsThere_LeavesNothing()
     {
-        var savings = new ForgoneSavings();
+        var savings = new ForgoneSavings(new ManualTime());
 
         savings.Add(7, 2);
         savings.Add(8, 5);
@@ -78,11 +79,64 @@ public sealed class CopyTests
         Assert.Equal((1.5, 0, 0), (savings.Of(7), savings.Of(8), savings.Of(9)));
     }
 
-    private static CorePool HeldBy(int holders, RoutingOptions? routing = null)
+    [Fact]
+    public void Of_WhatWasLostAMinuteAgo_IsATwentiethOfIt()
+    {
+        var time = new ManualTime();
+        var savings = new ForgoneSavings(time);
+
+        savings.Add(7, 2);
+        time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.InRange(savings.Of(7), 0.09, 0.11);
+    }
+
+    [Fact]
+    public void Enter_OfABeginningThatIsAskedForOnceAMinute_CopiesNothing()
+    {
+        using var world = HeldBy(2);
+
+        for (var i = 0; i < 200; i++)
+        {
+            var entry = Enter(world);
+            Assert.Equal(PlacementReason.Prefix, entry.Result!.Value.Reason);
+            entry.Done();
+            world.Time.Advance(TimeSpan.FromMinutes(1));
+        }
+    }
+
+    [Fact]
+    public void Enter_WhereTheRoomOfTheOneThatLacksItIsTaken_CopiesLater()
+    {
+        var entriesWithAmpleRoom = EntriesUntilCopied(kvTokens: 1_000_000);
+        // A third of it is given out.
+        var entriesWithTwoThirdsFree = EntriesUntilCopied(kvTokens: 6_300);
+
+        Assert.InRange(entriesWithTwoThirdsFree / (double)entriesWithAmpleRoom, 1.3, 1.7);
+    }
+
+    private static int EntriesUntilCopied(long kvTokens)
+    {
+        using var world = HeldBy(2, kvTokens: kvTokens);
+        world.Pool.Replicas.ToArray().Single(replica => replica.Id == Idle).TryReserve(new LoadProfile(100, 0, 2_000, 1), new NoAdmission(), 1)!.OnFirstToken();
+        for (var entries = 1; ; entries++)
+        {
+            var entry = Enter(world);
+            entry.Done();
+            if (entry.Replica == Idle)
+            {
+                Assert.Equal(PlacementReason.Copy, entry.Result!.Value.Reason);
+                return entries;
+            }
+            Assert.InRange(entries, 1, 1_000);
+        }
+    }
+
+    private static CorePool HeldBy(int holders, RoutingOptions? routing = null, long? kvTokens = null)
     {
         var world = new CorePool(holders + 1, slots: null, routing: routing);
         // Those that hold nothing keep the last name, so that it is the same in every test.
-        world.SetReplicas([.. Enumerable.Range(0, 3).Where(i => i < holders || i == 2).Select(i => CorePool.Place(i, slots: null))]);
+        world.SetReplicas([.. Enumerable.Range(0, 3).Where(i => i < holders || i == 2).Select(i => CorePool.Place(i, slots: null, kvTokens))]);
         foreach (var replica in world.Pool.Replicas.ToArray().Where(replica => replica.Id != Idle))
         {
             world.Prefixes.Record(Request(), Cost(), replica.Slot, null, world.Routing);

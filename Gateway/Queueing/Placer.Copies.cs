@@ -1,3 +1,4 @@
+using Gateway.Replicas;
 using Gateway.Routing;
 
 namespace Gateway.Queueing;
@@ -5,10 +6,12 @@ namespace Gateway.Queueing;
 /// <content>A beginning that many ask for is computed at one replica more, once what they lost for want of it comes to what that costs.</content>
 internal sealed partial class Placer
 {
-    // Of what is lost so much counts: where caches are full a copy may be gone before it has paid.
-    private const double CountedShare = 0.5;
+    // What is lost counts twice at an empty replica, since as many are believed to come; ever less the fuller it is, where a copy takes room from answers and may
+    // be gone before it has paid.
+    private const double MostWorth = 2;
+    private const double LeastWorth = 0.5;
 
-    private readonly ForgoneSavings _forgone = new();
+    private readonly ForgoneSavings _forgone = new(time);
     private readonly Candidate[] _pair = new Candidate[2];
     private (ulong Block, double Seconds) _saving;
 
@@ -30,7 +33,7 @@ internal sealed partial class Placer
             _saving = (block, -price);
             return (lacking, true);
         }
-        _saving = (block, CountedShare * SavedByCopy(query, candidates[cheapest], candidates[lacking]));
+        _saving = (block, WorthAt(candidates[lacking].Replica) * SavedByCopy(query, candidates[cheapest], candidates[lacking]));
         return (cheapest, false);
     }
 
@@ -86,6 +89,9 @@ internal sealed partial class Placer
         }
         return holders > 1 && best >= 0 ? best : null;
     }
+
+    private static double WorthAt(in ReplicaSnapshot replica) =>
+        replica.CapacityTokens is { } capacity ? Math.Max(LeastWorth, MostWorth * (1 - (replica.ReservedTokens / (double)capacity))) : MostWorth;
 
     private double SavedByCopy(in RoutingQuery query, in Candidate cheapest, in Candidate lacking)
     {
