@@ -1,5 +1,6 @@
 using Gateway.Queueing;
 using Gateway.Replicas;
+using Gateway.Requests;
 using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Queueing;
@@ -122,6 +123,32 @@ public sealed class DispatcherConstraintTests
 
         Assert.Equal(["again", "later"], order);
         Assert.Equal(TimeSpan.Zero, again.Result!.Value.Waited);
+    }
+
+    [Fact]
+    public void Enter_AtOnceWhereAFullQueueWaits_PutsNobodyOutAndPreemptsNobody()
+    {
+        using var world = new CorePool(queue: new QueueOptions { MaxWaiting = 1, Preempt = PreemptMode.BeforeFirstByte });
+        var batch = CorePool.Request("batch", PriorityClass.Batch);
+        var running = world.Enter(batch with { Body = batch.Body with { IsStreaming = true } }, constraints: Constraints.None with { MayGiveUp = true });
+        var isAsked = false;
+        running.Result!.Value.Seat!.OnAsked(() => isAsked = true);
+        var waiting = world.Enter(CorePool.Request("waiting", PriorityClass.Batch));
+
+        var hedge = world.Enter(CorePool.Request("hedge", PriorityClass.Interactive), constraints: Constraints.None with { IsAtOnce = true });
+
+        Assert.Equal(AdmissionOutcome.RejectedQueueFull, hedge.Outcome);
+        Assert.Equal((null, false, 1), (waiting.Outcome, isAsked, world.Dispatcher.Waiting(PriorityClass.Batch)));
+    }
+
+    [Fact]
+    public void Enter_AtOnceWhereThereIsRoom_IsAdmitted()
+    {
+        using var world = new CorePool(replicas: 2);
+
+        var hedge = world.Enter(CorePool.Request(), constraints: new Constraints([world.Pool.Replicas[0]]) { IsAtOnce = true });
+
+        Assert.Equal("r1", hedge.Replica);
     }
 
     private static void Fail(CorePool world, int times)

@@ -178,6 +178,10 @@ public sealed partial class Dispatcher : IDisposable
                 return admitted;
             }
         }
+        if (waiter.Constraints.IsAtOnce)
+        {
+            return RefuseLocked(waiter, AdmissionOutcome.RejectedQueueFull);
+        }
         if (NoPlaceLocked(waiter, plan, out var yields) is { } outcome)
         {
             return RefuseLocked(waiter, outcome);

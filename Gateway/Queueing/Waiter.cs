@@ -17,6 +17,9 @@ public sealed record Constraints(IReadOnlyList<Replica> Avoid, Replica? Pinned =
     /// <summary>Whether the request may have to give up its place to a more urgent one, and come back: its body can be sent again.</summary>
     public bool MayGiveUp { get; init; }
 
+    /// <summary>Whether only room that is free at once will do: it does not wait, and takes neither a turn nor a place of those who do.</summary>
+    public bool IsAtOnce { get; init; }
+
     /// <summary>The place that it had to give up: it comes back to where it stood in the queue. Null: it did not.</summary>
     public Seat? GaveUp { get; init; }
 

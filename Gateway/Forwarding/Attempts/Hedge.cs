@@ -51,16 +51,10 @@ internal sealed class Hedge(OutgoingRequest outgoing, UpstreamPool upstream, Tur
         return predicted > options.LeastWait ? predicted : options.LeastWait;
     }
 
-    // Only where there is room at once: a hedge must not wait in the queue, and so never goes before others.
+    // Only where there is room at once: a hedge takes nothing from those who wait.
     private async ValueTask<Attempt?> PlaceAsync(CancellationToken cancellationToken)
     {
-        using var atOnce = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var turn = turns.EnterUnchargedAsync(outgoing.Estimate, new Constraints(turns.Tried) { HasFallback = true }, atOnce.Token);
-        if (!turn.IsCompleted)
-        {
-            await atOnce.CancelAsync();
-        }
-        var admission = await turn;
+        var admission = await turns.EnterUnchargedAsync(outgoing.Estimate, new Constraints(turns.Tried) { IsAtOnce = true }, cancellationToken);
         if (admission.Reservation is not { } reservation)
         {
             return null;
