@@ -99,8 +99,8 @@ internal sealed class Visit : IDisposable
         _errorCode = problem.Code;
         if (_heartbeat is { HasCommitted: true } committed)
         {
-            _toldStatus = problem.Status;
-            return committed.EndAsync(new WireError(problem.Status, problem.Type, problem.Code, problem.Message, problem.Param));
+            _toldStatus = ApiError.StatusFor(problem, Route.Family);
+            return committed.EndAsync(new WireError(_toldStatus.Value, problem.Type, problem.Code, problem.Message, problem.Param));
         }
         _status = ApiError.StatusFor(problem, Route.Family);
         return ApiError.WriteAsync(Http, Route.Family, problem, RequestId);

@@ -96,17 +96,18 @@ public sealed class HeartbeatTests
     }
 
     [Theory]
-    [InlineData(ChatPath, "\n\n\ndata: {\"error\":{")]
-    [InlineData("/v1/messages", "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\"")]
-    public async Task Refusal_AfterTheFirstBeat_IsTheStreamsLastEvent(string path, string end)
+    [InlineData(ChatPath, "200", "\n\n\ndata: {\"error\":{")]
+    [InlineData("/v1/messages", "200", "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"timeout_error\"")]
+    [InlineData("/v1/messages", "60000", "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"")]
+    public async Task Refusal_AfterTheFirstBeat_IsTheStreamsLastEvent(string path, string deadline, string end)
     {
         await using var engine = new ScriptedEngine(async call => await call.ClientGoneAsync());
-        await using var world = await BeforeAsync(engine, Quick, slots: 1);
+        await using var world = await BeforeAsync(engine, Quick, slots: 1, maxWait: TimeSpan.FromSeconds(1));
         using var leave = new CancellationTokenSource();
         var holder = world.PostAsync(ChatPath, """{"model":"demo","messages":[]}""", leave.Token);
         await Until.HoldsAsync(() => world.Running() == 1, "the only slot is taken");
 
-        using var response = await world.PostAsync(path, Ask, [("x-gateway-deadline-ms", "200")]).ComesAsync("the headers");
+        using var response = await world.PostAsync(path, Ask, [("x-gateway-deadline-ms", deadline)]).ComesAsync("the headers");
         var received = await response.Content.ReadAsStringAsync().ComesAsync("the end");
         await leave.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => holder);
@@ -252,11 +253,11 @@ public sealed class HeartbeatTests
     }
 
     private static Task<GatewayWorld> BeforeAsync(
-        ScriptedEngine engine, HeartbeatOptions heartbeat, Func<ResilienceOptions, ResilienceOptions>? more = null, int? slots = null) =>
+        ScriptedEngine engine, HeartbeatOptions heartbeat, Func<ResilienceOptions, ResilienceOptions>? more = null, int? slots = null, TimeSpan? maxWait = null) =>
         GatewayWorld.BeforeAsync([engine], options =>
         {
             var resilience = options.Resilience with { Heartbeat = heartbeat };
-            options = options with { Resilience = more?.Invoke(resilience) ?? resilience };
+            options = options with { Resilience = more?.Invoke(resilience) ?? resilience, Queue = options.Queue with { MaxWait = maxWait ?? options.Queue.MaxWait } };
             return slots is null ? options : GatewayWorld.WithModel(options, model => model with { Replicas = [model.Replicas[0] with { Slots = slots }] });
         });
 }
