@@ -103,6 +103,18 @@ public sealed class FullQueueTests : IDisposable
     }
 
     [Fact]
+    public void Enter_OnceMoreAfterAFailure_FindsAPlaceThoughTheQueueIsFull()
+    {
+        Fill(1, PriorityClass.Default, "waiting");
+
+        var retried = _world.Enter(CorePool.Request("again"), constraints: new Constraints([_world.Pool.ReplicaList[0]]));
+
+        Assert.Null(retried.Outcome);
+        Assert.Equal([null], Outcomes());
+        Assert.Equal(AdmissionOutcome.RejectedQueueFull, Enter("newcomer", PriorityClass.Default).Outcome);
+    }
+
+    [Fact]
     public void Enter_TooLargeForAnyOnePlace_TakesNone()
     {
         _world = new CorePool(queue: new QueueOptions { MaxWaitingBytes = 1_000 });

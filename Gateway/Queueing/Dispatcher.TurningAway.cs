@@ -35,7 +35,8 @@ public sealed partial class Dispatcher
             : null;
     }
 
-    private bool FindsFullLocked(Waiter waiter, DispatchPlan plan) => waiter.Constraints.GaveUp is null && _waiting.IsFullFor(waiter.Request, plan.Queue);
+    // Whoever was let in once is not refused for those who came later; there are never more of them than the replicas had in flight.
+    private bool FindsFullLocked(Waiter waiter, DispatchPlan plan) => !waiter.Constraints.WasSent && _waiting.IsFullFor(waiter.Request, plan.Queue);
 
     private Waiter? YieldsLocked(Waiter waiter, DispatchPlan plan) => _waiting.YieldsTo(waiter.Request, plan.Queue, isFair: plan.Order is IFairOrder);
 
