@@ -71,6 +71,26 @@ public sealed class SharedLimitLedgerTests
         Assert.Equal(LimitKind.None, (await a.ReserveAsync(tenant, Little)).Met);
     }
 
+    [Theory]
+    [InlineData(LimitKind.Concurrency)]
+    [InlineData(LimitKind.DailyTokens)]
+    public async Task Reserve_LongAfterTheOthersGaveTheirPlacesBack_IsNotRefusedForThem(LimitKind kind)
+    {
+        var (a, b) = (Ledger("a"), Ledger("b"));
+        var tenant = Of(kind == LimitKind.Concurrency ? new() { MaxConcurrent = 1 } : new() { DailyTokens = 1_000 });
+        var most = new TokenAmount(500, 500);
+        await a.ReserveAsync(tenant, most);
+        Assert.Equal(kind, (await b.ReserveAsync(tenant, Little)).Met);
+        await a.ExchangeAsync(default);
+        await b.ExchangeAsync(default);
+
+        a.Settle(tenant, most, Little);
+        await a.ExchangeAsync(default);
+        await b.ExchangeAsync(default);
+
+        Assert.Equal(LimitKind.None, (await b.ReserveAsync(tenant, Little)).Met);
+    }
+
     [Fact]
     public async Task Exchange_WhileAPlaceIsHeld_KeepsItForAsLongAsItTakes()
     {

@@ -73,7 +73,7 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
         }
     }
 
-    /// <summary>Posts what changed since the last exchange, and what still holds a place, and counts what the others posted.</summary>
+    /// <summary>Posts what changed since the last exchange, and of whom anybody still holds a place, and counts what the others posted.</summary>
     public async Task ExchangeAsync(CancellationToken cancellationToken)
     {
         var tenants = _changed.ToArray();
@@ -104,7 +104,8 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
             _changed[tenant.Name] = tenant;
             throw;
         }
-        if (own.Find(tenant.Name) is { Running: > 0 })
+        // As long as the others are believed to hold something, too: nobody else would tell that they gave it back.
+        if (own.Find(tenant.Name) is { IsInUse: true })
         {
             _changed[tenant.Name] = tenant;
         }

@@ -12,6 +12,12 @@ public sealed partial class TenantAccount
     private long _sequence;
     private long _heard;
 
+    /// <summary>Whether a request holds a place, here or, as last heard, at another gateway.</summary>
+    internal bool IsInUse
+    {
+        get { lock (_gate) { return _running > 0 || _peers.Running > 0; } }
+    }
+
     internal LimitUse Use(LimitOptions limits)
     {
         lock (_gate)
