@@ -152,7 +152,7 @@ internal sealed class Reception(
     private async ValueTask<AttemptFailure> FailureOfAsync(HttpResponseMessage response)
     {
         var status = (int)response.StatusCode;
-        var retryAfter = response.Headers.RetryAfter?.Delta;
+        var retryAfter = PauseOf(response);
         EngineErrorBody error;
         try
         {
@@ -165,6 +165,12 @@ internal sealed class Reception(
         }
         return AttemptFailure.Of(KindOf(status, error, Request.Route), status, error.Naming(Names)) with { RetryAfter = retryAfter };
     }
+
+    // Seconds, or a date as what stands in front of an engine may write; one that has passed means now.
+    private TimeSpan? PauseOf(HttpResponseMessage response) =>
+        (response.Headers.RetryAfter?.Delta ?? response.Headers.RetryAfter?.Date - upstream.Time.GetUtcNow()) is { } pause
+            ? pause > TimeSpan.Zero ? pause : TimeSpan.Zero
+            : null;
 
     private static FailureKind KindOf(int status, EngineErrorBody error, ApiRoute route) => status switch
     {
