@@ -35,6 +35,18 @@ public sealed class HeaderFactsTests
         Assert.Equal(expected, HeaderFacts.TraceId(new HeaderDictionary { ["traceparent"] = sent }).ToHexString());
 
     [Theory]
+    [InlineData("x-gateway-priority", "default", PriorityClass.Default)]
+    [InlineData("x-smg-priority", "bulk", PriorityClass.Batch)]
+    [InlineData("x-request-priority", "whatever", null)]
+    [InlineData("x-other", "batch", null)]
+    public void Read_OfAClass_TellsTheDefaultOneFromNone(string header, string value, PriorityClass? expected)
+    {
+        Assert.Null(HeaderFacts.Read(new HeaderDictionary { [header] = value }, new PrefixHasher(1), out var facts));
+
+        Assert.Equal(expected, facts.Priority);
+    }
+
+    [Theory]
     [InlineData("x-gateway-fairness-id")]
     [InlineData("x-llm-d-inference-fairness-id")]
     public void Read_OfAFlow_KeepsItApartByWhoNamesItAlsoWithoutAKey(string header)

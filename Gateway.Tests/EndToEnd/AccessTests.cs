@@ -287,6 +287,39 @@ public sealed class AccessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ServiceTier_AboveTheCeiling_IsLoweredAndCountedAsAHeaderIs()
+    {
+        const string Tiered = """{"service_tier":"priority","model":"demo","messages":[]}""";
+        Apply(new LimitOptions { MaxPriority = PriorityClass.Default });
+
+        using var high = await _world.PostAsync(Chat, Tiered, [("x-api-key", "key-a")]);
+        using var header = await _world.PostAsync(Chat, Tiered, [("x-api-key", "key-a"), ("x-request-priority", "low")]);
+
+        Assert.Equal([Tiered, Tiered], _engine.Calls.Select(call => call.BodyText));
+        var metrics = await _world.Client.GetStringAsync("/metrics");
+        Assert.Contains("gateway_refusals_total{model=\"demo\",reason=\"priority_clamped\"} 1", metrics, StringComparison.Ordinal);
+        Assert.Contains("gateway_queue_wait_seconds_count{model=\"demo\",priority=\"default\"} 1", metrics, StringComparison.Ordinal);
+        Assert.Contains("gateway_queue_wait_seconds_count{model=\"demo\",priority=\"batch\"} 1", metrics, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("priority", null, "interactive")]
+    [InlineData("flex", null, "batch")]
+    [InlineData("auto", null, "default")]
+    [InlineData("invented", null, "default")]
+    [InlineData("priority", "default", "default")]
+    [InlineData("flex", "7", "interactive")]
+    [InlineData("flex", "", "batch")]
+    public async Task ServiceTier_WhereNoHeaderNamesAClass_IsTheRequestsClass(string tier, string? header, string expected)
+    {
+        (string, string)[] headers = header is null ? [] : [("x-request-priority", header)];
+
+        using var explained = await _world.PostAsync("/-/explain", $$"""{"model":"demo","messages":[],"service_tier":"{{tier}}"}""", headers);
+
+        Assert.Contains($"\"priority\":\"{expected}\"", await explained.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Explain_ForATenant_TellsWhatItWouldGet()
     {
         Apply(new LimitOptions { MaxPriority = PriorityClass.Batch });

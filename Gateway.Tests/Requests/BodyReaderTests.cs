@@ -249,6 +249,26 @@ public sealed class BodyReaderTests
     }
 
     [Theory]
+    [InlineData("\"priority\"", PriorityClass.Interactive)]
+    [InlineData("\"prior\\u0069ty\"", PriorityClass.Interactive)]
+    [InlineData("\"flex\"", PriorityClass.Batch)]
+    [InlineData("\"flex\",\"service_tier\":\"auto\"", PriorityClass.Default)]
+    [InlineData("\"default\"", PriorityClass.Default)]
+    [InlineData("\"standard_only\"", PriorityClass.Default)]
+    [InlineData("\"Priority\"", PriorityClass.Default)]
+    [InlineData("\"invented\"", PriorityClass.Default)]
+    [InlineData("null", PriorityClass.Default)]
+    [InlineData("7", PriorityClass.Default)]
+    [InlineData("[\"flex\",{\"priority\":\"priority\"}]", PriorityClass.Default)]
+    public void Read_ServiceTier_IsAClassWhereItsWordMeansOne(string tier, PriorityClass expected)
+    {
+        var body = $"{{\"model\":\"m\",\"service_tier\":{tier}}}";
+
+        Assert.All(new[] { ApiRoute.ChatCompletions, ApiRoute.Completions, ApiRoute.Responses, ApiRoute.Messages }, route => Assert.Equal(expected, Facts(body, route).TierPriority));
+        Assert.Equal(PriorityClass.Default, Facts(body, ApiRoute.Embeddings).TierPriority);
+    }
+
+    [Theory]
     [InlineData("\"auto\"", false)]
     [InlineData("\"none\"", false)]
     [InlineData("null", false)]

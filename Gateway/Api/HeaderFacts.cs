@@ -40,7 +40,8 @@ public sealed record HeaderFacts
     internal static IEnumerable<string> Names =>
         [OwnPriority, .. PriorityAliases, OwnDeadline, OwnTtft, .. TtftAliases, .. SessionHeaders, .. FlowHeaders, .. RequestIdHeaders];
 
-    public PriorityClass Priority { get; init; } = PriorityClass.Default;
+    /// <summary>Null: no header names a class.</summary>
+    public PriorityClass? Priority { get; init; }
 
     /// <summary>Order within the class, from an integer priority; 0 otherwise.</summary>
     public int PriorityLevel { get; init; }
@@ -119,16 +120,16 @@ public sealed record HeaderFacts
     private static readonly System.Buffers.SearchValues<char> SafeCharacters =
         System.Buffers.SearchValues.Create("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@+=");
 
-    private static bool TryPriority(IHeaderDictionary headers, out PriorityClass priority, out int level)
+    private static bool TryPriority(IHeaderDictionary headers, out PriorityClass? priority, out int level)
     {
-        (priority, level) = (PriorityClass.Default, 0);
+        (priority, level) = (null, 0);
         if (headers.TryGetValue(OwnPriority, out var own))
         {
-            return TryPriorityWord(own.ToString(), out priority, out level);
+            return (priority = PriorityOf(own.ToString(), out level)) is not null;
         }
         foreach (var alias in PriorityAliases)
         {
-            if (headers.TryGetValue(alias, out var value) && TryPriorityWord(value.ToString(), out priority, out level))
+            if (headers.TryGetValue(alias, out var value) && (priority = PriorityOf(value.ToString(), out level)) is not null)
             {
                 return true;
             }
@@ -136,28 +137,25 @@ public sealed record HeaderFacts
         return true;
     }
 
-    // An integer above 0 means interactive, below 0 batch; within a class the larger goes first.
-    private static bool TryPriorityWord(string word, out PriorityClass priority, out int level)
+    // An integer above 0 means interactive, below 0 batch; within a class the larger goes first. Null: neither that nor a word for a class.
+    private static PriorityClass? PriorityOf(string word, out int level)
     {
-        (priority, level) = (PriorityClass.Default, 0);
+        level = 0;
         switch (word.Trim().ToLowerInvariant())
         {
             case "system" or "interactive" or "high":
-                priority = PriorityClass.Interactive;
-                return true;
+                return PriorityClass.Interactive;
             case "default" or "normal" or "standard":
-                return true;
+                return PriorityClass.Default;
             case "batch" or "bulk" or "low":
-                priority = PriorityClass.Batch;
-                return true;
+                return PriorityClass.Batch;
         }
         if (!int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out level))
         {
-            return false;
+            return null;
         }
         level = Math.Clamp(level, -MaxPriorityLevel, MaxPriorityLevel);
-        priority = level > 0 ? PriorityClass.Interactive : level < 0 ? PriorityClass.Batch : PriorityClass.Default;
-        return true;
+        return level > 0 ? PriorityClass.Interactive : level < 0 ? PriorityClass.Batch : PriorityClass.Default;
     }
 
     private static bool TryMilliseconds(IHeaderDictionary headers, string name, out TimeSpan? span)

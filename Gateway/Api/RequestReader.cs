@@ -118,7 +118,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         SessionKey = headers.SessionKey != 0 ? headers.SessionKey : facts.BodySessionKey,
         TenantKey = headers.TenantKey,
         FlowKey = headers.FlowKey,
-        Priority = headers.Priority,
+        Priority = headers.Priority ?? facts.TierPriority,
         PriorityLevel = headers.PriorityLevel,
         Deadline = headers.Deadline,
         TimeToFirstTokenSlo = headers.TimeToFirstTokenSlo,

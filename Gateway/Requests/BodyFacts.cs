@@ -28,6 +28,9 @@ public sealed record BodyFacts
     /// <summary>Where the value of a top-level <c>priority</c> stands; null when absent.</summary>
     public Range? PriorityValue { get; init; }
 
+    /// <summary>The class that <c>service_tier</c> asks for; the default one where it asks for none.</summary>
+    public PriorityClass TierPriority { get; init; } = PriorityClass.Default;
+
     /// <summary>Offset just behind the opening brace of the top-level object: where a new member may be inserted.</summary>
     public int InsertAt { get; init; }
 

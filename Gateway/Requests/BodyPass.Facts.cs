@@ -22,6 +22,7 @@ internal ref partial struct BodyPass
     private Range? _streamOptions;
     private Range? _includeUsage;
     private Range? _priority;
+    private PriorityClass _tier = PriorityClass.Default;
     private long _promptBytes;
     private int _toolBytes;
     private int _promptTokenIds;
@@ -68,6 +69,7 @@ internal ref partial struct BodyPass
         StreamOptionsValue = _streamOptions,
         IncludeUsageValue = _includeUsage,
         PriorityValue = _priority,
+        TierPriority = _tier,
         InsertAt = _insertAt,
         IsEmptyObject = _isEmptyObject,
         BodyBytes = _body.Length,

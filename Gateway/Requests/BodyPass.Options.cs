@@ -47,6 +47,10 @@ internal ref partial struct BodyPass
             case BodyField.Background when _route.Kind == ApiKind.Responses:
                 _isBackground = ReadSwitch("background");
                 break;
+            case BodyField.ServiceTier:
+                _tier = TextIs("priority"u8) ? PriorityClass.Interactive : TextIs("flex"u8) ? PriorityClass.Batch : PriorityClass.Default;
+                SkipValue();
+                break;
             case BodyField.CacheSalt:
                 _saltText = _json.TokenType == JsonTokenType.String ? TokenStart..TokenEnd : null;
                 SkipValue();
