@@ -47,6 +47,31 @@ public sealed class HeaderFactsTests
     }
 
     [Theory]
+    [InlineData("2.5", null, 2.5, 2.5)]
+    [InlineData(null, "0.25", null, 0.25)]
+    [InlineData("2.5", "9", 2.5, 9.0)]
+    [InlineData(null, null, null, null)]
+    public void Read_OfTimeouts_HasOneForPlainAnswersAndOneForStreams(string? both, string? stream, double? plainSeconds, double? streamSeconds)
+    {
+        var headers = new HeaderDictionary { ["x-litellm-timeout"] = both, ["x-litellm-stream-timeout"] = stream };
+
+        Assert.Null(HeaderFacts.Read(headers, new PrefixHasher(1), out var facts));
+
+        Assert.Equal((plainSeconds, streamSeconds), (facts.PlainTimeout?.TotalSeconds, facts.StreamTimeout?.TotalSeconds));
+    }
+
+    [Theory]
+    [InlineData(null, null)]
+    [InlineData("0", 0)]
+    [InlineData("100", 100)]
+    public void Read_OfRetries_IsTheirNumber(string? sent, int? expected)
+    {
+        Assert.Null(HeaderFacts.Read(new HeaderDictionary { ["x-litellm-num-retries"] = sent }, new PrefixHasher(1), out var facts));
+
+        Assert.Equal(expected, facts.MaxRetries);
+    }
+
+    [Theory]
     [InlineData("x-gateway-fairness-id")]
     [InlineData("x-llm-d-inference-fairness-id")]
     public void Read_OfAFlow_KeepsItApartByWhoNamesItAlsoWithoutAKey(string header)

@@ -14,6 +14,7 @@ public sealed class OutcomeMapTests
     [InlineData(AdmissionOutcome.RejectedQueueFull, 429, "queue_full", true, false)]
     [InlineData(AdmissionOutcome.ExpiredInQueue, 429, "queue_timeout", true, false)]
     [InlineData(AdmissionOutcome.DeadlineExceeded, 504, "deadline_exceeded", false, true)]
+    [InlineData(AdmissionOutcome.TimedOut, 504, "upstream_timeout", false, false)]
     [InlineData(AdmissionOutcome.RejectedTooLarge, 400, "context_length_exceeded", false, false)]
     [InlineData(AdmissionOutcome.RejectedNoReplica, 503, "no_healthy_replicas", true, false)]
     [InlineData(AdmissionOutcome.RejectedHolderGone, 404, "response_not_found", false, false)]

@@ -9,6 +9,7 @@ public sealed class AttemptTests
 {
     private const string Completions = "/v1/chat/completions";
     private const string Ask = """{"model":"demo","messages":[{"role":"user","content":"hello"}]}""";
+    private const string AskStream = """{"model":"demo","messages":[{"role":"user","content":"hello"}],"stream":true}""";
     private const string Speech = """{"model":"demo","input":"say it","voice":"x"}""";
 
     [Fact]
@@ -54,6 +55,89 @@ public sealed class AttemptTests
         Assert.Equal(ReplicaHealth.Up, world.Pool.ReplicaList[0].Health);
         Assert.Single(engine.Calls);
         await world.AtRestAsync();
+    }
+
+    [Theory]
+    [InlineData(Ask, "2", "3600")]
+    [InlineData(AskStream, "3600", "2")]
+    public async Task ClientsTimeout_PassedWhileTheEngineWorks_Is504AndNoFaultOfTheReplica(string body, string timeout, string streamTimeout)
+    {
+        await using var engine = new ScriptedEngine(call => call.ClientGoneAsync());
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with { Resilience = options.Resilience with { FailuresToOpen = 1 } });
+
+        using var response = await world.PostAsync(Completions, body, [("x-litellm-timeout", timeout), ("x-litellm-stream-timeout", streamTimeout)]).ComesAsync("the refusal");
+
+        await ErrorAnswer.AssertAsync(response, 504, "upstream_timeout");
+        Assert.Equal((ReplicaHealth.Up, 0), (world.Pool.ReplicaList[0].Health, world.Pool.ReplicaList[0].FaultsInARow));
+        Assert.Single(engine.Calls);
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task ClientsTimeout_PassedInAStream_EndsItAndIsNoFaultOfTheReplica()
+    {
+        await using var engine = new ScriptedEngine(async call =>
+        {
+            await call.BeginStreamAsync();
+            await call.ChunkAsync("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"half\"}}]}\n\n");
+            await call.ClientGoneAsync();
+        });
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with { Resilience = options.Resilience with { FailuresToOpen = 1 } });
+
+        using var response = await world.PostAsync(Completions, AskStream, [("x-litellm-timeout", "3")]).ComesAsync("the stream");
+        var stream = await response.Content.ReadAsStringAsync().ComesAsync("the end");
+
+        Assert.Contains("half", stream, StringComparison.Ordinal);
+        Assert.Contains("upstream_timeout", stream, StringComparison.Ordinal);
+        await world.AtRestAsync();
+        Assert.Equal((ReplicaHealth.Up, 0), (world.Pool.ReplicaList[0].Health, world.Pool.ReplicaList[0].FaultsInARow));
+        Assert.Single(engine.Calls);
+    }
+
+    [Theory]
+    [InlineData(Completions, false)]
+    [InlineData("/v1/messages/count_tokens", true)]
+    public async Task ClientsTimeout_ThatHasPassed_LeavesNothingForAnotherModel(string path, bool isAnthropic)
+    {
+        await using var engine = new ScriptedEngine(call => call.ClientGoneAsync(), ["demo", "other"]);
+        await using var world = await GatewayWorld.BeforeAsync(
+            [engine], options => options with { Models = [options.Models[0] with { Fallbacks = ["other"] }, options.Models[0] with { Name = "other", Aliases = [] }] });
+
+        using var response = await world.PostAsync(path, Ask, [("x-litellm-timeout", "2")]).ComesAsync("the refusal");
+
+        await ErrorAnswer.AssertAsync(response, 504, "upstream_timeout", isAnthropic);
+        Assert.Single(engine.Calls);
+    }
+
+    [Fact]
+    public async Task ClientsTimeout_AboveTheConfiguredOne_ChangesNothing()
+    {
+        await using var engine = new ScriptedEngine(call => call.ClientGoneAsync());
+        await using var world = await GatewayWorld.BeforeAsync(
+            [engine], options => options with { Resilience = options.Resilience with { TotalTimeout = TimeSpan.FromMilliseconds(300) } });
+
+        using var response = await world.PostAsync(Completions, Ask, [("x-litellm-timeout", "3600")]).ComesAsync("the refusal");
+
+        await ErrorAnswer.AssertAsync(response, 504, "upstream_timeout");
+    }
+
+    [Theory]
+    [InlineData(null, 2, 3)]
+    [InlineData("0", 2, 1)]
+    [InlineData("1", 2, 2)]
+    [InlineData("7", 1, 2)]
+    public async Task Retries_OfOneWhoseClientNamesTheirNumber_AreTheLesserOfItAndTheConfigured(string? asked, int configured, int attempts)
+    {
+        await using var first = new ScriptedEngine(LoseAsync);
+        await using var second = new ScriptedEngine(LoseAsync);
+        await using var third = new ScriptedEngine(LoseAsync);
+        ScriptedEngine[] engines = [first, second, third];
+        await using var world = await GatewayWorld.BeforeAsync(engines, options => options with { Resilience = options.Resilience with { MaxRetries = configured } });
+
+        using var response = await world.PostAsync(Completions, Ask, asked is null ? [] : [("x-litellm-num-retries", asked)]).ComesAsync("the refusal");
+
+        await ErrorAnswer.AssertAsync(response, 502, "upstream_unreachable");
+        Assert.Equal(attempts, engines.Sum(engine => engine.Calls.Count));
     }
 
     [Fact]

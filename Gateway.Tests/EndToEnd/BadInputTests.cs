@@ -183,6 +183,14 @@ public sealed class BadInputTests : IAsyncLifetime
     [InlineData("x-gateway-deadline-ms", "1e400")]
     [InlineData("x-gateway-deadline-ms", "NaN")]
     [InlineData("x-gateway-ttft-slo-ms", "soon")]
+    [InlineData("x-litellm-timeout", "soon")]
+    [InlineData("x-litellm-timeout", "0")]
+    [InlineData("x-litellm-timeout", "-5")]
+    [InlineData("x-litellm-timeout", "99999999")]
+    [InlineData("x-litellm-stream-timeout", "")]
+    [InlineData("x-litellm-num-retries", "-1")]
+    [InlineData("x-litellm-num-retries", "1.5")]
+    [InlineData("x-litellm-num-retries", "1000")]
     public async Task Header_OfOursThatCannotBeRead_IsNamed(string name, string value)
     {
         using var chat = await _world.PostAsync(Chat, """{"model":"demo","messages":[]}""", [(name, value)]);

@@ -99,6 +99,19 @@ public class QueueTests
     }
 
     [Fact]
+    public async Task ClientsTimeout_PassedWhileWaiting_IsTold504AndNothingIsSent()
+    {
+        await using var world = await FullAsync(new QueueOptions());
+        using var holder = await world.OpenAsync("holder, answer with 2 tokens");
+
+        var reply = await world.AskAsync(Chat.Body("urgent", 8), [("x-litellm-timeout", "0.04")]).ComesAsync("the refusal");
+
+        Assert.Equal((int)HttpStatusCode.GatewayTimeout, reply.Status);
+        Assert.Equal("upstream_timeout", reply.Headers["x-gateway-reason"]);
+        Assert.Equal(1, world.Engines[0].Journal.Started);
+    }
+
+    [Fact]
     public async Task Serve_NoReplica_IsTold503WithRetryAfter()
     {
         await using var world = await GatewayWorld.StartAsync(1);

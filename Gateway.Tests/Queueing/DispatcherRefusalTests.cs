@@ -66,6 +66,37 @@ public sealed class DispatcherRefusalTests
         Assert.Null(entry.Result!.Value.RetryAfter);
     }
 
+    [Theory]
+    [InlineData(2, null, 2, AdmissionOutcome.TimedOut)]
+    [InlineData(2, 1, 1, AdmissionOutcome.DeadlineExceeded)]
+    [InlineData(1, 2, 1, AdmissionOutcome.TimedOut)]
+    [InlineData(3_600, null, 30, AdmissionOutcome.ExpiredInQueue)]
+    public void Enter_WithATimeoutOfItsClients_EndsAtTheFirstOfItsLimits(int timeout, int? deadline, int ends, AdmissionOutcome expected)
+    {
+        using var world = new CorePool();
+        world.Enter(CorePool.Request("running"));
+        var entry = world.Enter(CorePool.Request(deadline: deadline is { } wish ? TimeSpan.FromSeconds(wish) : null) with { TotalTimeout = TimeSpan.FromSeconds(timeout) });
+
+        world.Time.Advance(TimeSpan.FromSeconds(ends) - TimeSpan.FromTicks(1));
+        var before = entry.Outcome;
+        world.Time.Advance(TimeSpan.FromTicks(1));
+
+        Assert.Null(before);
+        Assert.Equal(expected, entry.Outcome);
+    }
+
+    [Fact]
+    public void Enter_AfterItsTimeoutHasPassed_IsNotSentAlthoughThereIsRoom()
+    {
+        using var world = new CorePool();
+        var arrivedAt = world.Time.GetTimestamp();
+        world.Time.Advance(TimeSpan.FromSeconds(2));
+
+        var late = world.Enter(CorePool.Request() with { ArrivedAt = arrivedAt, TotalTimeout = TimeSpan.FromSeconds(2) });
+
+        Assert.Equal((AdmissionOutcome.TimedOut, null), (late.Outcome, late.Result!.Value.RetryAfter));
+    }
+
     [Fact]
     public void Enter_WithoutAReplicaThatWorks_IsRefusedAtOnce()
     {

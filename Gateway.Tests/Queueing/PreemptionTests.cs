@@ -66,6 +66,7 @@ public sealed class PreemptionTests(ITestOutputHelper output)
     [Theory]
     [InlineData("plain")]
     [InlineData("deadline")]
+    [InlineData("timeout")]
     [InlineData("pinned")]
     [InlineData("sameClass")]
     [InlineData("twice")]
@@ -83,7 +84,7 @@ public sealed class PreemptionTests(ITestOutputHelper output)
             return;
         }
         var batch = Flight.Enter(world, "batch", why == "sameClass" ? PriorityClass.Interactive : PriorityClass.Batch, isStreaming: why != "plain",
-            deadline: why == "deadline" ? TimeSpan.FromHours(1) : null, pinned: why == "pinned" ? 0 : null);
+            deadline: why == "deadline" ? TimeSpan.FromHours(1) : null, timeout: why == "timeout" ? TimeSpan.FromHours(1) : null, pinned: why == "pinned" ? 0 : null);
         for (var i = 0; why == "twice" && i < 2; i++)
         {
             Flight.Enter(world, "urgent", PriorityClass.Interactive).End();
@@ -226,9 +227,10 @@ public sealed class PreemptionTests(ITestOutputHelper output)
         public int Admissions { get; private set; }
 
         public static Flight Enter(
-            CorePool world, string id, PriorityClass priority, bool isStreaming = true, TimeSpan? deadline = null, int? pinned = null, RequestEstimate? cost = null)
+            CorePool world, string id, PriorityClass priority, bool isStreaming = true, TimeSpan? deadline = null, TimeSpan? timeout = null, int? pinned = null,
+            RequestEstimate? cost = null)
         {
-            var request = CorePool.Request(id, priority, deadline: deadline);
+            var request = CorePool.Request(id, priority, deadline: deadline) with { TotalTimeout = timeout };
             var flight = new Flight(world, request with { Body = request.Body with { IsStreaming = isStreaming } }, cost ?? CorePool.Cost(), pinned);
             flight.Enter(null);
             return flight;

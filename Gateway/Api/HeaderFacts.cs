@@ -12,9 +12,11 @@ public sealed record HeaderFacts
     private const string OwnPriority = "x-gateway-priority";
     private const string OwnDeadline = "x-gateway-deadline-ms";
     private const string OwnTtft = "x-gateway-ttft-slo-ms";
+    private const string LiteLlmTimeout = "x-litellm-timeout";
+    private const string LiteLlmStreamTimeout = "x-litellm-stream-timeout";
+    private const string LiteLlmRetries = "x-litellm-num-retries";
     private const int MaxKeyLength = 4_096;
     private const int MaxPriorityLevel = 1_000_000;
-    private const double LongestMilliseconds = 7 * 24 * 3600 * 1000.0;
 
     // Names that clients and coding tools already send, in order of precedence.
     private static readonly string[] SessionHeaders =
@@ -38,7 +40,10 @@ public sealed record HeaderFacts
 
     /// <summary>Every name under which a client may say what it asks of the gateway.</summary>
     internal static IEnumerable<string> Names =>
-        [OwnPriority, .. PriorityAliases, OwnDeadline, OwnTtft, .. TtftAliases, .. SessionHeaders, .. FlowHeaders, .. RequestIdHeaders];
+    [
+        OwnPriority, .. PriorityAliases, OwnDeadline, OwnTtft, .. TtftAliases, LiteLlmTimeout, LiteLlmStreamTimeout, LiteLlmRetries,
+        .. SessionHeaders, .. FlowHeaders, .. RequestIdHeaders,
+    ];
 
     /// <summary>Null: no header names a class.</summary>
     public PriorityClass? Priority { get; init; }
@@ -50,6 +55,15 @@ public sealed record HeaderFacts
 
     public TimeSpan? TimeToFirstTokenSlo { get; init; }
 
+    /// <summary>Longest life that the client allows a request that is not streamed; null: it names none.</summary>
+    public TimeSpan? PlainTimeout { get; init; }
+
+    /// <summary>The same for a stream.</summary>
+    public TimeSpan? StreamTimeout { get; init; }
+
+    /// <summary>Most retries that the client allows; null: it names no number.</summary>
+    public int? MaxRetries { get; init; }
+
     /// <summary>Keyed hash of the session header; 0 when there is none.</summary>
     public ulong SessionKey { get; init; }
 
@@ -59,7 +73,7 @@ public sealed record HeaderFacts
     /// <summary>Keyed hash of the flow that the client names among the requests of its API key, or among those without one; 0 when it names none.</summary>
     public ulong FlowKey { get; init; }
 
-    /// <summary>Reads the headers. A header of our own that cannot be parsed is a problem; a peer's is then ignored.</summary>
+    /// <summary>Reads the headers. One that cannot be parsed is a problem, unless it is a peer's name for one of our own: then it is ignored.</summary>
     public static ApiProblem? Read(IHeaderDictionary headers, PrefixHasher hasher, out HeaderFacts facts)
     {
         facts = None;
@@ -67,17 +81,21 @@ public sealed record HeaderFacts
         {
             return OutcomeMap.BadHeader(OwnPriority, "interactive, default, batch or an integer");
         }
-        if (!TryMilliseconds(headers, OwnDeadline, out var deadline))
+        if (!HeaderNumbers.TryMilliseconds(headers, OwnDeadline, out var deadline))
         {
-            return OutcomeMap.BadHeader(OwnDeadline, "a positive number of milliseconds, at most seven days");
+            return OutcomeMap.BadHeader(OwnDeadline, HeaderNumbers.Milliseconds);
         }
-        if (!TryMilliseconds(headers, OwnTtft, out var ttft))
+        if (!HeaderNumbers.TryMilliseconds(headers, OwnTtft, out var ttft))
         {
-            return OutcomeMap.BadHeader(OwnTtft, "a positive number of milliseconds, at most seven days");
+            return OutcomeMap.BadHeader(OwnTtft, HeaderNumbers.Milliseconds);
         }
         for (var i = 0; ttft is null && i < TtftAliases.Length; i++)
         {
-            TryMilliseconds(headers, TtftAliases[i], out ttft);
+            HeaderNumbers.TryMilliseconds(headers, TtftAliases[i], out ttft);
+        }
+        if (ReadLimits(headers, out var plainTimeout, out var streamTimeout, out var retries) is { } badLimit)
+        {
+            return badLimit;
         }
         var client = KeyOf(headers, KeyHeaders, hasher);
         facts = new HeaderFacts
@@ -89,6 +107,9 @@ public sealed record HeaderFacts
             PriorityLevel = level,
             Deadline = deadline,
             TimeToFirstTokenSlo = ttft,
+            PlainTimeout = plainTimeout,
+            StreamTimeout = streamTimeout ?? plainTimeout,
+            MaxRetries = retries,
         };
         return null;
     }
@@ -113,6 +134,16 @@ public sealed record HeaderFacts
     /// <summary>The trace that the client's <c>traceparent</c> names; the default where it names none.</summary>
     public static ActivityTraceId TraceId(IHeaderDictionary headers) =>
         headers.TryGetValue("traceparent", out var client) && ActivityContext.TryParse(client, null, out var context) ? context.TraceId : default;
+
+    private static ApiProblem? ReadLimits(IHeaderDictionary headers, out TimeSpan? plain, out TimeSpan? stream, out int? retries)
+    {
+        stream = null;
+        retries = null;
+        return !HeaderNumbers.TrySeconds(headers, LiteLlmTimeout, out plain) ? OutcomeMap.BadHeader(LiteLlmTimeout, HeaderNumbers.Seconds)
+            : !HeaderNumbers.TrySeconds(headers, LiteLlmStreamTimeout, out stream) ? OutcomeMap.BadHeader(LiteLlmStreamTimeout, HeaderNumbers.Seconds)
+            : !HeaderNumbers.TryCount(headers, LiteLlmRetries, out retries) ? OutcomeMap.BadHeader(LiteLlmRetries, HeaderNumbers.Count)
+            : null;
+    }
 
     private static bool IsSafe(string? id) => id is { Length: > 0 and <= 128 }
         && id.AsSpan().IndexOfAnyExcept(SafeCharacters) < 0;
@@ -156,22 +187,6 @@ public sealed record HeaderFacts
         }
         level = Math.Clamp(level, -MaxPriorityLevel, MaxPriorityLevel);
         return level > 0 ? PriorityClass.Interactive : level < 0 ? PriorityClass.Batch : PriorityClass.Default;
-    }
-
-    private static bool TryMilliseconds(IHeaderDictionary headers, string name, out TimeSpan? span)
-    {
-        span = null;
-        if (!headers.TryGetValue(name, out var values))
-        {
-            return true;
-        }
-        if (!double.TryParse(values.ToString(), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var milliseconds)
-            || !(milliseconds > 0 && milliseconds <= LongestMilliseconds))
-        {
-            return false;
-        }
-        span = TimeSpan.FromMilliseconds(milliseconds);
-        return true;
     }
 
     private static ulong KeyOf(IHeaderDictionary headers, string[] names, PrefixHasher hasher)

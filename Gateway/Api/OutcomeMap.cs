@@ -51,6 +51,8 @@ public static class OutcomeMap
         AdmissionOutcome.DeadlineExceeded => new(504, "deadline_exceeded", "timeout_error",
             "The request's own deadline cannot be met, or has passed before its answer was there. Allow more time, or ask for less.")
         { IsFinal = true },
+        AdmissionOutcome.TimedOut => new(504, "upstream_timeout", "timeout_error",
+            $"The time that the request allows passed before it had its turn at model '{model}'. Retry, or allow more time."),
         AdmissionOutcome.RejectedTooLarge => ContextLength(model),
         AdmissionOutcome.RejectedNoReplica => new(503, "no_healthy_replicas", ServerError,
             $"No replica of model '{model}' can take requests now. Retry after the time in Retry-After.")

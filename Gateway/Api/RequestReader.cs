@@ -122,6 +122,8 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         PriorityLevel = headers.PriorityLevel,
         Deadline = headers.Deadline,
         TimeToFirstTokenSlo = headers.TimeToFirstTokenSlo,
+        TotalTimeout = facts.IsStreaming ? headers.StreamTimeout : headers.PlainTimeout,
+        MaxRetries = headers.MaxRetries,
     };
 
     // Where a request has both Content-Length and chunks, Kestrel moves the length to this header. Such a request could be read in two ways (request smuggling).

@@ -49,6 +49,7 @@ internal static class DecisionWords
         AdmissionOutcome.RejectedHolderGone => "The replica that can answer has left the fleet.",
         AdmissionOutcome.RejectedShuttingDown => "The gateway shuts down.",
         AdmissionOutcome.DeadlineExceeded => "Its deadline cannot be met, by the learned speed of the replicas and of the queue.",
+        AdmissionOutcome.TimedOut => "The time that its client allows passed while it waited.",
         AdmissionOutcome.ExpiredInQueue => "It waited longer than the queue allows.",
         _ => "Its client left.",
     };

@@ -29,6 +29,11 @@ public sealed record OutgoingRequest(InferenceRequest Request, RequestEstimate E
     public static bool MayGiveUp(InferenceRequest request, RequestBytes body) => body.Rest is null && request.Body is { IsPinned: false, PreviousResponseKey: 0 };
 
     /// <summary>Whether the request's own deadline has passed.</summary>
-    public bool HasPassedDeadline(TimeProvider time) =>
-        Request is { Deadline: { } deadline, ArrivedAt: { } arrivedAt } && time.GetElapsedTime(arrivedAt) >= deadline;
+    public bool HasPassedDeadline(TimeProvider time) => HasPassed(Request.Deadline, time);
+
+    /// <summary>Whether the time that the request itself allows is over: its deadline, or its client's limit on all of it.</summary>
+    public bool HasSpentItsTime(TimeProvider time) => HasPassedDeadline(time) || HasPassed(Request.TotalTimeout, time);
+
+    private bool HasPassed(TimeSpan? limit, TimeProvider time) =>
+        limit is { } most && Request.ArrivedAt is { } arrivedAt && time.GetElapsedTime(arrivedAt) >= most;
 }

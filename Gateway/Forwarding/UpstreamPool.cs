@@ -83,15 +83,16 @@ public sealed class UpstreamPool
         RemovesTrustedOnly: terms.RemovesTrustedFields,
         CacheSalt: terms.CacheSalt);
 
-    /// <summary>The time limits of an attempt; the total and the request's own deadline count from its arrival. A plain answer shows no byte before its end, so only the total and the replica's signs of life bound it.</summary>
+    /// <summary>The time limits of an attempt; the total, its client's own, and the request's deadline count from its arrival. A plain answer shows no byte before its end, so only the total and the replica's signs of life bound it.</summary>
     /// <param name="outgoing">What is sent.</param>
     /// <param name="clientGone">Cancels as well.</param>
     /// <param name="replica">Where the attempt goes; null: it is not watched for signs of life.</param>
     internal AttemptClock Clock(OutgoingRequest outgoing, CancellationToken clientGone, Replica? replica = null)
     {
         var (request, options) = (outgoing.Request, outgoing.Options);
-        var isDeadline = request.Deadline < options.TotalTimeout;
-        var most = isDeadline ? request.Deadline!.Value : options.TotalTimeout;
+        var total = request.TotalTimeout is { } own && own < options.TotalTimeout ? own : options.TotalTimeout;
+        var isDeadline = request.Deadline < total;
+        var most = isDeadline ? request.Deadline!.Value : total;
         var left = request.ArrivedAt is { } arrivedAt ? most - Time.GetElapsedTime(arrivedAt) : most;
         return new AttemptClock(
             request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
@@ -111,8 +112,8 @@ public sealed class UpstreamPool
                 MaxRetryAttempts = 10,
                 DelayGenerator = static _ => ValueTask.FromResult<TimeSpan?>(TimeSpan.Zero),
                 ShouldHandle = arguments => ValueTask.FromResult(
-                    arguments.AttemptNumber < options().MaxRetries
-                    && arguments.Outcome.Result is { Failure: not null, Exchange: { } exchange }
+                    arguments.Outcome.Result is { Failure: not null, Exchange: { } exchange }
+                    && arguments.AttemptNumber < Math.Min(options().MaxRetries, exchange.Request.MaxRetries ?? int.MaxValue)
                     && exchange.ShouldRetry(arguments.Outcome.Result)),
                 OnRetry = static arguments =>
                 {

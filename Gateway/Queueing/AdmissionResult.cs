@@ -26,6 +26,9 @@ public enum AdmissionOutcome
     /// <summary>The request's own deadline passed while it waited.</summary>
     DeadlineExceeded,
 
+    /// <summary>The time that its client allows for all of it passed while it waited.</summary>
+    TimedOut,
+
     /// <summary>It waited longer than the queue allows.</summary>
     ExpiredInQueue,
 

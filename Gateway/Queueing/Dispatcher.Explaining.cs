@@ -58,7 +58,5 @@ public sealed partial class Dispatcher
     }
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>
-        _isClosed ? AdmissionOutcome.RejectedShuttingDown
-        : _lateness.IsTooLate(waiter, plan, Now()) ? AdmissionOutcome.DeadlineExceeded
-        : NoPlaceLocked(waiter, plan, out _);
+        _isClosed ? AdmissionOutcome.RejectedShuttingDown : _lateness.WhyTooLate(waiter, plan, Now()) ?? NoPlaceLocked(waiter, plan, out _);
 }

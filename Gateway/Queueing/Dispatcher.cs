@@ -166,9 +166,9 @@ public sealed partial class Dispatcher : IDisposable
         var lookedAt = _time.GetTimestamp();
         var now = _time.GetElapsedTime(_startedAt, lookedAt);
         waiter.ArrivedAt = waiter.Constraints.GaveUp?.ArrivedAt ?? ArrivalOf(waiter.Request, now);
-        if (_lateness.IsTooLate(waiter, plan, now))
+        if (_lateness.WhyTooLate(waiter, plan, now) is { } late)
         {
-            return RefuseLocked(waiter, AdmissionOutcome.DeadlineExceeded);
+            return RefuseLocked(waiter, late);
         }
         if (!_waiting.HasTurns)
         {

@@ -19,16 +19,18 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
     private readonly DeadlineCheck _deadlines = new(pool, prefixes);
     private RateCalibration _waits;
 
-    /// <summary>Whether a request that enters now cannot have its turn in time. Sets until when it must.</summary>
-    public bool IsTooLate(Waiter waiter, DispatchPlan plan, TimeSpan now)
+    /// <summary>Why a request that enters now cannot have its turn in time; null: it can. Sets until when it must.</summary>
+    public AdmissionOutcome? WhyTooLate(Waiter waiter, DispatchPlan plan, TimeSpan now)
     {
         waiter.LatestStart = _deadlines.LatestStart(waiter.Request, waiter.Estimate, waiter.Constraints, plan);
-        return TimeLeft(waiter, now) - LeastWait(waiter, plan) <= TimeSpan.Zero;
+        return TimeLeft(waiter, now) - LeastWait(waiter, plan) <= TimeSpan.Zero ? AdmissionOutcome.DeadlineExceeded
+            : LifeLeft(waiter, now) <= TimeSpan.Zero ? AdmissionOutcome.TimedOut
+            : null;
     }
 
     /// <summary>Whether a request cannot have its turn in time even where nobody waits.</summary>
     public bool IsTooLateAlone(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, TimeSpan sinceArrival) =>
-        _deadlines.LatestStart(request, estimate, constraints, plan) <= sinceArrival;
+        _deadlines.LatestStart(request, estimate, constraints, plan) <= sinceArrival || request.TotalTimeout <= sinceArrival;
 
     /// <summary>A request begins to wait. Its wait is foretold also where nothing depends on it: what comes of it says how far to trust the next.</summary>
     public void OnWaits(Waiter waiter, DispatchPlan plan)
@@ -40,11 +42,20 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
     }
 
     /// <summary>How long a request may wait from now on, and what it is told then.</summary>
-    public static (TimeSpan Due, AdmissionOutcome Outcome) Expiry(Waiter waiter, TimeSpan maxWait, TimeSpan now) =>
-        TimeLeft(waiter, now) is { } left && left < maxWait
-            // The clock goes on between the look and this: no timer takes a time that has passed.
-            ? (left > TimeSpan.Zero ? left : TimeSpan.Zero, AdmissionOutcome.DeadlineExceeded)
-            : (maxWait, AdmissionOutcome.ExpiredInQueue);
+    public static (TimeSpan Due, AdmissionOutcome Outcome) Expiry(Waiter waiter, TimeSpan maxWait, TimeSpan now)
+    {
+        var (due, outcome) = (maxWait, AdmissionOutcome.ExpiredInQueue);
+        if (LifeLeft(waiter, now) is { } life && life < due)
+        {
+            (due, outcome) = (life, AdmissionOutcome.TimedOut);
+        }
+        if (TimeLeft(waiter, now) is { } left && left < due)
+        {
+            (due, outcome) = (left, AdmissionOutcome.DeadlineExceeded);
+        }
+        // The clock goes on between the look and this: no timer takes a time that has passed.
+        return (due > TimeSpan.Zero ? due : TimeSpan.Zero, outcome);
+    }
 
     /// <summary>A wait ended.</summary>
     /// <param name="waiter">Whose.</param>
@@ -61,6 +72,9 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
 
     // Until the request's own wishes can no longer be met; they count from its arrival. Null: it has none that bind.
     private static TimeSpan? TimeLeft(Waiter waiter, TimeSpan now) => waiter.LatestStart - (now - waiter.ArrivedAt);
+
+    // Until its client's limit on all of it. No wish: nothing is refused because it would likely be missed. Null: there is none.
+    private static TimeSpan? LifeLeft(Waiter waiter, TimeSpan now) => waiter.Request.TotalTimeout - (now - waiter.ArrivedAt);
 
     private TimeSpan LeastWait(Waiter waiter, DispatchPlan plan)
     {

@@ -162,7 +162,7 @@ internal sealed class Seats
     // Nobody is refused for having had to come back: who is bound to a time, or to a replica, keeps its place, and so does who is silent until its answer is whole.
     private static bool MayGiveUp(Waiter waiter, QueueOptions queue) =>
         waiter.Constraints is { MayGiveUp: true, Pinned: null }
-        && waiter.Request is { Priority: not PriorityClass.Interactive, Body.IsStreaming: true, Deadline: null }
+        && waiter.Request is { Priority: not PriorityClass.Interactive, Body.IsStreaming: true, Deadline: null, TotalTimeout: null }
         && queue.HardTtftOf(waiter.Request) is null;
 
     private static bool IsEligible(Seat seat, QueueOptions queue) => seat.State switch

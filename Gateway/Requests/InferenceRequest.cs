@@ -42,6 +42,12 @@ public sealed record InferenceRequest
 
     /// <summary>Longest time from arrival to the first token that the client wants; null: none named.</summary>
     public TimeSpan? TimeToFirstTokenSlo { get; init; }
+
+    /// <summary>Longest time from arrival to the end that its client allows, where that is less than what is configured; null: none named.</summary>
+    public TimeSpan? TotalTimeout { get; init; }
+
+    /// <summary>Most retries that its client allows, where that is less than what is configured; null: none named.</summary>
+    public int? MaxRetries { get; init; }
 }
 
 /// <summary>The classes of urgency, most urgent first. The number is the index of the class's queue.</summary>

@@ -97,7 +97,7 @@ public sealed class Exchange : HttpMessageInvoker
     /// <param name="clientLeft">Whether the client was gone before the end.</param>
     public void Finish(bool clientLeft)
     {
-        _attempt.Judge(Verdict.OnEnd(Answer, HasPassedDeadline || _attempt.Clock is { IsShutDown: true }, clientLeft));
+        _attempt.Judge(Verdict.OnEnd(Answer, HasSpentItsTime || _attempt.Clock is { IsShutDown: true }, clientLeft));
         _attempt.Stop();
         if (Answer is { IsComplete: true, IsBroken: false })
         {
@@ -111,7 +111,7 @@ public sealed class Exchange : HttpMessageInvoker
 
     internal void NoteRetry(AttemptFailure failure) => _turns.OnRetry(failure);
 
-    private bool HasPassedDeadline => _outgoing.HasPassedDeadline(_upstream.Time);
+    private bool HasSpentItsTime => _outgoing.HasSpentItsTime(_upstream.Time);
 
     // Nearly all requests succeed at once and never enter the pipeline: it starts with the failed attempt as its first result.
     private async ValueTask<AttemptResult> RetryAsync(AttemptResult failed, CancellationToken cancellationToken)
@@ -232,7 +232,7 @@ public sealed class Exchange : HttpMessageInvoker
 
     private async ValueTask<Continuation?> ContinueAsync(SentText sent, CancellationToken cancellationToken)
     {
-        if (HasPassedDeadline || _aborted.IsCancellationRequested || await Continuer.ContinueAsync(_attempt, sent, cancellationToken) is not { } next)
+        if (HasSpentItsTime || _aborted.IsCancellationRequested || await Continuer.ContinueAsync(_attempt, sent, cancellationToken) is not { } next)
         {
             return null;
         }

@@ -156,6 +156,7 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
             AdmissionOutcome.Admitted => (turns.TakeUncharged(admission, stopped.Answer), null),
             AdmissionOutcome.RejectedNoReplica or AdmissionOutcome.RejectedQueueFull or AdmissionOutcome.ExpiredInQueue => (null, new AttemptFailure(FailureKind.EngineBusy)),
             AdmissionOutcome.DeadlineExceeded => (null, new AttemptFailure(FailureKind.DeadlineExceeded)),
+            AdmissionOutcome.TimedOut => (null, new AttemptFailure(FailureKind.Timeout)),
             AdmissionOutcome.RejectedShuttingDown => (null, new AttemptFailure(FailureKind.ShuttingDown)),
             AdmissionOutcome.RejectedTooLarge or AdmissionOutcome.RejectedHolderGone => (null, new AttemptFailure(FailureKind.ClientFault)),
             _ => (null, new AttemptFailure(FailureKind.ClientGone)),

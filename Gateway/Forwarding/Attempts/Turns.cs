@@ -42,6 +42,7 @@ internal sealed class Turns(OutgoingRequest outgoing, Dispatcher dispatcher, Ups
             AdmissionOutcome.Admitted => (Take(admission), null),
             AdmissionOutcome.CanceledByClient => (null, new AttemptFailure(FailureKind.ClientGone)),
             AdmissionOutcome.DeadlineExceeded => (null, new AttemptFailure(FailureKind.DeadlineExceeded)),
+            AdmissionOutcome.TimedOut => (null, new AttemptFailure(FailureKind.Timeout)),
             AdmissionOutcome.RejectedShuttingDown => (null, new AttemptFailure(FailureKind.ShuttingDown)),
             _ => (null, _retried[^1] with { RetryAfter = admission.RetryAfter }),
         };

@@ -42,12 +42,14 @@ internal readonly record struct Verdict(VerdictKind Kind, TimeSpan Backoff = def
         FailureKind.EngineBusy => new(VerdictKind.Busy, failure.RetryAfter is not { } asked ? outgoing.Options.Backoff : asked < LongestBackoff ? asked : LongestBackoff),
         FailureKind.ModelMissing => new(VerdictKind.WrongModel),
         FailureKind.ClientBody or FailureKind.ClientGone or FailureKind.DeadlineExceeded or FailureKind.ShuttingDown or FailureKind.Preempted => Abandoned,
+        // A client that waits for moments only must not get replicas suspended.
+        FailureKind.Timeout when outgoing.HasSpentItsTime(upstream.Time) => Abandoned,
         _ => Fault,
     };
 
     /// <summary>The verdict on an answer that went by.</summary>
     /// <param name="answer">The answer.</param>
-    /// <param name="isOutOfTime">Whether the request's deadline or the gateway's stop cut it: that says nothing about the replica.</param>
+    /// <param name="isOutOfTime">Whether the request's own time or the gateway's stop cut it: that says nothing about the replica.</param>
     /// <param name="clientLeft">Whether the client was gone before the end.</param>
     public static Verdict OnEnd(Answer answer, bool isOutOfTime, bool clientLeft) =>
         answer.IsBroken ? (isOutOfTime ? Abandoned : Fault)
