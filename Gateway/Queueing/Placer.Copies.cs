@@ -91,7 +91,7 @@ internal sealed partial class Placer
     }
 
     private static double WorthAt(in ReplicaSnapshot replica) =>
-        replica.CapacityTokens is { } capacity ? Math.Max(LeastWorth, MostWorth * (1 - (replica.ReservedTokens / (double)capacity))) : MostWorth;
+        replica.CapacityTokens is { } capacity and > 0 ? Math.Max(LeastWorth, MostWorth * (1 - (replica.ReservedTokens / (double)capacity))) : MostWorth;
 
     private double SavedByCopy(in RoutingQuery query, in Candidate cheapest, in Candidate lacking)
     {
