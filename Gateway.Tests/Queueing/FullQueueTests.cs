@@ -115,6 +115,17 @@ public sealed class FullQueueTests : IDisposable
     }
 
     [Fact]
+    public void Enter_OnceMoreAfterAFailureWhereAnotherModelCanServe_MovesOnFromAFullQueue()
+    {
+        Fill(1, PriorityClass.Default, "waiting");
+
+        var retried = _world.Enter(CorePool.Request("again"), constraints: new Constraints([_world.Pool.ReplicaList[0]]) { HasFallback = true });
+
+        Assert.Equal(AdmissionOutcome.RejectedQueueFull, retried.Outcome);
+        Assert.Equal([null], Outcomes());
+    }
+
+    [Fact]
     public void Enter_TooLargeForAnyOnePlace_TakesNone()
     {
         _world = new CorePool(queue: new QueueOptions { MaxWaitingBytes = 1_000 });

@@ -35,8 +35,10 @@ public sealed partial class Dispatcher
             : null;
     }
 
-    // Whoever was let in once is not refused for those who came later; there are never more of them than the replicas had in flight.
-    private bool FindsFullLocked(Waiter waiter, DispatchPlan plan) => !waiter.Constraints.WasSent && _waiting.IsFullFor(waiter.Request, plan.Queue);
+    // Whoever was let in once is not refused for those who came later, unless another model can serve it. Newcomers enter only where places are free: with what the replicas had
+    // in flight at most that much more than the limit waits.
+    private bool FindsFullLocked(Waiter waiter, DispatchPlan plan) =>
+        (!waiter.Constraints.WasSent || waiter.Constraints.HasFallback) && _waiting.IsFullFor(waiter.Request, plan.Queue);
 
     private Waiter? YieldsLocked(Waiter waiter, DispatchPlan plan) => _waiting.YieldsTo(waiter.Request, plan.Queue, isFair: plan.Order is IFairOrder);
 

@@ -47,7 +47,7 @@ public sealed record QueueOptions
     [Range(1, 100_000)]
     public int WindowRequests { get; init; } = 64;
 
-    /// <summary>Requests that may wait; the next one is refused with 429.</summary>
+    /// <summary>Requests that may wait; the next one is refused with 429. Those already sent once find a place beyond it.</summary>
     [Range(1, 1_000_000)]
     public int MaxWaiting { get; init; } = 1_000;
 
