@@ -139,6 +139,18 @@ public sealed class FavouriteTests
         Assert.NotEqual(first.Replica, next.Replica);
     }
 
+    [Fact]
+    public void Enter_AtOnceWithAFullFavourite_TakesTheRoomThatThereIs()
+    {
+        using var world = WithAFullFavourite(out var first);
+
+        var entry = world.Enter(CorePool.Request(blocks: Shared, promptTokens: 100_000), CorePool.Cost(100_000, 20), Constraints.None with { IsAtOnce = true });
+
+        Assert.Equal(AdmissionOutcome.Admitted, entry.Outcome);
+        Assert.NotEqual(first.Replica, entry.Replica);
+        Assert.Equal(0, world.Dispatcher.Waiting(PriorityClass.Default));
+    }
+
     // One of two replicas is full with a request whose 100,000 tokens the next one shares; the other is idle but has seen nothing of it.
     private static CorePool WithAFullFavourite(out CorePool.Entry first, RoutingOptions? routing = null, int slots = 4, QueueOptions? queue = null)
     {

@@ -53,10 +53,10 @@ public sealed partial class Dispatcher
         _shares.Look(plan);
     }
 
-    // As of the last look. Nobody is refused for those who wait by choice: where the queue is full, any room will do.
+    // As of the last look. Nobody is refused for those who wait by choice: where the queue is full, or no wait is allowed, any room will do.
     private PlacementTerms TermsLocked(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, TimeSpan now, Waiter? waiter)
     {
-        var mayStand = !_waiting.IsFullFor(request, plan.Queue);
+        var mayStand = !constraints.IsAtOnce && !_waiting.IsFullFor(request, plan.Queue);
         var maySitOut = mayStand && (waiter is null or { IsAside: false, OvertakenAt: null });
         return new PlacementTerms(
             _shares.HeadroomFor(request, estimate), _overtaking.KeptFrom(waiter), waiter?.RefusedAt ?? 0,
