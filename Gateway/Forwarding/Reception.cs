@@ -166,11 +166,13 @@ internal sealed class Reception(
         return AttemptFailure.Of(KindOf(status, error, Request.Route), status, error.Naming(Names)) with { RetryAfter = retryAfter };
     }
 
-    // Seconds, or a date as what stands in front of an engine may write; one that has passed means now.
-    private TimeSpan? PauseOf(HttpResponseMessage response) =>
-        (response.Headers.RetryAfter?.Delta ?? response.Headers.RetryAfter?.Date - upstream.Time.GetUtcNow()) is { } pause
-            ? pause > TimeSpan.Zero ? pause : TimeSpan.Zero
-            : null;
+    // Seconds, or a date as what stands in front of an engine may write, by the clock that wrote it where that is told. One that has passed asks for nothing.
+    private TimeSpan? PauseOf(HttpResponseMessage response) => response.Headers.RetryAfter switch
+    {
+        { Delta: { } seconds } => seconds,
+        { Date: { } date } when date - (response.Headers.Date ?? upstream.Time.GetUtcNow()) is var pause && pause > TimeSpan.Zero => pause,
+        _ => null,
+    };
 
     private static FailureKind KindOf(int status, EngineErrorBody error, ApiRoute route) => status switch
     {
