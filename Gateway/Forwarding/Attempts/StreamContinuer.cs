@@ -154,7 +154,7 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
         return admission.Outcome switch
         {
             AdmissionOutcome.Admitted => (turns.TakeUncharged(admission, stopped.Answer), null),
-            AdmissionOutcome.RejectedNoReplica or AdmissionOutcome.RejectedQueueFull or AdmissionOutcome.ExpiredInQueue => (null, new AttemptFailure(FailureKind.EngineBusy)),
+            AdmissionOutcome.RejectedNoReplica or AdmissionOutcome.ExpiredInQueue => (null, new AttemptFailure(FailureKind.EngineBusy)),
             AdmissionOutcome.DeadlineExceeded => (null, new AttemptFailure(FailureKind.DeadlineExceeded)),
             AdmissionOutcome.TimedOut => (null, new AttemptFailure(FailureKind.Timeout)),
             AdmissionOutcome.RejectedShuttingDown => (null, new AttemptFailure(FailureKind.ShuttingDown)),
