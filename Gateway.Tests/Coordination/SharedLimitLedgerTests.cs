@@ -281,6 +281,26 @@ public sealed class SharedLimitLedgerTests
         Assert.Equal(LimitKind.None, (await (isNew ? Ledger("c") : a).ReserveAsync(tenant, new TokenAmount(300, 300))).Met);
     }
 
+    [Fact]
+    public async Task Exchange_ThatFailsWhileNewLimitsCome_GoesOnWithTheNewOnes()
+    {
+        var (older, newer) = (Of(new() { MaxConcurrent = 9 }), Of(new() { RequestsPerMinute = 1 }));
+        var (own, state) = (new LimitLedger(_time), new Interrupted(_state.Join("a")));
+        var ledger = new SharedLimitLedger(own, "a", state, _options, _time);
+        await ledger.ReserveAsync(older, Little);
+        state.Meanwhile = async () =>
+        {
+            await own.ReserveAsync(newer, Little);
+            ledger.Settle(newer, Little, Little);
+        };
+
+        await Assert.ThrowsAsync<IOException>(() => ledger.ExchangeAsync(default));
+        await ledger.ExchangeAsync(default);
+
+        // The older limits know no requests per minute, and would begin them anew.
+        Assert.Equal(LimitKind.Requests, (await ledger.ReserveAsync(newer, Little)).Met);
+    }
+
     [Theory]
     [InlineData("{\"levels\":{\"requests\":-1e30}}")]
     [InlineData("{\"taken\":{\"requests\":-5}}")]
@@ -334,6 +354,25 @@ public sealed class SharedLimitLedgerTests
             _answers.Add(answered.SetResult);
             await answered.Task;
             return others;
+        }
+
+        public ValueTask<NewsPage> TellAsync(byte[] batch, string? after, CancellationToken cancellationToken) => state.TellAsync(batch, after, cancellationToken);
+    }
+
+    // One post fails, and something happens before it does.
+    private sealed class Interrupted(ISharedState state) : ISharedState
+    {
+        public Func<Task>? Meanwhile { get; set; }
+
+        public async ValueTask<IReadOnlyList<BoardEntry>> PostAsync(string board, byte[] entry, TimeSpan lease, CancellationToken cancellationToken)
+        {
+            if (Meanwhile is not { } meanwhile)
+            {
+                return await state.PostAsync(board, entry, lease, cancellationToken);
+            }
+            Meanwhile = null;
+            await meanwhile();
+            throw new IOException("The connection was cut.");
         }
 
         public ValueTask<NewsPage> TellAsync(byte[] batch, string? after, CancellationToken cancellationToken) => state.TellAsync(batch, after, cancellationToken);

@@ -101,15 +101,18 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
         }
         catch
         {
-            _changed[tenant.Name] = tenant;
+            PutBack(tenant);
             throw;
         }
         // As long as the others are believed to hold something, too: nobody else would tell that they gave it back.
         if (own.Find(tenant.Name) is { IsInUse: true })
         {
-            _changed[tenant.Name] = tenant;
+            PutBack(tenant);
         }
     }
+
+    // One that changed meanwhile may have newer limits.
+    private void PutBack(Tenant tenant) => _changed.TryAdd(tenant.Name, tenant);
 
     private async ValueTask<PeerReport> PostAsync(Tenant tenant, CancellationToken cancellationToken)
     {
