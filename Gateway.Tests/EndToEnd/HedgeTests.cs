@@ -1,3 +1,4 @@
+using Gateway.Configuration;
 using Gateway.Simulation.Serving;
 using Gateway.Tests.Fixtures;
 
@@ -9,6 +10,7 @@ public sealed class HedgeTests
     private const string Metric = "gateway_hedges_total";
     private const int Learned = 64;
 
+    private static readonly TimeSpan NarrowWait = TimeSpan.FromMilliseconds(500);
     private static readonly EngineFaults Slow = new() { ExtraFirstTokenDelay = TimeSpan.FromSeconds(60) };
 
     [Fact]
@@ -46,13 +48,54 @@ public sealed class HedgeTests
         Assert.Equal(0, await world.Client.MetricAsync(Metric));
     }
 
-    private static async Task<GatewayWorld> LearnedAsync(double share)
+    [Fact]
+    public async Task Stream_ThatIsSlowToBeginWhereEveryPlaceIsTaken_IsAnsweredAndTakesNobodysTurn()
+    {
+        await using var world = await LearnedAsync(share: 0.5, Narrow);
+        var hedged = await world.Client.MetricAsync(Metric);
+        (world.Engines[0].Faults, world.Engines[1].Faults) = (Slow, Slow);
+        using var leaves = new CancellationTokenSource();
+        var running = world.AskAsync(Chat.Body("answer with 2 tokens"), cancellationToken: leaves.Token);
+        await Until.HoldsAsync(() => world.Running() == 1, "one place is taken");
+        var free = world.Pool.ReplicaList[0].Snapshot().RunningRequests == 0 ? 0 : 1;
+        world.Engines[free].Faults = new EngineFaults { ExtraFirstTokenDelay = 4 * NarrowWait };
+        var slow = world.AskAsync(Chat.Body("answer with 3 tokens", isStreaming: true), [("x-gateway-priority", "interactive")]);
+        await Until.HoldsAsync(() => world.Running() == 2, "the other place is taken");
+        var waiting = world.AskAsync(Chat.Body("answer with 4 tokens"), [("x-gateway-priority", "batch")]);
+        await Until.HoldsAsync(() => world.Waiting == 1, "one waits");
+
+        var answer = await slow.ComesAsync("the slow answer");
+        var next = await waiting.ComesAsync("the answer of the one that waited");
+
+        Assert.Equal((ChatEnd.Done, ChatEnd.Done), (answer.End, next.End));
+        Assert.Equal(answer.Replica, next.Replica);
+        Assert.False(running.IsCompleted);
+        Assert.Equal(hedged, await world.Client.MetricAsync(Metric));
+        await leaves.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+        await world.AtRestAsync();
+    }
+
+    // One place at each replica, and a queue in which a hedge, were it to wait, would wait for longer than the test.
+    private static GatewayOptions Narrow(GatewayOptions options) => GatewayWorld.WithModel(
+        options with
+        {
+            Queue = new() { MaxWait = TimeSpan.FromMinutes(2) },
+            Resilience = options.Resilience with { Hedge = options.Resilience.Hedge with { LeastWait = NarrowWait } },
+        },
+        model => model with { Replicas = [.. model.Replicas.Select(replica => replica with { Slots = 1 })] });
+
+    private static async Task<GatewayWorld> LearnedAsync(double share, Func<GatewayOptions, GatewayOptions>? further = null)
     {
         var world = await GatewayWorld.StartAsync(
             engine: (options, _) => options with { Speed = 20 },
-            configure: options => options with
+            configure: options =>
             {
-                Resilience = options.Resilience with { Hedge = new() { Share = share, Slowness = 1, LeastWait = TimeSpan.FromMilliseconds(100) } },
+                var hedged = options with
+                {
+                    Resilience = options.Resilience with { Hedge = new() { Share = share, Slowness = 1, LeastWait = TimeSpan.FromMilliseconds(100) } },
+                };
+                return further?.Invoke(hedged) ?? hedged;
             });
         await Task.WhenAll(Enumerable.Range(0, Learned).Select(i => world.AskAsync(Chat.Body($"answer with 16 tokens {i}", isStreaming: true))));
         await Until.HoldsAsync(() => world.Pool.ReplicaList.All(replica => replica.Snapshot().Rates.IsLearned), "the rates are learned");
