@@ -271,7 +271,7 @@ public sealed class GatewayPath(
                 return Left(outgoing.Request);
             }
             var engine = EnumWords.Of(exchange.Reservation.Replica.Report.Engine);
-            return new Miss(OutcomeMap.Of(failure, outgoing.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv), !outgoing.HasSpentItsTime(time) && Miss.MayMove(outgoing, failure));
+            return new Miss(OutcomeMap.Of(failure, outgoing.Request.Model, visit.Route.Path, engine, model.Pool.Options.ApiKeyEnv), Miss.MayMove(outgoing, failure, time));
         }
         return null;
     }

@@ -17,9 +17,10 @@ internal sealed record Miss(ApiProblem Problem, bool AllowsFallback)
     /// <summary>Whether the request can be served by another model at all: what it refers to lives at this one.</summary>
     public static bool MayMove(InferenceRequest request) => request.Body.PreviousResponseKey == 0;
 
-    /// <summary>Whether an attempt that failed leaves the request fit for another model. A refusal of its content is never got round.</summary>
-    public static bool MayMove(OutgoingRequest outgoing, AttemptFailure failure) =>
-        (failure.IsUnsent || MayAskAgain(outgoing))
+    /// <summary>Whether an attempt that failed leaves the request fit for another model, and time for it. A refusal of its content is never got round.</summary>
+    public static bool MayMove(OutgoingRequest outgoing, AttemptFailure failure, TimeProvider time) =>
+        !outgoing.HasSpentItsTime(time)
+        && (failure.IsUnsent || MayAskAgain(outgoing))
         && (failure.MayRetry || failure.IsContextLength || failure.Kind is FailureKind.Timeout or FailureKind.Unauthorized);
 
     /// <summary>Whether a request that an engine may have seen can be sent once more: no part of it is gone, and it leaves nothing behind there.</summary>

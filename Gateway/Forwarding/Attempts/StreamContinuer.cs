@@ -154,12 +154,8 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
         return admission.Outcome switch
         {
             AdmissionOutcome.Admitted => (turns.TakeUncharged(admission, stopped.Answer), null),
-            AdmissionOutcome.RejectedNoReplica or AdmissionOutcome.ExpiredInQueue => (null, new AttemptFailure(FailureKind.EngineBusy)),
-            AdmissionOutcome.DeadlineExceeded => (null, new AttemptFailure(FailureKind.DeadlineExceeded)),
-            AdmissionOutcome.TimedOut => (null, new AttemptFailure(FailureKind.Timeout)),
-            AdmissionOutcome.RejectedShuttingDown => (null, new AttemptFailure(FailureKind.ShuttingDown)),
             AdmissionOutcome.RejectedTooLarge or AdmissionOutcome.RejectedHolderGone => (null, new AttemptFailure(FailureKind.ClientFault)),
-            _ => (null, new AttemptFailure(FailureKind.ClientGone)),
+            _ => (null, Turns.EndOf(admission.Outcome) ?? new AttemptFailure(FailureKind.EngineBusy)),
         };
     }
 

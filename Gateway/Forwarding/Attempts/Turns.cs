@@ -37,16 +37,20 @@ internal sealed class Turns(OutgoingRequest outgoing, Dispatcher dispatcher, Ups
         Charge(default);
         failed.Leave();
         var admission = await dispatcher.EnterAsync(outgoing.Request, outgoing.Estimate, constraints, cancellationToken);
-        return admission.Outcome switch
-        {
-            AdmissionOutcome.Admitted => (Take(admission), null),
-            AdmissionOutcome.CanceledByClient => (null, new AttemptFailure(FailureKind.ClientGone)),
-            AdmissionOutcome.DeadlineExceeded => (null, new AttemptFailure(FailureKind.DeadlineExceeded)),
-            AdmissionOutcome.TimedOut => (null, new AttemptFailure(FailureKind.Timeout)),
-            AdmissionOutcome.RejectedShuttingDown => (null, new AttemptFailure(FailureKind.ShuttingDown)),
-            _ => (null, _retried[^1] with { RetryAfter = admission.RetryAfter }),
-        };
+        return admission.Outcome == AdmissionOutcome.Admitted
+            ? (Take(admission), null)
+            : (null, EndOf(admission.Outcome) ?? _retried[^1] with { RetryAfter = admission.RetryAfter });
     }
+
+    /// <summary>Why the request itself is over, where its wait for another turn ended with it; null: it only had no turn.</summary>
+    public static AttemptFailure? EndOf(AdmissionOutcome outcome) => outcome switch
+    {
+        AdmissionOutcome.CanceledByClient => new AttemptFailure(FailureKind.ClientGone),
+        AdmissionOutcome.DeadlineExceeded => new AttemptFailure(FailureKind.DeadlineExceeded),
+        AdmissionOutcome.TimedOut => new AttemptFailure(FailureKind.Timeout),
+        AdmissionOutcome.RejectedShuttingDown => new AttemptFailure(FailureKind.ShuttingDown),
+        _ => null,
+    };
 
     /// <summary>Waits for a turn that is not charged: the request's charge for its one answer stands.</summary>
     /// <param name="estimate">What the attempt is expected to cost.</param>
