@@ -190,7 +190,7 @@ public class OptionsBoundsTests
         routing.shadow = (section)
         routing.sessionTtl = 10m [1s .. 7d]
         routing.toolReturnShare = 0.99 [0 .. 0.999]
-        routing.favouriteWait = 10s [0 .. 10m]
+        routing.favouriteWait = 30s [0 .. 10m]
         routing.slowStart = 30s [0 .. 1h]
         routing.overloadSeconds = 2s [0 .. 1h]
         routing.seed = 1 [0 .. 2147483647]

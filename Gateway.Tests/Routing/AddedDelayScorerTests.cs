@@ -99,15 +99,19 @@ public sealed class AddedDelayScorerTests
     }
 
     [Theory]
-    [InlineData(600, 0.0, 246.4)]
-    [InlineData(600, 0.5, 492.8)]
-    [InlineData(999, 0.5, 0.8)]
-    public void Score_OfAHolder_CountsWhatIsLeftAndWhatItDisplaces(int hit, double hitShare, double tokens)
+    [InlineData(600, 0.0, 0.0, 246.4)]
+    [InlineData(600, 0.5, 0.0, 492.8)]
+    [InlineData(999, 0.5, 0.0, 0.8)]
+    // Of a full cache each token takes the place of a fifth that would be found again.
+    [InlineData(600, 0.0, 0.2, 394.24)]
+    [InlineData(600, 0.5, 0.2, 640.64)]
+    public void Score_OfAHolder_CountsWhatIsLeftAndWhatItDisplaces(int hit, double hitShare, double lost, double tokens)
     {
         // What is displaced keeps nobody's first token waiting.
-        var expected = Idle + ((Thrice - 1) * tokens / (1 + (2 * hitShare)) * Prefill) + (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
+        var own = tokens / (1 + (2 * hitShare) + (3 * lost));
+        var expected = Idle + ((Thrice - 1) * own * Prefill) + (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
 
-        Assert.Equal(expected, CostOf(new Candidate { Replica = Replica(), PrefixHitTokens = hit }, hitShare), 9);
+        Assert.Equal(expected, CostOf(new Candidate { Replica = Replica(), PrefixHitTokens = hit }, hitShare, lost), 9);
     }
 
     [Theory]
@@ -209,14 +213,14 @@ public sealed class AddedDelayScorerTests
         Assert.True(running.Max() <= 1.5 * running.Average(), $"{string.Join(", ", running)} is uneven");
     }
 
-    private static double CostOf(Candidate candidate, double hitShare = 0) => CostsOf(hitShare, candidate)[0];
+    private static double CostOf(Candidate candidate, double hitShare = 0, double lost = 0) => CostsOf(hitShare, lost, candidate)[0];
 
-    private static double[] CostsOf(params Candidate[] candidates) => CostsOf(0, candidates);
+    private static double[] CostsOf(params Candidate[] candidates) => CostsOf(0, 0, candidates);
 
-    private static double[] CostsOf(double hitShare, params Candidate[] candidates)
+    private static double[] CostsOf(double hitShare, double lost, params Candidate[] candidates)
     {
         var seconds = new double[candidates.Length];
-        var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), new TrafficMeans(1_000, 250, hitShare));
+        var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), new TrafficMeans(1_000, 250, hitShare, lost));
         new AddedDelayScorer().Score(query, candidates, seconds);
         return seconds;
     }

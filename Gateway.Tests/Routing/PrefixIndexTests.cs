@@ -362,6 +362,44 @@ public sealed class PrefixIndexTests
         }
     }
 
+    [Fact]
+    public void HitsLostPerToken_OfPromptsThatComeBackLateInAFullCache_IsWhatACacheOfHalfTheSizeWouldMiss()
+    {
+        // Five prompts of 110 tokens each with their answers, in turn, fill the cache: each comes back after all the others.
+        for (var round = 0; round < 2_000; round++)
+        {
+            RecordEvery(10 * (round % 5), capacity: 550);
+        }
+        var full = _index.HitsLostPerToken;
+        for (var round = 0; round < 2_000; round++)
+        {
+            RecordEvery(10 * (round % 5), capacity: 5_500);
+        }
+
+        // Of each prompt 100 tokens are found, all late, and 10 of its answer are added: twice 100 to 10.
+        Assert.Equal(20, full, 0.1);
+        Assert.Equal(0, _index.HitsLostPerToken, 0.01);
+    }
+
+    [Fact]
+    public void HitsLostPerToken_WhereOneBeginningComesAllTheTime_IsNothing()
+    {
+        for (var round = 0; round < 2_000; round++)
+        {
+            RecordEvery(round % 2 == 0 ? 0 : 10 * round, capacity: 2_000);
+        }
+
+        Assert.Equal([99], Match(Blocks, 1));
+        Assert.Equal(0, _index.HitsLostPerToken);
+    }
+
+    // Blocks of their own for each number, from that of the first test prompt on.
+    private void RecordEvery(int number, long capacity)
+    {
+        Record([.. Blocks.Select(block => block + (ulong)number)], 0, capacity);
+        _time.Advance(TimeSpan.FromSeconds(1));
+    }
+
     private TimeSpan Record(ulong[] blocks, int slot, long? capacity = null, int output = 10) =>
         _index.Record(CorePool.Request(blocks: blocks), CorePool.Cost(10 * blocks.Length, output), slot, capacity, _options);
 

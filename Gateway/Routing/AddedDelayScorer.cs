@@ -12,6 +12,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
     /// <summary>How often a displaced token costs its prefill again, at a hit share of one: when it is computed again, and for what it displaces then.</summary>
     private const double Displacement = 2;
 
+    /// <summary>How often a token counts that full caches will not find again: what comes back still later than they keep anything is not among those that tell.</summary>
+    private const double Scarcity = 3;
+
     /// <summary>A step that outlives its expectation goes on for this share of the time that it took: an engine that falls silent looks ever busier, not idle.</summary>
     private const double Overdue = 0.25;
 
@@ -48,7 +51,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
 
         double joined = replica.JoiningPrefillTokens;
         var own = rates.PrefillSeconds(joined + Math.Max(1, prompt - candidate.PrefixHitTokens), batch) - rates.PrefillSeconds(joined, batch);
-        var anew = (own * (1 + (Displacement * query.Traffic.HitShare))) + (joined > 0 ? 0 : rates.MixSeconds(batch));
+        var anew = (own * (1 + (Displacement * query.Traffic.HitShare) + (Scarcity * query.Traffic.HitsLostPerToken))) + (joined > 0 ? 0 : rates.MixSeconds(batch));
         var aftermath = rates.Aftermath(batch);
         // Silence says something of those only whose first token would have been heard.
         double computing = replica.ComputingPrefillTokens;

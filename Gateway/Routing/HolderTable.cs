@@ -129,6 +129,9 @@ public sealed class HolderTable
     /// <summary>Tokens of all that a slot holds.</summary>
     public long TokensOf(int slot) => slot < _slots.Length ? _slots[slot].Tokens : 0;
 
+    /// <summary>When a slot last used what it used least recently; <see cref="long.MaxValue"/>: it holds nothing.</summary>
+    public long OldestAt(int slot) => slot < _slots.Length && _slots[slot].Count > 0 ? _slots[slot].OldestAt : long.MaxValue;
+
     /// <summary>Lets a slot forget what it used least recently until the rest is no more than so many tokens.</summary>
     public void Trim(int slot, long tokens)
     {

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Gateway.Estimation;
 using Gateway.Replicas;
 using Gateway.Requests;
@@ -16,12 +15,11 @@ public sealed class PrefixIndex
     private readonly Lock _gate = new();
     private readonly TimeProvider _time;
     private readonly HolderTable _blocks;
+    private readonly PrefixWalk _walk;
+    private readonly MarginalHits _marginalHits = new();
     private readonly HolderTable _sessions;
     private readonly CacheBelief _belief = new();
     private readonly SessionReturns _returns = new();
-    private int[] _reach = [];
-    private ulong[] _holders = [];
-    private ulong[] _leavers = [];
     private ulong _unnamed;
     private long _version;
 
@@ -32,6 +30,7 @@ public sealed class PrefixIndex
         _time = time;
         _sessions = new HolderTable(maxBytes / SessionShare);
         _blocks = new HolderTable(maxBytes - (maxBytes / SessionShare));
+        _walk = new PrefixWalk(_blocks);
     }
 
     /// <summary>Hears what was recorded here and is not known from others: the replica's slot and its use. Called under a lock: quick, and calls nothing back. Null: nobody listens.</summary>
@@ -51,6 +50,9 @@ public sealed class PrefixIndex
             }
         }
     }
+
+    /// <summary>Prompt tokens that are found no more for each token more that the replicas' full caches take in; 0 where they have room.</summary>
+    public double HitsLostPerToken => _marginalHits.LostPerToken;
 
     /// <summary>Takes over the memory it may take from a changed configuration; when it is less, the oldest is forgotten.</summary>
     public void SetMaxBytes(long maxBytes)
@@ -107,7 +109,7 @@ public sealed class PrefixIndex
         var notBefore = _time.GetTimestamp() - Ticks(options.Prefix.Ttl);
         lock (_gate)
         {
-            if (WalkLocked(request.Prefix.Blocks, notBefore))
+            if (_walk.Go(request.Prefix.Blocks, notBefore))
             {
                 for (var i = 0; i < replicas.Length; i++)
                 {
@@ -130,11 +132,11 @@ public sealed class PrefixIndex
         var longest = 0;
         lock (_gate)
         {
-            if (!options.Prefix.Enabled || !WalkLocked(request.Prefix.Blocks, notBefore))
+            if (!options.Prefix.Enabled || !_walk.Go(request.Prefix.Blocks, notBefore))
             {
                 return 0;
             }
-            for (var slot = 0; slot < _reach.Length; slot++)
+            for (var slot = 0; slot < _walk.Slots; slot++)
             {
                 longest = Math.Max(longest, HitTokensLocked(request, promptTokens, slot));
             }
@@ -247,72 +249,21 @@ public sealed class PrefixIndex
 
     private void MatchBlocksLocked(InferenceRequest request, int promptTokens, long notBefore, Span<Candidate> candidates)
     {
-        if (!WalkLocked(request.Prefix.Blocks, notBefore))
+        if (!_walk.Go(request.Prefix.Blocks, notBefore))
         {
             return;
         }
         foreach (ref var candidate in candidates)
         {
             candidate.PrefixHitTokens = HitTokensLocked(request, promptTokens, candidate.Replica.Slot);
-            candidate.PrefixHitBlocks = HitBlocksLocked(candidate.Replica.Slot);
-        }
-    }
-
-    // Sets how many of the blocks each slot holds. Only those that hold any are asked for what is too old, and then it is counted anew.
-    private bool WalkLocked(ReadOnlySpan<ulong> blocks, long notBefore)
-    {
-        if (_reach.Length < _blocks.Slots || _holders.Length < _blocks.SlotWords)
-        {
-            (_reach, _holders, _leavers) = (new int[_blocks.Slots], new ulong[_blocks.SlotWords], new ulong[_blocks.SlotWords]);
-        }
-        bool isAny, isAnew;
-        do
-        {
-            (isAny, isAnew) = (CountLocked(blocks) > 0, false);
-            for (var slot = 0; isAny && slot < _reach.Length; slot++)
-            {
-                isAnew |= _reach[slot] > 0 && _blocks.Expire(slot, notBefore);
-            }
-        }
-        while (isAnew);
-        return isAny;
-    }
-
-    /// <summary>Sets how many of the blocks, from the first on, each slot holds.</summary>
-    /// <returns>The most.</returns>
-    /// <remarks>Costs a word per block for 64 slots, and more only for a slot whose part ends there: a thousand replicas with one system prompt are no thousand steps per block.</remarks>
-    private int CountLocked(ReadOnlySpan<ulong> blocks)
-    {
-        Array.Clear(_reach);
-        Array.Fill(_holders, ulong.MaxValue);
-        for (var depth = 0; ; depth++)
-        {
-            if (depth % HolderTable.FetchedAtOnce == 0 && depth < blocks.Length)
-            {
-                _blocks.Fetch(blocks[depth..Math.Min(blocks.Length, depth + HolderTable.FetchedAtOnce)]);
-            }
-            _holders.CopyTo(_leavers, 0);
-            var goesOn = depth < blocks.Length && _blocks.Narrow(blocks[depth], _holders);
-            for (var word = 0; depth > 0 && word < _leavers.Length; word++)
-            {
-                for (var left = goesOn ? _leavers[word] & ~_holders[word] : _leavers[word]; left != 0; left &= left - 1)
-                {
-                    _reach[(word * 64) + BitOperations.TrailingZeroCount(left)] = depth;
-                }
-            }
-            if (!goesOn)
-            {
-                return depth;
-            }
+            candidate.PrefixHitBlocks = _walk.BlocksOf(candidate.Replica.Slot);
         }
     }
 
     // An engine always computes the last token.
-    private int HitTokensLocked(InferenceRequest request, int promptTokens, int slot) => HitBlocksLocked(slot) is > 0 and var depth
+    private int HitTokensLocked(InferenceRequest request, int promptTokens, int slot) => _walk.BlocksOf(slot) is > 0 and var depth
         ? (int)Math.Clamp((long)depth * request.Prefix.BlockBytes * promptTokens / Math.Max(1, request.Body.PromptBytes), 0, promptTokens - 1)
         : 0;
-
-    private int HitBlocksLocked(int slot) => slot < _reach.Length ? _reach[slot] : 0;
 
     private static PrefixUse UseOf(InferenceRequest request, in RequestEstimate estimate, RoutingOptions options)
     {
@@ -348,21 +299,32 @@ public sealed class PrefixIndex
         {
             _blocks.Touch(blocks.Length > 0 ? ~blocks[^1] : ++_unnamed, slot, use.OtherTokens, now);
         }
-        var sentBefore = now;
+        var lateBefore = LateBeforeLocked(slot, capacityTokens, now);
+        var (sentBefore, late, added) = (now, 0L, (long)use.OtherTokens);
         for (var i = blocks.Length - 1; i >= 0; i--)
         {
             if ((blocks.Length - 1 - i) % HolderTable.FetchedAtOnce == 0)
             {
                 _blocks.Fetch(blocks[Math.Max(0, i + 1 - HolderTable.FetchedAtOnce)..(i + 1)], slot);
             }
-            sentBefore = _blocks.Touch(blocks[i], slot, use.BlockTokens, now) is { } before && sentBefore == now ? before : sentBefore;
+            var before = _blocks.Touch(blocks[i], slot, use.BlockTokens, now);
+            sentBefore = sentBefore == now ? before ?? now : sentBefore;
+            late += before < lateBefore ? use.BlockTokens : 0;
+            added += before is null ? use.BlockTokens : 0;
         }
+        _marginalHits.Add(late, added);
         if (capacityTokens is { } capacity)
         {
             _blocks.Trim(slot, (long)(capacity * _belief.ShareOf(slot)));
         }
         return sentBefore;
     }
+
+    // Half of the time that a full cache keeps anything ago; of one that is not full nothing has to leave.
+    private long LateBeforeLocked(int slot, long? capacityTokens, long now) =>
+        capacityTokens is { } capacity && _blocks.TokensOf(slot) > MarginalHits.FullFrom * capacity * _belief.ShareOf(slot)
+            ? now - ((now - _blocks.OldestAt(slot)) / 2)
+            : long.MinValue;
 
     private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * _time.TimestampFrequency);
 }

@@ -30,7 +30,7 @@ public sealed record RoutingOptions
 
     /// <summary>Longest wait for a full replica that holds the prompt's beginning, never longer than going there saves. Zero: nobody waits for it. Policy <c>least_delay</c> only.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
-    public TimeSpan FavouriteWait { get; init; } = TimeSpan.FromSeconds(10);
+    public TimeSpan FavouriteWait { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>How long a replica that came up or recovered counts as more loaded than it is, from ten times down to once. Zero: it gets its share at once. Policy <c>least_delay</c> only.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]

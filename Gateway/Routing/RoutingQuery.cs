@@ -14,7 +14,8 @@ public readonly record struct RoutingQuery(InferenceRequest Request, RequestEsti
 /// <param name="MeanPromptTokens">Tokens of a prompt.</param>
 /// <param name="MeanOutputTokens">Expected tokens of an answer.</param>
 /// <param name="HitShare">Share of prompt tokens that were believed to be cached where the prompt went.</param>
-public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0);
+/// <param name="HitsLostPerToken">Prompt tokens that are found no more for each token more that full caches take in.</param>
+public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0, double HitsLostPerToken = 0);
 
 /// <summary>A replica as a place for one request.</summary>
 // Fields, because scorers read the snapshot in place: a property would copy it at every look.
