@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Gateway.Routing;
 
 /// <summary>Which slot holds which key, with the order of use of each slot: what a slot used least recently leaves it first. Bounded in bytes; not thread-safe.</summary>
-/// <remarks>A holding is one entry of an array, found by key and slot, linked into its slot's order of use, and known to the <see cref="KeyDirectory"/> of its
-/// key: about 60 bytes, and nothing for the collector to walk. When the memory is full, a slot that has no less than its share gives up its oldest.</remarks>
+/// <remarks>A holding is one entry of an array, found by key and slot, linked into its slot's order of use (<see cref="RecencyLists"/>), and known to the
+/// <see cref="KeyDirectory"/> of its key: about 60 bytes, and nothing for the collector to walk. When the memory is full, a slot that has no less than its share gives up its oldest.</remarks>
 public sealed class HolderTable
 {
     /// <summary>Keys that are fetched together: enough to keep a processor's looks into memory busy, and few enough to be wasted at the end of a walk.</summary>
@@ -16,14 +16,12 @@ public sealed class HolderTable
     private const int MostEntries = 1 << 29;
 
     private readonly KeyDirectory _directory = new();
+    private readonly RecencyLists _recency = new();
     private long _maxBytes;
     private Holding[] _entries;
     private Place[] _places;
-    private Slot[] _slots = [];
     private int _used;
     private int _free = None;
-    private int _busySlots;
-    private int _hand;
 
     /// <param name="maxBytes">Memory it may take.</param>
     public HolderTable(long maxBytes)
@@ -33,7 +31,7 @@ public sealed class HolderTable
     }
 
     /// <summary>Holdings: a key that three slots hold counts three times.</summary>
-    public int Count { get; private set; }
+    public int Count => _recency.Count;
 
     /// <summary>Memory it may take; when it becomes less, the oldest holdings go.</summary>
     public long MaxBytes
@@ -68,7 +66,7 @@ public sealed class HolderTable
         if (entry != None)
         {
             before = _entries[entry].UsedAt;
-            Unlink(entry);
+            _recency.Remove(entry, _entries);
         }
         else
         {
@@ -76,7 +74,7 @@ public sealed class HolderTable
         }
         _entries[entry].UsedAt = now;
         _entries[entry].Tokens = (ushort)Math.Clamp(tokens, 0, ushort.MaxValue);
-        LinkNewest(entry);
+        _recency.Add(entry, _entries);
         return before;
     }
 
@@ -124,24 +122,24 @@ public sealed class HolderTable
     public long? UsedAt(ulong key, int slot) => Find(key, slot, out _) is not None and var entry ? _entries[entry].UsedAt : null;
 
     /// <summary>One more than the highest slot that ever held anything.</summary>
-    public int Slots => _slots.Length;
+    public int Slots => _recency.Slots;
 
     /// <summary>Tokens of all that a slot holds.</summary>
-    public long TokensOf(int slot) => slot < _slots.Length ? _slots[slot].Tokens : 0;
+    public long TokensOf(int slot) => _recency.TokensOf(slot);
 
-    /// <summary>When a slot last used what it used least recently; <see cref="long.MaxValue"/>: it holds nothing.</summary>
-    public long OldestAt(int slot) => slot < _slots.Length && _slots[slot].Count > 0 ? _slots[slot].OldestAt : long.MaxValue;
+    /// <summary>When a slot last used what it used least recently; null: it holds nothing.</summary>
+    public long? OldestAt(int slot) => _recency.OldestOf(slot) is not None and var oldest ? _entries[oldest].UsedAt : null;
 
     /// <summary>Lets a slot forget what it used least recently until the rest is no more than so many tokens.</summary>
     public void Trim(int slot, long tokens)
     {
-        for (var removed = 0; slot < _slots.Length && _slots[slot].Tokens > tokens && _slots[slot].Count > 0; removed++)
+        for (var removed = 0; _recency.TokensOf(slot) > tokens && _recency.OldestOf(slot) is not None and var oldest; removed++)
         {
             if (removed % FetchedAtOnce == 0)
             {
                 FetchOldest(slot);
             }
-            Remove(_slots[slot].Oldest);
+            Remove(oldest);
         }
     }
 
@@ -150,9 +148,9 @@ public sealed class HolderTable
     public bool Expire(int slot, long notBefore)
     {
         var isAny = false;
-        while (slot < _slots.Length && _slots[slot].Count > 0 && _slots[slot].OldestAt < notBefore)
+        while (_recency.OldestBefore(slot, notBefore) is not None and var oldest)
         {
-            Remove(_slots[slot].Oldest);
+            Remove(oldest);
             isAny = true;
         }
         return isAny;
@@ -165,7 +163,7 @@ public sealed class HolderTable
     {
         Span<ulong> keys = stackalloc ulong[FetchedAtOnce];
         var count = 0;
-        for (var entry = _slots[slot].Oldest; entry != None && count < FetchedAtOnce; entry = _entries[entry].Newer)
+        for (var entry = _recency.OldestOf(slot); entry != None && count < FetchedAtOnce; entry = _entries[entry].Newer)
         {
             keys[count++] = _entries[entry].Key;
         }
@@ -190,13 +188,13 @@ public sealed class HolderTable
 
     private int Append(ulong key, int slot)
     {
-        if (slot >= _slots.Length)
+        if (slot >= _recency.Slots)
         {
             WidenTo(slot);
         }
         while (Count >= MaxCount)
         {
-            Remove(_slots[Fullest()].Oldest);
+            Remove(_recency.Surplus());
         }
         if (_free == None && _used == _entries.Length)
         {
@@ -208,7 +206,6 @@ public sealed class HolderTable
         Find(key, slot, out var place);
         _places[place] = new Place { Hash = HashOf(key, slot), Named = entry };
         _directory.Add(entry, _entries);
-        Count++;
         return entry;
     }
 
@@ -217,21 +214,8 @@ public sealed class HolderTable
         _directory.Remove(entry, _entries);
         Find(_entries[entry].Key, _entries[entry].Slot, out var place);
         Place.Vacate(_places, place);
-        Unlink(entry);
+        _recency.Remove(entry, _entries);
         (_entries[entry].Newer, _free) = (_free, entry);
-        Count--;
-    }
-
-    // A slot with no less than the mean: found after at most one round, since the mean of what a round counts is the mean.
-    private int Fullest()
-    {
-        var share = Count / Math.Max(1, _busySlots);
-        do
-        {
-            _hand = (_hand + 1) % _slots.Length;
-        }
-        while (_slots[_hand].Count == 0 || _slots[_hand].Count < share);
-        return _hand;
     }
 
     private int Find(ulong key, int slot, out int place)
@@ -248,57 +232,11 @@ public sealed class HolderTable
         return None;
     }
 
-    private void LinkNewest(int entry)
-    {
-        ref var slot = ref _slots[_entries[entry].Slot];
-        (_entries[entry].Newer, _entries[entry].Older) = (None, slot.Newest);
-        if (slot.Count++ == 0)
-        {
-            (slot.Oldest, slot.OldestAt) = (entry, _entries[entry].UsedAt);
-            _busySlots++;
-        }
-        else
-        {
-            _entries[slot.Newest].Newer = entry;
-        }
-        slot.Newest = entry;
-        slot.Tokens += _entries[entry].Tokens;
-    }
-
-    private void Unlink(int entry)
-    {
-        ref var slot = ref _slots[_entries[entry].Slot];
-        var (newer, older) = (_entries[entry].Newer, _entries[entry].Older);
-        slot.Tokens -= _entries[entry].Tokens;
-        if (newer == None)
-        {
-            slot.Newest = older;
-        }
-        else
-        {
-            _entries[newer].Older = older;
-        }
-        if (older == None)
-        {
-            (slot.Oldest, slot.OldestAt) = (newer, newer == None ? 0 : _entries[newer].UsedAt);
-        }
-        else
-        {
-            _entries[older].Newer = newer;
-        }
-        if (--slot.Count == 0)
-        {
-            _busySlots--;
-        }
-    }
-
     private void WidenTo(int slot)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(slot, ushort.MaxValue);
-        var known = _slots.Length;
-        Array.Resize(ref _slots, slot + 1);
-        _slots.AsSpan(known).Fill(new Slot { Newest = None, Oldest = None });
-        _directory.WidenTo(_slots.Length);
+        _recency.WidenTo(slot + 1);
+        _directory.WidenTo(slot + 1);
     }
 
     [MemberNotNull(nameof(_entries), nameof(_places))]
@@ -318,12 +256,13 @@ public sealed class HolderTable
     // Everything is put in anew, the oldest first, so that what does not fit any more is the oldest.
     private void Shrink()
     {
-        var (entries, slots) = (_entries, _slots);
-        (_entries, _slots, _used, _free, _busySlots, Count) = ([], [], 0, None, 0, 0);
+        var entries = _entries;
+        var oldest = _recency.Clear();
+        (_entries, _used, _free) = ([], 0, None);
         Allocate((int)Math.Min(FirstCapacity, MaxCount));
-        for (var slot = 0; slot < slots.Length; slot++)
+        for (var slot = 0; slot < oldest.Length; slot++)
         {
-            for (var entry = slots[slot].Oldest; entry != None; entry = entries[entry].Newer)
+            for (var entry = oldest[slot]; entry != None; entry = entries[entry].Newer)
             {
                 Touch(entries[entry].Key, slot, entries[entry].Tokens, entries[entry].UsedAt);
             }
@@ -332,27 +271,4 @@ public sealed class HolderTable
 
     // The keys are keyed hashes already; the multiplications spread what a caller may have left regular.
     private static uint HashOf(ulong key, int slot) => (uint)(((key + ((ulong)slot * 0xC2B2AE3D27D4EB4FUL)) * 0x9E3779B97F4A7C15UL) >> 32);
-
-    private struct Slot
-    {
-        public int Newest;
-        public int Oldest;
-        public int Count;
-        public long Tokens;
-
-        // Beside the slot, so that asking every slot of a fleet for what is too old looks at no entry.
-        public long OldestAt;
-    }
-}
-
-/// <summary>One slot's holding of one key.</summary>
-internal struct Holding
-{
-    public ulong Key;
-    public long UsedAt;
-    public int Newer;
-    public int Older;
-    public int NextHolder;
-    public ushort Slot;
-    public ushort Tokens;
 }

@@ -322,8 +322,8 @@ public sealed class PrefixIndex
 
     // Half of the time that a full cache keeps anything ago; of one that is not full nothing has to leave.
     private long LateBeforeLocked(int slot, long? capacityTokens, long now) =>
-        capacityTokens is { } capacity && _blocks.TokensOf(slot) > MarginalHits.FullFrom * capacity * _belief.ShareOf(slot)
-            ? now - ((now - _blocks.OldestAt(slot)) / 2)
+        capacityTokens is { } capacity && _blocks.TokensOf(slot) > MarginalHits.FullFrom * capacity * _belief.ShareOf(slot) && _blocks.OldestAt(slot) is { } oldest
+            ? now - ((now - oldest) / 2)
             : long.MinValue;
 
     private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * _time.TimestampFrequency);
