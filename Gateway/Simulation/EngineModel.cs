@@ -16,12 +16,11 @@ public sealed class EngineModel
     private readonly StepTime _stepTime;
     private readonly KvCache _kv;
     private readonly WaitingRequests _waiting;
-    private readonly Sequence[] _running;
+    private readonly RunningRequests _running;
     private readonly EngineToken[] _tokens;
     private readonly Stack<Sequence> _spare = new();
     private Sequence[] _byHandle = [];
     private int _handles;
-    private int _runningCount;
     private int _tokenCount;
     private long _arrivals;
     private long _returns;
@@ -41,7 +40,7 @@ public sealed class EngineModel
         _stepTime = new StepTime(profile);
         _kv = new KvCache(profile);
         _waiting = new WaitingRequests(policy == SchedulingPolicy.Priority);
-        _running = new Sequence[profile.MaxSequences];
+        _running = new RunningRequests(profile.MaxSequences);
         _tokens = new EngineToken[profile.MaxSequences];
     }
 
@@ -52,7 +51,7 @@ public sealed class EngineModel
 
     public EngineCounters Counters => new()
     {
-        Running = _runningCount,
+        Running = _running.Count,
         Waiting = _waiting.Count,
         UsedBlocks = _kv.TotalBlocks - _kv.FreeBlocks,
         TotalBlocks = _kv.TotalBlocks,
@@ -97,7 +96,7 @@ public sealed class EngineModel
         }
         else if (sequence.IsRunning)
         {
-            RemoveRunning(Array.IndexOf(_running, sequence, 0, _runningCount));
+            _running.Remove(sequence);
             _kv.Release(sequence);
             _spare.Push(sequence);
         }
@@ -118,7 +117,7 @@ public sealed class EngineModel
             Admit(ref budget);
         }
 
-        var load = Load();
+        var load = _running.Scheduled();
         if (load.Tokens == 0)
         {
             return TimeSpan.Zero;
@@ -141,8 +140,8 @@ public sealed class EngineModel
 
         _isStepping = false;
         _tokenCount = 0;
-        var kept = 0;
-        for (var index = 0; index < _runningCount; index++)
+        var anyEnded = false;
+        for (var index = 0; index < _running.Count; index++)
         {
             var sequence = _running[index];
             if (Advance(sequence))
@@ -150,15 +149,15 @@ public sealed class EngineModel
                 _kv.Release(sequence);
                 sequence.IsRunning = false;
                 _spare.Push(sequence);
-            }
-            else
-            {
-                _running[kept++] = sequence;
+                anyEnded = true;
             }
         }
 
-        Array.Clear(_running, kept, _runningCount - kept);
-        _runningCount = kept;
+        if (anyEnded)
+        {
+            _running.DropEnded();
+        }
+
         return _tokens.AsSpan(0, _tokenCount);
     }
 
@@ -166,7 +165,7 @@ public sealed class EngineModel
     private bool ScheduleRunning(ref int budget)
     {
         var nobodyPreempted = true;
-        for (var index = 0; index < _runningCount && budget > 0; index++)
+        for (var index = 0; index < _running.Count && budget > 0; index++)
         {
             var sequence = _running[index];
             var tokens = Math.Min(sequence.Known - sequence.Computed, budget);
@@ -174,7 +173,7 @@ public sealed class EngineModel
             while (missing > _kv.FreeBlocks && sequence.IsRunning)
             {
                 nobodyPreempted = false;
-                var victim = VictimIndex();
+                var victim = _running.VictimIndex(_policy == SchedulingPolicy.Priority);
                 budget += _running[victim].Scheduled;
                 Preempt(victim);
                 index -= victim <= index ? 1 : 0;
@@ -190,7 +189,7 @@ public sealed class EngineModel
         }
 
         // Only after all rooms are settled: a sequence that was preempted in this step computes nothing.
-        for (var index = 0; index < _runningCount; index++)
+        for (var index = 0; index < _running.Count; index++)
         {
             _kv.NameFullBlocks(_running[index]);
         }
@@ -198,28 +197,10 @@ public sealed class EngineModel
         return nobodyPreempted;
     }
 
-    private int VictimIndex()
-    {
-        var victim = _runningCount - 1;
-        if (_policy == SchedulingPolicy.Priority)
-        {
-            for (var index = victim - 1; index >= 0; index--)
-            {
-                var (candidate, worst) = (_running[index], _running[victim]);
-                if ((candidate.Request.Priority, candidate.Arrival).CompareTo((worst.Request.Priority, worst.Arrival)) > 0)
-                {
-                    victim = index;
-                }
-            }
-        }
-
-        return victim;
-    }
-
     private void Preempt(int index)
     {
         var sequence = _running[index];
-        RemoveRunning(index);
+        _running.RemoveAt(index);
         _kv.Release(sequence);
         sequence.Order = _policy == SchedulingPolicy.Fcfs ? --_returns : sequence.Arrival;
         _waiting.Add(sequence);
@@ -228,7 +209,7 @@ public sealed class EngineModel
 
     private void Admit(ref int budget)
     {
-        while (budget > 0 && _runningCount < _profile.MaxSequences && _waiting.Head is { } sequence)
+        while (budget > 0 && !_running.IsFull && _waiting.Head is { } sequence)
         {
             var hits = _kv.FindPrefix(sequence, out var freeHits);
             var tokens = Math.Min(sequence.Known - (hits * _profile.BlockTokens), budget);
@@ -245,8 +226,7 @@ public sealed class EngineModel
             sequence.Scheduled = tokens;
             _kv.NameFullBlocks(sequence);
             budget -= tokens;
-            sequence.IsRunning = true;
-            _running[_runningCount++] = sequence;
+            _running.Add(sequence);
             CountFirstAdmission(sequence);
         }
     }
@@ -262,36 +242,6 @@ public sealed class EngineModel
         sequence.CachedTokens = sequence.Computed;
         _prefixQueryTokens += _profile.CachesPrefixes ? sequence.Request.PromptTokens : 0;
         _prefixHitTokens += sequence.Computed;
-    }
-
-    private StepLoad Load()
-    {
-        int tokens = 0, sequences = 0, decodes = 0, chunks = 0;
-        long context = 0;
-        double pairs = 0;
-        for (var index = 0; index < _runningCount; index++)
-        {
-            var sequence = _running[index];
-            if (sequence.Scheduled == 0)
-            {
-                continue;
-            }
-
-            sequences++;
-            tokens += sequence.Scheduled;
-            if (sequence.IsDecoding)
-            {
-                decodes++;
-                context += sequence.Computed;
-            }
-            else
-            {
-                chunks++;
-                pairs += sequence.Scheduled * (sequence.Computed + (sequence.Scheduled / 2.0));
-            }
-        }
-
-        return new StepLoad(tokens, sequences, decodes, context, chunks, pairs);
     }
 
     /// <returns>Whether the request is done.</returns>
@@ -323,13 +273,6 @@ public sealed class EngineModel
         var isFinished = sequence.Generated == sequence.Request.OutputTokens;
         _tokens[_tokenCount++] = new EngineToken(sequence.Handle, sequence.Generated, isFinished, sequence.CachedTokens);
         return isFinished;
-    }
-
-    private void RemoveRunning(int index)
-    {
-        _running[index].IsRunning = false;
-        Array.Copy(_running, index + 1, _running, index, _runningCount - index - 1);
-        _running[--_runningCount] = null!;
     }
 
     private Sequence NewSequence()
