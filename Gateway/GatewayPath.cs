@@ -252,6 +252,7 @@ public sealed class GatewayPath(
         }
         finally
         {
+            await exchange.StopSearchAsync();
             exchange.Finish(visit.Http.RequestAborted.IsCancellationRequested);
             visit.Forwarded();
             Pinning.Remember(exchange, model, core.Hasher, caller);

@@ -1,4 +1,5 @@
 using System.Text;
+using Gateway.Forwarding;
 using Gateway.Queueing;
 using Gateway.Simulation.Serving;
 using Gateway.Tests.Fixtures;
@@ -67,6 +68,34 @@ public class PreemptionTests
         Assert.Equal("batch batch urgent batch", Order(world));
         Assert.Equal(1, await world.Client.MetricAsync(Retries, "reason=\"preempted\""));
         Assert.Equal(1, await world.Client.MetricAsync("gateway_streams_continued_total", "continued"));
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task Stream_ThatGaveUpItsPlace_IsHeardFromWhileItWaitsAndLeavesWithItsClient()
+    {
+        await using var world = await FullAsync(PreemptMode.Continue, speed: 1);
+        var resilience = world.Server.Core.Options.Resilience with { Heartbeat = new() { Interval = TimeSpan.FromMilliseconds(20), Form = HeartbeatForm.Comment } };
+        world.Server.Apply(world.Server.Core.Options with { Resilience = resilience });
+        using var response = await world.PostAsync("/v1/chat/completions", Chat.Body("<batch> answer with 200 tokens", 200, isStreaming: true), [("x-gateway-priority", "batch")]);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        await reader.ReadLineAsync().ComesAsync("the first event");
+        world.Engines[0].Faults = new EngineFaults { ExtraFirstTokenDelay = TimeSpan.FromHours(1) };
+        using var leave = new CancellationTokenSource();
+        var urgent = world.PostAsync("/v1/chat/completions", Chat.Body("<urgent> answer with 2 tokens", 8), [("x-gateway-priority", "interactive")], leave.Token);
+        await Until.HoldsAsync(() => world.Waiting == 1 && world.Engines[0].Journal.Started == 2, "the urgent request has the place, and the stream waits");
+
+        var beats = 0;
+        while (beats < 3)
+        {
+            beats += await reader.ReadLineAsync().ComesAsync("a beat") == ": keep-alive" ? 1 : 0;
+        }
+        response.Dispose();
+        await Until.HoldsAsync(() => world.Waiting == 0, "nobody waits for a turn");
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => urgent);
+
+        Assert.Equal("batch urgent", Order(world));
         await world.AtRestAsync();
     }
 

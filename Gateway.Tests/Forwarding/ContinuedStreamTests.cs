@@ -109,6 +109,41 @@ public sealed class ContinuedStreamTests : IDisposable
         Assert.All(lines[..^1], line => System.Text.Json.JsonDocument.Parse(line[6..]).Dispose());
     }
 
+    [Fact]
+    public async Task Read_WhileSomebodyIsLookedFor_BeatsUntilTheEndIsKnown()
+    {
+        var (replica, interval) = (Replica(), TimeSpan.FromSeconds(15));
+        var (asked, found) = (new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously), new TaskCompletionSource<Continuation?>());
+        var rules = new StreamRules(ApiRoute.ChatCompletions, null, StripsUsage: false, "q", 1 << 20) { Heartbeat = new() { Interval = interval, Form = HeartbeatForm.Comment } };
+        var answer = new Answer("m", CorePool.Cost(), null, _time);
+        using var stream = new AnswerStream(new MemoryStream(Encoding.UTF8.GetBytes(Event("first", 5, "a"))), rules, answer, replica.TryReserve(new LoadProfile(1, 1, 1, 1), 1)!, _clock)
+        {
+            Sent = new SentText(),
+            Continue = (_, _) =>
+            {
+                asked.SetResult();
+                _clock.Dispose();
+                return new(found.Task);
+            },
+        };
+        await stream.PrimeAsync(CancellationToken.None);
+        using var reader = new StreamReader(stream);
+
+        var rest = reader.ReadToEndAsync();
+        await asked.Task.ComesAsync("the break");
+        for (var beats = 0; beats < 2; beats++)
+        {
+            await Until.HoldsAsync(() => _time.ActiveTimers == 1, "the next beat is due");
+            _time.Advance(interval);
+        }
+        await Until.HoldsAsync(() => _time.ActiveTimers == 1, "a third beat is due");
+        found.SetResult(null);
+        var received = await rest.ComesAsync("the end");
+
+        Assert.StartsWith(Event("first", 5, "a") + ": keep-alive\n\n: keep-alive\n\ndata: {\"error\":", received, StringComparison.Ordinal);
+        Assert.Equal(0, _time.ActiveTimers);
+    }
+
     private static string Whole(string id, int created, int from) =>
         string.Concat(Pieces.Skip(from).Select(piece => Event(id, created, piece)))
         + $"data: {{\"id\":\"{id}\",\"created\":{created},\"model\":\"up\",\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n"
@@ -126,10 +161,16 @@ public sealed class ContinuedStreamTests : IDisposable
         return Encoding.UTF8.GetString(plain) + (usage < 0 ? "" : stream[usage..]);
     }
 
-    private async Task<string> PassAsync(byte[] first, bool restarts, string beforeChoices = "")
+    private Replica Replica()
     {
         var replica = new Replica(new ReplicaOptions(), new Uri("http://a.test/"), "a", 0, new FaultLimits(5, TimeSpan.FromSeconds(1)), _time);
         replica.OnProbed(ReplicaHealth.Up);
+        return replica;
+    }
+
+    private async Task<string> PassAsync(byte[] first, bool restarts, string beforeChoices = "")
+    {
+        var replica = Replica();
         var answer = new Answer("m", CorePool.Cost(), null, _time);
         ValueTask<Continuation?> ContinueAsync(SentText sent, CancellationToken cancellationToken)
         {

@@ -29,10 +29,20 @@ internal sealed partial class AnswerStream
     // The stream can be handed over between two events. What was already read of the next event is dropped: the continuation writes it again.
     private bool StopsNow() => MustStop is not null && _arrival is null && !_awaitsContinuation && !answer.HasFinished && IsContinuable && MustStop(Sent!);
 
+    // Who looks for somebody to go on, and why; null: nobody needs to.
+    private Task<Continuation?>? _search;
+    private StreamBreak _searchedFor;
+
     /// <summary>The engine's part is over: another one takes over, or the client is told how it ended.</summary>
     private async ValueTask EndAsync(StreamBreak why, CancellationToken cancellationToken)
     {
-        if (await TryContinueAsync(cancellationToken))
+        BeginSearch(why, cancellationToken);
+        if (await IsSearchingAsync())
+        {
+            _output.Append(rules.Heartbeat.BeatOf(rules.Route));
+            return;
+        }
+        if (await TryContinueAsync())
         {
             return;
         }
@@ -50,15 +60,30 @@ internal sealed partial class AnswerStream
         End(why);
     }
 
-    private async ValueTask<bool> TryContinueAsync(CancellationToken cancellationToken)
+    private void BeginSearch(StreamBreak why, CancellationToken cancellationToken)
     {
-        if (!IsContinuable)
+        if (_search is null && IsContinuable)
+        {
+            _input.Dispose();
+            upstream.Dispose();
+            _output.CloseEvent();
+            _searchedFor = why;
+            _search = Continue!(Sent!, cancellationToken).AsTask();
+        }
+    }
+
+    // The turn of a stream that gave up its place may be minutes away, and so may the first byte of whoever goes on.
+    private async ValueTask<bool> IsSearchingAsync() =>
+        _search is not null && rules.Heartbeat.IsOn && await clock.IsOutlastedAsync(_search, rules.Heartbeat.Interval);
+
+    private async ValueTask<bool> TryContinueAsync()
+    {
+        if (_search is not { } search)
         {
             return false;
         }
-        _input.Dispose();
-        upstream.Dispose();
-        if (await Continue!(Sent!, cancellationToken) is not { } next)
+        _search = null;
+        if (await search is not { } next)
         {
             Sent = null;
             return false;
@@ -66,9 +91,17 @@ internal sealed partial class AnswerStream
         _continuation?.Response.Dispose();
         (_continuation, upstream, reservation, clock) = (next, next.Body, next.Reservation, next.Clock);
         (_input, _template, _heldError, _awaitsContinuation) = (new FrameInput(rules.MaxFrameBytes), new FrameTemplate(), null, true);
-        _output.CloseEvent();
         answer.NoteContinuation();
         return true;
+    }
+
+    // Nobody reads any more, so what is found now is not taken over; the exchange gives its place back.
+    private static async Task DropAsync(Task<Continuation?> search)
+    {
+        if (await search is { } late)
+        {
+            late.Response.Dispose();
+        }
     }
 
     private bool HasDiverged => _continuation is { Frames.HasDiverged: true };

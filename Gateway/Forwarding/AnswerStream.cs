@@ -57,11 +57,21 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         _output.Dispose();
         upstream.Dispose();
         _continuation?.Response.Dispose();
+        if (_search is { } search)
+        {
+            _search = null;
+            _ = DropAsync(search);
+        }
         base.Dispose(disposing);
     }
 
     private async ValueTask FillAsync(CancellationToken cancellationToken)
     {
+        if (_search is not null)
+        {
+            await EndAsync(_searchedFor, cancellationToken);
+            return;
+        }
         if (StopsNow())
         {
             await EndAsync(StreamBreak.Preempted, cancellationToken);

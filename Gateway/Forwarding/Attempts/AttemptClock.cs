@@ -81,6 +81,15 @@ internal sealed class AttemptClock : IDisposable
         return !task.IsCompleted && !Token.IsCancellationRequested;
     }
 
+    /// <summary>The same of what goes on after the attempt, whatever becomes of it.</summary>
+    public async ValueTask<bool> IsOutlastedAsync(Task task, TimeSpan pause)
+    {
+        using var isOver = new CancellationTokenSource();
+        await Task.WhenAny(task, Task.Delay(pause, _time, isOver.Token));
+        await isOver.CancelAsync();
+        return !task.IsCompleted;
+    }
+
     /// <summary>Ends the attempt for a reason other than time.</summary>
     public void Cancel() => _source.Cancel();
 

@@ -22,6 +22,10 @@ public sealed class Exchange : HttpMessageInvoker
     private Attempt _attempt;
     private StreamContinuer? _continuer;
 
+    // With heartbeats, a stream is read on while somebody is looked for who goes on with it.
+    private Task? _search;
+    private CancellationTokenSource? _readerGone;
+
     internal Exchange(OutgoingRequest outgoing, HttpContext http, Dispatcher dispatcher, UpstreamPool upstream, in AdmissionResult admission)
         : base(upstream.Handler, disposeHandler: false)
     {
@@ -93,6 +97,16 @@ public sealed class Exchange : HttpMessageInvoker
         Answering?.Invoke(this);
     }
 
+    /// <summary>Nobody reads the answer any more: ends the search for somebody who goes on with it, if one is under way. Due before <see cref="Finish"/>.</summary>
+    public async ValueTask StopSearchAsync()
+    {
+        if (_search is { IsCompleted: false } search)
+        {
+            await _readerGone!.CancelAsync();
+            await search.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
     /// <summary>The exchange is over: the replica's health takes its lesson and the room is returned.</summary>
     /// <param name="clientLeft">Whether the client was gone before the end.</param>
     public void Finish(bool clientLeft)
@@ -105,6 +119,12 @@ public sealed class Exchange : HttpMessageInvoker
         }
         _attempt.Leave();
         _turns.Settle(Answer, Failure);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        _readerGone?.Dispose();
+        base.Dispose(disposing);
     }
 
     internal bool ShouldRetry(in AttemptResult result) => !_aborted.IsCancellationRequested && RetryRule.Allows(result, _outgoing, _turns, _upstream);
@@ -230,9 +250,17 @@ public sealed class Exchange : HttpMessageInvoker
 
     private bool MustStop(SentText sent) => _attempt.IsPreempted && Continuer.MustStop(_attempt, sent);
 
-    private async ValueTask<Continuation?> ContinueAsync(SentText sent, CancellationToken cancellationToken)
+    private ValueTask<Continuation?> ContinueAsync(SentText sent, CancellationToken cancellationToken)
     {
-        if (HasSpentItsTime || _aborted.IsCancellationRequested || await Continuer.ContinueAsync(_attempt, sent, cancellationToken) is not { } next)
+        _readerGone ??= CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var search = SearchAsync(sent, _readerGone.Token);
+        _search = search;
+        return new ValueTask<Continuation?>(search);
+    }
+
+    private async Task<Continuation?> SearchAsync(SentText sent, CancellationToken readerGone)
+    {
+        if (HasSpentItsTime || _aborted.IsCancellationRequested || await Continuer.ContinueAsync(_attempt, sent, readerGone) is not { } next)
         {
             return null;
         }
