@@ -48,7 +48,13 @@ public static class ExplainEndpoint
             await ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.ModelNotAllowed(request.Model), requestId);
             return;
         }
-        await JsonAnswer.WriteAsync(http, json => Write(json, core, model, caller.Own(request, http.Request.Headers)));
+        request = caller.Own(request, http.Request.Headers);
+        if (Pinning.Continuing(core, model, caller, request) is not { } holder)
+        {
+            await ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnknownResponse("previous_response_id"), requestId);
+            return;
+        }
+        await JsonAnswer.WriteAsync(http, json => Write(json, core, holder, request));
     }
 
     // The key in the headers is the operator's own, so the tenant to explain for is given by its name.
@@ -58,7 +64,7 @@ public static class ExplainEndpoint
     private static void Write(Utf8JsonWriter json, GatewayCore core, ModelPool model, InferenceRequest request)
     {
         var estimate = core.Estimate(request, model.Pool);
-        var explanation = model.Dispatcher.Explain(request, estimate);
+        var explanation = model.Dispatcher.Explain(request, estimate, Pinning.Of(request, model));
         var settings = core.Options.InForce();
         json.WriteStartObject();
         json.WriteString("model", model.Pool.Name);

@@ -65,6 +65,13 @@ public sealed class GatewayCore : IDisposable
     /// <summary>The pool of a model name or alias; null: no such model.</summary>
     public ModelPool? Find(string model) => Volatile.Read(ref _byName).GetValueOrDefault(model);
 
+    /// <summary>The models that may stand in for one, in this order.</summary>
+    /// <param name="model">The one that was asked.</param>
+    /// <param name="mayUse">Whether whoever asks may use a model of this name.</param>
+    public IReadOnlyList<ModelPool> FallbacksOf(ModelPool model, Func<string, bool> mayUse) => model.Pool.Options.Fallbacks.Count == 0
+        ? []
+        : [.. model.Pool.Options.Fallbacks.Where(mayUse).Select(Find).OfType<ModelPool>()];
+
     /// <summary>What a request will cost at a pool.</summary>
     public RequestEstimate Estimate(InferenceRequest request, Pool pool) =>
         Estimator.Estimate(request, pool.Name, pool.Options.BytesPerToken, pool.ContextTokens);

@@ -92,7 +92,7 @@ public sealed class GatewayPath(
             return;
         }
 
-        if (Continuing(model, caller, request) is not { } holder)
+        if (Pinning.Continuing(core, model, caller, request) is not { } holder)
         {
             await visit.RefuseAsync(OutcomeMap.UnknownResponse("previous_response_id"));
             return;
@@ -106,15 +106,10 @@ public sealed class GatewayPath(
         await ServeByAsync(visit, holder, caller, request, body);
     }
 
-    /// <summary>The model to ask: the one named, or what stood in for it and holds the response to go on from. Null: a tenant's request goes on from none of its own.</summary>
-    private ModelPool? Continuing(ModelPool asked, Caller caller, InferenceRequest request) => request.Body.PreviousResponseKey == 0
-        ? asked
-        : Pinning.Holder([asked, .. Fallbacks(asked, caller)], request) ?? (caller.Tenant is null ? asked : null);
-
     /// <summary>Asks the model, then those that may stand in for it; what went wrong first is what the client is told.</summary>
     private async Task ServeByAsync(Visit visit, ModelPool asked, Caller caller, InferenceRequest request, RequestBytes body)
     {
-        var others = Miss.MayMove(request) ? Fallbacks(asked, caller) : [];
+        var others = Miss.MayMove(request) ? core.FallbacksOf(asked, caller.MayUse) : [];
         var first = await AskAsync(visit, asked, caller, request, body, isFirst: true, hasNext: others.Count > 0);
         var last = first;
         for (var i = 0; last is { AllowsFallback: true } && i < others.Count && !visit.Http.RequestAborted.IsCancellationRequested; i++)
@@ -130,10 +125,6 @@ public sealed class GatewayPath(
         visit.Estimated(asked.Pool.Name, core.Estimate(request, asked.Pool));
         await visit.RefuseAsync(first.Problem);
     }
-
-    private IReadOnlyList<ModelPool> Fallbacks(ModelPool asked, Caller caller) => asked.Pool.Options.Fallbacks.Count == 0
-        ? []
-        : [.. asked.Pool.Options.Fallbacks.Where(caller.MayUse).Select(core.Find).OfType<ModelPool>()];
 
     // A reload may rename the model that a request waits for; its client asked for a name.
     private async Task<Miss?> AskAsync(Visit visit, ModelPool model, Caller caller, InferenceRequest request, RequestBytes body, bool isFirst, bool hasNext)

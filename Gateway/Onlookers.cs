@@ -14,7 +14,7 @@ public sealed class Onlookers(DecisionLog log, StatusBoard board)
     {
         var isLogged = log.IsOn;
         return new Foreseen(
-            isLogged || board.Decisions.WantsPlaces() ? model.Dispatcher.Explain(request, estimate) : null,
+            isLogged || board.Decisions.WantsPlaces() ? model.Dispatcher.Explain(request, estimate, Pinning.Of(request, model)) : null,
             isLogged ? model.Dispatcher.AheadByShadow(request, estimate) : null);
     }
 

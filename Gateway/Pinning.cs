@@ -19,6 +19,11 @@ internal static class Pinning
     public static ModelPool? Holder(IEnumerable<ModelPool> models, InferenceRequest request) =>
         models.FirstOrDefault(model => model.Prefixes.SessionSlot(request.Body.PreviousResponseKey) is not null);
 
+    /// <summary>The model to ask: the one named, or what stood in for it and holds the response to go on from. Null: a tenant's request goes on from none of its own.</summary>
+    public static ModelPool? Continuing(GatewayCore core, ModelPool asked, Caller caller, InferenceRequest request) => request.Body.PreviousResponseKey == 0
+        ? asked
+        : Holder([asked, .. core.FallbacksOf(asked, caller.MayUse)], request) ?? (caller.Tenant is null ? asked : null);
+
     /// <summary>Notes which replica holds a response that was just made, for whoever made it.</summary>
     public static void Remember(Exchange exchange, ModelPool model, PrefixHasher hasher, Caller caller)
     {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
@@ -121,6 +122,18 @@ public sealed class StoredResponseTests : IAsyncLifetime
 
         Assert.True((int)response.StatusCode is 502 or 503, $"{response.StatusCode}");
         Assert.Equal(before, _engines.Except([holder]).Sum(engine => engine.Calls.Count));
+    }
+
+    [Fact]
+    public async Task Explain_OfTheNextTurn_NamesTheReplicaThatHoldsTheResponse()
+    {
+        foreach (var id in await MakeAsync(6))
+        {
+            using var response = await _world.PostAsync("/-/explain?route=/v1/responses", $$"""{"model":"demo","input":"x","previous_response_id":"{{id}}"}""");
+            using var told = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+
+            Assert.Equal(_world.Pool.ReplicaList[id[5] - '0'].Id, told.RootElement.GetProperty("replica").GetString());
+        }
     }
 
     [Fact]

@@ -210,6 +210,21 @@ public sealed class DispatcherTests
     }
 
     [Fact]
+    public void Explain_OfOneThatOnlyOneReplicaCanAnswer_NamesThatOneOrRefuses()
+    {
+        using var world = new CorePool(replicas: 3, slots: 1);
+        var holder = world.Pool.ReplicaList[1];
+        var bound = new Constraints([], holder);
+
+        var free = world.Dispatcher.Explain(CorePool.Request(), CorePool.Cost(), bound);
+        holder.SetDraining(true);
+        var drained = world.Dispatcher.Explain(CorePool.Request(), CorePool.Cost(), bound);
+
+        Assert.Equal((1, HoldReason.None, null), (free.Best, free.Hold, free.Refusal));
+        Assert.Equal((null, AdmissionOutcome.RejectedNoReplica), (drained.Best, drained.Refusal));
+    }
+
+    [Fact]
     public void Explain_OfOneThatWouldGoBeforeAllWhoWait_SaysThatItWouldBeSentWhereItFits()
     {
         using var world = new CorePool(slots: null, kvTokens: 1_000);

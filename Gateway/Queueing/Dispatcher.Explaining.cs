@@ -10,9 +10,10 @@ public sealed partial class Dispatcher
     /// <summary>What would be decided about a request now, and why; nothing is placed.</summary>
     /// <param name="request">The request.</param>
     /// <param name="estimate">What it is expected to cost.</param>
-    public Explanation Explain(InferenceRequest request, in RequestEstimate estimate)
+    /// <param name="constraints">The only replica that can answer; null: any can.</param>
+    public Explanation Explain(InferenceRequest request, in RequestEstimate estimate, Constraints? constraints = null)
     {
-        var waiter = new Waiter(this, request, estimate, Constraints.None, static _ => { });
+        var waiter = new Waiter(this, request, estimate, constraints ?? Constraints.None, static _ => { });
         lock (_gate)
         {
             var plan = _plan();
@@ -20,10 +21,10 @@ public sealed partial class Dispatcher
             waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
             var isBeside = request.Route.TakesNoRoom;
             var candidates = _placer.Explain(request, estimate, isBeside ? plan with { Admission = Everybody } : plan);
-            var best = Explanation.BestOf(candidates);
+            var best = Explanation.BestOf(candidates, waiter.Constraints.Pinned);
             var ahead = _waiting.CountAhead(waiter, plan.Order);
             // Whom a selecting order will take is not known before it does.
-            var isNext = isBeside || !_waiting.HasTurns || (ahead == 0 && plan.Order is not IQueueSelector);
+            var isNext = isBeside || waiter.IsPinned || !_waiting.HasTurns || (ahead == 0 && plan.Order is not IQueueSelector);
             var hasTurn = isNext && best is { } index && candidates[index].HasRoom;
             var hold = hasTurn && isBeside ? HoldReason.None
                 : hasTurn ? WouldHoldLocked(waiter, plan, candidates[best!.Value].Candidate) : isNext ? HoldBeforeRoomLocked(waiter) : HoldReason.Turn;

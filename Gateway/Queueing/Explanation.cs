@@ -1,3 +1,4 @@
+using Gateway.Replicas;
 using Gateway.Routing;
 
 namespace Gateway.Queueing;
@@ -29,13 +30,13 @@ public sealed record Explanation
     /// <summary>Index of where it would go: the least cost among those with room, else among those that take work; null: nobody takes work.</summary>
     public int? Best { get; init; }
 
-    internal static int? BestOf(IReadOnlyList<ExplainedCandidate> candidates)
+    internal static int? BestOf(IReadOnlyList<ExplainedCandidate> candidates, Replica? pinned)
     {
         int? best = null;
         for (var i = 0; i < candidates.Count; i++)
         {
             var (candidate, least) = (candidates[i], best is { } index ? candidates[index] : null);
-            if (candidate.Candidate.Replica.AcceptsWork && double.IsFinite(candidate.CostSeconds)
+            if ((pinned is null || candidate.Candidate.Replica.Slot == pinned.Slot) && candidate.Candidate.Replica.AcceptsWork && double.IsFinite(candidate.CostSeconds)
                 && (least is null || (candidate.HasRoom, -candidate.CostSeconds).CompareTo((least.HasRoom, -least.CostSeconds)) > 0))
             {
                 best = i;
