@@ -70,6 +70,27 @@ public sealed class SlowClientTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Upload_ThatPausesUntilALimitPasses_IsNoFaultOfTheReplica()
+    {
+        const string Form = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: g\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n"
+            + "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ndemo\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n";
+        await StartAsync(options => options with { Resilience = options.Resilience with { TotalTimeout = TimeSpan.FromSeconds(1) } });
+        _engine.Script = async call =>
+        {
+            while (await call.ReadSomeAsync() > 0)
+            {
+            }
+        };
+
+        var answer = await ReadAllAsync(await SendAsync(Form));
+
+        Assert.StartsWith("HTTP/1.1 408", answer, StringComparison.Ordinal);
+        Assert.Contains("\"code\":\"invalid_body\"", answer, StringComparison.Ordinal);
+        Assert.Single(_engine.Calls);
+        Assert.Equal(0, _world!.Pool.ReplicaList[0].FaultsInARow);
+    }
+
+    [Fact]
     public async Task Answer_ThatNobodyTakes_IsCutAndTheEngineLetGo()
     {
         await using var engine = RawEngine.Start(async (stream, stop) =>

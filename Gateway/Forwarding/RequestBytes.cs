@@ -18,6 +18,7 @@ public sealed class RequestBytes : IDisposable
     private int _length;
     private int _senders;
     private bool _isDisposed;
+    private volatile bool _awaitsClient;
 
     private RequestBytes(int capacity, BodyBudget? budget)
     {
@@ -89,6 +90,9 @@ public sealed class RequestBytes : IDisposable
         _length += read;
         return read;
     }
+
+    /// <summary>Whether the rest is being passed on, and its next bytes are the client's to send.</summary>
+    public bool AwaitsClient { get => _awaitsClient; set => _awaitsClient = value; }
 
     /// <summary>Most bytes that the whole may have, where there is a rest.</summary>
     public long MaxBytes { get; private set; }

@@ -116,7 +116,11 @@ internal sealed class PassingContent(SplicedBody head, RequestBytes owner, Strea
     {
         try
         {
-            return await rest.ReadAsync(buffer, cancellationToken);
+            // Left standing where a limit ends the wait: then it was the client that took too long.
+            owner.AwaitsClient = true;
+            var read = await rest.ReadAsync(buffer, cancellationToken);
+            owner.AwaitsClient = false;
+            return read;
         }
         catch (IOException)
         {

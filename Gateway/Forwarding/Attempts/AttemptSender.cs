@@ -32,6 +32,7 @@ internal sealed class AttemptSender(OutgoingRequest outgoing, HttpContext http, 
         return clientGone.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
             : attempt.IsPreempted ? new AttemptFailure(FailureKind.Preempted)
             : _bodyFault is { } fault ? FailureOf(fault)
+            : clock.HasExpired && outgoing.Body.AwaitsClient && !outgoing.HasSpentItsTime(upstream.Time) ? new AttemptFailure(FailureKind.ClientBody, StatusCodes.Status408RequestTimeout)
             : clock.FoundHung ? new AttemptFailure(FailureKind.Hung)
             : clock.HasExpired ? new AttemptFailure(outgoing.HasPassedDeadline(upstream.Time) ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
             : clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
