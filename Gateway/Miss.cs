@@ -19,7 +19,7 @@ internal sealed record Miss(ApiProblem Problem, bool AllowsFallback)
 
     /// <summary>Whether an attempt that failed leaves the request fit for another model, and time for it. A refusal of its content is never got round.</summary>
     public static bool MayMove(OutgoingRequest outgoing, AttemptFailure failure, TimeProvider time) =>
-        !outgoing.HasSpentItsTime(time)
+        !outgoing.HasNoTimeLeft(time)
         && (failure.IsUnsent || MayAskAgain(outgoing))
         && (failure.MayRetry || failure.IsContextLength || failure.Kind is FailureKind.Timeout or FailureKind.Unauthorized);
 

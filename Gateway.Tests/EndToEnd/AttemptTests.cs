@@ -13,6 +13,53 @@ public sealed class AttemptTests
     private const string Speech = """{"model":"demo","input":"say it","voice":"x"}""";
 
     [Fact]
+    public async Task Stream_ThatFlowsUntilItsTotalTimeIsOver_IsNotSentOnAndNoFaultOfAnyReplica()
+    {
+        const string Event = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
+        Func<ScriptedCall, Task> begins = async call =>
+        {
+            await call.BeginStreamAsync();
+            await call.ChunkAsync(Event);
+            await call.ClientGoneAsync();
+        };
+        await using var one = new ScriptedEngine(begins);
+        await using var other = new ScriptedEngine(begins);
+        await using var world = await GatewayWorld.BeforeAsync([one, other], options => options with { Resilience = options.Resilience with { TotalTimeout = TimeSpan.FromSeconds(1) } });
+
+        using var response = await world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[],"stream":true}""");
+        var received = await response.Content.ReadAsStringAsync().ComesAsync("the end of the stream");
+
+        Assert.Contains("upstream_timeout", received, StringComparison.Ordinal);
+        Assert.Equal(1, one.Calls.Count + other.Calls.Count);
+        Assert.All(world.Pool.ReplicaList, replica => Assert.Equal(0, replica.FaultsInARow));
+        Assert.Equal(0, await world.Client.MetricAsync("gateway_streams_continued_total"));
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task PlainAnswer_ThatTookTheWholeTime_IsNotAskedOfAnotherModel()
+    {
+        await using var silent = new ScriptedEngine(call => call.ClientGoneAsync(), ["demo"]);
+        await using var other = new ScriptedEngine(call => call.JsonAsync("{}"), ["other"]);
+        await using var world = await GatewayWorld.BeforeAsync([silent, other], options => options with
+        {
+            Models =
+            [
+                options.Models[0] with { Aliases = [], Fallbacks = ["other"], Replicas = [options.Models[0].Replicas[0]] },
+                options.Models[0] with { Name = "other", Aliases = [], Replicas = [options.Models[0].Replicas[1]] },
+            ],
+            Resilience = options.Resilience with { TotalTimeout = TimeSpan.FromSeconds(1) },
+        });
+
+        using var response = await world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[]}""").ComesAsync("the refusal");
+
+        await ErrorAnswer.AssertAsync(response, 504, "upstream_timeout");
+        Assert.Equal([1, 0], world.Server.Core.Models.Select(model => model.Pool.ReplicaList[0].FaultsInARow));
+        Assert.Empty(other.Calls);
+        await world.AtRestAsync();
+    }
+
+    [Fact]
     public async Task Retry_ThatFindsNoPlace_IsTheLastOne()
     {
         await using var engine = new ScriptedEngine(call => call.JsonAsync("""{"error":{"message":"busy"}}""", 503, "Retry-After: 30\r\n"));

@@ -34,6 +34,9 @@ public sealed record OutgoingRequest(InferenceRequest Request, RequestEstimate E
     /// <summary>Whether the time that the request itself allows is over: its deadline, or its client's limit on all of it.</summary>
     public bool HasSpentItsTime(TimeProvider time) => HasPassedDeadline(time) || HasPassed(Request.TotalTimeout, time);
 
+    /// <summary>Whether all its time is over, the longest that the gateway allows included: nobody could answer it any more.</summary>
+    public bool HasNoTimeLeft(TimeProvider time) => HasSpentItsTime(time) || HasPassed(Options.TotalTimeout, time);
+
     private bool HasPassed(TimeSpan? limit, TimeProvider time) =>
         limit is { } most && Request.ArrivedAt is { } arrivedAt && time.GetElapsedTime(arrivedAt) >= most;
 }

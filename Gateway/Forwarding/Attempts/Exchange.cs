@@ -111,7 +111,7 @@ public sealed class Exchange : HttpMessageInvoker
     /// <param name="clientLeft">Whether the client was gone before the end.</param>
     public void Finish(bool clientLeft)
     {
-        _attempt.Judge(Verdict.OnEnd(Answer, HasSpentItsTime || _attempt.Clock is { IsShutDown: true }, clientLeft));
+        _attempt.Judge(Verdict.OnEnd(Answer, HasNoTimeLeft || _attempt.Clock is { IsShutDown: true }, clientLeft));
         _attempt.Stop();
         if (Answer is { IsComplete: true, IsBroken: false })
         {
@@ -131,7 +131,7 @@ public sealed class Exchange : HttpMessageInvoker
 
     internal void NoteRetry(AttemptFailure failure) => _turns.OnRetry(failure);
 
-    private bool HasSpentItsTime => _outgoing.HasSpentItsTime(_upstream.Time);
+    private bool HasNoTimeLeft => _outgoing.HasNoTimeLeft(_upstream.Time);
 
     // Nearly all requests succeed at once and never enter the pipeline: it starts with the failed attempt as its first result.
     private async ValueTask<AttemptResult> RetryAsync(AttemptResult failed, CancellationToken cancellationToken)
@@ -260,7 +260,7 @@ public sealed class Exchange : HttpMessageInvoker
 
     private async Task<Continuation?> SearchAsync(SentText sent, CancellationToken readerGone)
     {
-        if (HasSpentItsTime || _aborted.IsCancellationRequested || await Continuer.ContinueAsync(_attempt, sent, readerGone) is not { } next)
+        if (HasNoTimeLeft || _aborted.IsCancellationRequested || await Continuer.ContinueAsync(_attempt, sent, readerGone) is not { } next)
         {
             return null;
         }

@@ -49,7 +49,7 @@ internal readonly record struct Verdict(VerdictKind Kind, TimeSpan Backoff = def
 
     /// <summary>The verdict on an answer that went by.</summary>
     /// <param name="answer">The answer.</param>
-    /// <param name="isOutOfTime">Whether the request's own time or the gateway's stop cut it: that says nothing about the replica.</param>
+    /// <param name="isOutOfTime">Whether the end of its time or the gateway's stop cut it: that says nothing about the replica.</param>
     /// <param name="clientLeft">Whether the client was gone before the end.</param>
     public static Verdict OnEnd(Answer answer, bool isOutOfTime, bool clientLeft) =>
         answer.IsBroken ? (isOutOfTime ? Abandoned : Fault)
