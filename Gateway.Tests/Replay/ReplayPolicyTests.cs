@@ -51,7 +51,7 @@ public sealed class ReplayPolicyTests
     }
 
     [Theory]
-    [InlineData("least_delay", 10)]
+    [InlineData("least_delay", 30)]
     [InlineData("least_delay:0", 0)]
     [InlineData("least_delay:2.5/fcfs", 2.5)]
     [InlineData("least_delay:600", 600)]
