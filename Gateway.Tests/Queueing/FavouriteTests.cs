@@ -66,11 +66,42 @@ public sealed class FavouriteTests
         Assert.NotEqual(first.Replica, waits.Replica);
     }
 
+    [Theory]
+    [InlineData(0, 4)]
+    // For six of its eight seconds there was no room anywhere: half of the two that remain.
+    [InlineData(6, 1)]
+    public void Enter_WithAFavouriteThatStaysFull_TakesAnotherPlaceBeforeItWouldBeRefused(int fullSeconds, int patienceSeconds)
+    {
+        using var world = WithAFullFavourite(out var first, queue: new QueueOptions { MaxWait = TimeSpan.FromSeconds(8) });
+        var other = world.Pool.ReplicaList.Single(replica => replica.Id != first.Replica);
+        var others = Enumerable.Range(0, 4).Select(_ => other.TryReserve(new LoadProfile(100, 0, 20, 1), new NoAdmission(), 1)!).ToList();
+        var waits = fullSeconds > 0 ? Enter(world, Shared) : null;
+        world.Time.Advance(TimeSpan.FromSeconds(fullSeconds));
+        others.ForEach(reservation => reservation.Dispose());
+        waits ??= Enter(world, Shared);
+
+        world.Time.Advance(TimeSpan.FromSeconds(patienceSeconds) - TimeSpan.FromTicks(1));
+        var before = waits.Outcome;
+        world.Time.Advance(TimeSpan.FromTicks(1));
+
+        Assert.Null(before);
+        Assert.Equal((AdmissionOutcome.Admitted, other.Id), (waits.Outcome, waits.Replica));
+    }
+
+    [Fact]
+    public void Explain_OfOneBoundToAReplicaWithRoom_DoesNotWaitForOneThatHoldsMore()
+    {
+        using var world = WithAFullFavourite(out var first);
+        var bound = new Constraints([], world.Pool.ReplicaList.Single(replica => replica.Id != first.Replica));
+
+        Assert.Equal(HoldReason.None, world.Dispatcher.Explain(CorePool.Request(blocks: Shared, promptTokens: 100_000), CorePool.Cost(100_000), bound).Hold);
+    }
+
     [Fact]
     public void Enter_WithAFavouriteThatStaysFull_WaitsNoLongerThanTheFavouriteWouldSave()
     {
         const double Prefill = 0.0885e-3, Step = 16e-3, Sequence = 0.564 * Prefill, Context = 1.58e-3 * Prefill;
-        using var world = WithAFullFavourite(out var first, new RoutingOptions { FavouriteWait = TimeSpan.FromMinutes(1) });
+        using var world = WithAFullFavourite(out var first, new RoutingOptions { FavouriteWait = TimeSpan.FromMinutes(1) }, queue: new QueueOptions { MaxWait = TimeSpan.FromMinutes(2) });
         var waits = Enter(world, Shared);
 
         // At the empty one all of the 100,000 tokens are computed, 256 of them cheaply. The favourite would compute the last one, and runs four that hold 100,300 and expect 80.

@@ -55,7 +55,7 @@ public sealed partial class Dispatcher
     {
         LookLocked(plan);
         var terms = TermsLocked(waiter.Request, waiter.Estimate, waiter.Constraints, plan, Now(), waiter);
-        return _placer.WouldHold(waiter.Request, waiter.Estimate, plan, terms, best);
+        return _placer.WouldHold(waiter.Request, waiter.Estimate, waiter.Constraints, plan, terms, best);
     }
 
     private AdmissionOutcome? RefusalLocked(Waiter waiter, DispatchPlan plan) =>

@@ -90,12 +90,18 @@ public sealed partial class Dispatcher
         waiter.HeldFor = _placer.HeldBackFor is not HoldReason.None and var hold ? hold : waiter.HeldFor;
         if (_placer.Favourite is { } favourite)
         {
-            _favourites.Stand(waiter, favourite, TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, _placer.FavouriteSavesSeconds)));
+            _favourites.Stand(waiter, favourite, PatienceLocked(waiter, plan));
         }
         else if (_placer.Leader is { } leader && !_siblings.TryStand(waiter, leader, _placer.LeaderPatience, Now()))
         {
             return TryPlaceLocked(waiter, plan);
         }
         return null;
+    }
+    // Who waits by choice must not be refused for it: half of the time that is left is for another place.
+    private TimeSpan PatienceLocked(Waiter waiter, DispatchPlan plan)
+    {
+        var left = Lateness.Expiry(waiter, plan.Queue.MaxWait - _time.GetElapsedTime(waiter.EnteredAt), Now()).Due;
+        return TimeSpan.FromSeconds(Math.Min(plan.Routing.FavouriteWait.TotalSeconds, Math.Min(_placer.FavouriteSavesSeconds, left.TotalSeconds / 2)));
     }
 }

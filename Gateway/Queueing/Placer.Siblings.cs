@@ -20,18 +20,18 @@ internal sealed partial class Placer
     public TimeSpan LeaderPatience { get; private set; }
 
     /// <summary>Why a request that has its turn would wait although the replica that is best for it has room; <see cref="HoldReason.None"/>: it would not.</summary>
-    public HoldReason WouldHold(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan, in PlacementTerms terms, in Candidate best)
+    public HoldReason WouldHold(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan, in PlacementTerms terms, in Candidate best)
     {
         var load = LoadOf(request, estimate, plan) with { Headroom = terms.Headroom };
         // The same look as for a placement, without one.
         (RefusedAt, _leftHeadroom) = (0, false);
-        var count = Gather(load, estimate.LeastPromptTokens, Constraints.None, plan, terms.Kept, avoids: true);
+        var count = Gather(load, estimate.LeastPromptTokens, constraints, plan, terms.Kept, avoids: true);
         if (count == 0 && HeldBackFor != HoldReason.None)
         {
             return HeldBackFor;
         }
         Match(request, estimate, plan, count);
-        return FindFavourite(new RoutingQuery(request, estimate, Traffic), load, Constraints.None, plan, terms, count) is not null ? HoldReason.Favourite
+        return FindFavourite(new RoutingQuery(request, estimate, TrafficOf(plan)), load, constraints, plan, terms, count) is not null ? HoldReason.Favourite
             : terms.SiblingPatience > TimeSpan.Zero && FindLeader(best, load, terms.SiblingPatience) is not null ? HoldReason.Sibling
             : HoldReason.None;
     }

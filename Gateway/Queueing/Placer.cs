@@ -45,7 +45,7 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
         {
             count = Gather(load, estimate.LeastPromptTokens, constraints, plan, terms.Kept, avoids: false);
         }
-        var query = new RoutingQuery(request, estimate, Traffic);
+        var query = new RoutingQuery(request, estimate, TrafficOf(plan));
         Match(request, estimate, plan, count);
         if (FindFavourite(query, load, constraints, plan, terms, count) is { } favourite)
         {
@@ -112,7 +112,7 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
         {
             parts[i] = [];
         }
-        var query = new RoutingQuery(request, estimate, Traffic);
+        var query = new RoutingQuery(request, estimate, TrafficOf(plan));
         router.Score(query, _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count), parts);
         ExplainCopy(query, costs[..count], parts);
         var explained = new ExplainedCandidate[count];
@@ -123,7 +123,8 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
         return explained;
     }
 
-    private TrafficMeans Traffic => _memory.Traffic with { HitsLostPerToken = prefixes.HitsLostPerToken };
+    // Without an index nothing is noted that could change what was learned with it.
+    private TrafficMeans TrafficOf(DispatchPlan plan) => _memory.Traffic with { HitsLostPerToken = plan.Routing.Prefix.Enabled ? prefixes.HitsLostPerToken : 0 };
 
     private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, Replica? kept, bool avoids)
     {

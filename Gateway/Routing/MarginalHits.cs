@@ -11,6 +11,9 @@ internal sealed class MarginalHits
     /// <summary>Share of a cache's room from which on it is full: what is used at the moment cannot leave.</summary>
     public const double FullFrom = 0.9;
 
+    // Answers of a few tokens add next to nothing, and what the next one would lose is then no longer told by a straight line.
+    private const double Most = 2;
+
     // About 200 prompts are remembered.
     private const double Smoothing = 0.005;
 
@@ -18,7 +21,7 @@ internal sealed class MarginalHits
     private double _added;
     private double _lostPerToken;
 
-    /// <summary>Tokens lost for each that is added, 0 where caches have room.</summary>
+    /// <summary>Tokens lost for each that is added, 0 to 2; 0 where caches have room.</summary>
     public double LostPerToken => Volatile.Read(ref _lostPerToken);
 
     /// <summary>Notes one prompt and its answer.</summary>
@@ -28,6 +31,6 @@ internal sealed class MarginalHits
     {
         _late += Smoothing * (lateTokens - _late);
         _added += Smoothing * (addedTokens - _added);
-        Volatile.Write(ref _lostPerToken, 2 * _late / Math.Max(1, _added));
+        Volatile.Write(ref _lostPerToken, Math.Min(Most, 2 * _late / Math.Max(1, _added)));
     }
 }

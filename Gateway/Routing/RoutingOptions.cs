@@ -28,7 +28,7 @@ public sealed record RoutingOptions
     [Range(0.0, 0.999)]
     public double ToolReturnShare { get; init; } = 0.99;
 
-    /// <summary>Longest wait for a full replica that holds the prompt's beginning, never longer than going there saves. Zero: nobody waits for it. Policy <c>least_delay</c> only.</summary>
+    /// <summary>Longest wait for a full replica that holds the prompt's beginning, never longer than going there saves, nor than half of the time left until it would be refused. Zero: nobody waits for it. Policy <c>least_delay</c> only.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "00:10:00")]
     public TimeSpan FavouriteWait { get; init; } = TimeSpan.FromSeconds(30);
 
