@@ -86,7 +86,7 @@ public sealed class UpstreamPool
     /// <summary>The time limits of an attempt; the total, its client's own, and the request's deadline count from its arrival. A plain answer shows no byte before its end, so only the total and the replica's signs of life bound it.</summary>
     /// <param name="outgoing">What is sent.</param>
     /// <param name="clientGone">Cancels as well.</param>
-    /// <param name="replica">Where the attempt goes; null: it is not watched for signs of life.</param>
+    /// <param name="replica">Where the attempt goes; null: it is not watched for signs of life, and neither is one that gets a body whose rest is still to come.</param>
     internal AttemptClock Clock(OutgoingRequest outgoing, CancellationToken clientGone, Replica? replica = null)
     {
         var (request, options) = (outgoing.Request, outgoing.Options);
@@ -100,7 +100,10 @@ public sealed class UpstreamPool
             left > TimeSpan.Zero ? left : TimeSpan.Zero, Time, clientGone, _shutdown)
         {
             IsTotalDeadline = isDeadline,
-            IsInVain = replica is null || !(request.Body.IsStreaming || request.Route.TakesSteps) ? null : waited => replica.IsHung(waited, request.Body.IsStreaming),
+            // An engine has nothing to show for an upload that its client has still to finish: that silence is the client's.
+            IsInVain = replica is null || outgoing.Body.Rest is not null || !(request.Body.IsStreaming || request.Route.TakesSteps)
+                ? null
+                : waited => replica.IsHung(waited, request.Body.IsStreaming),
         };
     }
 

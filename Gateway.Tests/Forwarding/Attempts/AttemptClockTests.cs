@@ -1,6 +1,7 @@
 using Gateway.Forwarding;
 using Gateway.Forwarding.Attempts;
 using Gateway.Replicas;
+using Gateway.Requests;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
@@ -104,6 +105,34 @@ public sealed class AttemptClockTests
 
         Assert.False(before);
         Assert.True(clock.HasExpired);
+    }
+
+    [Theory]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    public void Token_OfASilentReplica_LastsWhileTheClientHasStillToUpload(bool hasRest, bool hasExpired)
+    {
+        var options = new ResilienceOptions();
+        var upstream = new UpstreamPool(
+            new Pool(new ModelOptions { Name = "m" }, new FaultLimits(3, Idle), _time), new HttpClientHandler(), () => options, _ => null, new UpstreamEvents(), _time);
+        var replica = new Replica(new ReplicaOptions(), new Uri("http://a.test/"), "a", 0, new FaultLimits(3, Idle), _time);
+        replica.OnProbed(ReplicaHealth.Up);
+        replica.Observe(new EngineReport { Engine = EngineKind.Vllm, Progress = 1, LoadReadAt = _time.GetTimestamp() });
+        using var body = RequestBytes.Begin();
+        if (hasRest)
+        {
+            body.LeaveRest(Stream.Null, 1_000, MultipartModelScanner.Create("multipart/form-data; boundary=b")!);
+        }
+        var request = CorePool.Request();
+        request = request with { Body = request.Body with { IsStreaming = true } };
+        using var clock = upstream.Clock(new OutgoingRequest(request, CorePool.Cost(), body, options), CancellationToken.None, replica);
+
+        _time.Advance(TimeSpan.FromSeconds(90));
+        replica.Observe(new EngineReport { Engine = EngineKind.Vllm, Progress = 1, LoadReadAt = _time.GetTimestamp() });
+        _time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.Equal((hasExpired, hasExpired), (clock.FoundHung, clock.HasExpired));
+        Assert.Equal(hasExpired ? ReplicaHealth.Suspended : ReplicaHealth.Up, replica.Health);
     }
 
     [Fact]
