@@ -11,6 +11,9 @@ public class PreemptionTests
 {
     private const string Retries = "gateway_retries_total";
 
+    // Long enough for a busy machine to give the place away within it.
+    private static readonly TimeSpan TotalTime = TimeSpan.FromSeconds(3);
+
     [Fact]
     public async Task Urgent_BehindABatchRequestWithoutAFirstByte_IsServedFirstAndTheOtherIsNotLost()
     {
@@ -97,6 +100,53 @@ public class PreemptionTests
 
         Assert.Equal("batch urgent", Order(world));
         await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task Stream_ThatGaveUpItsPlace_WaitsNoLongerThanItsTotalTime()
+    {
+        await using var world = await FullAsync(PreemptMode.Continue, speed: 1);
+        var lasting = world.Server.Core.Options;
+        world.Server.Apply(lasting with { Resilience = lasting.Resilience with { TotalTimeout = TotalTime } });
+        using var response = await world.PostAsync("/v1/chat/completions", Chat.Body("<batch> answer with 2000 tokens", 2000, isStreaming: true), [("x-gateway-priority", "batch")]);
+        world.Server.Apply(lasting);
+        world.Engines[0].Faults = new EngineFaults { ExtraFirstTokenDelay = TimeSpan.FromHours(1) };
+        using var leave = new CancellationTokenSource();
+        var urgent = world.PostAsync("/v1/chat/completions", Chat.Body("<urgent> answer with 2 tokens", 8), [("x-gateway-priority", "interactive")], leave.Token);
+
+        var received = await response.Content.ReadAsStringAsync().ComesAsync("the end of the stream");
+
+        Assert.Contains("upstream_timeout", received, StringComparison.Ordinal);
+        Assert.Equal("batch urgent", Order(world));
+        await leave.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => urgent);
+        await world.AtRestAsync();
+        Assert.Equal((0, "batch urgent"), (world.Pool.ReplicaList[0].FaultsInARow, Order(world)));
+    }
+
+    [Fact]
+    public async Task Batch_WhoseTurnComesAgainAfterItsTotalTime_IsNotSent()
+    {
+        await using var world = await FullAsync(PreemptMode.BeforeFirstByte, speed: 1);
+        var lasting = world.Server.Core.Options;
+        world.Engines[0].Faults = new EngineFaults { ExtraFirstTokenDelay = TimeSpan.FromHours(1) };
+        world.Server.Apply(lasting with { Resilience = lasting.Resilience with { TotalTimeout = TotalTime } });
+        var since = TimeProvider.System.GetTimestamp();
+        var batch = world.PostAsync("/v1/chat/completions", Chat.Body("<batch> answer with 5 tokens", 8, isStreaming: true), [("x-gateway-priority", "batch")]);
+        await Until.HoldsAsync(() => world.Engines[0].Journal.Started == 1, "the engine has the batch request");
+        world.Server.Apply(lasting);
+        using var leave = new CancellationTokenSource();
+        var urgent = world.PostAsync("/v1/chat/completions", Chat.Body("<urgent> answer with 2 tokens", 8), [("x-gateway-priority", "interactive")], leave.Token);
+        await Until.HoldsAsync(() => world.Waiting == 1 && world.Engines[0].Journal.Started == 2, "the urgent request has the place");
+        await Until.HoldsAsync(() => TimeProvider.System.GetElapsedTime(since) > TotalTime * 1.1, "the time of the batch request is over");
+
+        await leave.CancelAsync();
+        using var refused = await batch.ComesAsync("the refusal");
+
+        await ErrorAnswer.AssertAsync(refused, 504, "upstream_timeout");
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => urgent);
+        await world.AtRestAsync();
+        Assert.Equal((0, "batch urgent"), (world.Pool.ReplicaList[0].FaultsInARow, Order(world)));
     }
 
     [Fact]

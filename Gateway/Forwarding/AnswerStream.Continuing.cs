@@ -23,6 +23,9 @@ internal sealed partial class AnswerStream
     /// <summary>Tells whether the stream has to stop after this text, for <see cref="Continue"/> to go on with it later; null: never.</summary>
     public Func<SentText, bool>? MustStop { get; init; }
 
+    /// <summary>Tells whether the request's time ended while somebody was looked for, and which of its limits that was; null: nobody asks.</summary>
+    public Func<StreamBreak?>? OutOfTime { get; init; }
+
     private bool IsContinuable =>
         _isPrimed && Sent is not null && Continue is not null && !answer.IsComplete && !answer.IsBroken && !IsWholeButForSentinel && !clock.IsShutDown && !HasDiverged;
 
@@ -57,7 +60,7 @@ internal sealed partial class AnswerStream
             _output.CloseEvent();
             return;
         }
-        End(why);
+        End(OutOfTime?.Invoke() ?? why);
     }
 
     private void BeginSearch(StreamBreak why, CancellationToken cancellationToken)

@@ -34,8 +34,18 @@ public sealed record OutgoingRequest(InferenceRequest Request, RequestEstimate E
     /// <summary>Whether the time that the request itself allows is over: its deadline, or its client's limit on all of it.</summary>
     public bool HasSpentItsTime(TimeProvider time) => HasPassedDeadline(time) || HasPassed(Request.TotalTimeout, time);
 
-    /// <summary>Whether all its time is over, the longest that the gateway allows included: nobody could answer it any more.</summary>
-    public bool HasNoTimeLeft(TimeProvider time) => HasSpentItsTime(time) || HasPassed(Options.TotalTimeout, time);
+    /// <summary>What is left of all its time, from its arrival: its deadline, its client's limit and the longest that the gateway allows.</summary>
+    public TimeSpan TimeLeft(TimeProvider time)
+    {
+        var most = Options.TotalTimeout;
+        most = Request.TotalTimeout < most ? Request.TotalTimeout.Value : most;
+        most = Request.Deadline < most ? Request.Deadline.Value : most;
+        var left = Request.ArrivedAt is { } arrivedAt ? most - time.GetElapsedTime(arrivedAt) : most;
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
+    }
+
+    /// <summary>Whether all its time is over: nobody could answer it any more.</summary>
+    public bool HasNoTimeLeft(TimeProvider time) => TimeLeft(time) == TimeSpan.Zero;
 
     private bool HasPassed(TimeSpan? limit, TimeProvider time) =>
         limit is { } most && Request.ArrivedAt is { } arrivedAt && time.GetElapsedTime(arrivedAt) >= most;

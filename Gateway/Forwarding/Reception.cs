@@ -81,6 +81,7 @@ internal sealed class Reception(
             Continue = continues,
             MustStop = MustStop,
             Completed = Completed,
+            OutOfTime = OutOfTime,
         };
         await stream.PrimeAsync(cancellationToken);
         if (stream.FailureAtStart is { } failure)
@@ -93,6 +94,9 @@ internal sealed class Reception(
         response.Content = new PassedContent(stream, null, response.Content);
         return (response, null);
     }
+
+    private StreamBreak? OutOfTime() =>
+        !outgoing.HasNoTimeLeft(upstream.Time) ? null : outgoing.HasPassedDeadline(upstream.Time) ? StreamBreak.Deadline : StreamBreak.Timeout;
 
     private async ValueTask<(HttpResponseMessage? Response, AttemptFailure? Failure)> PlainAsync(HttpResponseMessage response, Stream body)
     {

@@ -92,12 +92,10 @@ public sealed class UpstreamPool
         var (request, options) = (outgoing.Request, outgoing.Options);
         var total = request.TotalTimeout is { } own && own < options.TotalTimeout ? own : options.TotalTimeout;
         var isDeadline = request.Deadline < total;
-        var most = isDeadline ? request.Deadline!.Value : total;
-        var left = request.ArrivedAt is { } arrivedAt ? most - Time.GetElapsedTime(arrivedAt) : most;
         return new AttemptClock(
             request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
             request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
-            left > TimeSpan.Zero ? left : TimeSpan.Zero, Time, clientGone, _shutdown)
+            outgoing.TimeLeft(Time), Time, clientGone, _shutdown)
         {
             IsTotalDeadline = isDeadline,
             // An engine has nothing to show for an upload that its client has still to finish: that silence is the client's.

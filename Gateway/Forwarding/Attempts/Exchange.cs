@@ -186,10 +186,22 @@ public sealed class Exchange : HttpMessageInvoker
     // Null: there is another turn.
     private async ValueTask<AttemptResult?> TurnedAwayAsync(Constraints constraints, CancellationToken cancellationToken)
     {
+        if (HasNoTimeLeft)
+        {
+            return OutOfTime();
+        }
         var (next, refusal) = await _turns.EnterAgainAsync(_attempt, constraints, cancellationToken);
         _attempt = next ?? _attempt;
+        if (next is not null && HasNoTimeLeft)
+        {
+            next.Abandon();
+            return OutOfTime();
+        }
         return next is null ? new AttemptResult(this, _attempt, null, refusal) { IsTurnedAway = true } : null;
     }
+
+    private AttemptResult OutOfTime() =>
+        new(this, _attempt, null, new AttemptFailure(_outgoing.HasPassedDeadline(_upstream.Time) ? FailureKind.DeadlineExceeded : FailureKind.Timeout)) { IsTurnedAway = true };
 
     private async ValueTask<AttemptResult> SendOnceAsync(CancellationToken cancellationToken)
     {

@@ -1,6 +1,6 @@
 namespace Gateway.Forwarding.Attempts;
 
-/// <summary>Whether a failed attempt is followed by another: the failure allows it, the body can be sent again, and the budget has one left.</summary>
+/// <summary>Whether a failed attempt is followed by another: the failure allows it, the body can be sent again, there is time left, and the budget has one left.</summary>
 internal static class RetryRule
 {
     /// <param name="result">The attempt.</param>
@@ -9,7 +9,7 @@ internal static class RetryRule
     /// <param name="upstream">Its pool, whose budget may be taken from.</param>
     public static bool Allows(in AttemptResult result, OutgoingRequest outgoing, Turns turns, UpstreamPool upstream)
     {
-        if (result is not { Failure: { MayRetry: true } failure, IsTurnedAway: false })
+        if (result is not { Failure: { MayRetry: true } failure, IsTurnedAway: false } || outgoing.HasNoTimeLeft(upstream.Time))
         {
             return false;
         }

@@ -21,6 +21,9 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
 
+    // Timers may fire a little early: when this one does, the time is over by the clock as well.
+    private static readonly TimeSpan Behind = TimeSpan.FromMilliseconds(10);
+
     private int _breaks;
     private bool _hasTried;
 
@@ -56,9 +59,10 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
             return null;
         }
         _breaks += isPreempted ? 0 : 1;
-        using var gone = CancellationTokenSource.CreateLinkedTokenSource(aborted, clientGone);
-        var place = isPreempted ? await ComeBackAsync(stopped, missing, gone.Token) : null;
-        var (next, outcome) = await SearchAsync(stopped, place, missing, clientGone, gone.Token);
+        using var tooLate = new CancellationTokenSource(outgoing.TimeLeft(upstream.Time) + Behind, upstream.Time);
+        using var inVain = CancellationTokenSource.CreateLinkedTokenSource(aborted, clientGone, tooLate.Token);
+        var place = isPreempted ? await ComeBackAsync(stopped, missing, inVain.Token) : null;
+        var (next, outcome) = await SearchAsync(stopped, place, missing, clientGone, inVain.Token);
         if (next is not null || !aborted.IsCancellationRequested)
         {
             upstream.OnStreamBroken(outcome);
@@ -84,10 +88,10 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
     }
 
     private async ValueTask<((Attempt, Continuation)? Next, string Outcome)> SearchAsync(
-        Attempt stopped, Attempt? place, Missing missing, CancellationToken clientGone, CancellationToken gone)
+        Attempt stopped, Attempt? place, Missing missing, CancellationToken clientGone, CancellationToken inVain)
     {
         using var tooLong = new CancellationTokenSource(outgoing.Options.ContinueWithin, upstream.Time);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(tooLong.Token, gone);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(tooLong.Token, inVain);
         var ends = both.Token;
         var restarts = false;
         for (var pause = FirstPause; !ends.IsCancellationRequested; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
@@ -95,10 +99,12 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
             var (attempt, failure) = place is null ? await PlaceAsync(stopped, missing, ends) : (place, null);
             if (attempt is not null)
             {
-                if (place is null && !MayTry())
+                // Its turn may have come in the moment in which its time ended.
+                var isTooLate = outgoing.HasNoTimeLeft(upstream.Time);
+                if (isTooLate || (place is null && !MayTry()))
                 {
                     attempt.Abandon();
-                    return (null, "no_budget");
+                    return (null, isTooLate ? "failed" : "no_budget");
                 }
                 place = null;
                 (var continuation, failure) = await SendAsync(attempt, missing, restarts, clientGone);
