@@ -63,7 +63,7 @@ internal sealed class StreamContinuer(OutgoingRequest outgoing, UpstreamPool ups
         using var inVain = CancellationTokenSource.CreateLinkedTokenSource(aborted, clientGone, tooLate.Token);
         var place = isPreempted ? await ComeBackAsync(stopped, missing, inVain.Token) : null;
         var (next, outcome) = await SearchAsync(stopped, place, missing, clientGone, inVain.Token);
-        if (next is not null || !aborted.IsCancellationRequested)
+        if (next is not null || !(aborted.IsCancellationRequested || clientGone.IsCancellationRequested))
         {
             upstream.OnStreamBroken(outcome);
         }
