@@ -362,46 +362,6 @@ public sealed class PrefixIndexTests
         }
     }
 
-    [Theory]
-    // Of each prompt 100 tokens are found, all late, and its answer is added: twice 100 to 400, and no more than 2 where it is short.
-    [InlineData(400, 0.5)]
-    [InlineData(10, 2)]
-    public void HitsLostPerToken_OfPromptsThatComeBackLateInAFullCache_IsWhatACacheOfHalfTheSizeWouldMiss(int output, double lost)
-    {
-        // Five prompts in turn fill the cache with their answers: each comes back after all the others.
-        for (var round = 0; round < 2_000; round++)
-        {
-            RecordEvery(10 * (round % 5), 5 * (100 + output), output);
-        }
-        var full = _index.HitsLostPerToken;
-        for (var round = 0; round < 2_000; round++)
-        {
-            RecordEvery(10 * (round % 5), 50 * (100 + output), output);
-        }
-
-        Assert.Equal(lost, full, 0.01);
-        Assert.Equal(0, _index.HitsLostPerToken, 0.01);
-    }
-
-    [Fact]
-    public void HitsLostPerToken_WhereOneBeginningComesAllTheTime_IsNothing()
-    {
-        for (var round = 0; round < 2_000; round++)
-        {
-            RecordEvery(round % 2 == 0 ? 0 : 10 * round, 2_000, 10);
-        }
-
-        Assert.Equal([99], Match(Blocks, 1));
-        Assert.Equal(0, _index.HitsLostPerToken);
-    }
-
-    // Blocks of their own for each number, from that of the first test prompt on.
-    private void RecordEvery(int number, long capacity, int output)
-    {
-        Record([.. Blocks.Select(block => block + (ulong)number)], 0, capacity, output);
-        _time.Advance(TimeSpan.FromSeconds(1));
-    }
-
     private TimeSpan Record(ulong[] blocks, int slot, long? capacity = null, int output = 10) =>
         _index.Record(CorePool.Request(blocks: blocks), CorePool.Cost(10 * blocks.Length, output), slot, capacity, _options);
 
