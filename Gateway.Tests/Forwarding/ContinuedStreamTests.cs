@@ -123,7 +123,7 @@ public sealed class ContinuedStreamTests : IDisposable
             {
                 asked.SetResult();
                 _clock.Dispose();
-                return new(found.Task);
+                return found.Task;
             },
         };
         await stream.PrimeAsync(CancellationToken.None);
@@ -172,18 +172,18 @@ public sealed class ContinuedStreamTests : IDisposable
     {
         var replica = Replica();
         var answer = new Answer("m", CorePool.Cost(), null, _time);
-        ValueTask<Continuation?> ContinueAsync(SentText sent, CancellationToken cancellationToken)
+        Task<Continuation?> ContinueAsync(SentText sent, CancellationToken cancellationToken)
         {
             Assert.True(sent.IsWhole);
             if (!sent.EndsInWholeCharacter)
             {
-                return ValueTask.FromResult<Continuation?>(null);
+                return Task.FromResult<Continuation?>(null);
             }
             var given = Enumerable.Range(0, Pieces.Length + 1).FirstOrDefault(count => string.Concat(Pieces.Take(count)) == Encoding.UTF8.GetString(sent.Text.Span));
             Assert.True(SentText.TryUnescape(sent.Text.Span, out var text));
             var frames = restarts ? new ContinuedFrames(sent.Head, 0, text) : new ContinuedFrames(sent.Head, answer.CountedTokens, []);
             var body = new MemoryStream(Encoding.UTF8.GetBytes(Whole("second", 6, restarts ? 0 : given).Replace("\"choices\"", beforeChoices + "\"choices\"", StringComparison.Ordinal)));
-            return ValueTask.FromResult<Continuation?>(new Continuation(new HttpResponseMessage(HttpStatusCode.OK), body, replica.TryReserve(new LoadProfile(1, 1, 1, 1), 1)!, _clock, frames));
+            return Task.FromResult<Continuation?>(new Continuation(new HttpResponseMessage(HttpStatusCode.OK), body, replica.TryReserve(new LoadProfile(1, 1, 1, 1), 1)!, _clock, frames));
         }
         var rules = new StreamRules(ApiRoute.ChatCompletions, null, StripsUsage: false, "q", 1 << 20);
         using var stream = new AnswerStream(new MemoryStream(first), rules, answer, replica.TryReserve(new LoadProfile(1, 1, 1, 1), 1)!, _clock)

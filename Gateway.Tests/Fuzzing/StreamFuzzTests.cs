@@ -77,7 +77,7 @@ public sealed class StreamFuzzTests(ITestOutputHelper output)
         using var stream = new AnswerStream(new Pieces(bytes, piece, way.Breaks), rules, answer, reservation, clock)
         {
             Sent = way.Continuations > 0 && way.Route.Kind is ApiKind.ChatCompletions or ApiKind.Completions ? new SentText() : null,
-            Continue = (sent, _) => ValueTask.FromResult(left-- > 0 ? Again(sent) : null),
+            Continue = (sent, _) => Task.FromResult(left-- > 0 ? Again(sent) : null),
         };
         AtOnce(stream.PrimeAsync(CancellationToken.None).AsTask());
         return new Passed(way.Route, way.Continuations, ReadAll(stream), stream.FailureAtStart, Essence(answer), answer.IsBroken);

@@ -14,11 +14,15 @@ internal sealed partial class AnswerStream
     // The limit for the first byte applies again.
     private bool _awaitsContinuation;
 
+    // Who looks for somebody to go on, and why; null: nobody needs to.
+    private Task<Continuation?>? _search;
+    private StreamBreak _searchedFor;
+
     /// <summary>What the client has, as long as the answer may be continued; null: a break is its end.</summary>
     public SentText? Sent { get; set; }
 
     /// <summary>Finds who goes on with a broken answer; null: nobody does.</summary>
-    public Func<SentText, CancellationToken, ValueTask<Continuation?>>? Continue { get; init; }
+    public Func<SentText, CancellationToken, Task<Continuation?>>? Continue { get; init; }
 
     /// <summary>Tells whether the stream has to stop after this text, for <see cref="Continue"/> to go on with it later; null: never.</summary>
     public Func<SentText, bool>? MustStop { get; init; }
@@ -31,10 +35,6 @@ internal sealed partial class AnswerStream
 
     // The stream can be handed over between two events. What was already read of the next event is dropped: the continuation writes it again.
     private bool StopsNow() => MustStop is not null && _arrival is null && !_awaitsContinuation && !answer.HasFinished && IsContinuable && MustStop(Sent!);
-
-    // Who looks for somebody to go on, and why; null: nobody needs to.
-    private Task<Continuation?>? _search;
-    private StreamBreak _searchedFor;
 
     /// <summary>The engine's part is over: another one takes over, or the client is told how it ended.</summary>
     private async ValueTask EndAsync(StreamBreak why, CancellationToken cancellationToken)
@@ -71,7 +71,7 @@ internal sealed partial class AnswerStream
             upstream.Dispose();
             _output.CloseEvent();
             _searchedFor = why;
-            _search = Continue!(Sent!, cancellationToken).AsTask();
+            _search = Continue!(Sent!, cancellationToken);
         }
     }
 

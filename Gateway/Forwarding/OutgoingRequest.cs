@@ -34,18 +34,24 @@ public sealed record OutgoingRequest(InferenceRequest Request, RequestEstimate E
     /// <summary>Whether the time that the request itself allows is over: its deadline, or its client's limit on all of it.</summary>
     public bool HasSpentItsTime(TimeProvider time) => HasPassedDeadline(time) || HasPassed(Request.TotalTimeout, time);
 
+    /// <summary>Whether its own deadline ends it, and not its client's limit or the longest that the gateway allows.</summary>
+    public bool EndsAtDeadline => Request.Deadline < TotalTimeout;
+
     /// <summary>What is left of all its time, from its arrival: its deadline, its client's limit and the longest that the gateway allows.</summary>
     public TimeSpan TimeLeft(TimeProvider time)
     {
-        var most = Options.TotalTimeout;
-        most = Request.TotalTimeout < most ? Request.TotalTimeout.Value : most;
-        most = Request.Deadline < most ? Request.Deadline.Value : most;
+        var most = EndsAtDeadline ? Request.Deadline!.Value : TotalTimeout;
         var left = Request.ArrivedAt is { } arrivedAt ? most - time.GetElapsedTime(arrivedAt) : most;
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
     /// <summary>Whether all its time is over: nobody could answer it any more.</summary>
     public bool HasNoTimeLeft(TimeProvider time) => TimeLeft(time) == TimeSpan.Zero;
+
+    /// <summary>What its client is told once its time is over.</summary>
+    internal AttemptFailure OutOfTime(TimeProvider time) => new(HasPassedDeadline(time) ? FailureKind.DeadlineExceeded : FailureKind.Timeout);
+
+    private TimeSpan TotalTimeout => Request.TotalTimeout < Options.TotalTimeout ? Request.TotalTimeout.Value : Options.TotalTimeout;
 
     private bool HasPassed(TimeSpan? limit, TimeProvider time) =>
         limit is { } most && Request.ArrivedAt is { } arrivedAt && time.GetElapsedTime(arrivedAt) >= most;

@@ -15,7 +15,7 @@ namespace Gateway.Forwarding;
 /// <param name="continues">Finds who goes on with a stream that broke; null: nobody does.</param>
 internal sealed class Reception(
     OutgoingRequest outgoing, UpstreamPool upstream, Answer answer, LoadReservation reservation, AttemptClock clock,
-    Func<SentText, CancellationToken, ValueTask<Continuation?>>? continues = null)
+    Func<SentText, CancellationToken, Task<Continuation?>>? continues = null)
 {
     private const int MaxErrorBytes = 64 * 1024;
     private const string EventStream = "text/event-stream";

@@ -90,14 +90,12 @@ public sealed class UpstreamPool
     internal AttemptClock Clock(OutgoingRequest outgoing, CancellationToken clientGone, Replica? replica = null)
     {
         var (request, options) = (outgoing.Request, outgoing.Options);
-        var total = request.TotalTimeout is { } own && own < options.TotalTimeout ? own : options.TotalTimeout;
-        var isDeadline = request.Deadline < total;
         return new AttemptClock(
             request.Body.IsStreaming ? options.FirstByteTimeout : options.TotalTimeout,
             request.Body.IsStreaming ? options.StreamIdleTimeout : options.TotalTimeout,
             outgoing.TimeLeft(Time), Time, clientGone, _shutdown)
         {
-            IsTotalDeadline = isDeadline,
+            IsTotalDeadline = outgoing.EndsAtDeadline,
             // An engine has nothing to show for an upload that its client has still to finish: that silence is the client's.
             IsInVain = replica is null || outgoing.Body.Rest is not null || !(request.Body.IsStreaming || request.Route.TakesSteps)
                 ? null

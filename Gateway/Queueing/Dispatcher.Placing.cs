@@ -98,6 +98,7 @@ public sealed partial class Dispatcher
         }
         return null;
     }
+
     // Who waits by choice must not be refused for it: half of the time that is left is for another place.
     private TimeSpan PatienceLocked(Waiter waiter, DispatchPlan plan)
     {

@@ -299,7 +299,8 @@ public sealed class PrefixIndex
         {
             _blocks.Touch(blocks.Length > 0 ? ~blocks[^1] : ++_unnamed, slot, use.OtherTokens, now);
         }
-        var lateBefore = LateBeforeLocked(slot, capacityTokens, now);
+        var room = capacityTokens * _belief.ShareOf(slot);
+        var lateBefore = LateBeforeLocked(slot, room, now);
         var (sentBefore, late, added) = (now, 0L, (long)use.OtherTokens);
         for (var i = blocks.Length - 1; i >= 0; i--)
         {
@@ -313,16 +314,16 @@ public sealed class PrefixIndex
             added += before is null ? use.BlockTokens : 0;
         }
         _marginalHits.Add(late, added);
-        if (capacityTokens is { } capacity)
+        if (room is { } tokens)
         {
-            _blocks.Trim(slot, (long)(capacity * _belief.ShareOf(slot)));
+            _blocks.Trim(slot, (long)tokens);
         }
         return sentBefore;
     }
 
     // Half of the time that a full cache keeps anything ago; of one that is not full nothing has to leave.
-    private long LateBeforeLocked(int slot, long? capacityTokens, long now) =>
-        capacityTokens is { } capacity && _blocks.TokensOf(slot) > MarginalHits.FullFrom * capacity * _belief.ShareOf(slot) && _blocks.OldestAt(slot) is { } oldest
+    private long LateBeforeLocked(int slot, double? roomTokens, long now) =>
+        _blocks.TokensOf(slot) > MarginalHits.FullFrom * roomTokens && _blocks.OldestAt(slot) is { } oldest
             ? now - ((now - oldest) / 2)
             : long.MinValue;
 

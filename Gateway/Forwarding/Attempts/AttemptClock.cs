@@ -73,18 +73,15 @@ internal sealed class AttemptClock : IDisposable
     public void Pause() => Volatile.Write(ref _phase, 3);
 
     /// <summary>Waits for a task, but no longer than a pause; whether it is still to come.</summary>
-    public async ValueTask<bool> IsPendingAfterAsync(Task task, TimeSpan pause)
-    {
-        using var isOver = CancellationTokenSource.CreateLinkedTokenSource(Token);
-        await Task.WhenAny(task, Task.Delay(pause, _time, isOver.Token));
-        await isOver.CancelAsync();
-        return !task.IsCompleted && !Token.IsCancellationRequested;
-    }
+    public async ValueTask<bool> IsPendingAfterAsync(Task task, TimeSpan pause) =>
+        await IsOutlastedAsync(task, pause, Token) && !Token.IsCancellationRequested;
 
     /// <summary>The same of what goes on after the attempt, whatever becomes of it.</summary>
-    public async ValueTask<bool> IsOutlastedAsync(Task task, TimeSpan pause)
+    public ValueTask<bool> IsOutlastedAsync(Task task, TimeSpan pause) => IsOutlastedAsync(task, pause, CancellationToken.None);
+
+    private async ValueTask<bool> IsOutlastedAsync(Task task, TimeSpan pause, CancellationToken cancellationToken)
     {
-        using var isOver = new CancellationTokenSource();
+        using var isOver = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         await Task.WhenAny(task, Task.Delay(pause, _time, isOver.Token));
         await isOver.CancelAsync();
         return !task.IsCompleted;

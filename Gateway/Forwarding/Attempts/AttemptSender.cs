@@ -34,7 +34,7 @@ internal sealed class AttemptSender(OutgoingRequest outgoing, HttpContext http, 
             : _bodyFault is { } fault ? FailureOf(fault)
             : clock.HasExpired && outgoing.Body.AwaitsClient && !outgoing.HasSpentItsTime(upstream.Time) ? new AttemptFailure(FailureKind.ClientBody, StatusCodes.Status408RequestTimeout)
             : clock.FoundHung ? new AttemptFailure(FailureKind.Hung)
-            : clock.HasExpired ? new AttemptFailure(outgoing.HasPassedDeadline(upstream.Time) ? FailureKind.DeadlineExceeded : FailureKind.Timeout)
+            : clock.HasExpired ? outgoing.OutOfTime(upstream.Time)
             : clock.IsShutDown ? new AttemptFailure(FailureKind.ShuttingDown)
             : broken is HttpRequestException { HttpRequestError: HttpRequestError.InvalidResponse or HttpRequestError.ConfigurationLimitExceeded }
                 ? new AttemptFailure(FailureKind.BrokenAnswer)

@@ -200,8 +200,7 @@ public sealed class Exchange : HttpMessageInvoker
         return next is null ? new AttemptResult(this, _attempt, null, refusal) { IsTurnedAway = true } : null;
     }
 
-    private AttemptResult OutOfTime() =>
-        new(this, _attempt, null, new AttemptFailure(_outgoing.HasPassedDeadline(_upstream.Time) ? FailureKind.DeadlineExceeded : FailureKind.Timeout)) { IsTurnedAway = true };
+    private AttemptResult OutOfTime() => new(this, _attempt, null, _outgoing.OutOfTime(_upstream.Time)) { IsTurnedAway = true };
 
     private async ValueTask<AttemptResult> SendOnceAsync(CancellationToken cancellationToken)
     {
@@ -262,12 +261,12 @@ public sealed class Exchange : HttpMessageInvoker
 
     private bool MustStop(SentText sent) => _attempt.IsPreempted && Continuer.MustStop(_attempt, sent);
 
-    private ValueTask<Continuation?> ContinueAsync(SentText sent, CancellationToken cancellationToken)
+    private Task<Continuation?> ContinueAsync(SentText sent, CancellationToken cancellationToken)
     {
         _readerGone ??= CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var search = SearchAsync(sent, _readerGone.Token);
         _search = search;
-        return new ValueTask<Continuation?>(search);
+        return search;
     }
 
     private async Task<Continuation?> SearchAsync(SentText sent, CancellationToken readerGone)
