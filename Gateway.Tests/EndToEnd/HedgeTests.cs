@@ -1,4 +1,5 @@
 using Gateway.Configuration;
+using Gateway.Queueing;
 using Gateway.Simulation.Serving;
 using Gateway.Tests.Fixtures;
 
@@ -73,6 +74,25 @@ public sealed class HedgeTests
         Assert.Equal(hedged, await world.Client.MetricAsync(Metric));
         await leaves.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+        await world.AtRestAsync();
+    }
+
+    [Fact]
+    public async Task Batch_ThatIsHedgedAndGivesUpItsFirstPlace_LeavesItBeforeTheHedgeBegins()
+    {
+        await using var world = await LearnedAsync(share: 0.5, options => Narrow(options) with { Queue = new() { Preempt = PreemptMode.BeforeFirstByte } });
+        (world.Engines[0].Faults, world.Engines[1].Faults) = (Slow, Slow);
+        using var leaves = new CancellationTokenSource();
+        var batch = world.AskAsync(Chat.Body("answer with 2 tokens", isStreaming: true), [("x-gateway-priority", "batch")], cancellationToken: leaves.Token);
+        await Until.HoldsAsync(() => world.Running() == 2, "the batch request is asked of both replicas");
+        (world.Engines[0].Faults, world.Engines[1].Faults) = (EngineFaults.None, EngineFaults.None);
+
+        var urgent = await world.AskAsync(Chat.Body("answer with 3 tokens"), [("x-gateway-priority", "interactive")]).ComesAsync("the urgent answer");
+
+        Assert.Equal(200, urgent.Status);
+        Assert.False(batch.IsCompleted);
+        await leaves.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => batch);
         await world.AtRestAsync();
     }
 

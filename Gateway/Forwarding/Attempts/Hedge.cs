@@ -27,15 +27,16 @@ internal sealed class Hedge(OutgoingRequest outgoing, UpstreamPool upstream, Tur
             return await running;
         }
         var hedge = run(second, cancellationToken);
-        var (winner, loser, losing) = await Task.WhenAny(running, hedge) == hedge ? (hedge, running, first) : (running, hedge, second);
-        if ((await winner).Failure is not null)
+        (Attempt Attempt, Task<AttemptResult> Run) stays = (first, running), leaves = (second, hedge);
+        var ended = await Task.WhenAny(running, hedge);
+        if ((ended == running) == ((await ended).Failure is not null))
         {
-            // The first to end has failed: the other one may still begin.
-            (winner, loser, losing) = (loser, winner, losing == first ? second : first);
+            (stays, leaves) = (leaves, stays);
         }
-        var result = await winner;
-        await DropAsync(losing, loser);
-        upstream.OnHedged(result.Failure is not null ? "failed" : losing == first ? "won" : "lost");
+        // Before the other has begun, too: the place of what failed may have been asked for.
+        await DropAsync(leaves.Attempt, leaves.Run);
+        var result = await stays.Run;
+        upstream.OnHedged(result.Failure is not null ? "failed" : stays.Attempt == second ? "won" : "lost");
         return result;
     }
 
