@@ -27,6 +27,9 @@ public sealed class GatewayPath(
     /// <summary>Those who are shown every decision; null: nobody looks on.</summary>
     public Onlookers? Onlookers { get; init; }
 
+    /// <summary>Whether the gateway was asked to stop.</summary>
+    public Func<bool> IsStopping { get; init; } = static () => false;
+
     /// <summary>Serves one request of a route from the allow-list.</summary>
     public async Task InvokeAsync(HttpContext http, ApiRoute route)
     {
@@ -206,7 +209,11 @@ public sealed class GatewayPath(
     // A gateway that stops closes its models, too, but they keep their names.
     private bool HasLeft(ModelPool model, InferenceRequest request) => core.Find(request.Model) != model;
 
-    private static Miss Left(InferenceRequest request) => new(OutcomeMap.UnknownModel(request.Model), AllowsFallback: true) { HasLeft = true };
+    // Where this gateway stops, the next one to be asked may well know the name.
+    private Miss Left(InferenceRequest request) => new(
+        IsStopping() ? OutcomeMap.Of(AdmissionOutcome.RejectedShuttingDown, request.Model, TimeSpan.FromSeconds(1)) : OutcomeMap.UnknownModel(request.Model),
+        AllowsFallback: true)
+    { HasLeft = true };
 
     // A stored response was found by the caller's own key: nobody else's can be.
     private static ApiProblem? Forbidden(Caller caller, InferenceRequest request, bool isStored) =>

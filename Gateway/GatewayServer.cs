@@ -265,6 +265,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             _meters.OnAdmission, _time)
         {
             Onlookers = new Onlookers(new DecisionLog(_app.Services.GetRequiredService<ILogger<DecisionLog>>()), _board),
+            IsStopping = () => IsStopping,
         };
         ((IApplicationBuilder)_app).Run(new Endpoints(this, path, reader, _tenants.Door, options.Listen).Serve());
     }

@@ -120,6 +120,23 @@ public class ChangeUnderLoadTests
     }
 
     [Fact]
+    public async Task Stop_AfterAReloadThatTookTheModelAway_TellsThatTheGatewayStops()
+    {
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var engine = ScriptedEngine.HeldUntil(release.Task);
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with { Listen = options.Listen with { DrainTimeout = TimeSpan.FromMilliseconds(100) } });
+        var running = world.PostAsync("/v1/chat/completions", Question);
+        await Until.HoldsAsync(() => engine.Calls.Count == 1, "the request is at the engine");
+
+        world.Server.Apply(GatewayWorld.WithModel(world.Server.Core.Options, model => model with { Name = "another" }));
+        await world.Server.StopAsync(CancellationToken.None).ComesAsync("the stop");
+
+        release.SetResult();
+        using var answer = await running.ComesAsync("the answer");
+        await ErrorAnswer.AssertAsync(answer, 503, "shutting_down");
+    }
+
+    [Fact]
     public async Task Drain_OfOneReplicaAfterAnother_DropsNothingAndMovesTheWork()
     {
         await using var world = await GatewayWorld.StartAsync(2, Brisk);

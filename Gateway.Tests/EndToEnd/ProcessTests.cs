@@ -94,6 +94,27 @@ public class ProcessTests
         Assert.Equal(0, await served.Process.ExitAsync());
     }
 
+    [Fact]
+    public async Task Edit_AfterAStopWasAskedFor_ChangesNothing()
+    {
+        await using var engine = await SimulatedEngine.StartAsync(new SimulatedEngineOptions { Speed = 20 }, CancellationToken.None);
+        await using var served = await ServedFile.StartAsync([engine.Uri], listenMore: ", stopDelay: 10m, drainTimeout: 0s");
+        served.Process.Signal("TERM");
+        await served.Process.LogsAsync("not ready any more");
+
+        var yaml = await File.ReadAllTextAsync(served.File);
+        await File.WriteAllTextAsync(served.File, yaml.Replace($"name: {GatewayWorld.Model}", "name: another", StringComparison.Ordinal));
+        served.Process.Signal("HUP");
+        for (var i = 0; i < 20; i++)
+        {
+            using var chat = await served.OpenAsync("answer with 20 tokens");
+            Assert.Equal(ChatEnd.Done, (await chat.ReadAsync()).End);
+        }
+        served.Process.Signal("TERM");
+
+        Assert.Equal(0, await served.Process.ExitAsync());
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

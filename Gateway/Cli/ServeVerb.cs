@@ -56,7 +56,7 @@ public static class ServeVerb
                 signal.Cancel = true;
                 watcher.ReloadNow();
             });
-            await UntilStoppedAsync(server, cancellationToken);
+            await UntilStoppedAsync(server, watcher, cancellationToken);
             return 0;
         }
         catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
@@ -74,14 +74,16 @@ public static class ServeVerb
         }
     }
 
-    /// <summary>Waits for SIGTERM, Ctrl-C or the token, then lets running answers finish. A second signal does not wait for the delay before that.</summary>
-    internal static async Task UntilStoppedAsync(GatewayServer server, CancellationToken cancellationToken)
+    // Waits for SIGTERM, Ctrl-C or the token, then lets running answers finish. A second signal does not wait for the delay before that.
+    private static async Task UntilStoppedAsync(GatewayServer server, ConfigurationWatcher watcher, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var hurry = new CancellationTokenSource();
         using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => Stop(signal, stop, hurry));
         using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => Stop(signal, stop, hurry));
         await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // The file may be its successor's already: whoever still asks here would be refused by settings that were never meant for this one.
+        watcher.Dispose();
         await server.StopAsync(hurry.Token);
     }
 

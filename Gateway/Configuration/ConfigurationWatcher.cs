@@ -20,6 +20,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
     private GatewayOptions _running;
     private int _isLooking;
     private volatile bool _isAsked;
+    private volatile bool _isDisposed;
 
     /// <summary>Starts following.</summary>
     /// <param name="path">The file that <paramref name="settings"/> came from.</param>
@@ -50,8 +51,12 @@ public sealed partial class ConfigurationWatcher : IDisposable
         Look();
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _timer.Dispose();
+    /// <summary>Follows the file no more, not even when asked. Further calls do nothing.</summary>
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _timer.Dispose();
+    }
 
     /// <summary>Writes the warnings of settings that are in force, a line each.</summary>
     public static void Warn(ILogger log, IReadOnlyList<ConfigurationProblem> warnings)
@@ -65,7 +70,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
     private void Look()
     {
         // A look that is still running is followed by the next tick, which also answers a ReloadNow that came in between.
-        if (Interlocked.Exchange(ref _isLooking, 1) == 1)
+        if (_isDisposed || Interlocked.Exchange(ref _isLooking, 1) == 1)
         {
             return;
         }
