@@ -91,12 +91,22 @@ internal sealed class Visit : IDisposable
     /// <summary>What tells the client something before the answer is there; null: nothing does.</summary>
     public Heartbeat? KeepAlive(HeartbeatOptions options, InferenceRequest request) => _heartbeat ??= Heartbeat.For(Http, request, options, ArrivedAt, _time);
 
-    public void ClientLeft() => _clientLeft = true;
+    /// <summary>The client is gone. What is missing of its body is not waited for: the server would call that an error of its own.</summary>
+    public void ClientLeft()
+    {
+        _clientLeft = true;
+        Http.Abort();
+    }
 
     /// <summary>Tells the client why it gets no answer.</summary>
     public Task RefuseAsync(ApiProblem problem)
     {
         _errorCode = problem.Code;
+        if (problem.Status == OutcomeMap.ClientClosedRequest)
+        {
+            ClientLeft();
+            return Task.CompletedTask;
+        }
         if (_heartbeat is { HasCommitted: true } committed)
         {
             _toldStatus = ApiError.StatusFor(problem, Route.Family);

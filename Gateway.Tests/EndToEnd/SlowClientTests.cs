@@ -3,12 +3,16 @@ using System.Text;
 using Gateway.Configuration;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
+using Microsoft.Extensions.Logging;
 
 namespace Gateway.Tests.EndToEnd;
 
 /// <summary>Clients that hold the gateway up are let go, and what they held comes back.</summary>
 public sealed class SlowClientTests : IAsyncDisposable
 {
+    private const string Form = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: g\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n"
+        + "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ndemo\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n";
+
     private const string Head = "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\n";
 
     private readonly ScriptedEngine _engine = new(call => call.JsonAsync("""{"id":"c"}"""));
@@ -72,8 +76,6 @@ public sealed class SlowClientTests : IAsyncDisposable
     [Fact]
     public async Task Upload_ThatPausesUntilALimitPasses_IsNoFaultOfTheReplica()
     {
-        const string Form = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: g\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n"
-            + "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ndemo\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n";
         await StartAsync(options => options with { Resilience = options.Resilience with { TotalTimeout = TimeSpan.FromSeconds(1) } });
         _engine.Script = async call =>
         {
@@ -88,6 +90,35 @@ public sealed class SlowClientTests : IAsyncDisposable
         Assert.Contains("\"code\":\"invalid_body\"", answer, StringComparison.Ordinal);
         Assert.Single(_engine.Calls);
         Assert.Equal(0, _world!.Pool.ReplicaList[0].FaultsInARow);
+    }
+
+    [Theory]
+    [InlineData(Head + "Content-Length: 100000\r\n\r\n{\"model\":", false)]
+    [InlineData(Head + "Content-Length: 100000\r\n\r\n{\"model\":", true)]
+    [InlineData(Form, false)]
+    [InlineData(Form, true)]
+    public async Task Upload_WhoseClientLeaves_CountsAsLeftAndAlarmsNobody(string half, bool resets)
+    {
+        const int Clients = 8;
+        using var logs = new CapturedLogs();
+        _world = await GatewayWorld.BeforeAsync([_engine], settings: new ServerSettings { ConfigureLogging = builder => builder.AddProvider(logs) });
+        _engine.Script = async call =>
+        {
+            while (await call.ReadSomeAsync() > 0)
+            {
+            }
+        };
+
+        for (var i = 0; i < Clients; i++)
+        {
+            var stream = await SendAsync(half);
+            stream.Socket.LingerState = new LingerOption(resets, 0);
+            await stream.DisposeAsync();
+        }
+
+        await Until.HoldsAsync(async () => await _world.Client.MetricAsync("gateway_requests_total") == Clients, "every upload is over");
+        Assert.Equal(Clients, await _world.Client.MetricAsync("gateway_requests_total", "code=\"499\""));
+        Assert.DoesNotContain(logs.Lines, line => line.Level >= LogLevel.Error);
     }
 
     [Fact]

@@ -63,7 +63,7 @@ public static class OutcomeMap
         AdmissionOutcome.RejectedShuttingDown => new(503, "shutting_down", ServerError,
             "This gateway is shutting down. Retry: another instance or the next start will answer.")
         { RetryAfter = retryAfter },
-        AdmissionOutcome.CanceledByClient => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
+        AdmissionOutcome.CanceledByClient => ClientLeft(),
         _ => throw new UnreachableException($"{outcome} has no answer"),
     };
 
@@ -106,7 +106,7 @@ public static class OutcomeMap
         FailureKind.Preempted => new(503, "preempted", ServerError,
             $"More urgent requests took the room of model '{model}', and no turn came again in time. Retry after the time in Retry-After.")
         { RetryAfter = failure.RetryAfter ?? TimeSpan.FromSeconds(1) },
-        FailureKind.ClientGone => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request."),
+        FailureKind.ClientGone => ClientLeft(),
         _ => throw new UnreachableException($"{failure.Kind} has no answer"),
     };
 
@@ -131,6 +131,9 @@ public static class OutcomeMap
     }
 
     private static string Words(AttemptFailure failure, string otherwise) => failure.Message is { Length: > 0 } words ? words : otherwise;
+
+    /// <summary>Written to the log only: nobody is left to be told.</summary>
+    public static ApiProblem ClientLeft() => new(ClientClosedRequest, "client_closed_request", InvalidRequest, "The client closed the request.");
 
     /// <param name="model">As asked.</param>
     /// <param name="contextTokens">The model's context; null: not known here.</param>

@@ -3,7 +3,6 @@ using Gateway.Forwarding;
 using Gateway.Forwarding.Answers;
 using Gateway.Requests;
 using Gateway.Routing;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Net.Http.Headers;
 
@@ -60,6 +59,10 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
                 ? await ReadMultipartAsync(http, route, requestId, arrivedAt, headers)
                 : await ReadJsonAsync(http, route, requestId, arrivedAt, headers, sized);
         }
+        catch (IOException bad) when (ClientBodyFaults.HasLeft(bad, http.Request.ContentLength))
+        {
+            return ReadResult.Refused(OutcomeMap.ClientLeft());
+        }
         catch (BadHttpRequestException bad)
         {
             // Kestrel's own verdict on the bytes: too large, too slow, cut.
@@ -68,7 +71,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
                 : OutcomeMap.UnreadableBody(bad.StatusCode);
             return ReadResult.Refused(problem);
         }
-        catch (IOException bad) when (bad is not ConnectionResetException && !http.RequestAborted.IsCancellationRequested)
+        catch (IOException) when (!http.RequestAborted.IsCancellationRequested)
         {
             // Kestrel throws this where the size of a chunk is too large a number.
             return ReadResult.Refused(OutcomeMap.UnreadableBody(StatusCodes.Status400BadRequest));

@@ -2,6 +2,8 @@ using System.Buffers;
 using System.Net;
 using System.Net.Http;
 using Gateway.Requests;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Forwarding;
 
@@ -11,11 +13,25 @@ public enum ClientBodyFault
     /// <summary>More than the limit came.</summary>
     TooLarge,
 
-    /// <summary>The client stopped, was too slow or sent broken chunks.</summary>
+    /// <summary>The client was too slow or sent broken chunks.</summary>
     Cut,
+
+    /// <summary>The client is gone.</summary>
+    Left,
 
     /// <summary>The form is none, or names a second model; it says so itself.</summary>
     Malformed,
+}
+
+/// <summary>What the breaking of a client's body means.</summary>
+internal static class ClientBodyFaults
+{
+    /// <summary>Whether it broke because the client is gone.</summary>
+    /// <param name="broken">How the reading ended.</param>
+    /// <param name="announcedBytes">The length by the header; null: not announced.</param>
+    public static bool HasLeft(IOException broken, long? announcedBytes) =>
+        // A body of an announced length can be bad in no other way than to end too early. Chunks may be malformed as well.
+        broken is ConnectionResetException || (announcedBytes is not null && broken is BadHttpRequestException { StatusCode: StatusCodes.Status400BadRequest });
 }
 
 /// <summary>A JSON body as it goes upstream: the client's bytes with the named splices. Can be sent any number of times.</summary>
@@ -122,9 +138,9 @@ internal sealed class PassingContent(SplicedBody head, RequestBytes owner, Strea
             owner.AwaitsClient = false;
             return read;
         }
-        catch (IOException)
+        catch (IOException bad)
         {
-            broken(ClientBodyFault.Cut);
+            broken(ClientBodyFaults.HasLeft(bad, length) ? ClientBodyFault.Left : ClientBodyFault.Cut);
             throw;
         }
     }

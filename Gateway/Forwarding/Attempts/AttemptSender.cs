@@ -31,6 +31,7 @@ internal sealed class AttemptSender(OutgoingRequest outgoing, HttpContext http, 
         var clock = attempt.Clock!;
         return clientGone.IsCancellationRequested ? new AttemptFailure(FailureKind.ClientGone)
             : attempt.IsPreempted ? new AttemptFailure(FailureKind.Preempted)
+            : _bodyFault == ClientBodyFault.Left ? new AttemptFailure(FailureKind.ClientGone)
             : _bodyFault is { } fault ? FailureOf(fault)
             : clock.HasExpired && outgoing.Body.AwaitsClient && !outgoing.HasSpentItsTime(upstream.Time) ? new AttemptFailure(FailureKind.ClientBody, StatusCodes.Status408RequestTimeout)
             : clock.FoundHung ? new AttemptFailure(FailureKind.Hung)
