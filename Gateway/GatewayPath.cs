@@ -75,7 +75,7 @@ public sealed class GatewayPath(
             return;
         }
         visit.Identified(caller);
-        var read = await reader.ReadAsync(visit.Http, visit.Route, visit.RequestId, visit.ArrivedAt);
+        var read = await reader.ReadAsync(visit.Http, visit.Route, visit.RequestId, visit.ArrivedAt, caller.Tenant?.Key ?? 0);
         if (read is not { Request: { } request, Body: { } body })
         {
             await visit.RefuseAsync(read.Problem!);

@@ -1,5 +1,7 @@
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
+using Gateway.Access;
 using Gateway.Configuration;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
@@ -173,6 +175,29 @@ public sealed class SlowClientTests : IAsyncDisposable
         await Until.HoldsAsync(
             () => _world!.PostAsync("/v1/chat/completions", $$"""{"model":"demo","messages":[],"user":"{{new string('x', 400_000)}}"}""").Result.IsSuccessStatusCode,
             "there is room again once the slow clients are gone");
+    }
+
+    [Fact]
+    public async Task Bodies_OfOneTenantThatNeverEnd_LeaveRoomForTheOthers()
+    {
+        var access = new AccessOptions
+        {
+            Tenants = [new() { Name = "slow", Keys = ["sha256:" + Convert.ToHexStringLower(SHA256.HashData("slow-key"u8))] }, new() { Name = "quick", Keys = ["sha256:" + Convert.ToHexStringLower(SHA256.HashData("quick-key"u8))] }],
+        };
+        await StartAsync(options => options with { Access = access, Listen = options.Listen with { MaxBodyBytes = 1 << 19, MaxBufferedBytes = 1 << 20 } });
+        var body = $$"""{"model":"demo","messages":[],"user":"{{new string('x', 400_000)}}"}""";
+        await Until.HoldsAsync(
+            async () =>
+            {
+                await SendAsync(Head + "x-api-key: slow-key\r\nContent-Length: 400000\r\n\r\n" + new string(' ', 300_000));
+                using var own = await _world!.PostAsync("/v1/chat/completions", body, [("x-api-key", "slow-key")]);
+                return own.StatusCode == System.Net.HttpStatusCode.ServiceUnavailable;
+            },
+            "the tenant's uploads leave it no room of its own");
+
+        using var response = await _world!.PostAsync("/v1/chat/completions", body, [("x-api-key", "quick-key")]);
+
+        Assert.Equal(200, (int)response.StatusCode);
     }
 
     private static string Content(string body) => $"Content-Length: {body.Length}\r\n\r\n{body}";

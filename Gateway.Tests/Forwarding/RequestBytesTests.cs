@@ -32,7 +32,7 @@ public sealed class RequestBytesTests
     {
         var budget = new BodyBudget(1 << 30);
         using var gone = new CancellationTokenSource();
-        var reading = RequestBytes.ReadAsync(new SilentStream(), 60 << 20, 64 << 20, gone.Token, budget).AsTask();
+        var reading = RequestBytes.ReadAsync(new SilentStream(), 60 << 20, 64 << 20, gone.Token, budget.For(tenant: 1)).AsTask();
 
         var taken = budget.TakenBytes;
         await gone.CancelAsync();
@@ -55,7 +55,7 @@ public sealed class RequestBytesTests
         new Random(length).NextBytes(sent);
         var budget = new BodyBudget(1 << 30);
 
-        var bytes = (await RequestBytes.ReadAsync(new MemoryStream(sent), isAnnounced ? length : null, 4_000_000, CancellationToken.None, budget))!;
+        var bytes = (await RequestBytes.ReadAsync(new MemoryStream(sent), isAnnounced ? length : null, 4_000_000, CancellationToken.None, budget.For(tenant: 1)))!;
 
         Assert.True(sent.AsSpan().SequenceEqual(bytes.Memory.Span));
         bytes.Dispose();

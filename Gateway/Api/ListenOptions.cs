@@ -24,7 +24,7 @@ public sealed record ListenOptions
     [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
     public TimeSpan DrainTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Bytes of memory that request bodies may hold together; a body that finds no room is refused with 503.</summary>
+    /// <summary>Bytes of memory that request bodies may hold together, those of one tenant no more than they leave free; a body that finds no room is refused with 503.</summary>
     [Range(1_048_576L, 1_099_511_627_776L)]
     public long MaxBufferedBytes { get; init; } = 2L << 30;
 

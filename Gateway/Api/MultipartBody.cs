@@ -9,10 +9,10 @@ internal static class MultipartBody
 {
     /// <param name="request">The request.</param>
     /// <param name="maxBytes">Most that is kept while the model is looked for.</param>
-    /// <param name="budget">Memory for bodies.</param>
+    /// <param name="share">Memory for bodies.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     public static async ValueTask<(RequestBytes? Body, BodyFacts Facts, ApiProblem? Problem)> OpenAsync(
-        HttpRequest request, long maxBytes, BodyBudget budget, CancellationToken cancellationToken)
+        HttpRequest request, long maxBytes, BodyShare share, CancellationToken cancellationToken)
     {
         if (MultipartModelScanner.Create(request.ContentType) is not { } scanner)
         {
@@ -22,7 +22,7 @@ internal static class MultipartBody
         {
             return (null, BodyFacts.None, OutcomeMap.BodyTooLarge(maxBytes));
         }
-        var body = RequestBytes.Begin(budget);
+        var body = RequestBytes.Begin(share);
         var opened = false;
         try
         {

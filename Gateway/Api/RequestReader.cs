@@ -28,7 +28,8 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     /// <param name="route">Its route.</param>
     /// <param name="requestId">Its id.</param>
     /// <param name="arrivedAt">When it came, as a timestamp of the core's clock; null: that does not matter.</param>
-    public async ValueTask<ReadResult> ReadAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt = null)
+    /// <param name="tenant">The key of the tenant whose memory the body takes; 0: none.</param>
+    public async ValueTask<ReadResult> ReadAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt = null, ulong tenant = 0)
     {
         var sized = Hasher();
         if (IsAmbiguous(http.Request))
@@ -56,8 +57,8 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         try
         {
             return route.IsMultipart
-                ? await ReadMultipartAsync(http, route, requestId, arrivedAt, headers)
-                : await ReadJsonAsync(http, route, requestId, arrivedAt, headers, sized);
+                ? await ReadMultipartAsync(http, route, requestId, arrivedAt, headers, _budget.For(tenant))
+                : await ReadJsonAsync(http, route, requestId, arrivedAt, headers, sized, _budget.For(tenant));
         }
         catch (IOException bad) when (ClientBodyFaults.HasLeft(bad, http.Request.ContentLength))
         {
@@ -79,10 +80,10 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
     }
 
     private async ValueTask<ReadResult> ReadJsonAsync(
-        HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, PrefixHasher sized)
+        HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, PrefixHasher sized, BodyShare share)
     {
         var began = time.GetTimestamp();
-        var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted, _budget);
+        var bytes = await RequestBytes.ReadAsync(http.Request.Body, http.Request.ContentLength, listen.MaxBodyBytes, http.RequestAborted, share);
         var upload = time.GetElapsedTime(began);
         if (bytes is { IsRefused: true })
         {
@@ -101,10 +102,11 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         return new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, prefix), bytes, null, upload);
     }
 
-    private async ValueTask<ReadResult> ReadMultipartAsync(HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers)
+    private async ValueTask<ReadResult> ReadMultipartAsync(
+        HttpContext http, ApiRoute route, string requestId, long? arrivedAt, HeaderFacts headers, BodyShare share)
     {
         var began = time.GetTimestamp();
-        var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, _budget, http.RequestAborted);
+        var (body, facts, problem) = await MultipartBody.OpenAsync(http.Request, listen.MaxBodyBytes, share, http.RequestAborted);
         return problem is not null
             ? ReadResult.Refused(problem)
             : new ReadResult(Compose(route, requestId, arrivedAt, headers, facts, PrefixFingerprint.Empty), body, null, time.GetElapsedTime(began));

@@ -12,7 +12,7 @@ public sealed class RequestBytes : IDisposable
     private const int MostAtFirstBytes = 64 << 10;
 
     private readonly Lock _gate = new();
-    private readonly BodyBudget? _budget;
+    private readonly BodyShare? _share;
     private byte[] _buffer;
     private long _taken;
     private int _length;
@@ -20,9 +20,9 @@ public sealed class RequestBytes : IDisposable
     private bool _isDisposed;
     private volatile bool _awaitsClient;
 
-    private RequestBytes(int capacity, BodyBudget? budget)
+    private RequestBytes(int capacity, BodyShare? share)
     {
-        _budget = budget;
+        _share = share;
         _buffer = ArrayPool<byte>.Shared.Rent(capacity);
         IsRefused = !TryTake(_buffer.Length);
     }
@@ -41,17 +41,17 @@ public sealed class RequestBytes : IDisposable
     /// <param name="announcedBytes">Its length by the header; null: not announced.</param>
     /// <param name="maxBytes">Most that is read.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
-    /// <param name="budget">Memory for bodies; null: unlimited.</param>
+    /// <param name="share">Memory for bodies; null: unlimited.</param>
     /// <returns>Null when the stream holds more than <paramref name="maxBytes"/>, or than was announced; look at <see cref="IsRefused"/> first.</returns>
     public static async ValueTask<RequestBytes?> ReadAsync(
-        Stream body, long? announcedBytes, long maxBytes, CancellationToken cancellationToken, BodyBudget? budget = null)
+        Stream body, long? announcedBytes, long maxBytes, CancellationToken cancellationToken, BodyShare? share = null)
     {
         if (announcedBytes > maxBytes)
         {
             return null;
         }
         var most = announcedBytes ?? maxBytes;
-        var bytes = new RequestBytes((int)Math.Min(announcedBytes + 1 ?? FirstGuessBytes, MostAtFirstBytes), budget);
+        var bytes = new RequestBytes((int)Math.Min(announcedBytes + 1 ?? FirstGuessBytes, MostAtFirstBytes), share);
         try
         {
             while (await bytes.ReadMoreAsync(body, most, cancellationToken) > 0)
@@ -72,7 +72,7 @@ public sealed class RequestBytes : IDisposable
     }
 
     /// <summary>An empty buffer, to be filled from the beginning of a stream.</summary>
-    public static RequestBytes Begin(BodyBudget? budget = null) => new(FirstGuessBytes, budget);
+    public static RequestBytes Begin(BodyShare? share = null) => new(FirstGuessBytes, share);
 
     /// <summary>Reads what comes next.</summary>
     /// <returns>Bytes read; 0 at the end, and where <see cref="IsRefused"/>.</returns>
@@ -143,14 +143,14 @@ public sealed class RequestBytes : IDisposable
         {
             ArrayPool<byte>.Shared.Return(_buffer);
             (_buffer, _length) = ([], 0);
-            _budget?.Return(_taken);
+            _share?.Return(_taken);
             _taken = 0;
         }
     }
 
     private bool TryTake(long bytes)
     {
-        if (_budget is not null && !_budget.TryTake(bytes))
+        if (_share?.TryTake(bytes, _taken) == false)
         {
             return false;
         }
