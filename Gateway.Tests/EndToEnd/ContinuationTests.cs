@@ -84,6 +84,8 @@ public sealed class ContinuationTests
 
         Assert.Equal("error", answer.Finish);
         await world.AtRestAsync();
+        await Until.HoldsAsync(async () => await world.Client.MetricAsync(Metric) > 0, "the break is counted");
+        Assert.Equal(1, await world.Client.MetricAsync(Metric, "not_allowed"));
     }
 
     // llama.cpp sends a comment every half minute of a long prefill.

@@ -119,7 +119,15 @@ public sealed class Exchange : HttpMessageInvoker
         }
         _attempt.Leave();
         _turns.Settle(Answer, Failure);
+        if (!clientLeft && HasBrokenForGood)
+        {
+            _upstream.OnStreamBroken("not_allowed");
+        }
     }
+
+    // Where somebody was looked for, what came of that is counted already.
+    private bool HasBrokenForGood => _search is null && _outgoing.Options.ContinueStreams && HasPassed && IsEventStream
+        && Answer is { IsBroken: true, IsCutByStop: false } && !HasNoTimeLeft;
 
     protected override void Dispose(bool disposing)
     {
