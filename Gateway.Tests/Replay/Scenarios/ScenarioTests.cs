@@ -150,6 +150,22 @@ public sealed class ScenarioTests
 
     /// <summary>Requests that no engine has room for would be counted out of the figures.</summary>
     [Fact]
+    public void Execute_WhereTwoClientsFlood_CountsNeitherAmongTheOthers()
+    {
+        using var reading = new TraceReading();
+        var rows = Enumerable.Range(0, 40).Select(i => $"{i * 1_000},{(i % 4 == 3 ? 10 : 1_500)},5,c{i % 4}");
+        var folder = Path.GetDirectoryName(reading.Write("t.csv", ["timestamp_ms,input_tokens,output_tokens,client_id", .. rows]))!;
+        var text = Good.Replace("w1:rate=12,requests=100", "data:t.csv\n    flood: { client: c0, with: [c1, c2], times: 2 }", StringComparison.Ordinal)
+            .Replace("ttft_mean, expect: lower", "others_ttft_mean, expect: lower", StringComparison.Ordinal);
+        var file = ScenarioReader.Read(text, "s.yaml", new DataFiles(folder)).Options!;
+
+        var figures = ScenarioRun.Execute(file.Experiments[0], "round_robin", floods: true, seed: 1, part: 0, limit: null, new DataFiles(folder), CancellationToken.None);
+
+        Assert.Equal(40 + 30, figures.Summary.Completed);
+        Assert.True(figures.OthersTimeToFirstToken < figures.FlooderTimeToFirstToken / 2, $"{figures.OthersTimeToFirstToken} {figures.FlooderTimeToFirstToken}");
+    }
+
+    [Fact]
     public void ShippedExperiments_OnRealTraces_NameAProfileThatHasRoomForEveryRequest()
     {
         var data = new DataFiles(TestData.Folder);

@@ -68,17 +68,20 @@ public sealed record ScenarioExperiment
     public IReadOnlyList<ScenarioClaim> Claims { get; init; } = [];
 }
 
-/// <summary>One client that sends each of its requests several times.</summary>
+/// <summary>One client, or several, that send each of their requests several times.</summary>
 public sealed record ScenarioFlood
 {
     [Required]
     public string Client { get; init; } = "";
 
-    /// <summary>How many times its own rate.</summary>
+    /// <summary>Further clients that do the same.</summary>
+    public IReadOnlyList<string> With { get; init; } = [];
+
+    /// <summary>How many times their own rate.</summary>
     [Range(2, 1_000)]
     public int Times { get; init; } = 10;
 
-    /// <summary>Whether it does so under the baseline too; false: the baseline's run is what everybody sees without the flood.</summary>
+    /// <summary>Whether they do so under the baseline too; false: the baseline's run is what everybody sees without the flood.</summary>
     public bool InBaseline { get; init; } = true;
 }
 

@@ -38,16 +38,21 @@ internal static class ScenarioRun
         });
         if (floods && experiment.Flood is { } flood)
         {
-            trace = new FloodedTrace(trace, flood.Client, flood.Times, seed);
+            foreach (var client in ClientsOf(flood))
+            {
+                trace = new FloodedTrace(trace, client, flood.Times, seed);
+            }
         }
-        var observer = new Observer(new RunStatistics(experiment.Slo.Limits), experiment.Flood?.Client);
+        var observer = new Observer(new RunStatistics(experiment.Slo.Limits), experiment.Flood is { } flooding ? ClientsOf(flooding) : null);
         var replayer = new Replayer(settings, ReplayPolicy.Parse(policy, out _)!, observer);
         replayer.Run(trace, cancellationToken);
         return observer.Figures() with { Requeued = replayer.Requeued, Interrupted = replayer.Interrupted };
     }
 
-    /// <summary>Adds to the usual figures what the client that floods got, and what all others got.</summary>
-    private sealed class Observer(RunStatistics statistics, string? flooder) : IRunObserver
+    private static string[] ClientsOf(ScenarioFlood flood) => [flood.Client, .. flood.With];
+
+    /// <summary>Adds to the usual figures what the clients that flood got, and what all others got.</summary>
+    private sealed class Observer(RunStatistics statistics, string[]? flooders) : IRunObserver
     {
         private readonly Dictionary<string, List<double>> _clients = new(StringComparer.Ordinal);
         private long _computed;
@@ -60,13 +65,14 @@ internal static class ScenarioRun
                 return figures;
             }
             // Equals go by name, so that the order of the dictionary does not matter.
-            var most = flooder ?? _clients.OrderByDescending(client => client.Value.Count).ThenBy(client => client.Key, StringComparer.Ordinal).First().Key;
-            var others = _clients.Where(client => client.Key != most).SelectMany(client => client.Value).Order().ToArray();
+            var most = flooders ?? [_clients.OrderByDescending(client => client.Value.Count).ThenBy(client => client.Key, StringComparer.Ordinal).First().Key];
+            var own = most.SelectMany(client => _clients.GetValueOrDefault(client, [])).ToArray();
+            var others = _clients.Where(client => !most.Contains(client.Key, StringComparer.Ordinal)).SelectMany(client => client.Value).Order().ToArray();
             return figures with
             {
-                FlooderTimeToFirstToken = _clients.TryGetValue(most, out var own) ? own.Average() : null,
-                OthersTimeToFirstToken = others.Average(),
-                OthersTimeToFirstTokenP99 = others[(int)Math.Ceiling(0.99 * others.Length) - 1],
+                FlooderTimeToFirstToken = own.Length > 0 ? own.Average() : null,
+                OthersTimeToFirstToken = others.Length > 0 ? others.Average() : null,
+                OthersTimeToFirstTokenP99 = others.Length > 0 ? others[(int)Math.Ceiling(0.99 * others.Length) - 1] : null,
             };
         }
 
