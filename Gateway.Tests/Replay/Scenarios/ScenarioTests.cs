@@ -148,7 +148,6 @@ public sealed class ScenarioTests
         Assert.All(results[0].Pairs.Skip(1), pair => Assert.True(pair.Baseline < results[0].Pairs[0].Baseline));
     }
 
-    /// <summary>Requests that no engine has room for would be counted out of the figures.</summary>
     [Fact]
     public void Execute_WhereTwoClientsFlood_CountsNeitherAmongTheOthers()
     {
@@ -165,6 +164,7 @@ public sealed class ScenarioTests
         Assert.True(figures.OthersTimeToFirstToken < figures.FlooderTimeToFirstToken / 2, $"{figures.OthersTimeToFirstToken} {figures.FlooderTimeToFirstToken}");
     }
 
+    /// <summary>Requests that no engine has room for would be counted out of the figures.</summary>
     [Fact]
     public void ShippedExperiments_OnRealTraces_NameAProfileThatHasRoomForEveryRequest()
     {
