@@ -166,6 +166,24 @@ public sealed class FailoverBenchTests
             });
 
     [Fact]
+    public async Task S14_CutAndRestartedInOtherWords_IsCountedAsTwoBreaks()
+    {
+        const string Metric = "gateway_streams_continued_total";
+        await using var primary = new ScriptedEngine(call => _calls++ == 0
+            ? SixtyWords.AnswerAsync(call, 40)
+            : SixtyWords.RefusePrefillAsync(call, other => other.StreamAsync(SixtyWords.Event("demo", "{\"content\":\"something else\"}", "null"), "data: [DONE]\n\n")));
+        await using var backup = new ScriptedEngine(SixtyWords.AnswerAsync, [Backup]);
+        await using var world = await StartAsync(primary, backup, hasFallback: true, TimeSpan.FromMilliseconds(200));
+
+        var answer = await StreamedAnswer.AskAsync(world, Ask);
+        await world.AtRestAsync();
+
+        Assert.Equal("error", answer.Finish);
+        await Until.HoldsAsync(async () => await world.Client.MetricAsync(Metric) >= 2, "both breaks are counted");
+        Assert.Equal((1, 1), (await world.Client.MetricAsync(Metric, "restarted"), await world.Client.MetricAsync(Metric, "not_allowed")));
+    }
+
+    [Fact]
     public async Task S15_OverloadedForAWhile_IsServedByTheFallbackAndReturnsToThePrimary()
     {
         var isDown = true;

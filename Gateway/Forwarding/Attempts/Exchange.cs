@@ -23,7 +23,7 @@ public sealed class Exchange : HttpMessageInvoker
     private StreamContinuer? _continuer;
 
     // With heartbeats, a stream is read on while somebody is looked for who goes on with it.
-    private Task? _search;
+    private Task<Continuation?>? _search;
     private CancellationTokenSource? _readerGone;
 
     internal Exchange(OutgoingRequest outgoing, HttpContext http, Dispatcher dispatcher, UpstreamPool upstream, in AdmissionResult admission)
@@ -103,7 +103,7 @@ public sealed class Exchange : HttpMessageInvoker
         if (_search is { IsCompleted: false } search)
         {
             await _readerGone!.CancelAsync();
-            await search.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)search).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -125,8 +125,8 @@ public sealed class Exchange : HttpMessageInvoker
         }
     }
 
-    // Where somebody was looked for, what came of that is counted already.
-    private bool HasBrokenForGood => _search is null && _outgoing.Options.ContinueStreams && HasPassed && IsEventStream
+    // A search that found nobody is counted already; one that found somebody was of an earlier break.
+    private bool HasBrokenForGood => _search is null or { IsCompletedSuccessfully: true, Result: not null } && _outgoing.Options.ContinueStreams && HasPassed && IsEventStream
         && Answer is { IsBroken: true, IsCutByStop: false } && !HasNoTimeLeft;
 
     protected override void Dispose(bool disposing)
