@@ -83,7 +83,7 @@ public sealed partial class ConfigurationWatcher : IDisposable
             var hasChanged = text != _loaded;
             var isQuiet = text == _seen;
             _seen = text;
-            if (isAsked || (hasChanged && isQuiet))
+            if (!_isDisposed && (isAsked || (hasChanged && isQuiet)))
             {
                 _loaded = text;
                 Reload(text is null ? new LoadResult<GatewayOptions>(null, [new ConfigurationProblem(SourceSpot.Of(_path), "", unreadable!, null)]) : _load(text));
