@@ -70,6 +70,10 @@ public static class ScenarioReader
                 Add(path + ".seeds", $"{FewestSeeds} to {MostSeeds} different seeds are needed: one pair of runs proves no sign.");
             }
             RequireItems(path + ".claims", experiment.Claims.Count);
+            if (experiment.Flood is { } flood && flood.With.Append(flood.Client).Distinct(StringComparer.Ordinal).Count() <= flood.With.Count)
+            {
+                Add(path + ".flood.with", "names a client twice: each floods once.");
+            }
             for (var i = 0; i < experiment.Claims.Count; i++)
             {
                 var metric = experiment.Claims[i].Metric;
