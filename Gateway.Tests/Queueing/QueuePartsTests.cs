@@ -10,7 +10,7 @@ public sealed class WaitingHeapTests
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
-    public void Head_AfterAnyAddsAndRemovals_IsTheLeastOfThoseLeft(int seed)
+    public void Head_AfterAnyAddsNewKeysAndRemovals_IsTheLeastOfThoseLeft(int seed)
     {
         using var world = new CorePool();
         var chance = new Random(seed);
@@ -25,6 +25,10 @@ public sealed class WaitingHeapTests
                 var waiter = new Waiter(world.Dispatcher, request, CorePool.Cost(), Constraints.None, _ => { }) { Rank = chance.Next(20), Sequence = i };
                 heap.Add(waiter);
                 model.Add(waiter);
+            }
+            else if (model.Count > 0 && chance.Next(3) == 0)
+            {
+                heap.Rekey(model[chance.Next(model.Count)], chance.Next(20));
             }
             else if (model.Count > 0)
             {

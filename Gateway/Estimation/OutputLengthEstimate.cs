@@ -78,4 +78,10 @@ public readonly record struct RequestEstimate(int PromptTokens, int LeastPromptT
 {
     /// <summary>Expected output tokens over all sequences.</summary>
     public double OutputTokens => Output.MeanTokens * Sequences;
+
+    /// <summary>Tokens of the prompt that a replica is believed to hold, so that they cost no engine time there; 0: none, or nobody looked.</summary>
+    public int CachedTokens { get; init; }
+
+    /// <summary>Tokens of the prompt that have to be computed.</summary>
+    public int UncachedTokens => Math.Max(0, PromptTokens - CachedTokens);
 }

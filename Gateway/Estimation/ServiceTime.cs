@@ -8,7 +8,7 @@ public static class ServiceTime
     public const double PrefillSecondsPerToken = 0.0885e-3;
     public const double DecodeSecondsPerToken = 0.6e-3;
 
-    /// <summary>Expected engine seconds of a request at full batch: prompt, then expected output.</summary>
+    /// <summary>Expected engine seconds of a request at full batch: what is not cached of the prompt, then expected output.</summary>
     public static double Seconds(in RequestEstimate estimate) =>
-        (estimate.PromptTokens * PrefillSecondsPerToken) + (estimate.OutputTokens * DecodeSecondsPerToken);
+        (estimate.UncachedTokens * PrefillSecondsPerToken) + (estimate.OutputTokens * DecodeSecondsPerToken);
 }

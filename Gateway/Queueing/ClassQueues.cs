@@ -97,6 +97,24 @@ internal sealed class ClassQueues
         return next is null ? null : NextOf(next, order, now);
     }
 
+    /// <summary>One of those who wait for a turn, by a number that goes round; null when nobody does.</summary>
+    public Waiter? At(uint number)
+    {
+        var place = HasTurns ? (int)(number % (_classes[0].Count + _classes[1].Count + _classes[2].Count)) : 0;
+        foreach (var waiting in _classes)
+        {
+            if (place < waiting.Count)
+            {
+                return waiting.All[place];
+            }
+            place -= waiting.Count;
+        }
+        return null;
+    }
+
+    /// <summary>Gives one that waits for its turn another key.</summary>
+    public void Rekey(Waiter waiter, double rank) => _classes[(int)waiter.Request.Priority].Rekey(waiter, rank);
+
     /// <summary>Who is next of some of those who wait, the most urgent class that has such first; null: there are none.</summary>
     /// <param name="order">Who goes first within the class.</param>
     /// <param name="now">Time since the core started.</param>
@@ -172,7 +190,7 @@ internal sealed class ClassQueues
 
     private int PlacesOf(InferenceRequest request) => _clients.GetValueOrDefault(request.TenantKey).Places;
 
-    /// <summary>How many certainly go before one that enters now: the more urgent classes, and those of its own that the order puts before it.</summary>
+    /// <summary>How many go before one that enters now, by their keys of now: the more urgent classes, and those of its own that the order puts before it.</summary>
     public int CountAhead(Waiter waiter, IQueueOrder order)
     {
         var own = (int)waiter.Request.Priority;
@@ -197,7 +215,8 @@ internal sealed class ClassQueues
     /// <param name="order">The other order.</param>
     /// <param name="request">What enters.</param>
     /// <param name="rank">Its key by that order.</param>
-    public int CountAheadBy(IQueueOrder order, InferenceRequest request, double rank)
+    /// <param name="countsCached">Whether what is cached of a prompt costs no time under the other policy.</param>
+    public int CountAheadBy(IQueueOrder order, InferenceRequest request, double rank, bool countsCached)
     {
         var ahead = 0;
         foreach (var waiting in _classes.AsSpan(0, (int)request.Priority + 1))
@@ -205,7 +224,7 @@ internal sealed class ClassQueues
             foreach (var other in waiting.All)
             {
                 var isSameClass = other.Request.Priority == request.Priority;
-                var key = (-other.Request.PriorityLevel, order.Rank(other.Request, other.Estimate, other.ArrivedAt));
+                var key = (-other.Request.PriorityLevel, order.Rank(other.Request, other.Estimate with { CachedTokens = countsCached ? other.CachedTokens : 0 }, other.ArrivedAt));
                 ahead += !isSameClass || key.CompareTo((-request.PriorityLevel, rank)) <= 0 ? 1 : 0;
             }
         }

@@ -18,7 +18,7 @@ public sealed partial class Dispatcher
         {
             var plan = _plan();
             (waiter.ArrivedAt, waiter.Sequence) = (Now(), long.MaxValue);
-            waiter.Rank = plan.Order.Rank(request, estimate, waiter.ArrivedAt);
+            _ranks.Rank(waiter, plan);
             var isBeside = request.Route.TakesNoRoom;
             var candidates = _placer.Explain(request, estimate, isBeside ? plan with { Admission = Everybody } : plan);
             var best = Explanation.BestOf(candidates, waiter.Constraints.Pinned);
@@ -47,7 +47,14 @@ public sealed partial class Dispatcher
     {
         lock (_gate)
         {
-            return _plan().ShadowOrder is { } order ? _waiting.CountAheadBy(order, request, order.Rank(request, estimate, Now())) : null;
+            var plan = _plan();
+            if (plan.ShadowOrder is not { } order)
+            {
+                return null;
+            }
+            var countsCached = _ranks.Heeds(plan) && plan.Shadow is { HeedsPrefixes: true };
+            var left = countsCached ? estimate with { CachedTokens = _ranks.CachedTokens(request, estimate, Constraints.None, plan) } : estimate;
+            return _waiting.CountAheadBy(order, request, order.Rank(request, left, Now()), countsCached);
         }
     }
 

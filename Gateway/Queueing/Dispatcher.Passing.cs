@@ -66,13 +66,14 @@ public sealed partial class Dispatcher
 
     private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan, bool hasAsked)
     {
-        var charged = (plan.Order as IServiceAccount)?.OnTurn(request, estimate, placed.PrefixHitTokens, waited) ?? default;
+        var left = _ranks.Heeds(plan) ? estimate with { CachedTokens = placed.PrefixHitTokens } : estimate;
+        var charged = (plan.Order as IServiceAccount)?.OnTurn(request, left, placed.PrefixHitTokens, waited) ?? default;
         if (RoomShares.AreKept(plan) && !request.Route.TakesNoRoom)
         {
             _shares.OnTurn(request, estimate, placed.Reservation!, hasAsked);
         }
         var scale = EnginePriorityKey.ScaleOf(placed.Reservation!.Replica, _pool.Options.EnginePriority);
-        return placed with { Charged = charged, EnginePriority = EnginePriorityKey.For(request, estimate, _startedOn + arrivedAt, plan.Order, scale) };
+        return placed with { Charged = charged, EnginePriority = EnginePriorityKey.For(request, left, _startedOn + arrivedAt, plan.Order, scale) };
     }
 
     private TimeSpan ArrivalOf(InferenceRequest request, TimeSpan now) => request.ArrivedAt is { } arrivedAt ? _time.GetElapsedTime(_startedAt, arrivedAt) : now;

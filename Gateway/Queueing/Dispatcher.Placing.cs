@@ -36,7 +36,7 @@ public sealed partial class Dispatcher
 
     private EndedWait? PlaceHeadLocked(DispatchPlan plan)
     {
-        while (_waiting.Next(plan.Order, Now()) is { } head)
+        while (_ranks.Next(plan, Now()) is { } head)
         {
             if (PlaceLocked(head, plan) is { } placed)
             {

@@ -16,6 +16,7 @@ public sealed partial class Dispatcher : IDisposable
     private readonly Func<DispatchPlan> _plan;
     private readonly TimeProvider _time;
     private readonly ClassQueues _waiting = new();
+    private readonly PrefixRanks _ranks;
     private readonly FavouriteLines _favourites;
     private readonly SiblingLines _siblings;
     private readonly DrainRate _drain;
@@ -43,10 +44,11 @@ public sealed partial class Dispatcher : IDisposable
         _time = time;
         _eligibility = new Eligibility(pool);
         _placer = new Placer(pool, _eligibility, prefixes, router, time);
+        _ranks = new PrefixRanks(pool, _waiting, prefixes, router);
         _favourites = new FavouriteLines(_placer, _waiting, time, OnPatienceOver);
         _siblings = new SiblingLines(_waiting, time, OnPatienceOver);
         _drain = new DrainRate(time);
-        _lateness = new Lateness(pool, prefixes, _waiting, _drain);
+        _lateness = new Lateness(pool, prefixes, _waiting, _ranks, _drain);
         _overtaking = new Overtaking(_eligibility);
         _shares = new RoomShares(pool, time);
         _startedAt = time.GetTimestamp();
@@ -188,7 +190,7 @@ public sealed partial class Dispatcher : IDisposable
         }
         displaced = DisplaceLocked(yields);
         waiter.HeldFor = waiter.IsAside || waiter.HeldFor == HoldReason.Headroom ? waiter.HeldFor : HoldLocked(waiter);
-        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
+        _ranks.Rank(waiter, plan);
         (plan.Order as IServiceAccount)?.OnEntered(waiter.Request, isFirst: !_waiting.HasTurns);
         if (waiter.Constraints.GaveUp is { } place)
         {
@@ -253,6 +255,7 @@ public sealed partial class Dispatcher : IDisposable
                 {
                     _waiting.TakeTurn(turn.Waiter, plan.Queue.ReservedShare);
                     NoteCountLocked();
+                    _ranks.OnTurn(plan);
                     _drain.OnTurn();
                 }
                 turnedAway = TurnAwayLocked();

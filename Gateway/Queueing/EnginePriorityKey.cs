@@ -4,7 +4,7 @@ using Gateway.Requests;
 
 namespace Gateway.Queueing;
 
-/// <summary>A request's constant order key in an engine's own scale, so that the engine's queue keeps the gateway's order. Pure.</summary>
+/// <summary>A request's order key, as of its turn, in an engine's own scale, so that the engine's queue keeps the gateway's order. Pure.</summary>
 /// <remarks>Classes are shifts in time: an urgent request goes before those that came up to a minute earlier, and whoever waits in the engine is passed by ever fewer.</remarks>
 internal static class EnginePriorityKey
 {

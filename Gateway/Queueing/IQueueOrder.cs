@@ -3,14 +3,14 @@ using Gateway.Requests;
 
 namespace Gateway.Queueing;
 
-/// <summary>Who goes first within a priority class: a key computed once on arrival.</summary>
+/// <summary>Who goes first within a priority class: a key that is computed on arrival, and again only when more or less is cached of the prompt.</summary>
 public interface IQueueOrder
 {
     /// <summary>Name in the configuration.</summary>
     string Name { get; }
 
     /// <param name="request">The request.</param>
-    /// <param name="estimate">What it is expected to cost.</param>
+    /// <param name="estimate">What it is expected to cost, and how much of its prompt is cached.</param>
     /// <param name="arrival">Time since the core started.</param>
     /// <returns>Finite; smaller goes first, equals go by arrival.</returns>
     double Rank(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrival);
@@ -55,7 +55,7 @@ public interface IServiceAccount
 
     /// <summary>A request gets its turn, with or without a wait.</summary>
     /// <param name="request">The request.</param>
-    /// <param name="estimate">What it is expected to cost.</param>
+    /// <param name="estimate">What it is expected to cost; what is cached of its prompt only where that counts in its rank.</param>
     /// <param name="cachedTokens">Prompt tokens that its replica is believed to hold.</param>
     /// <param name="waited">How long it waited.</param>
     /// <returns>What is charged in advance.</returns>

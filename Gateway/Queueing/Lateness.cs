@@ -10,8 +10,9 @@ namespace Gateway.Queueing;
 /// <param name="pool">The replicas.</param>
 /// <param name="prefixes">Which of them saw which prompt.</param>
 /// <param name="waiting">Who goes before.</param>
+/// <param name="ranks">Whom they go before.</param>
 /// <param name="drain">How fast those go.</param>
-internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues waiting, DrainRate drain)
+internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues waiting, PrefixRanks ranks, DrainRate drain)
 {
     // Behind more than so many, only requests whose wishes depend on it have their wait foretold: that looks at each of those who wait.
     private const int MostLookedAt = 256;
@@ -82,7 +83,7 @@ internal sealed class Lateness(Pool pool, PrefixIndex prefixes, ClassQueues wait
         {
             return TimeSpan.Zero;
         }
-        waiter.Rank = plan.Order.Rank(waiter.Request, waiter.Estimate, waiter.ArrivedAt);
+        ranks.Rank(waiter, plan);
         waiter.PredictedWaitSeconds = PredictedSeconds(waiter, plan);
         return TimeSpan.FromSeconds(_waits.LowerFactor * waiter.PredictedWaitSeconds);
     }

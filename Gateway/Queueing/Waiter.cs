@@ -53,8 +53,17 @@ public sealed class Waiter
     /// <summary>When it came, since the core started: one that failed at a replica and comes back keeps its place.</summary>
     public TimeSpan ArrivedAt { get; internal set; }
 
-    /// <summary>Its key by the order in force when it came.</summary>
+    /// <summary>Its key by the order in force when it came, as of the last look at what is cached of its prompt.</summary>
     public double Rank { get; internal set; }
+
+    /// <summary>The order that gave it its key; null: it was never ranked.</summary>
+    internal IQueueOrder? RankedBy { get; set; }
+
+    /// <summary>Tokens of its prompt that some replica held at the last look.</summary>
+    internal int CachedTokens { get; set; }
+
+    /// <summary>When that was, by <see cref="Routing.PrefixIndex.Version"/>; 0: never.</summary>
+    internal long LookedUpAt { get; set; }
 
     internal Constraints Constraints { get; }
 

@@ -71,6 +71,14 @@ internal sealed class WaitingHeap
         }
     }
 
+    /// <summary>Gives one that waits here another key.</summary>
+    public void Rekey(Waiter waiter, double rank)
+    {
+        waiter.Rank = rank;
+        Rise(waiter.HeapIndex);
+        Sink(waiter.HeapIndex);
+    }
+
     // Nearly always the newest; who comes back goes to where it stood.
     private void Link(Waiter waiter)
     {

@@ -113,13 +113,13 @@ public sealed class PrefixIndex
             {
                 for (var i = 0; i < replicas.Length; i++)
                 {
-                    hitTokens[i] = HitTokensLocked(request, promptTokens, replicas[i].Slot);
+                    hitTokens[i] = HitTokens(request, promptTokens, _walk.BlocksOf(replicas[i].Slot));
                 }
             }
         }
     }
 
-    /// <summary>Changes with every prompt that is noted.</summary>
+    /// <summary>Changes with every prompt that is noted, and with every replica that is forgotten; not where what is held grows too old.</summary>
     public long Version => Volatile.Read(ref _version);
 
     /// <summary>How much of the prompt the replica holds that holds most of it.</summary>
@@ -129,19 +129,10 @@ public sealed class PrefixIndex
     public int LongestHit(InferenceRequest request, int promptTokens, RoutingOptions options)
     {
         var notBefore = _time.GetTimestamp() - Ticks(options.Prefix.Ttl);
-        var longest = 0;
         lock (_gate)
         {
-            if (!options.Prefix.Enabled || !_walk.Go(request.Prefix.Blocks, notBefore))
-            {
-                return 0;
-            }
-            for (var slot = 0; slot < _walk.Slots; slot++)
-            {
-                longest = Math.Max(longest, HitTokensLocked(request, promptTokens, slot));
-            }
+            return options.Prefix.Enabled && _walk.Go(request.Prefix.Blocks, notBefore) ? HitTokens(request, promptTokens, _walk.MostBlocks) : 0;
         }
-        return longest;
     }
 
     /// <summary>Notes that a replica is about to compute the prompt and to add its answer: the next one alike finds it there, and what it used least recently makes room.</summary>
@@ -235,6 +226,7 @@ public sealed class PrefixIndex
     {
         lock (_gate)
         {
+            _version++;
             _blocks.Forget(slot);
             _sessions.Forget(slot);
             _belief.Forget(slot);
@@ -255,14 +247,14 @@ public sealed class PrefixIndex
         }
         foreach (ref var candidate in candidates)
         {
-            candidate.PrefixHitTokens = HitTokensLocked(request, promptTokens, candidate.Replica.Slot);
+            candidate.PrefixHitTokens = HitTokens(request, promptTokens, _walk.BlocksOf(candidate.Replica.Slot));
             candidate.PrefixHitBlocks = _walk.BlocksOf(candidate.Replica.Slot);
         }
     }
 
     // An engine always computes the last token.
-    private int HitTokensLocked(InferenceRequest request, int promptTokens, int slot) => _walk.BlocksOf(slot) is > 0 and var depth
-        ? (int)Math.Clamp((long)depth * request.Prefix.BlockBytes * promptTokens / Math.Max(1, request.Body.PromptBytes), 0, promptTokens - 1)
+    private static int HitTokens(InferenceRequest request, int promptTokens, int blocks) => blocks > 0
+        ? (int)Math.Clamp((long)blocks * request.Prefix.BlockBytes * promptTokens / Math.Max(1, request.Body.PromptBytes), 0, promptTokens - 1)
         : 0;
 
     private static PrefixUse UseOf(InferenceRequest request, in RequestEstimate estimate, RoutingOptions options)

@@ -10,11 +10,11 @@ internal sealed class PrefixWalk(HolderTable blocks)
     private ulong[] _holders = [];
     private ulong[] _leavers = [];
 
-    /// <summary>Slots that the last walk knew.</summary>
-    public int Slots => _reach.Length;
-
     /// <summary>Blocks of the last walk that a slot holds, without a gap.</summary>
     public int BlocksOf(int slot) => slot < _reach.Length ? _reach[slot] : 0;
+
+    /// <summary>Most blocks of the last walk that any slot holds.</summary>
+    public int MostBlocks { get; private set; }
 
     /// <summary>Walks a prompt. Only those that hold any of it are asked for what is too old, and then it is counted anew.</summary>
     /// <param name="prompt">Its blocks.</param>
@@ -26,17 +26,17 @@ internal sealed class PrefixWalk(HolderTable blocks)
         {
             (_reach, _holders, _leavers) = (new int[blocks.Slots], new ulong[blocks.SlotWords], new ulong[blocks.SlotWords]);
         }
-        bool isAny, isAnew;
+        bool isAnew;
         do
         {
-            (isAny, isAnew) = (Count(prompt) > 0, false);
-            for (var slot = 0; isAny && slot < _reach.Length; slot++)
+            (MostBlocks, isAnew) = (Count(prompt), false);
+            for (var slot = 0; MostBlocks > 0 && slot < _reach.Length; slot++)
             {
                 isAnew |= _reach[slot] > 0 && blocks.Expire(slot, notBefore);
             }
         }
         while (isAnew);
-        return isAny;
+        return MostBlocks > 0;
     }
 
     /// <summary>Sets how many of the blocks each slot holds.</summary>

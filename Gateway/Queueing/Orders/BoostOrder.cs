@@ -3,7 +3,7 @@ using Gateway.Requests;
 
 namespace Gateway.Queueing.Orders;
 
-/// <summary>γ-boost: arrival less a boost that is larger the shorter the request is expected to be. Ageing is built in, the key is constant.</summary>
+/// <summary>γ-boost: arrival less a boost that is larger the less engine time the request is expected to take. Ageing is built in: the key does not move with time.</summary>
 /// <remarks>
 /// arXiv 2404.08826: boost = (1/γ)·ln(m/(m−1)) with m = E[exp(γS)] over the distribution of the service time S. The γ that is best for the tail solves an
 /// equation that has no solution in overload, where the order matters most. Boosts differ by about 1/γ, and what a long request can lose without the tail
@@ -63,7 +63,7 @@ public sealed class BoostOrder : IQueueOrder, IServiceAccount
 
     internal double BoostSeconds(in RequestEstimate estimate)
     {
-        var prefill = Math.Min(MostExponent, GammaPerSecond * estimate.PromptTokens * ServiceTime.PrefillSecondsPerToken);
+        var prefill = Math.Min(MostExponent, GammaPerSecond * estimate.UncachedTokens * ServiceTime.PrefillSecondsPerToken);
         var perToken = GammaPerSecond * ServiceTime.DecodeSecondsPerToken * estimate.Sequences;
         return Boost(Math.Exp(prefill) * estimate.Output.ExpectedExponential(perToken, MostExponent));
     }

@@ -45,7 +45,8 @@ public sealed class DeadlineOrder(ClassesOptions classes) : IQueueOrder
     public double Rank(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrival)
     {
         var first = classes.TtftTargetOf(request)?.TotalSeconds ?? double.PositiveInfinity;
-        var whole = request.Deadline?.TotalSeconds - ServiceTime.Seconds(estimate) ?? double.PositiveInfinity;
+        // What is cached now may be thrown out before its turn: no deadline is risked for it.
+        var whole = request.Deadline?.TotalSeconds - ServiceTime.Seconds(estimate with { CachedTokens = 0 }) ?? double.PositiveInfinity;
         var due = Math.Min(first, whole);
         return arrival.TotalSeconds + (double.IsInfinity(due) ? UsualSecondsOf(request.Priority) : due);
     }
