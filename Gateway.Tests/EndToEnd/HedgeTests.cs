@@ -84,7 +84,7 @@ public sealed class HedgeTests
         (world.Engines[0].Faults, world.Engines[1].Faults) = (Slow, Slow);
         using var leaves = new CancellationTokenSource();
         var batch = world.AskAsync(Chat.Body("answer with 2 tokens", isStreaming: true), [("x-gateway-priority", "batch")], cancellationToken: leaves.Token);
-        await Until.HoldsAsync(() => world.Running() == 2, "the batch request is asked of both replicas");
+        await Until.HoldsAsync(() => world.Engines.All(engine => engine.Journal.Open == 1), "the batch request has come to both replicas");
         (world.Engines[0].Faults, world.Engines[1].Faults) = (EngineFaults.None, EngineFaults.None);
 
         var urgent = await world.AskAsync(Chat.Body("answer with 3 tokens"), [("x-gateway-priority", "interactive")]).ComesAsync("the urgent answer");

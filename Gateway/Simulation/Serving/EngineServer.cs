@@ -81,11 +81,13 @@ internal sealed class EngineServer : IAsyncDisposable
             return;
         }
 
+        // Before it counts as open: whoever sees that it is may change the faults of the next.
+        var faults = Faults;
         Journal.Start();
         var wasCancelled = false;
         try
         {
-            await AnswerAsync(http, path);
+            await AnswerAsync(http, path, faults);
         }
         catch (Exception gone) when (gone is OperationCanceledException or IOException || http.RequestAborted.IsCancellationRequested)
         {
@@ -97,9 +99,8 @@ internal sealed class EngineServer : IAsyncDisposable
         }
     }
 
-    private async Task AnswerAsync(HttpContext http, string path)
+    private async Task AnswerAsync(HttpContext http, string path, EngineFaults faults)
     {
-        var faults = Faults;
         if (!IsAuthorised(http.Request, path))
         {
             await new EngineError(401, "Unauthorized", "Unauthorized").WriteAsync(http);
