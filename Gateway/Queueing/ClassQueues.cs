@@ -79,7 +79,9 @@ internal sealed class ClassQueues
     }
 
     /// <summary>Whether somebody waits for a turn; pinned ones wait beside the turns.</summary>
-    public bool HasTurns => _classes[0].Count + _classes[1].Count + _classes[2].Count > 0;
+    public bool HasTurns => Turns > 0;
+
+    private int Turns => _classes[0].Count + _classes[1].Count + _classes[2].Count;
 
     /// <summary>Who is next: from the most urgent class, unless a lower class has saved up a turn. Null when nobody waits but pinned ones.</summary>
     /// <param name="order">Who goes first within the class.</param>
@@ -100,7 +102,7 @@ internal sealed class ClassQueues
     /// <summary>One of those who wait for a turn, by a number that goes round; null when nobody does.</summary>
     public Waiter? At(uint number)
     {
-        var place = HasTurns ? (int)(number % (_classes[0].Count + _classes[1].Count + _classes[2].Count)) : 0;
+        var place = Turns is > 0 and var turns ? (int)(number % turns) : 0;
         foreach (var waiting in _classes)
         {
             if (place < waiting.Count)

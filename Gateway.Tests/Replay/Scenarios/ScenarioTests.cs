@@ -69,6 +69,7 @@ public sealed class ScenarioTests
     [InlineData("    policy: sal", "    requests: 5\n    policy: sal", "s.yaml:7:15  experiments[0].requests: a generator has this among its own words")]
     [InlineData("    policy: sal", "    rate: 0\n    policy: sal", "s.yaml:7:11  experiments[0].rate:")]
     [InlineData("    policy: sal", "    flood: { times: 3 }\n    policy: sal", "experiments[0].flood.client: is required.")]
+    [InlineData("    policy: sal", "    flood: { client: a, with: [b, a] }\n    policy: sal", "experiments[0].flood.with: names a client twice: each floods once.")]
     [InlineData("expect: lower", "expect: recovers, share: 0.5", "experiments[0].claims[0].expect: needs the share that is recovered")]
     [InlineData("    policy: sal", "    best: sall\n    policy: sal", "s.yaml:7:11  experiments[0].best: No routing is called 'sall'.")]
     [InlineData("policy: sal", "policy: sall", "s.yaml:7:13  experiments[0].policy: No routing is called 'sall'.")]
