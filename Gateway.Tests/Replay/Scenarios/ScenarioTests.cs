@@ -70,6 +70,7 @@ public sealed class ScenarioTests
     [InlineData("    policy: sal", "    rate: 0\n    policy: sal", "s.yaml:7:11  experiments[0].rate:")]
     [InlineData("    policy: sal", "    flood: { times: 3 }\n    policy: sal", "experiments[0].flood.client: is required.")]
     [InlineData("    policy: sal", "    flood: { client: a, with: [b, a] }\n    policy: sal", "experiments[0].flood.with: names a client twice: each floods once.")]
+    [InlineData("    policy: sal", "    flood: { client: a, leadIn: -1 }\n    policy: sal", "s.yaml:7:33  experiments[0].flood.leadIn: -1 is too small. Allowed: 0 to 100.")]
     [InlineData("expect: lower", "expect: recovers, share: 0.5", "experiments[0].claims[0].expect: needs the share that is recovered")]
     [InlineData("    policy: sal", "    best: sall\n    policy: sal", "s.yaml:7:11  experiments[0].best: No routing is called 'sall'.")]
     [InlineData("policy: sal", "policy: sall", "s.yaml:7:13  experiments[0].policy: No routing is called 'sall'.")]
@@ -163,6 +164,24 @@ public sealed class ScenarioTests
 
         Assert.Equal(40 + 30, figures.Summary.Completed);
         Assert.True(figures.OthersTimeToFirstToken < figures.FlooderTimeToFirstToken / 2, $"{figures.OthersTimeToFirstToken} {figures.FlooderTimeToFirstToken}");
+    }
+
+    [Fact]
+    public void Execute_WithALeadIn_MeasuresOnlyWhatComesAfterIt()
+    {
+        using var reading = new TraceReading();
+        var rows = Enumerable.Range(0, 40).Select(i => $"{i * 1_000},{(i % 4 == 3 ? 10 : 1_500)},5,c{i % 4}");
+        var folder = Path.GetDirectoryName(reading.Write("t.csv", ["timestamp_ms,input_tokens,output_tokens,client_id", .. rows]))!;
+        var file = ScenarioReader.Read(Good.Replace("w1:rate=12,requests=100", "data:t.csv\n    flood: { client: c0, times: 2, leadIn: 3 }", StringComparison.Ordinal), "s.yaml", new DataFiles(folder)).Options!;
+
+        var alone = Run(floods: false);
+        var flooded = Run(floods: true);
+
+        Assert.Equal((40, 40 + 10), (alone.Summary.Completed, flooded.Summary.Completed));
+        Assert.InRange(alone.Summary.DurationSeconds, 39, 41);
+
+        ScenarioFigures Run(bool floods) =>
+            ScenarioRun.Execute(file.Experiments[0], "round_robin", floods, seed: 1, part: 0, limit: null, new DataFiles(folder), CancellationToken.None);
     }
 
     /// <summary>Requests that no engine has room for would be counted out of the figures.</summary>

@@ -81,6 +81,10 @@ public sealed record ScenarioFlood
     [Range(2, 1_000)]
     public int Times { get; init; } = 10;
 
+    /// <summary>How often the workload is played before, without the flood and without being measured, under the baseline too.</summary>
+    [Range(0, 100)]
+    public int LeadIn { get; init; }
+
     /// <summary>Whether they do so under the baseline too; false: the baseline's run is what everybody sees without the flood.</summary>
     public bool InBaseline { get; init; } = true;
 }

@@ -36,14 +36,20 @@ internal static class ScenarioRun
             Skip = (long)part * (experiment.Requests ?? 0),
             Limit = limit is { } most && experiment.Requests is { } all ? Math.Min(most, all) : limit ?? experiment.Requests,
         });
+        var countsFrom = TimeSpan.Zero;
+        if (experiment.Flood is { LeadIn: > 0 } begun)
+        {
+            var led = new LeadInTrace(trace, begun.LeadIn);
+            (trace, countsFrom) = (led, led.CountsFrom);
+        }
         if (floods && experiment.Flood is { } flood)
         {
             foreach (var client in ClientsOf(flood))
             {
-                trace = new FloodedTrace(trace, client, flood.Times, seed);
+                trace = new FloodedTrace(trace, client, flood.Times, seed, countsFrom);
             }
         }
-        var observer = new Observer(new RunStatistics(experiment.Slo.Limits), experiment.Flood is { } flooding ? ClientsOf(flooding) : null);
+        var observer = new Observer(new RunStatistics(experiment.Slo.Limits), experiment.Flood is { } flooding ? ClientsOf(flooding) : null, countsFrom);
         var replayer = new Replayer(settings, ReplayPolicy.Parse(policy, out _)!, observer);
         replayer.Run(trace, cancellationToken);
         return observer.Figures() with { Requeued = replayer.Requeued, Interrupted = replayer.Interrupted };
@@ -52,7 +58,7 @@ internal static class ScenarioRun
     private static string[] ClientsOf(ScenarioFlood flood) => [flood.Client, .. flood.With];
 
     /// <summary>Adds to the usual figures what the clients that flood got, and what all others got.</summary>
-    private sealed class Observer(RunStatistics statistics, string[]? flooders) : IRunObserver
+    private sealed class Observer(RunStatistics statistics, string[]? flooders, TimeSpan countsFrom) : IRunObserver
     {
         private readonly Dictionary<string, List<double>> _clients = new(StringComparer.Ordinal);
         private long _computed;
@@ -78,6 +84,10 @@ internal static class ScenarioRun
 
         public void OnRequest(in RequestResult result)
         {
+            if (result.Arrival < countsFrom)
+            {
+                return;
+            }
             if (result is { Outcome: ReplayOutcome.Completed, ClientId: { } client })
             {
                 if (!_clients.TryGetValue(client, out var times))
@@ -96,7 +106,7 @@ internal static class ScenarioRun
         public void OnEnd(TimeSpan duration, long decisions, IReadOnlyList<EngineTotals> engines)
         {
             _computed = engines.Sum(engine => engine.ProcessedTokens);
-            statistics.OnEnd(duration, decisions, engines);
+            statistics.OnEnd(duration - countsFrom, decisions, engines);
         }
     }
 }

@@ -7,7 +7,8 @@ namespace Gateway.Replay.Traces;
 /// <param name="client">As the workload names it.</param>
 /// <param name="times">How many times its own rate, at least 2.</param>
 /// <param name="seed">Of the copies' times.</param>
-internal sealed class FloodedTrace(ITrace inner, string client, int times, int seed) : ITrace
+/// <param name="from">Since the workload's start; earlier requests are sent once.</param>
+internal sealed class FloodedTrace(ITrace inner, string client, int times, int seed, TimeSpan from = default) : ITrace
 {
     private static readonly TimeSpan Spread = TimeSpan.FromMinutes(1);
 
@@ -27,7 +28,7 @@ internal sealed class FloodedTrace(ITrace inner, string client, int times, int s
             }
 
             yield return row;
-            for (var i = 1; row.ClientId == client && i < times; i++)
+            for (var i = 1; row.ClientId == client && row.Arrival >= from && i < times; i++)
             {
                 var arrival = row.Arrival + (chance.NextDouble() * Spread);
                 copies.Enqueue(row with { Arrival = arrival }, (arrival, ++made));
