@@ -51,7 +51,7 @@ public class ConfigurationLoaderTests
     }
 
     [Theory]
-    [InlineData("queue: { order: fcfs, windowRequests: 64, fairnessHeadroom: 0.3 }")]
+    [InlineData("queue: { order: fcfs, windowRequests: 64, fairnessHeadroom: 0.5 }")]
     [InlineData("queue: { order: vtc, fairnessHeadroom: 0.1, admission: window, windowRequests: 8 }")]
     [InlineData("queue: { boostPerSecond: 1, preempt: continue, preemptLimit: 0.5 }\nrouting: { favouriteWait: 1s }")]
     [InlineData("queue: { windowRequests: 8 }\nrouting: { policy: sal, slowStart: 1s, shadow: { policy: least_delay, admission: window } }")]

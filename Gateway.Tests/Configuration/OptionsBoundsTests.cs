@@ -206,7 +206,7 @@ public class OptionsBoundsTests
         queue.order = boost
         queue.fairness = off
         queue.fairnessQuantumTokens = 16384 [256 .. 10000000]
-        queue.fairnessHeadroom = 0.3 [0 .. 0.9]
+        queue.fairnessHeadroom = 0.5 [0 .. 0.9]
         queue.rescue = own
         queue.boostPerSecond = (none) [0.001 .. 100]
         queue.oldestFirstAfter = 20s [1ms .. 1d]

@@ -79,7 +79,7 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(1, 2)]
+    [InlineData(1, 3)]
     [InlineData(180, 5)]
     public void Enter_OfWhoSentFarMoreRequestsLately_LeavesRoomBeforeItHoldsMore(int secondsAgo, int inside)
     {
@@ -91,7 +91,7 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
         world.Time.Advance(TimeSpan.FromSeconds(secondsAgo));
         _ = Enumerable.Range(0, 5).Select(_ => Enter(world, Light)).ToList();
 
-        // A quarter is its share while half is left free for the other's five; forgotten, five beside five are no flood.
+        // A third is its share while three tenths are left free for the other's five; forgotten, five beside five are no flood.
         Assert.Equal(inside, Enumerable.Range(0, 6).Select(_ => Enter(world, Flooder)).Count(IsIn));
     }
 
@@ -155,14 +155,14 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
     public void Enter_AfterOthersOfManyClientsWereIdleForAMinute_ForgetsWhatTheyHeld()
     {
         using var world = World(headroom: 0.5);
-        for (var tenant = Light; tenant < 8; tenant++)
+        for (var tenant = Light; tenant < 6; tenant++)
         {
             Enter(world, tenant).Done();
         }
         var before = Enumerable.Range(0, 10).Select(_ => Enter(world, Flooder)).ToList();
 
-        // A tenth for each of the five whose peak was seen; the last left before anybody looked.
-        Assert.Equal(5, before.Count(IsIn));
+        // A tenth for each of the three whose peak was seen; the last left before anybody looked.
+        Assert.Equal(7, before.Count(IsIn));
         world.Time.Advance(TimeSpan.FromSeconds(66));
         before[0].Done();
         Assert.Equal(10, before.Skip(1).Count(IsIn) + 1);
@@ -252,6 +252,55 @@ public sealed class RoomSharesTests(ITestOutputHelper output)
         }
         Assert.Empty(open);
     }
+
+    [Theory]
+    [InlineData(1, 0, 4)]
+    [InlineData(8, 0, 6)]
+    [InlineData(1, 100, 6)]
+    public void RoomReturned_OfAClientAheadOfAnother_LeavesMoreFreeIfThatIsUnusualForItAlone(int usually, int sentByTheOther, int inside)
+    {
+        using var world = World(headroom: 0.5);
+        PassAnHour(world, usually, Flooder);
+        Enumerable.Range(0, sentByTheOther).ToList().ForEach(_ => Enter(world, Light).Done());
+        OneAfterAPeakOfFive(world);
+
+        var flood = Enumerable.Range(0, 12).Select(_ => Enter(world, Flooder)).ToList();
+        flood.FindAll(IsIn).Take(3).ToList().ForEach(entry => entry.Done());
+
+        // A half instead of three tenths; not where eight are usual, nor where the other sends several times what it usually does, too.
+        Assert.Equal(inside, flood.Count(IsIn) - 3);
+    }
+
+    [Fact]
+    public void RoomReturned_OfTwoThatBothSendFarMoreThanUsual_StaysFreeForTheThird()
+    {
+        const ulong second = 3;
+        using var world = World(headroom: 0.5);
+        PassAnHour(world, 1, Flooder, second);
+        OneAfterAPeakOfFive(world);
+
+        var floods = Enumerable.Range(0, 24).Select(i => Enter(world, i % 2 == 0 ? Flooder : second)).ToList();
+        floods.FindAll(IsIn).Take(4).ToList().ForEach(entry => entry.Done());
+
+        // Nine went in before they were more than chance.
+        Assert.Equal(9, floods.Count(IsIn));
+        Assert.All(Enumerable.Range(0, 4).Select(_ => Enter(world, Light)), entry => Assert.True(IsIn(entry)));
+    }
+
+    // In every half minute the light one sends ten, each other so many; then nobody anything for a minute and a half.
+    private static void PassAnHour(CorePool world, int requests, params ulong[] tenants)
+    {
+        for (var half = 0; half < 120; half++)
+        {
+            Enumerable.Range(0, 10).ToList().ForEach(_ => Enter(world, Light).Done());
+            tenants.SelectMany(tenant => Enumerable.Repeat(tenant, requests)).ToList().ForEach(tenant => Enter(world, tenant).Done());
+            world.Time.Advance(TimeSpan.FromSeconds(30));
+        }
+        world.Time.Advance(TimeSpan.FromSeconds(90));
+    }
+
+    private static void OneAfterAPeakOfFive(CorePool world) =>
+        Enumerable.Range(0, 5).Select(_ => Enter(world, Light)).ToList().Skip(1).ToList().ForEach(entry => entry.Done());
 
     private static CorePool World(double headroom)
     {

@@ -2,11 +2,12 @@ using Gateway.Replicas;
 
 namespace Gateway.Queueing;
 
-/// <content>What is known of one client, and who is ahead of all others.</content>
+/// <content>What is known of one client.</content>
 internal sealed partial class RoomShares
 {
     /// <summary>One client's part of the room.</summary>
-    internal sealed class Client
+    /// <param name="usual">What it usually asks for; null: that is not kept.</param>
+    internal sealed class Client(UsualDemand? usual)
     {
         private double _peak;
         private double _peakBefore;
@@ -21,11 +22,17 @@ internal sealed partial class RoomShares
 
         public double Weight { get; set; } = 1;
 
+        /// <summary>Whether it floods, as of the last look.</summary>
+        public bool Floods { get; set; }
+
         /// <summary>Requests that it sent, one of half a minute earlier counting 1/e of one of now; in terms of the start of the half of a minute that was noted last.</summary>
         public double Asked { get; private set; }
 
         /// <summary>Share of the room that it held at most in this half of a minute and the one before.</summary>
         public double Peak => Math.Max(_peak, _peakBefore);
+
+        /// <summary>The most requests that it usually has sent at any time, counted like <see cref="Asked"/>, but in terms of that time; null: not known.</summary>
+        public double? UsuallyAsked(long half) => usual?.At(half);
 
         /// <summary>Notes what it holds now.</summary>
         /// <param name="half">Number of the half of a minute that it is.</param>
@@ -44,28 +51,7 @@ internal sealed partial class RoomShares
             var half = (long)halves;
             NotePeak(half);
             Asked += Math.Exp(halves - half);
+            usual?.Note(half, Asked * Math.Exp(half - halves));
         }
-    }
-
-    /// <summary>The client with the most of something.</summary>
-    private record struct Lead
-    {
-        private double _most;
-        private double _second;
-
-        /// <summary>Null: nobody was noted.</summary>
-        public Client? Client { get; private set; }
-
-        /// <summary>As it was noted.</summary>
-        public int Index { get; private set; }
-
-        public void Note(Client client, int index, double amount)
-        {
-            (_most, _second) = amount > _most ? (amount, _most) : (_most, Math.Max(_second, amount));
-            (Client, Index) = amount >= _most ? (client, index) : (Client, Index);
-        }
-
-        /// <summary>Whether it has at least so many times as much as anybody else.</summary>
-        public readonly bool IsFarAhead(double factor) => _most >= factor * _second;
     }
 }

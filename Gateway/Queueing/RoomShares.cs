@@ -8,19 +8,14 @@ namespace Gateway.Queueing;
 /// <summary>Under fairness: how much of the pool's room each client holds and asks for, and how much of it one that holds more than its share must leave free for the
 /// others. Guarded by its dispatcher's lock.</summary>
 /// <remarks>
-/// A share is the weighted max-min one: of the room less the headroom everybody gets what they ask for, up to one level per unit of weight. Held to it is the one
-/// client, if there is one, that holds and waits for three times as much as any other, else the one whose requests, weighted by the root of that room, are half as many again. The
+/// A share is the weighted max-min one: of the room less the headroom everybody gets what they ask for, up to one level per unit of weight. Held to it are the clients
+/// that send half as many requests again as they usually do; if there are none, the one that holds and waits for three times as much as any other, else the one whose
+/// requests, weighted by the root of that room, are half as many again. The
 /// headroom is what each of the others held at its peak of the last half to whole minute, kept free beside what they hold: nobody is kept from their share, and after a minute in which the
 /// others were idle nobody is held.
 /// </remarks>
 internal sealed partial class RoomShares(Pool pool, TimeProvider time)
 {
-    // At less, bursts of long answers are floods.
-    private const double FloodOfRoom = 3;
-
-    // Half as many again, squared as pressures are. At less, bursts of usual clients are floods; at more, those who are flooded wait until a backlog shows.
-    private const double FloodOfRequests = 1.5 * 1.5;
-
     private static readonly TimeSpan HalfAMinute = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan RoomIsFresh = TimeSpan.FromSeconds(1);
@@ -28,15 +23,15 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     // Those that hold or wait for anything, and those that did within the last minute: only the first are looked at each time.
     private readonly Dictionary<ulong, Client> _clients = [];
     private readonly Dictionary<ulong, Client> _resting = [];
+    private readonly UsualDemands _usual = new();
+    private readonly Client _everybody = new(new UsualDemand(0));
     private readonly long _startedAt = time.GetTimestamp();
-    private (double Wanted, double Weight)[] _open = new (double, double)[16];
     private DispatchPlan? _plan;
     private long _roomAt;
     private double _perToken;
     private double _perSequence;
     private double _level = double.PositiveInfinity;
     private double _headroom;
-    private Client? _flooder;
     private double _restingPeaks;
     private long _restingHalf;
 
@@ -55,24 +50,27 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
         {
             Measure(plan);
         }
-        var peaks = Gather(out var count);
-        if (_flooder is { } flooder)
+        var halves = Halves;
+        var peaks = Gather((long)halves, out var count);
+        var (most, own) = FindFlooders(count, halves, plan.Queue.FairnessHeadroom);
+        if (most > 0)
         {
-            _headroom = Math.Min(peaks - flooder.Peak, plan.Queue.FairnessHeadroom);
+            _headroom = Math.Min(peaks - own, most);
             _level = LevelOf(_open.AsSpan(0, count), 1 - _headroom);
         }
     }
 
-    // What each held at most, summed up. Who was idle for a minute is forgotten; of who floods there is no telling what it wants.
-    private double Gather(out int count)
+    // What each held at most, summed up. Who was idle for a minute is forgotten.
+    private double Gather(long half, out int count)
     {
-        var half = Half;
         CountResting(half);
-        (count, var peaks, Lead room, Lead pressure) = (0, _restingPeaks, default, default);
+        _everybody.NotePeak(half);
+        (count, var peaks, _weights) = (0, _restingPeaks, 0);
         foreach (var (key, client) in _clients)
         {
             var wants = client.Held.Share + client.Waiting;
             peaks += client.NotePeak(half);
+            client.Floods = false;
             if (wants <= 0 && client.WaitingCount == 0)
             {
                 _clients.Remove(key);
@@ -83,21 +81,14 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
                 }
                 continue;
             }
-            var (asked, share) = (client.Asked / client.Weight, wants / client.Weight);
-            room.Note(client, count, share);
-            pressure.Note(client, count, asked * asked * share);
             if (count == _open.Length)
             {
                 Array.Resize(ref _open, 2 * count);
+                Array.Resize(ref _present, 2 * count);
             }
+            _weights += client.Weight;
+            _present[count] = client;
             _open[count++] = (wants, client.Weight);
-        }
-        // Room alone shows a flood of usual requests only once there is a backlog; requests alone miss a flood of few long ones, and one that stopped with a backlog.
-        var flooder = room.IsFarAhead(FloodOfRoom) ? room : pressure.IsFarAhead(FloodOfRequests) ? pressure : default;
-        _flooder = flooder.Client;
-        if (_flooder is not null)
-        {
-            _open[flooder.Index].Wanted = double.PositiveInfinity;
         }
         return peaks;
     }
@@ -152,7 +143,7 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
         client.WaitingCount++;
         if (!waiter.HasAsked)
         {
-            client.NoteAsked(Halves);
+            NoteAsked(client);
         }
         waiter.CountsFor = client;
     }
@@ -178,7 +169,7 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
         var client = Of(request);
         if (!hasAsked)
         {
-            client.NoteAsked(Halves);
+            NoteAsked(client);
         }
         (reservation.Holder, reservation.HeldShare) = (client.Held, ShareOf(estimate));
         client.Held.Add(reservation.HeldShare);
@@ -219,8 +210,15 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
 
     private long Half => (long)Halves;
 
+    private void NoteAsked(Client client)
+    {
+        var halves = Halves;
+        client.NoteAsked(halves);
+        _everybody.NoteAsked(halves);
+    }
+
     private bool IsBeyondShare(Client client, double added) =>
-        client == _flooder && client.Held.Share > 0 && client.Held.Share + added > _level * client.Weight;
+        client.Floods && client.Held.Share > 0 && client.Held.Share + added > _level * client.Weight;
 
     private double ShareOf(in RequestEstimate estimate) => Math.Max((estimate.PromptTokens + estimate.OutputTokens) * _perToken, estimate.Sequences * _perSequence);
 
@@ -248,7 +246,7 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
         {
             _restingPeaks -= client.Peak;
         }
-        client ??= new Client();
+        client ??= new Client(_usual.Of(request.TenantKey, Half));
         client.Weight = request.TenantWeight;
         return client;
     }
