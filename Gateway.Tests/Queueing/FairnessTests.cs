@@ -59,6 +59,23 @@ public sealed class FairnessTests(ITestOutputHelper output) : IDisposable
         Assert.Equal("a1 a2 b1 b2 a3 a4", Schedule(at: 6));
     }
 
+    [Theory]
+    [InlineData(FairnessMode.Vtc, "s1 a1 s2 a2 s3")]
+    [InlineData(FairnessMode.Dlpm, "s1 s2 a1 a2 s3")]
+    public void Select_OfRequestsWithoutAKey_CountsThemAsOneClientsBesideTheOthers(FairnessMode fairness, string turns)
+    {
+        _order = Order("fcfs", fairness, quantum: 256);
+        for (var i = 1; i <= 3; i++)
+        {
+            Enter($"s{i}", i, CorePool.Cost(100, 50), tenant: 0);
+        }
+        Enter("a1", 4, CorePool.Cost(100, 50), tenant: 1);
+        Enter("a2", 5, CorePool.Cost(100, 50), tenant: 1);
+
+        // Each costs 200.
+        Assert.Equal(turns, Schedule(at: 6));
+    }
+
     [Fact]
     public void Select_ByDlpmOfEquallyCached_LetsTheOrderDecide()
     {

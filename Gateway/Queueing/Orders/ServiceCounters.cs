@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Gateway.Queueing.Orders;
 
-/// <summary>What each key was served so far. Bounded: those served least are forgotten first. Guarded by the dispatcher's lock.</summary>
+/// <summary>What each key was served so far; under the key 0 nothing is counted. Bounded: those served least are forgotten first. Guarded by the dispatcher's lock.</summary>
 internal sealed class ServiceCounters
 {
     private const int MaxKeys = 100_000;
