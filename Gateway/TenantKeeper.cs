@@ -26,7 +26,7 @@ internal sealed partial class TenantKeeper : IDisposable
         Ledger = new LimitLedger(time);
         Door = new Doorkeeper(Ledger, hasher);
         Apply(options);
-        _follower = new FileFollower(() => Volatile.Read(ref _options).Access?.KeysFile is { } file ? [file] : [], () => Apply(Volatile.Read(ref _options)), time);
+        _follower = new FileFollower(() => Volatile.Read(ref _options).Access?.KeysFile is { } file ? [file] : [], OnKeysChanged, time);
     }
 
     /// <summary>Who is let in.</summary>
@@ -44,27 +44,41 @@ internal sealed partial class TenantKeeper : IDisposable
         lock (_gate)
         {
             Volatile.Write(ref _options, options);
-            if (options.Access is not { } access)
-            {
-                Door.Directory = null;
-                return;
-            }
-            var problems = new List<ConfigurationProblem>();
-            var read = ReferencedFiles.ReadKeys(access, _environment, problems);
-            if (problems.Count > 0)
-            {
-                Log.Refused(_log, Environment.NewLine + ProblemReport.Format(problems, "The keys in force were not changed."));
-            }
-            else
-            {
-                _keys = read;
-            }
-            var secret = access.SecretEnv is { } name && _environment(name) is { Length: > 0 } given ? Encoding.UTF8.GetBytes(given) : _ownSecret;
-            Door.Directory = TenantDirectory.Create(access, new DirectorySources(options.Models, _environment, _keys, _hasher, secret));
+            ApplyLocked(options);
         }
     }
 
     public void Dispose() => _follower.Dispose();
+
+    // The options are read under the lock: those of a moment before may have been replaced by a reload, which this would undo.
+    private void OnKeysChanged()
+    {
+        lock (_gate)
+        {
+            ApplyLocked(_options);
+        }
+    }
+
+    private void ApplyLocked(GatewayOptions options)
+    {
+        if (options.Access is not { } access)
+        {
+            Door.Directory = null;
+            return;
+        }
+        var problems = new List<ConfigurationProblem>();
+        var read = ReferencedFiles.ReadKeys(access, _environment, problems);
+        if (problems.Count > 0)
+        {
+            Log.Refused(_log, Environment.NewLine + ProblemReport.Format(problems, "The keys in force were not changed."));
+        }
+        else
+        {
+            _keys = read;
+        }
+        var secret = access.SecretEnv is { } name && _environment(name) is { Length: > 0 } given ? Encoding.UTF8.GetBytes(given) : _ownSecret;
+        Door.Directory = TenantDirectory.Create(access, new DirectorySources(options.Models, _environment, _keys, _hasher, secret));
+    }
 
     private static partial class Log
     {
