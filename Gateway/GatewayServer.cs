@@ -151,9 +151,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
     public void Apply(GatewayOptions options)
     {
         var left = Core.Apply(options);
+        // At once: a model that is new is known by name from here on, and is answered for as down until it has its replicas.
+        _watcher.Apply([.. Core.Models.Select(model => model.Pool)], options.Resilience);
         _meters.Prepare(options.Models.Select(model => model.Name));
         _tenants.Apply(options);
-        _watcher.Apply([.. Core.Models.Select(model => model.Pool)], options.Resilience);
         foreach (var model in left)
         {
             model.Pool.SetReplicas([]);

@@ -49,6 +49,27 @@ public class ChangeUnderLoadTests
     }
 
     [Fact]
+    public async Task Reload_WithAnotherModel_GivesItItsReplicasBeforeItsTenants()
+    {
+        GatewayServer? server = null;
+        int? replicas = null;
+        string KeyOf(string name)
+        {
+            replicas ??= server?.Core.Find("another")?.Pool.ReplicaList.Count;
+            return "key";
+        }
+        await using var world = await GatewayWorld.StartAsync(
+            1, Brisk, options => options with { Access = new() { Tenants = [new() { Name = "a", KeyEnv = ["A"] }] } }, new ServerSettings { Environment = KeyOf });
+        server = world.Server;
+        var before = server.Core.Options;
+
+        server.Apply(before with { Models = [.. before.Models, before.Models[0] with { Name = "another" }] });
+
+        // Its name is known from then on: without a replica it would be answered that none takes work.
+        Assert.Equal(1, replicas);
+    }
+
+    [Fact]
     public async Task Reload_ThatReplacesEveryReplica_DropsNothing()
     {
         await using var world = await GatewayWorld.StartAsync(2, Brisk);
