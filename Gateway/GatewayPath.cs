@@ -280,7 +280,7 @@ public sealed class GatewayPath(
     {
         if (exchange.Answer.ReportedUsage is { PromptTokens: { } promptTokens, CachedTokens: { } cachedTokens })
         {
-            model.Prefixes.OnReported(exchange.Reservation.Replica.Slot, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
+            model.OnReported(exchange.Reservation.Replica, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);
         }
         if (exchange.Answer is { Finish: FinishKind.ToolCalls } or { ToolName: not null })
         {

@@ -62,6 +62,21 @@ public sealed class ModelPool : IDisposable
         }
     }
 
+    /// <summary>An engine told what it found of a prompt in its cache: it corrects what the index of prefixes believes of its replica.</summary>
+    /// <param name="replica">The replica.</param>
+    /// <param name="promptTokens">Tokens of the prompt, as the engine counts them.</param>
+    /// <param name="believedTokens">What the choice went by.</param>
+    /// <param name="believedAge">How long before that part was sent there.</param>
+    /// <param name="cachedTokens">What the engine found.</param>
+    public void OnReported(Replica replica, int promptTokens, int believedTokens, TimeSpan believedAge, int cachedTokens)
+    {
+        // If the replica left the pool meanwhile, its slot may belong to another one.
+        if (Pool.Find(replica.Id) == replica)
+        {
+            Prefixes.OnReported(replica.Slot, promptTokens, believedTokens, believedAge, cachedTokens);
+        }
+    }
+
     internal void Apply(ModelOptions model, FaultLimits faults, GatewayOptions options)
     {
         Pool.Reconfigure(model, faults);

@@ -148,7 +148,6 @@ internal sealed class Flights(
     private void Complete(Flight flight, TimeSpan now)
     {
         var row = flight.Trace;
-        var prefixes = flight.Gateway.Pool.Prefixes;
         Count--;
         flight.Reservation!.Replica.OnSuccess();
         if (flight.EarlierTokens == 0)
@@ -161,10 +160,10 @@ internal sealed class Flights(
         flight.Gateway.Core.Learner.OnCompleted(flight.ToCompleted(factory.LengthsOf(row), now));
         if (flight.EarlierTokens == 0)
         {
-            prefixes.OnReported(flight.Reservation.Replica.Slot, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
+            flight.Gateway.Pool.OnReported(flight.Reservation.Replica, row.InputTokens, flight.PrefixHitTokens, flight.PrefixHitAge, flight.CachedTokens);
         }
         // Traces do not tell why an answer ended: a session's is taken for a call, where it names none of a tool unknown.
-        prefixes.OnToolCall(flight.Request.SessionKey, factory.ToolOf(row));
+        flight.Gateway.Pool.Prefixes.OnToolCall(flight.Request.SessionKey, factory.ToolOf(row));
         flight.Request.Body.Sketch?.Return();
         if (flight.Shadowed is { } shadowed)
         {
