@@ -301,6 +301,21 @@ public sealed class SharedLimitLedgerTests
         Assert.Equal(LimitKind.Requests, (await ledger.ReserveAsync(newer, Little)).Met);
     }
 
+    [Fact]
+    public async Task Exchange_AfterARequestOfOlderLimitsEnds_GoesOnWithTheNewOnes()
+    {
+        var (older, newer) = (Of(new() { MaxConcurrent = 9 }), Of(new() { RequestsPerMinute = 1 }));
+        var ledger = Ledger("a");
+        await ledger.ReserveAsync(older, Little);
+        await ledger.ReserveAsync(newer, Little);
+        await ledger.ExchangeAsync(default);
+
+        ledger.Settle(older, Little, Little);
+        await ledger.ExchangeAsync(default);
+
+        Assert.Equal(LimitKind.Requests, (await ledger.ReserveAsync(newer, Little)).Met);
+    }
+
     [Theory]
     [InlineData("{\"levels\":{\"requests\":-1e30}}")]
     [InlineData("{\"taken\":{\"requests\":-5}}")]

@@ -111,7 +111,6 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
         }
     }
 
-    // One that changed meanwhile may have newer limits.
     private void PutBack(Tenant tenant) => _changed.TryAdd(tenant.Name, tenant);
 
     private async ValueTask<PeerReport> PostAsync(Tenant tenant, CancellationToken cancellationToken)

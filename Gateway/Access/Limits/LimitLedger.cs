@@ -27,10 +27,10 @@ public sealed class LimitLedger(TimeProvider time) : ILimitLedger
     public LimitVerdict ReserveAgain(Tenant tenant, TokenAmount expected, in PeerReport report) => AccountOf(tenant).ReserveAgain(tenant.Limits, expected, report);
 
     /// <summary>Counts what other gateways have taken.</summary>
-    public void CountPeers(Tenant tenant, in PeerReport report) => AccountOf(tenant).CountPeers(tenant.Limits, report);
+    public void CountPeers(Tenant tenant, in PeerReport report) => AccountOf(tenant).CountPeers(report);
 
     /// <summary>What this gateway has taken, to be said to the others now.</summary>
-    public LimitUse UseOf(Tenant tenant) => AccountOf(tenant).Use(tenant.Limits);
+    public LimitUse UseOf(Tenant tenant) => AccountOf(tenant).Use();
 
     /// <summary>Forgets what others hold now: they are not heard of any more.</summary>
     public void ForgetPeers()

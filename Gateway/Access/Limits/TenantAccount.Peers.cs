@@ -18,11 +18,12 @@ public sealed partial class TenantAccount
         get { lock (_gate) { return _running > 0 || _peers.Running > 0; } }
     }
 
-    internal LimitUse Use(LimitOptions limits)
+    // By the limits of the last request: whoever ends or is heard of may know older ones.
+    internal LimitUse Use()
     {
         lock (_gate)
         {
-            RefillLocked(limits);
+            RefillLocked(_limits);
             return new LimitUse
             {
                 Sequence = ++_sequence,
@@ -45,16 +46,16 @@ public sealed partial class TenantAccount
             _reserved -= expected.Total;
             TakeRequestsLocked(-1);
             TakeLocked(new TokenAmount(-expected.Input, -expected.Output));
-            CountPeersLocked(limits, report);
+            CountPeersLocked(report);
             return ReserveLocked(limits, expected);
         }
     }
 
-    internal void CountPeers(LimitOptions limits, in PeerReport report)
+    internal void CountPeers(in PeerReport report)
     {
         lock (_gate)
         {
-            CountPeersLocked(limits, report);
+            CountPeersLocked(report);
         }
     }
 
@@ -66,7 +67,7 @@ public sealed partial class TenantAccount
         }
     }
 
-    private void CountPeersLocked(LimitOptions limits, in PeerReport report)
+    private void CountPeersLocked(in PeerReport report)
     {
         // Reports may arrive out of order: one that was asked for earlier than the last is older and is dropped.
         if (report.Asked < _heard)
@@ -74,19 +75,19 @@ public sealed partial class TenantAccount
             return;
         }
         _heard = report.Asked;
-        RefillLocked(limits);
+        RefillLocked(_limits);
         foreach (var peer in report.Peers)
         {
             if (_known.TryGetValue(peer.Gateway, out var before) && peer.Use.Sequence > before.Use.Sequence)
             {
-                TakePeersLocked(limits, before.Use.Taken, peer.Use.Taken);
+                TakePeersLocked(before.Use.Taken, peer.Use.Taken);
             }
         }
         foreach (var peer in report.Peers)
         {
             if (!_known.ContainsKey(peer.Gateway))
             {
-                LowerLocked(limits, peer, report);
+                LowerLocked(peer, report);
             }
         }
         KeepLocked(report.Peers);
@@ -113,8 +114,9 @@ public sealed partial class TenantAccount
     }
 
     // After a long silence at most one minute's allowance is taken: whatever was taken before that has refilled since.
-    private void TakePeersLocked(LimitOptions limits, TakenSums before, TakenSums now)
+    private void TakePeersLocked(TakenSums before, TakenSums now)
     {
+        var limits = _limits;
         var (input, output) = (now.InputTokens - before.InputTokens, now.OutputTokens - before.OutputTokens);
         _requests.Take(Math.Min(now.Requests - before.Requests, limits.RequestsPerMinute ?? 0));
         _tokens.Take(Math.Min(input + output, limits.TokensPerMinute ?? 0));
@@ -124,8 +126,9 @@ public sealed partial class TenantAccount
 
     // When a gateway is heard of for the first time, what it took before is only visible in its bucket levels. The common level is then at most its own level, less what
     // the others have taken that it has not counted yet.
-    private void LowerLocked(LimitOptions limits, PeerUse newcomer, PeerReport report)
+    private void LowerLocked(PeerUse newcomer, PeerReport report)
     {
+        var limits = _limits;
         Lower(ref _requests, limits.RequestsPerMinute, static levels => levels.Requests, static taken => taken.Requests);
         Lower(ref _tokens, limits.TokensPerMinute, static levels => levels.Tokens, static taken => taken.InputTokens + taken.OutputTokens);
         Lower(ref _input, limits.InputTokensPerMinute, static levels => levels.InputTokens, static taken => taken.InputTokens);

@@ -13,6 +13,7 @@ public sealed partial class TenantAccount(TimeProvider time)
     private long _spentToday;
     private long _reserved;
     private TokenAmount _charged;
+    private LimitOptions _limits = new();
 
     /// <summary>Requests that hold a place.</summary>
     public int Running
@@ -55,6 +56,7 @@ public sealed partial class TenantAccount(TimeProvider time)
 
     private LimitVerdict ReserveLocked(LimitOptions limits, TokenAmount expected)
     {
+        _limits = limits;
         RefillLocked(limits);
         var (met, wait) = MetLocked(limits, expected);
         if (met == LimitKind.None)
