@@ -1,6 +1,7 @@
 using Gateway.Access;
 using Gateway.Api;
 using Gateway.Dashboard;
+using Gateway.Replicas;
 using Gateway.Requests;
 using Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
@@ -70,8 +71,8 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
             exact["/ui/" + file] = new(Get, Named(serve));
         }
         exact["/ui/events"] = Ops(Get, server.Feed.ServeAsync);
-        withId.Add(("/-/replicas/", "/drain", Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: true, IsGuarded))));
-        withId.Add(("/-/replicas/", "/undrain", Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining: false, IsGuarded))));
+        withId.Add(("/-/replicas/", "/drain", Draining(fleet, isDraining: true)));
+        withId.Add(("/-/replicas/", "/undrain", Draining(fleet, isDraining: false)));
     }
 
     private void AddData(Dictionary<string, Endpoint> exact, List<(string, string, Endpoint)> withId)
@@ -87,6 +88,9 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
     }
 
     private bool IsGuarded => listen.Ops is not null || door.AsksForOpsKey;
+
+    private Endpoint Draining(Fleet fleet, bool isDraining) =>
+        Ops(Post, http => OpsEndpoints.SetDrainingAsync(http, fleet, isDraining, IsGuarded)) with { AllowsOtherSites = false };
 
     private Endpoint Ops(string[] methods, RequestDelegate handle, bool isMetrics = false) => new(methods, http => CountedAsync(http, "ops",
         door.OpsProblem(http, isMetrics) is { } problem ? RefuseAsync(http, problem) : Named(handle)(http)));

@@ -68,6 +68,31 @@ public sealed class CorsTests
         Assert.DoesNotContain(response.Headers, header => header.Key.StartsWith("access-control-", StringComparison.OrdinalIgnoreCase));
     }
 
+    [Theory]
+    [InlineData("https://app.example")]
+    [InlineData("https://evil.example")]
+    public async Task Answers_OfAnEngineThatVaries_VaryByTheOriginToo(string origin)
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("{}", headers: "vary: Accept-Language\r\n"));
+        await using var world = await WorldAsync(engine, "https://app.example");
+
+        using var response = await world.PostAsync("/v1/chat/completions", """{"model":"demo","messages":[]}""", [("Origin", origin)]);
+
+        Assert.Equal("Accept-Language, Origin", string.Join(", ", response.Headers.Vary));
+    }
+
+    [Fact]
+    public async Task Preflight_OfWhatNoOtherSiteMayDo_IsRefusedToEveryOrigin()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("{}"));
+        await using var world = await WorldAsync(engine, "*");
+
+        using var response = await world.Client.SendAsync(Preflight("https://anyone.example", $"/-/replicas/{world.Pool.ReplicaList[0].Id}/drain"));
+
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, response.StatusCode);
+        Assert.False(response.Headers.Contains("Access-Control-Allow-Origin"));
+    }
+
     [Fact]
     public async Task AnyOrigin_WhereTheConfigurationSaysSo_IsAllowed()
     {
@@ -82,9 +107,9 @@ public sealed class CorsTests
     private static Task<GatewayWorld> WorldAsync(ScriptedEngine engine, string origin) =>
         GatewayWorld.BeforeAsync([engine], options => options with { Listen = options.Listen with { CorsOrigins = [origin] } });
 
-    private static HttpRequestMessage Preflight(string origin)
+    private static HttpRequestMessage Preflight(string origin, string path = "/v1/chat/completions")
     {
-        var request = new HttpRequestMessage(HttpMethod.Options, "/v1/chat/completions");
+        var request = new HttpRequestMessage(HttpMethod.Options, path);
         request.Headers.Add("Origin", origin);
         request.Headers.Add("Access-Control-Request-Method", "POST");
         request.Headers.Add("Access-Control-Request-Headers", "authorization, content-type");

@@ -55,6 +55,27 @@ public sealed class OpsAccessTests : IAsyncDisposable
         Assert.Equal(1, await _world.Client.MetricAsync("gateway_refusals_total", "reason=\"cross_site\""));
     }
 
+    // Browsers say which site a request comes from only to https and to this machine, but always say its origin where it changes something.
+    [Theory]
+    [InlineData("http://other.example", null, 403)]
+    [InlineData("null", null, 403)]
+    [InlineData("http://OPS.example", null, 200)]
+    [InlineData("http://ops.example:8080", null, 403)]
+    [InlineData("http://gateway.example", "gateway.example", 200)]
+    [InlineData("http://other.example", "gateway.example", 403)]
+    [InlineData(null, null, 200)]
+    public async Task Drain_WithoutAWordOfTheSite_GoesByTheOrigin(string? origin, string? forwardedHost, int status)
+    {
+        await StartAsync(options => options);
+        List<(string, string)> headers = [("Host", "ops.example")];
+        headers.AddRange(origin is null ? [] : [("Origin", origin)]);
+        headers.AddRange(forwardedHost is null ? [] : [("X-Forwarded-Host", forwardedHost)]);
+
+        using var answer = await _world!.PostAsync($"/-/replicas/{_world.Pool.ReplicaList[0].Id}/drain", "", headers);
+
+        Assert.Equal(status, (int)answer.StatusCode);
+    }
+
     private Task<double> Requests(string labels) => _world!.Client.MetricAsync("gateway_requests_total", labels);
 
     [Fact]

@@ -72,9 +72,20 @@ public static class OpsEndpoints
         });
     }
 
-    // A web page open in the operator's browser could post to this machine; browsers say in this header where such a request comes from.
-    private static bool IsFromOtherSite(IHeaderDictionary headers) =>
-        headers.TryGetValue("Sec-Fetch-Site", out var site) && site.ToString() is not ("same-origin" or "none");
+    // A web page open in the operator's browser could post to this machine. Browsers say where such a request comes from: to https and to their own machine in
+    // Sec-Fetch-Site, and everywhere in Origin. A proxy in front may have put another Host in place; the name that it was asked by is believed, since no page may set
+    // that header for another site.
+    private static bool IsFromOtherSite(IHeaderDictionary headers)
+    {
+        if (headers.TryGetValue("Sec-Fetch-Site", out var site))
+        {
+            return site.ToString() is not ("same-origin" or "none");
+        }
+        return headers.TryGetValue("Origin", out var origin) && !IsOrigin(origin.ToString(), headers.Host.ToString()) && !IsOrigin(origin.ToString(), headers["X-Forwarded-Host"].ToString());
+    }
+
+    private static bool IsOrigin(string origin, string host) =>
+        host.Length > 0 && (origin.Equals("http://" + host, StringComparison.OrdinalIgnoreCase) || origin.Equals("https://" + host, StringComparison.OrdinalIgnoreCase));
 
     // Pipes and test hosts have no remote address; both are on this machine.
     private static bool IsLocal(HttpContext http) => http.Connection.RemoteIpAddress is not { } remote || IPAddress.IsLoopback(remote);

@@ -12,6 +12,9 @@ public sealed record Endpoint(string[] Methods, RequestDelegate Handle, ApiFamil
 {
     /// <summary>Whether an id in its path is one segment: what lies deeper is another path, which is not on the list.</summary>
     public bool HasPlainId { get; init; }
+
+    /// <summary>Whether web pages of other sites may call it, where the configuration names any.</summary>
+    public bool AllowsOtherSites { get; init; } = true;
 }
 
 /// <summary>The allow-list: exact paths, and a few with an id at their end. Whatever is not here is 404, so that no admin route of an engine can be reached.</summary>
@@ -42,7 +45,7 @@ public sealed class RouteTable
             var meant = Find(http, near) is null || Shown(path) != path ? null : near;
             return ApiError.WriteAsync(http, FamilyOf(meant ?? path), OutcomeMap.UnknownRoute(http.Request.Method, Shown(path), meant), HeaderFacts.RequestId(http.Request.Headers));
         }
-        if (_corsOrigins.Count > 0 && Cors.Apply(http, _corsOrigins, endpoint.Methods))
+        if (_corsOrigins.Count > 0 && endpoint.AllowsOtherSites && Cors.Apply(http, _corsOrigins, endpoint.Methods))
         {
             return Task.CompletedTask;
         }
@@ -96,20 +99,28 @@ internal static class Cors
     public static bool Apply(HttpContext http, IReadOnlyList<string> origins, string[] methods)
     {
         var origin = http.Request.Headers.Origin.ToString();
-        if (origin.Length == 0 || !(origins.Contains("*") || origins.Contains(origin)))
-        {
-            return false;
-        }
+        var isForAll = origins.Contains("*");
+        var isAllowed = origin.Length > 0 && (isForAll || origins.Contains(origin));
         var headers = http.Response.Headers;
-        var allowed = origins.Contains("*") ? "*" : origin;
         // Set when the answer starts, so that clearing a half-made answer for an error does not lose it.
         http.Response.OnStarting(() =>
         {
-            headers.AccessControlAllowOrigin = allowed;
-            headers.Vary = "Origin";
-            headers.AccessControlExposeHeaders = Readable;
+            if (!isForAll)
+            {
+                // On every answer, or a cache would give one that nobody else may read to an origin that may, and the other way round.
+                headers.Append("Vary", "Origin");
+            }
+            if (isAllowed)
+            {
+                headers.AccessControlAllowOrigin = isForAll ? "*" : origin;
+                headers.AccessControlExposeHeaders = Readable;
+            }
             return Task.CompletedTask;
         });
+        if (!isAllowed)
+        {
+            return false;
+        }
         if (!HttpMethods.IsOptions(http.Request.Method) || !http.Request.Headers.ContainsKey("Access-Control-Request-Method"))
         {
             return false;
