@@ -48,6 +48,42 @@ public sealed class ShadowTests : IDisposable
     }
 
     [Fact]
+    public void OnEnded_OfTheAnswerThatAllOthersWaitedFor_ForecastsAFewAndTheRestApart()
+    {
+        var model = Model(replicas: 2);
+        var first = model.OnArrived(CorePool.Request(), CorePool.Cost())!;
+        for (var i = 0; i < 100; i++)
+        {
+            Serve(model, tokens: 10);
+        }
+        var before = model.Shadow!.Pending;
+
+        first.OutputTokens = 10;
+        first.Dispose();
+        var atOnce = before - model.Shadow.Pending;
+        _time.Advance(TimeSpan.Zero);
+
+        Assert.Equal((101, Shadow.MostAtOnce, 0), (before, atOnce, model.Shadow.Pending));
+        Assert.InRange(model.Shadow.Read().Answers, 90, 101);
+    }
+
+    [Fact]
+    public void OnEnded_AfterItWasDisposed_ForecastsNothing()
+    {
+        var model = Model(replicas: 2);
+        Serve(model, tokens: 10);
+        var shadow = model.Shadow!;
+        var underWay = shadow.OnArrived(CorePool.Request(), CorePool.Cost());
+        var before = shadow.Read().Answers;
+
+        shadow.Dispose();
+        underWay.Dispose();
+        _time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.Equal(before, shadow.Read().Answers);
+    }
+
+    [Fact]
     public void Read_AfterAnAnswerThatNeverEnds_DrawsItsLengthAtLast()
     {
         var model = Model(replicas: 2);

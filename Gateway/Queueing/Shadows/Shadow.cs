@@ -16,6 +16,9 @@ public sealed class Shadow : IDisposable
     /// <summary>Larger pools have no shadow: it would cost too much.</summary>
     public const int MostReplicas = 64;
 
+    /// <summary>Requests that whoever comes or ends brings into the worlds: it waits for them, and so does whoever comes meanwhile.</summary>
+    internal const int MostAtOnce = 64;
+
     private const int MostPending = 16_384;
 
     // Of an answer that takes longer the rest is drawn from its estimate.
@@ -30,6 +33,9 @@ public sealed class Shadow : IDisposable
     private readonly Random _chance;
     private readonly long _startedAt;
     private readonly ShadowTally _tally = new();
+
+    // Brings in the rest, at the same moment but on nobody's time.
+    private readonly ITimer _rest;
     private ReplicaSnapshot[] _fleet = [];
     private ShadowWorld? _acting;
     private ShadowWorld? _shadow;
@@ -37,6 +43,7 @@ public sealed class Shadow : IDisposable
     private long _requests;
     private long _decisions;
     private long _differing;
+    private bool _isDisposed;
 
     /// <param name="pool">Whose replicas are forecast.</param>
     /// <param name="policies">The policy in force and the other.</param>
@@ -47,10 +54,17 @@ public sealed class Shadow : IDisposable
         (_pool, _policies, _time) = (pool, policies, time);
         (_lengths, _chance) = (new Random(chance.Next()), new Random(chance.Next()));
         _startedAt = time.GetTimestamp();
+        _rest = time.CreateTimer(_ => PumpAll(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>The other policy's name.</summary>
     public string Policy => _policies.Name;
+
+    /// <summary>Requests that are in no world yet.</summary>
+    internal int Pending
+    {
+        get { lock (_gate) { return _pending.Count; } }
+    }
 
     /// <summary>A request came.</summary>
     /// <returns>To be told how long the answer was, and disposed when the request has ended.</returns>
@@ -60,8 +74,11 @@ public sealed class Shadow : IDisposable
         {
             var seen = new ShadowedRequest(
                 this, request with { ArrivedAt = null, Body = request.Body with { Sketch = null } }, estimate, _time.GetElapsedTime(_startedAt));
-            _pending.Enqueue(seen);
-            PumpLocked();
+            if (!_isDisposed)
+            {
+                _pending.Enqueue(seen);
+                PumpSomeLocked();
+            }
             return seen;
         }
     }
@@ -79,9 +96,9 @@ public sealed class Shadow : IDisposable
     /// <summary>The verdict so far.</summary>
     public ShadowReading Read()
     {
+        PumpAll();
         lock (_gate)
         {
-            PumpLocked();
             return new ShadowReading
             {
                 Policy = Policy,
@@ -101,8 +118,11 @@ public sealed class Shadow : IDisposable
     {
         lock (_gate)
         {
+            _isDisposed = true;
+            _pending.Clear();
             EndWorldsLocked();
         }
+        _rest.Dispose();
     }
 
     internal void OnEnded(ShadowedRequest ended)
@@ -110,16 +130,47 @@ public sealed class Shadow : IDisposable
         lock (_gate)
         {
             ended.HasEnded = true;
-            PumpLocked();
+            PumpSomeLocked();
         }
     }
 
-    // In the order of arrival: the worlds are behind by the longest answer that runs, but know how long each became.
-    private void PumpLocked()
+    private void PumpSomeLocked()
     {
-        var now = _time.GetElapsedTime(_startedAt);
-        while (_pending.TryPeek(out var next) && (next.HasEnded || now - next.At > LongestWait || _pending.Count > MostPending))
+        if (PumpLocked())
         {
+            _rest.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    // Whoever comes meanwhile waits for a few of them only.
+    private void PumpAll()
+    {
+        bool isMore;
+        do
+        {
+            lock (_gate)
+            {
+                isMore = PumpLocked();
+            }
+        }
+        while (isMore);
+    }
+
+    /// <summary>Brings requests into the worlds in the order of arrival: the worlds are behind by the longest answer that runs, but know how long each became.</summary>
+    /// <returns>Whether there are more to bring in than at once.</returns>
+    private bool PumpLocked()
+    {
+        if (_isDisposed)
+        {
+            return false;
+        }
+        var now = _time.GetElapsedTime(_startedAt);
+        for (var brought = 0; _pending.TryPeek(out var next) && (next.HasEnded || now - next.At > LongestWait || _pending.Count > MostPending); brought++)
+        {
+            if (brought == MostAtOnce)
+            {
+                return true;
+            }
             _pending.Dequeue();
             if (!FollowLocked(next.At))
             {
@@ -138,6 +189,7 @@ public sealed class Shadow : IDisposable
             _acting.AdvanceTo(now - _begunAt);
             _shadow!.AdvanceTo(now - _begunAt);
         }
+        return false;
     }
 
     /// <summary>Takes over the fleet as it is; false: there is none to forecast.</summary>
@@ -230,4 +282,4 @@ public sealed class ShadowedRequest : IDisposable
 /// <param name="Acting">The policy in force, for a world of its own.</param>
 /// <param name="Shadow">The other.</param>
 /// <param name="PrefixBytes">Memory of each world for what was sent where.</param>
-public sealed record ShadowPolicies(string Name, Func<PrefixIndex, ShadowPlans> Acting, Func<PrefixIndex, ShadowPlans> Shadow, long PrefixBytes);
+public sealed record ShadowPolicies(string Name, Func<PrefixIndex, ShadowPlans> Acting, Func<Pool, PrefixIndex, ShadowPlans> Shadow, long PrefixBytes);
