@@ -38,6 +38,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private readonly TelemetrySession _telemetry;
     private readonly GatewayMeters _meters;
     private readonly StateGauges _gauges;
+    private readonly DemandBeat _demand;
     private readonly AccessLog? _accessLog;
     private readonly SnapshotFile? _snapshots;
     private readonly TenantKeeper _tenants;
@@ -80,6 +81,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         Feed = new StatusFeed(Core.Fleet, _board, Status.Read, _time, _app.Lifetime.ApplicationStopping);
         var coordinator = _sharing?.Coordinator;
         _gauges = new StateGauges(Core.Fleet, Status.QueueDepths, Status.Calibration, scope, coordinator is null ? null : () => coordinator.IsUp, Status.SignalsOf);
+        _demand = new DemandBeat(Core, _time);
         if (coordinator is not null)
         {
             _meters.ShowRedisFailures(() => coordinator.Failures);
@@ -200,6 +202,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
         {
             await _accessLog.DisposeAsync();
         }
+        _demand.Dispose();
         _gauges.Dispose();
         _telemetry.Dispose();
         _meters.Dispose();

@@ -77,13 +77,14 @@ public sealed class WorkDemandTests
     {
         using var pool = new CorePool();
         var demand = new WorkDemand(pool.Pool, pool.Time);
-        Assert.Equal(3, demand.Wish(there: 1, coming: 3));
+        Assert.Null(demand.Wish);
+        Assert.Equal(3, Wish(demand, there: 1, coming: 3));
 
         pool.Time.Advance(WorkDemand.Patience - TimeSpan.FromSeconds(1));
-        Assert.Equal(3, demand.Wish(1, 1));
+        Assert.Equal(3, Wish(demand, 1, 1));
         pool.Time.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal(1, demand.Wish(1, 1));
-        Assert.Equal(4, demand.Wish(1, 4));
+        Assert.Equal(1, Wish(demand, 1, 1));
+        Assert.Equal(4, Wish(demand, 1, 4));
     }
 
     [Fact]
@@ -91,15 +92,21 @@ public sealed class WorkDemandTests
     {
         using var pool = new CorePool();
         var demand = new WorkDemand(pool.Pool, pool.Time);
-        Assert.Equal(1, demand.Wish(there: 1, coming: 1));
+        Assert.Equal(1, Wish(demand, there: 1, coming: 1));
 
         for (var second = 0; second < WorkDemand.Burst.TotalSeconds; second++)
         {
             pool.Time.Advance(TimeSpan.FromSeconds(1));
-            Assert.Equal(1, demand.Wish(there: 5, coming: 1));
+            Assert.Equal(1, Wish(demand, there: 5, coming: 1));
         }
         pool.Time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(5, demand.Wish(there: 5, coming: 1));
+        Assert.Equal(5, Wish(demand, there: 5, coming: 1));
+    }
+
+    private static int? Wish(WorkDemand demand, int there, int coming)
+    {
+        demand.Note(there, coming);
+        return demand.Wish;
     }
 
     private static void Feed(CorePool pool, WorkDemand demand, int seconds, Func<int, int> perSecond, WorkDemand? steady = null)

@@ -94,6 +94,7 @@ public sealed class DesiredReplicasReplayTests(ITestOutputHelper output)
         public void OnQueue(in QueueSample sample)
         {
             var now = Pool!.Pool.ReplicaList.Select(replica => replica.Snapshot()).ToArray();
+            DesiredReplicas.Note(Pool.Pool, sample.Waiting, Pool.Demand);
             Signals.Add((sample.At, DesiredReplicas.Of(Pool.Pool, sample.Waiting, Pool.Demand), now.Average(replica => replica.ReservedTokens / (double)replica.CapacityTokens!), sample.Waiting));
         }
 

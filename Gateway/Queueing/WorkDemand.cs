@@ -95,17 +95,29 @@ public sealed class WorkDemand(Pool pool, TimeProvider time, Func<int?>? windowR
     /// <summary>A replica with the room that the rule in force gives out there, in tokens or in requests.</summary>
     public ReplicaSnapshot RoomOf(Replica replica) => replica.Snapshot().Within(windowRequests?.Invoke());
 
-    /// <summary>How many replicas to wish for: what is foreseen, or what there has been work for all the while, and the most of it lately. Bursts bring none, short lulls take none away.</summary>
+    /// <summary>How many replicas to wish for: what is foreseen, or what there has been work for all the while, and the most of it lately. Bursts bring none, short lulls take none away.
+    /// Null: nothing was noted yet.</summary>
+    public int? Wish
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _wishes.Most;
+            }
+        }
+    }
+
+    /// <summary>Notes what is needed now. Due on a regular beat: what lies between two of them does not count.</summary>
     /// <param name="there">Replicas that the work which is there needs now.</param>
     /// <param name="coming">Replicas that the work to come will need.</param>
-    public int Wish(int there, int coming)
+    public void Note(int there, int coming)
     {
         lock (_gate)
         {
             var now = time.GetElapsedTime(_startedAt);
             _needs.Add(now, there);
-            _wishes.Add(now, Math.Max(coming, _needs.Least));
-            return _wishes.Most;
+            _wishes.Add(now, Math.Max(coming, _needs.Least ?? there));
         }
     }
 
@@ -194,15 +206,16 @@ public sealed class WorkDemand(Pool pool, TimeProvider time, Func<int?>? windowR
         _span = Math.Max(_span, span);
     }
 
-    /// <summary>What was told over a while, once a second at most. Not thread-safe.</summary>
+    /// <summary>What was told over a while. Not thread-safe.</summary>
     private sealed class RecentValues(TimeSpan span)
     {
         private readonly Queue<(TimeSpan At, int Value)> _values = new();
-        private (TimeSpan At, int Value) _last;
 
-        public int Least => _values.Min(value => value.Value);
+        /// <summary>Null: there are none.</summary>
+        public int? Least => _values.Count == 0 ? null : _values.Min(value => value.Value);
 
-        public int Most => _values.Max(value => value.Value);
+        /// <summary>Null: there are none.</summary>
+        public int? Most => _values.Count == 0 ? null : _values.Max(value => value.Value);
 
         public void Add(TimeSpan now, int value)
         {
@@ -210,11 +223,7 @@ public sealed class WorkDemand(Pool pool, TimeProvider time, Func<int?>? windowR
             {
                 _values.Dequeue();
             }
-            if (_values.Count == 0 || now - _last.At >= TimeSpan.FromSeconds(1) || value != _last.Value)
-            {
-                _last = (now, value);
-                _values.Enqueue(_last);
-            }
+            _values.Enqueue((now, value));
         }
     }
 }

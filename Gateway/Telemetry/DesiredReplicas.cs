@@ -12,16 +12,18 @@ public static class DesiredReplicas
     /// <summary>More are never wished for.</summary>
     public const int Most = 100_000;
 
-    /// <summary>What is there and what will come, whichever needs more; less only after it was less for a while.</summary>
+    /// <summary>What is there and what will come, whichever needs more; less only after it was less for a while. Changes nothing: whoever looks sees the same.</summary>
     /// <param name="pool">The model's replicas.</param>
     /// <param name="waiting">Requests in its queue.</param>
-    /// <param name="demand">What comes; null: only what is there counts.</param>
+    /// <param name="demand">What was noted of its work; null, or where nothing was: what is there counts.</param>
     /// <returns>From 1 to <see cref="Most"/>.</returns>
-    public static int Of(Pool pool, int waiting, WorkDemand? demand)
-    {
-        var there = OfWork([.. pool.ReplicaList.Select(replica => (demand?.RoomOf(replica) ?? replica.Snapshot()).WithoutPeers())], waiting);
-        return demand?.Wish(there, OfForecast(demand.Forecast())) ?? there;
-    }
+    public static int Of(Pool pool, int waiting, WorkDemand? demand) => demand?.Wish ?? OfWhatIsThere(pool, waiting, demand);
+
+    /// <summary>Notes what a model's work needs now; due on a regular beat.</summary>
+    /// <param name="pool">The model's replicas.</param>
+    /// <param name="waiting">Requests in its queue.</param>
+    /// <param name="demand">Where it is noted.</param>
+    public static void Note(Pool pool, int waiting, WorkDemand demand) => demand.Note(OfWhatIsThere(pool, waiting, demand), OfForecast(demand.Forecast()));
 
     /// <summary>Work divided by the room of one replica: in KV tokens where room is known, else in requests where slots are, else one more while anybody waits. Pure.</summary>
     /// <param name="replicas">Of one model.</param>
@@ -44,6 +46,9 @@ public static class DesiredReplicas
     /// <param name="busy">Null: unknown.</param>
     /// <returns>From 1 to <see cref="Most"/>.</returns>
     public static int OfForecast(double? busy) => Needed(busy ?? 0, 1);
+
+    private static int OfWhatIsThere(Pool pool, int waiting, WorkDemand? demand) =>
+        OfWork([.. pool.ReplicaList.Select(replica => (demand?.RoomOf(replica) ?? replica.Snapshot()).WithoutPeers())], waiting);
 
     private static int Needed(double work, double room) => (int)Math.Clamp(Math.Ceiling(work / (FilledTo * room)), 1, Most);
 
