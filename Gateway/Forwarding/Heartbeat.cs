@@ -11,8 +11,6 @@ namespace Gateway.Forwarding;
 /// <remarks>It commits to 200 to do so. YARP forwards only what has not begun, so from the turn on this carries the answer in its place.</remarks>
 internal sealed class Heartbeat
 {
-    private const int CopyBytes = 16 * 1024;
-
     private readonly HttpContext _http;
     private readonly InferenceRequest _request;
     private readonly HeartbeatOptions _options;
@@ -77,7 +75,7 @@ internal sealed class Heartbeat
                 _http.Response.StatusCode = (int)answer.StatusCode;
                 await transformer.TransformResponseAsync(_http, answer, _http.RequestAborted);
             }
-            await CopyAsync(await answer.Content.ReadAsStreamAsync(_http.RequestAborted));
+            await IdleCopy.ToAsync(await answer.Content.ReadAsStreamAsync(_http.RequestAborted), _http.Response.Body, _http.RequestAborted);
             return ForwarderError.None;
         }
         catch (InvalidOperationException) when (!_http.Response.HasStarted)
@@ -97,15 +95,6 @@ internal sealed class Heartbeat
     /// <summary>Ends the committed stream in the API's own way.</summary>
     public async Task EndAsync(WireError error) =>
         await _http.Response.Body.WriteAsync(ErrorBody.WriteStreamEnd(_request.Route, error, _request.Id), _http.RequestAborted);
-
-    private async Task CopyAsync(Stream answer)
-    {
-        var buffer = new byte[CopyBytes];
-        while (await answer.ReadAsync(buffer, _http.RequestAborted) is > 0 and var read)
-        {
-            await _http.Response.Body.WriteAsync(buffer.AsMemory(0, read), _http.RequestAborted);
-        }
-    }
 
     private async Task<bool> IsPendingAfterAsync(Task task, TimeSpan pause)
     {
