@@ -27,16 +27,33 @@ internal sealed class Hedge(OutgoingRequest outgoing, UpstreamPool upstream, Tur
             return await running;
         }
         var hedge = run(second, cancellationToken);
-        (Attempt Attempt, Task<AttemptResult> Run) stays = (first, running), leaves = (second, hedge);
-        var ended = await Task.WhenAny(running, hedge);
-        if ((ended == running) == ((await ended).Failure is not null))
+        try
+        {
+            return await RaceAsync((first, running), (second, hedge));
+        }
+        catch
+        {
+            // The exchange, which this ends, does not know of the second attempt: its room would be lost with it.
+            await EndAsync(first, running);
+            await EndAsync(second, hedge);
+            second.Abandon();
+            second.Stop();
+            throw;
+        }
+    }
+
+    private async ValueTask<AttemptResult> RaceAsync((Attempt Attempt, Task<AttemptResult> Run) first, (Attempt Attempt, Task<AttemptResult> Run) second)
+    {
+        var (stays, leaves) = (first, second);
+        var ended = await Task.WhenAny(first.Run, second.Run);
+        if ((ended == first.Run) == ((await ended).Failure is not null))
         {
             (stays, leaves) = (leaves, stays);
         }
         // Before the other has begun, too: the place of what failed may have been asked for.
         await DropAsync(leaves.Attempt, leaves.Run);
         var result = await stays.Run;
-        upstream.OnHedged(result.Failure is not null ? "failed" : stays.Attempt == second ? "won" : "lost");
+        upstream.OnHedged(result.Failure is not null ? "failed" : stays == second ? "won" : "lost");
         return result;
     }
 
@@ -69,6 +86,19 @@ internal sealed class Hedge(OutgoingRequest outgoing, UpstreamPool upstream, Tur
         turns.OnSending(second.Replica);
         second.Start(upstream.Clock(outgoing, cancellationToken, second.Replica));
         return second;
+    }
+
+    private static async ValueTask EndAsync(Attempt attempt, Task<AttemptResult> run)
+    {
+        if (!run.IsCompleted)
+        {
+            attempt.Clock!.Cancel();
+        }
+        await ((Task)run).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (run.IsCompletedSuccessfully)
+        {
+            (await run).Response?.Dispose();
+        }
     }
 
     // An attempt that was still under way says nothing about its replica: it was ended here.
