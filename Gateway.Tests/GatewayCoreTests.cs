@@ -3,6 +3,7 @@ using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Replicas;
 using Gateway.Requests;
+using Gateway.Routing;
 using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 
@@ -50,6 +51,21 @@ public sealed class GatewayCoreTests : IDisposable
         Assert.Equal(AdmissionOutcome.RejectedQueueFull, Enter(before).Outcome);
         running.Done();
         Assert.Equal(AdmissionOutcome.Admitted, waiting.Outcome);
+    }
+
+    [Fact]
+    public void Apply_WithOtherSettingsOfPrefixesAlone_LetsAFairOrderGoByThem()
+    {
+        var options = Options with { Queue = new QueueOptions { Fairness = FairnessMode.Dlpm } };
+        _core.Apply(options);
+        var model = _core.Find("a")!;
+        var running = Enter(model, [1, 2, 3, 4]);
+        var (cold, warm) = (Enter(model), Enter(model, [1, 2, 3, 4]));
+
+        _core.Apply(options with { Routing = new RoutingOptions { Prefix = new() { Enabled = false } } });
+        running.Done();
+
+        Assert.Equal((AdmissionOutcome.Admitted, null), (cold.Outcome, warm.Outcome));
     }
 
     [Fact]
@@ -137,10 +153,11 @@ public sealed class GatewayCoreTests : IDisposable
         pool.Replicas[0].OnProbed(ReplicaHealth.Up);
     }
 
-    private static CorePool.Entry Enter(ModelPool model)
+    private static CorePool.Entry Enter(ModelPool model, ulong[]? blocks = null)
     {
-        var entry = new CorePool.Entry(CorePool.Request());
-        entry.Waiter = model.Dispatcher.Enter(CorePool.Request(), CorePool.Cost(), Constraints.None, entry.Tell);
+        var request = CorePool.Request(blocks: blocks);
+        var entry = new CorePool.Entry(request);
+        entry.Waiter = model.Dispatcher.Enter(request, CorePool.Cost(), Constraints.None, entry.Tell);
         return entry;
     }
 }

@@ -38,6 +38,8 @@ public sealed class ModelPoolTests : IDisposable
 
         var request = CorePool.Request(blocks: [1, 2, 3, 4]);
         model.Prefixes.Record(request, CorePool.Cost(100, 10), asked.Slot, capacityTokens: 120, routing);
-        Assert.Equal(believed, model.Prefixes.LongestHit(request, 100, routing));
+        var hits = new int[1];
+        model.Prefixes.Match(request, 100, routing, model.Pool.Replicas, hits);
+        Assert.Equal(believed, hits[0]);
     }
 }

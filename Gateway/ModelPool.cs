@@ -101,15 +101,19 @@ public sealed class ModelPool : IDisposable
     {
         var (routing, queue) = (options.InForce().Routing, options.InForce().Queue);
         // Fair orders remember what each tenant was served: a reload that leaves the queue as it is keeps that memory.
-        var order = _plan is { } before && before.Queue == queue ? before.Order : OrderOf(routing, queue, Prefixes);
-        var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing), ShadowOrder = routing.Shadow.IsOn ? OrderOf(routing, QueueOf(routing, queue), Prefixes) : null };
+        var order = _plan is { } before && before.Queue == queue ? before.Order : OrderOf(InForce, queue, Pool, Prefixes);
+        var plan = PlanOf(routing, queue, order) with { Shadow = ShadowRouter(routing), ShadowOrder = routing.Shadow.IsOn ? OrderOf(InForce, QueueOf(routing, queue), Pool, Prefixes) : null };
         return (plan, RoutingPolicies.Plan(routing, new Random(_chance.Next())));
     }
+
+    private RoutingOptions InForce() => Volatile.Read(ref _plan)!.Routing;
 
     private static DispatchPlan PlanOf(RoutingOptions routing, QueueOptions queue, IQueueOrder order) =>
         new(queue, routing, order, AdmissionRules.Create(queue.Admission, queue.WindowRequests, queue.SteersCapacityShare));
 
-    private static IQueueOrder OrderOf(RoutingOptions routing, QueueOptions queue, PrefixIndex prefixes) => QueueOrders.Create(queue, new CachedPrompts(prefixes, routing));
+    // An order that is kept over a reload goes by the settings that came with it.
+    private static IQueueOrder OrderOf(Func<RoutingOptions> routing, QueueOptions queue, Pool pool, PrefixIndex prefixes) =>
+        QueueOrders.Create(queue, new CachedPrompts(new HeldPrompts(pool, prefixes), prefixes, routing));
 
     private static Router? ShadowRouter(RoutingOptions routing)
     {
@@ -139,6 +143,6 @@ public sealed class ModelPool : IDisposable
     private static QueueOptions QueueOf(RoutingOptions routing, QueueOptions queue) =>
         queue with { Order = routing.Shadow.Order ?? queue.Order, Admission = routing.Shadow.Admission ?? queue.Admission };
 
-    private static Func<PrefixIndex, ShadowPlans> World(RoutingOptions routing, QueueOptions queue) =>
-        prefixes => new ShadowPlans(PlanOf(routing, queue, OrderOf(routing, queue, prefixes)), RoutingPolicies.Plan(routing, new Random(routing.Seed)));
+    private static Func<Pool, PrefixIndex, ShadowPlans> World(RoutingOptions routing, QueueOptions queue) =>
+        (pool, prefixes) => new ShadowPlans(PlanOf(routing, queue, OrderOf(() => routing, queue, pool, prefixes)), RoutingPolicies.Plan(routing, new Random(routing.Seed)));
 }

@@ -47,7 +47,10 @@ public sealed class MarginalHitsTests
             RecordEvery(round % 2 == 0 ? 0 : 10 * round, 2_000, 10);
         }
 
-        Assert.Equal(99, _index.LongestHit(CorePool.Request(blocks: Blocks), 100, _options));
+        using var pool = new CorePool();
+        var hits = new int[1];
+        _index.Match(CorePool.Request(blocks: Blocks), 100, _options, pool.Pool.Replicas, hits);
+        Assert.Equal(99, hits[0]);
         Assert.Equal(0, _index.HitsLostPerToken);
     }
 

@@ -4,10 +4,11 @@ using Gateway.Routing;
 
 namespace Gateway.Queueing;
 
-/// <summary>What the index of prefixes says of a prompt, looked up again only when it has changed since. Guarded by the dispatcher's lock.</summary>
-/// <param name="prefixes">Which replica saw which prompt.</param>
-/// <param name="options">How long that is believed.</param>
-internal sealed class CachedPrompts(PrefixIndex prefixes, RoutingOptions options) : IPrefixSight
+/// <summary>What the replicas hold of a prompt, looked up again only when a prompt was noted since: after the next turn at the latest. Guarded by the dispatcher's lock.</summary>
+/// <param name="held">Says it.</param>
+/// <param name="prefixes">Where prompts are noted.</param>
+/// <param name="options">How long they are believed to be held; as they are in force.</param>
+internal sealed class CachedPrompts(HeldPrompts held, PrefixIndex prefixes, Func<RoutingOptions> options) : IPrefixSight
 {
     private const int MostKept = 1_024;
 
@@ -29,7 +30,7 @@ internal sealed class CachedPrompts(PrefixIndex prefixes, RoutingOptions options
         {
             _hits.Clear();
         }
-        var hit = prefixes.LongestHit(request, promptTokens, options);
+        var hit = held.MostTokens(request, promptTokens, options(), []);
         _hits[blocks] = (hit, version);
         return hit;
     }

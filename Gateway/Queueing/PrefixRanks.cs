@@ -19,7 +19,7 @@ internal sealed class PrefixRanks(Pool pool, ClassQueues waiting, PrefixIndex pr
     // More find little more, and each costs a walk along a prompt (config/matrix/README.md).
     private const int LooksPerTurn = 2;
 
-    private int[] _hits = new int[16];
+    private readonly HeldPrompts _held = new(pool, prefixes);
     private uint _round;
 
     /// <summary>Whether what is cached counts.</summary>
@@ -62,21 +62,8 @@ internal sealed class PrefixRanks(Pool pool, ClassQueues waiting, PrefixIndex pr
     }
 
     /// <summary>Prompt tokens that one of the replicas holds which take work, but for those that a request avoids.</summary>
-    public int CachedTokens(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan)
-    {
-        var replicas = pool.Replicas;
-        if (replicas.Length > _hits.Length)
-        {
-            _hits = new int[replicas.Length];
-        }
-        prefixes.Match(request, estimate.PromptTokens, plan.Routing, replicas, _hits.AsSpan(0, replicas.Length));
-        var most = 0;
-        for (var i = 0; i < replicas.Length; i++)
-        {
-            most = _hits[i] > most && replicas[i].Health == ReplicaHealth.Up && !constraints.Avoid.Contains(replicas[i]) ? _hits[i] : most;
-        }
-        return most;
-    }
+    public int CachedTokens(InferenceRequest request, in RequestEstimate estimate, Constraints constraints, DispatchPlan plan) =>
+        _held.MostTokens(request, estimate.PromptTokens, plan.Routing, constraints.Avoid);
 
     // One that gave up its place keeps where it stood, and keys of an order that is in force no more do not compare with this one's.
     private void Refresh(Waiter waiter, DispatchPlan plan)

@@ -122,19 +122,6 @@ public sealed class PrefixIndex
     /// <summary>Changes with every prompt that is noted, and with every replica that is forgotten; not where what is held grows too old.</summary>
     public long Version => Volatile.Read(ref _version);
 
-    /// <summary>How much of the prompt the replica holds that holds most of it.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="promptTokens">Tokens of its whole prompt: the most that a hit can be.</param>
-    /// <param name="options">How long a block is believed.</param>
-    public int LongestHit(InferenceRequest request, int promptTokens, RoutingOptions options)
-    {
-        var notBefore = _time.GetTimestamp() - Ticks(options.Prefix.Ttl);
-        lock (_gate)
-        {
-            return options.Prefix.Enabled && _walk.Go(request.Prefix.Blocks, notBefore) ? HitTokens(request, promptTokens, _walk.MostBlocks) : 0;
-        }
-    }
-
     /// <summary>Notes that a replica is about to compute the prompt and to add its answer: the next one alike finds it there, and what it used least recently makes room.</summary>
     /// <param name="request">The request.</param>
     /// <param name="estimate">How many tokens of KV room it takes.</param>

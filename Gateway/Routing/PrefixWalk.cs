@@ -13,9 +13,6 @@ internal sealed class PrefixWalk(HolderTable blocks)
     /// <summary>Blocks of the last walk that a slot holds, without a gap.</summary>
     public int BlocksOf(int slot) => slot < _reach.Length ? _reach[slot] : 0;
 
-    /// <summary>Most blocks of the last walk that any slot holds.</summary>
-    public int MostBlocks { get; private set; }
-
     /// <summary>Walks a prompt. Only those that hold any of it are asked for what is too old, and then it is counted anew.</summary>
     /// <param name="prompt">Its blocks.</param>
     /// <param name="notBefore">What was used last before this is forgotten.</param>
@@ -26,17 +23,18 @@ internal sealed class PrefixWalk(HolderTable blocks)
         {
             (_reach, _holders, _leavers) = (new int[blocks.Slots], new ulong[blocks.SlotWords], new ulong[blocks.SlotWords]);
         }
+        int most;
         bool isAnew;
         do
         {
-            (MostBlocks, isAnew) = (Count(prompt), false);
-            for (var slot = 0; MostBlocks > 0 && slot < _reach.Length; slot++)
+            (most, isAnew) = (Count(prompt), false);
+            for (var slot = 0; most > 0 && slot < _reach.Length; slot++)
             {
                 isAnew |= _reach[slot] > 0 && blocks.Expire(slot, notBefore);
             }
         }
         while (isAnew);
-        return MostBlocks > 0;
+        return most > 0;
     }
 
     /// <summary>Sets how many of the blocks each slot holds.</summary>

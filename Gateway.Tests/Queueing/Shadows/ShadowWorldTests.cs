@@ -17,7 +17,7 @@ public sealed class ShadowWorldTests
         var routing = new RoutingOptions();
         var dispatch = new DispatchPlan(new QueueOptions(), routing, new FcfsOrder(), new NoAdmission());
         using var world = new ShadowWorld(
-            new ModelOptions { Name = "m" }, fleet, 1 << 20, _ => new ShadowPlans(dispatch, RoutingPolicies.Plan(routing, new Random(1))), new Random(2), endings.Add);
+            new ModelOptions { Name = "m" }, fleet, 1 << 20, (_, _) => new ShadowPlans(dispatch, RoutingPolicies.Plan(routing, new Random(1))), new Random(2), endings.Add);
 
         for (var i = 1; i <= ShadowWorld.MostAnswers + 5; i++)
         {

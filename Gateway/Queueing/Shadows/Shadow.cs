@@ -237,7 +237,7 @@ public sealed class Shadow : IDisposable
         return count == fleet.Length ? fleet : fleet[..count];
     }
 
-    private ShadowWorld World(Func<PrefixIndex, ShadowPlans> plans, int seed, bool isActing) =>
+    private ShadowWorld World(Func<Pool, PrefixIndex, ShadowPlans> plans, int seed, bool isActing) =>
         new(_pool.Options, _fleet, _policies.PrefixBytes, plans, new Random(seed), ending => _tally.OnEnded(ending, isActing));
 
     private void EndWorldsLocked()
@@ -282,4 +282,4 @@ public sealed class ShadowedRequest : IDisposable
 /// <param name="Acting">The policy in force, for a world of its own.</param>
 /// <param name="Shadow">The other.</param>
 /// <param name="PrefixBytes">Memory of each world for what was sent where.</param>
-public sealed record ShadowPolicies(string Name, Func<PrefixIndex, ShadowPlans> Acting, Func<Pool, PrefixIndex, ShadowPlans> Shadow, long PrefixBytes);
+public sealed record ShadowPolicies(string Name, Func<Pool, PrefixIndex, ShadowPlans> Acting, Func<Pool, PrefixIndex, ShadowPlans> Shadow, long PrefixBytes);

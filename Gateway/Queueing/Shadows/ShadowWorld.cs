@@ -12,7 +12,7 @@ namespace Gateway.Queueing.Shadows;
 /// <param name="AnswerSeconds">Arrival to last token; null: it was refused.</param>
 internal readonly record struct ShadowEnding(long Number, double? FirstTokenSeconds, double? AnswerSeconds);
 
-/// <summary>What decides in a world, made for its own index of prefixes.</summary>
+/// <summary>What decides in a world, made for its own replicas and index of prefixes.</summary>
 /// <param name="Dispatch">Limits and order.</param>
 /// <param name="Routing">How a replica is chosen.</param>
 public sealed record ShadowPlans(DispatchPlan Dispatch, RoutingPlan Routing);
@@ -43,7 +43,7 @@ internal sealed class ShadowWorld : IDisposable
     /// <param name="chance">Draws among equals.</param>
     /// <param name="ended">Hears how each request fared, once.</param>
     public ShadowWorld(
-        ModelOptions model, ReadOnlySpan<ReplicaSnapshot> fleet, long prefixBytes, Func<PrefixIndex, ShadowPlans> plans, Random chance, Action<ShadowEnding> ended)
+        ModelOptions model, ReadOnlySpan<ReplicaSnapshot> fleet, long prefixBytes, Func<Pool, PrefixIndex, ShadowPlans> plans, Random chance, Action<ShadowEnding> ended)
     {
         _ended = ending =>
         {
@@ -51,8 +51,8 @@ internal sealed class ShadowWorld : IDisposable
             ended(ending);
         };
         var prefixes = new PrefixIndex(prefixBytes, _time);
-        _plans = plans(prefixes);
         _pool = new Pool(model, NoFaults, _time);
+        _plans = plans(_pool, prefixes);
         _dispatcher = new Dispatcher(_pool, prefixes, () => _plans.Dispatch, new Router(() => _plans.Routing, chance), _time);
         _engines = new FluidEngine[fleet.Length];
         var places = new ReplicaPlace[fleet.Length];
