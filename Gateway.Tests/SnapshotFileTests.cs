@@ -75,6 +75,20 @@ public sealed class SnapshotFileTests : IDisposable
         Assert.Empty(Directory.GetFiles(_folder));
     }
 
+    [Fact]
+    public async Task KeepWriting_WhileAWriteFailsAsNoneShould_GoesOnWithTheNext()
+    {
+        var (time, logs, fails) = (new ManualTime(), new CapturedLogs(), true);
+        var file = SnapshotFile.KeepWriting(_options, () => fails ? throw new InvalidOperationException("broken") : Learned(), 1, time, logs.CreateLogger(""))!;
+        time.Advance(_options.SnapshotInterval);
+        await Until.HoldsAsync(() => logs.Lines.Count == 1, "the first write failed");
+
+        fails = false;
+        await file.DisposeAsync();
+
+        Assert.Equal(["lengths.bin"], Directory.GetFiles(_folder).Select(Path.GetFileName));
+    }
+
     private static IOutputLengthEstimator Learned()
     {
         var lengths = OutputLengthEstimators.Create(new EstimationOptions());

@@ -47,11 +47,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     private CertificateKeeper? _certificates;
     private readonly TimeProvider _time;
     private readonly ILogger<GatewayServer> _log;
-    private readonly CancellationTokenSource _drainIsOver = new();
-    private readonly ITimer _drain;
-    private readonly TimeSpan _stopDelay;
-    private bool _isStopping;
-    private int _cutAnswers;
+    private readonly ServerStop _stop;
 
     private GatewayServer(GatewayOptions options, ServerSettings settings)
     {
@@ -59,15 +55,12 @@ public sealed partial class GatewayServer : IAsyncDisposable
         var builder = Builder(options, () => _certificates!.Current);
         settings.ConfigureLogging?.Invoke(builder.Logging);
         _app = builder.Build();
-        _stopDelay = options.Listen.StopDelay;
-        _drain = _time.CreateTimer(_ => EndDrain(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        _app.Lifetime.ApplicationStopping.Register(() => BeginDrain(options.Listen.DrainTimeout));
-        _app.Lifetime.ApplicationStopped.Register(NoteStopped);
         _log = _app.Services.GetRequiredService<ILogger<GatewayServer>>();
         var chance = new Random(options.Routing.Seed);
         var snapshot = SnapshotFile.Read(options.Estimation, _log);
         var hashKey = GatewaySharing.HashKey(options.Redis, settings.Environment) ?? snapshot.HashKey ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
         Core = GatewayCore.Create(options, _time, chance, hashKey);
+        _stop = new ServerStop(_app, Core, options.Listen, _time, _log);
         snapshot.Restore(Core.Lengths, hashKey);
         _snapshots = SnapshotFile.KeepWriting(options.Estimation, () => Core.Lengths, hashKey, _time, _log);
         _tenants = new TenantKeeper(options, settings.Environment, Core.Hasher, _time, _log);
@@ -98,7 +91,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             Hedged = _meters.OnHedged,
             BudgetSpent = (model, refused) => Log.BudgetSpent(_log, model, refused),
         };
-        _upstreams = new UpstreamPools(UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, events, _time, _drainIsOver.Token);
+        _upstreams = new UpstreamPools(UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, events, _time, _stop.DrainIsOver);
         var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
         _watcher = new FleetWatcher(
             access, new DiscoverySources(settings.Names, new ReplicaListReader(), keys), replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),
@@ -170,67 +163,10 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     /// <summary>Is no longer ready; after the configured delay takes no more requests, and lets running answers finish within the configured time.</summary>
     /// <param name="hurry">Ends the delay.</param>
-    public async Task StopAsync(CancellationToken hurry)
-    {
-        Volatile.Write(ref _isStopping, true);
-        if (_stopDelay > TimeSpan.Zero)
-        {
-            Log.Leaving(_log, _stopDelay.TotalSeconds);
-            await Task.Delay(_stopDelay, _time, hurry).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-        await _app.StopAsync(CancellationToken.None);
-    }
+    public Task StopAsync(CancellationToken hurry) => _stop.StopAsync(hurry);
 
-    public async ValueTask DisposeAsync()
-    {
-        await _app.DisposeAsync();
-        await _drain.DisposeAsync();
-        await _watcher.DisposeAsync();
-        if (_snapshots is not null)
-        {
-            await _snapshots.DisposeAsync();
-        }
-        if (_sharing is not null)
-        {
-            await _sharing.DisposeAsync();
-        }
-        Core.Dispose();
-        _tenants.Dispose();
-        _certificates?.Dispose();
-        _upstreams.Dispose();
-        if (_accessLog is not null)
-        {
-            await _accessLog.DisposeAsync();
-        }
-        _demand.Dispose();
-        _gauges.Dispose();
-        _telemetry.Dispose();
-        _meters.Dispose();
-        _drainIsOver.Dispose();
-    }
-
-    private void BeginDrain(TimeSpan drainTimeout)
-    {
-        var running = RunningAnswers;
-        Log.Stopping(_log, running, drainTimeout.TotalSeconds);
-        _drain.Change(drainTimeout, Timeout.InfiniteTimeSpan);
-    }
-
-    private void NoteStopped()
-    {
-        var cut = Volatile.Read(ref _cutAnswers);
-        Log.Stopped(_log, cut);
-    }
-
-    private int RunningAnswers => Core.Fleet.Pools.Sum(pool => pool.ReplicaList.Sum(replica => replica.Snapshot().WithoutPeers().RunningRequests));
-
-    // Running answers end with an error event of their API instead of a cut connection, and waiting requests get an error.
-    private void EndDrain()
-    {
-        Volatile.Write(ref _cutAnswers, RunningAnswers);
-        _drainIsOver.Cancel();
-        Core.Dispose();
-    }
+    public ValueTask DisposeAsync() => ServerStop.EndAsync(
+        [_app, _watcher, _snapshots, _sharing, Core, _tenants, _certificates, _upstreams, _accessLog, _demand, _gauges, _telemetry, _meters, _stop], _log);
 
     private static WebApplicationBuilder Builder(GatewayOptions options, Func<ServerCertificates> certificates)
     {
@@ -284,7 +220,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
     /// <summary>What tenants use.</summary>
     internal LimitLedger Limits => _tenants.Ledger;
 
-    internal bool IsStopping => Volatile.Read(ref _isStopping) || _app.Lifetime.ApplicationStopping.IsCancellationRequested;
+    internal bool IsStopping => _stop.HasBegun;
 
     private TokenGaps GapsOf(InferenceRequest request, string model, Replica replica) =>
         new(_meters, _board.Latencies, Core.Options.Telemetry.GenAiMetrics && request.Body.IsStreaming ? _meters.GenAiTagsOf(request.Route.Kind, model, replica) : null);
@@ -304,15 +240,6 @@ public sealed partial class GatewayServer : IAsyncDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Information, Message = "Stop asked for: not ready any more, requests are taken for {Seconds:0.#} s. A second signal ends that.")]
-        public static partial void Leaving(ILogger logger, double seconds);
-
-        [LoggerMessage(Level = LogLevel.Information, Message = "Stop asked for: running answers ({Answers}) have up to {Seconds:0.#} s.")]
-        public static partial void Stopping(ILogger logger, int answers, double seconds);
-
-        [LoggerMessage(Level = LogLevel.Information, Message = "Stopped; answers cut: {Answers}.")]
-        public static partial void Stopped(ILogger logger, int answers);
-
         [LoggerMessage(Level = LogLevel.Warning, Message = "{Model}: retries and continuations that the retry budget refused: {Refused}; resilience.retryBudgetPerSecond and retryBudgetShare set it.")]
         public static partial void BudgetSpent(ILogger logger, string model, long refused);
 

@@ -87,8 +87,9 @@ internal sealed partial class SnapshotFile : IAsyncDisposable
             }
             File.Move(beside, _path, overwrite: true);
         }
-        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception refused)
         {
+            // Whatever it was: what is not written now may be written the next time, and nobody else would hear of it.
             Log.NotWritten(_log, refused.GetType().Name);
         }
     }

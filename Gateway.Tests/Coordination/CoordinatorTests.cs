@@ -1,7 +1,9 @@
+using Gateway.Coordination;
 using Gateway.Estimation;
 using Gateway.Replicas;
 using Gateway.Requests;
 using Gateway.Routing;
+using Gateway.Tests.Fixtures;
 
 namespace Gateway.Tests.Coordination;
 
@@ -23,6 +25,22 @@ public sealed class CoordinatorTests : IDisposable
         Assert.Equal((1, 150L), (seen.WithoutPeers().RunningRequests, seen.WithoutPeers().ReservedTokens));
         Assert.Equal(seen.ReservedTokens, _pair.View(1, 0).Snapshot().ReservedTokens);
         Assert.Equal(default, _pair.View(0, 1).Snapshot().Peers);
+    }
+
+    [Fact]
+    public async Task Start_WhileAnExchangeFailsAsNoneShould_GoesOnWithTheNext()
+    {
+        var fails = false;
+        var coordinator = new Coordinator(
+            _pair.State.Join("another"), _pair.Options, () => _pair.Cores[0].SharedPools, () => fails ? throw new InvalidOperationException("broken") : _pair.Cores[0].Lengths, null, _pair.Time);
+        fails = true;
+        coordinator.Start();
+        Assert.Equal((1, false), (coordinator.Failures, coordinator.IsUp));
+
+        fails = false;
+        await Until.HoldsAsync(() => _pair.Time.Advance(_pair.Options.Interval) >= 0 && coordinator.IsUp, "an exchange that succeeds");
+
+        await coordinator.DisposeAsync();
     }
 
     [Fact]

@@ -86,9 +86,9 @@ public sealed partial class Coordinator : IAsyncDisposable
     private async Task TryAsync(Func<IReadOnlyList<SharedPool>, Task> share, bool isWhole, CancellationToken cancellationToken)
     {
         var pools = _pools();
-        Listen(pools);
         try
         {
+            Listen(pools);
             await share(pools);
             // Only an exchange of everything counts as recovery: loads alone may work while the rest still fails.
             if (isWhole)
@@ -148,6 +148,10 @@ public sealed partial class Coordinator : IAsyncDisposable
         catch (Exception) when (_stop.IsCancellationRequested)
         {
             // The gateway stops: how the last exchange ends does not matter.
+        }
+        catch (Exception failed)
+        {
+            Log.Ended(_log, failed);
         }
     }
 
@@ -210,6 +214,9 @@ public sealed partial class Coordinator : IAsyncDisposable
 
         [LoggerMessage(Level = LogLevel.Information, Message = "Redis answers again: what is shared converges.")]
         public static partial void Back(ILogger logger);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "The exchange with other gateways ended unexpectedly; this gateway goes on with its own view until it is restarted.")]
+        public static partial void Ended(ILogger logger, Exception failed);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "Redis does not answer, or refuses ({Reason}); this gateway goes on with its own view, and tries again.")]
         public static partial void Lost(ILogger logger, string reason);

@@ -32,7 +32,7 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
         _logger = logger;
         var bounds = new BoundedChannelOptions(MaxWaitingLines) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true };
         _entries = Channel.CreateBounded<Entry>(bounds, _ => Interlocked.Increment(ref _droppedLines));
-        _writing = Task.Run(WriteAllAsync);
+        _writing = Task.Run(WriteUntilTheEndAsync);
     }
 
     /// <summary>Lines that were lost, since the start.</summary>
@@ -77,6 +77,20 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
             Log.LastLinesLost(_logger, _entries.Reader.Count);
         }
         await _target.DisposeAsync();
+    }
+
+    private async Task WriteUntilTheEndAsync()
+    {
+        try
+        {
+            await WriteAllAsync();
+        }
+        catch (Exception failed)
+        {
+            // A mistake of ours: requests go on without their lines, which are counted as lost from here on.
+            Log.Ended(_logger, failed);
+            _entries.Writer.TryComplete();
+        }
     }
 
     private async Task WriteAllAsync()
@@ -144,6 +158,9 @@ public sealed partial class AccessLog : ICompletionObserver, IAsyncDisposable
     {
         [LoggerMessage(Level = LogLevel.Warning, Message = "The access log {State}.")]
         public static partial void TargetChanged(ILogger logger, string state);
+
+        [LoggerMessage(Level = LogLevel.Error, Message = "The access log ended unexpectedly; no more lines are written.")]
+        public static partial void Ended(ILogger logger, Exception failed);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "The access log's target did not take the last lines ({Lines}) in time.")]
         public static partial void LastLinesLost(ILogger logger, int lines);
