@@ -28,6 +28,16 @@ public sealed class RequestBytesTests
     }
 
     [Fact]
+    public async Task Read_OfMoreThanOneArrayHolds_IsRefusedAtOnce()
+    {
+        using var body = new MemoryStream([1, 2, 3]);
+
+        Assert.Null(await RequestBytes.ReadAsync(body, announcedBytes: RequestBytes.MostBytes + 1L, maxBytes: 4L << 30, CancellationToken.None));
+
+        Assert.Equal(0, body.Position);
+    }
+
+    [Fact]
     public async Task Read_OfABodyThatIsAnnouncedAndNeverComes_TakesLittleOfTheMemoryOfAll()
     {
         var budget = new BodyBudget(1 << 30);

@@ -92,7 +92,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         }
         if (bytes is null)
         {
-            return ReadResult.Refused(OutcomeMap.BodyTooLarge(listen.MaxBodyBytes));
+            return ReadResult.Refused(OutcomeMap.BodyTooLarge(Math.Min(listen.MaxBodyBytes, RequestBytes.MostBytes)));
         }
         if (BodyReader.Read(bytes.Memory.Span, route, sized, out var facts, out var prefix) is { } problem)
         {

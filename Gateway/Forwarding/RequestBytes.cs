@@ -11,6 +11,9 @@ public sealed class RequestBytes : IDisposable
     // A client may announce what it never sends: memory grows with what has come, not with what was promised.
     private const int MostAtFirstBytes = 64 << 10;
 
+    /// <summary>Most bytes that are kept of one body: they stand in one array, which must have room for one more to tell that there are no more.</summary>
+    public static readonly int MostBytes = Array.MaxLength - 1;
+
     private readonly Lock _gate = new();
     private readonly BodyShare? _share;
     private byte[] _buffer;
@@ -39,13 +42,14 @@ public sealed class RequestBytes : IDisposable
     /// <summary>Reads a whole stream.</summary>
     /// <param name="body">The stream.</param>
     /// <param name="announcedBytes">Its length by the header; null: not announced.</param>
-    /// <param name="maxBytes">Most that is read.</param>
+    /// <param name="maxBytes">Most that is read; beyond <see cref="MostBytes"/> nothing is.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
     /// <param name="share">Memory for bodies; null: unlimited.</param>
     /// <returns>Null when the stream holds more than <paramref name="maxBytes"/>, or than was announced; look at <see cref="IsRefused"/> first.</returns>
     public static async ValueTask<RequestBytes?> ReadAsync(
         Stream body, long? announcedBytes, long maxBytes, CancellationToken cancellationToken, BodyShare? share = null)
     {
+        maxBytes = Math.Min(maxBytes, MostBytes);
         if (announcedBytes > maxBytes)
         {
             return null;
