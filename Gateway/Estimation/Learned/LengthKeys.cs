@@ -75,8 +75,10 @@ internal sealed class LengthKeys(EstimationOptions options)
             Volatile.Write(ref _young, new());
         }
         // A key whose parent was forgotten in between starts anew under the new one.
-        key = _old.TryRemove(id, out var known) && known.Parent == parent ? known : new LengthKey(id, parent, options.Window);
+        key = _old.TryGetValue(id, out var known) && known.Parent == parent ? known : new LengthKey(id, parent, options.Window);
+        // In this order: a reader looks among the young first, and must find it in either.
         _young[id] = key;
+        _old.TryRemove(id, out _);
         return key;
     }
 }
