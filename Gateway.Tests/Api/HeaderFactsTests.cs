@@ -47,6 +47,28 @@ public sealed class HeaderFactsTests
     }
 
     [Theory]
+    [InlineData("7", 7)]
+    [InlineData("+7", 7)]
+    [InlineData("-0007", -7)]
+    [InlineData("3000000000", 1_000_000)]
+    [InlineData("-99999999999999999999999999", -1_000_000)]
+    [InlineData("-0", 0)]
+    public void Read_OfAnIntegerPriority_IsTheNearestLevel(string value, int expected)
+    {
+        Assert.Null(HeaderFacts.Read(new HeaderDictionary { ["x-gateway-priority"] = value }, new PrefixHasher(1), out var facts));
+
+        Assert.Equal(expected, facts.PriorityLevel);
+    }
+
+    [Theory]
+    [InlineData("+")]
+    [InlineData("1.5")]
+    [InlineData("--1")]
+    [InlineData("1e3")]
+    public void Read_OfAPriorityThatIsNoInteger_IsAProblem(string value) =>
+        Assert.NotNull(HeaderFacts.Read(new HeaderDictionary { ["x-gateway-priority"] = value }, new PrefixHasher(1), out _));
+
+    [Theory]
     [InlineData("2.5", null, 2.5, 2.5)]
     [InlineData(null, "0.25", null, 0.25)]
     [InlineData("2.5", "9", 2.5, 9.0)]

@@ -181,11 +181,14 @@ public sealed record HeaderFacts
             case "batch" or "bulk" or "low":
                 return PriorityClass.Batch;
         }
-        if (!int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out level))
+        var digits = word.AsSpan(word is ['-' or '+', ..] ? 1 : 0);
+        if (digits.IsEmpty || digits.ContainsAnyExceptInRange('0', '9'))
         {
             return null;
         }
-        level = Math.Clamp(level, -MaxPriorityLevel, MaxPriorityLevel);
+        // With more digits than a number of ours has, it is beyond every level, too.
+        var magnitude = int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var small) ? Math.Min(small, MaxPriorityLevel) : MaxPriorityLevel;
+        level = word[0] == '-' ? -magnitude : magnitude;
         return level > 0 ? PriorityClass.Interactive : level < 0 ? PriorityClass.Batch : PriorityClass.Default;
     }
 
