@@ -22,6 +22,22 @@ public class FleetRowsTests
     }
 
     [Fact]
+    public void Of_AReplicaThatOtherGatewaysUse_CountsTheOwnRequestsAndAllThatFillsIt()
+    {
+        var fleet = FleetOf(1, _ => true);
+        var replica = fleet.Pools[0].ReplicaList[0];
+        replica.Observe(new EngineReport { KvCapacityTokens = 2_000 });
+        using var own = replica.TryReserve(new LoadProfile(100, 100, 50, 1), new NoAdmission(), 1)!;
+        var before = FleetRows.FullnessOf(replica.Snapshot());
+        replica.ObservePeers(new GatewayLoad(2, 2, 900, 0, 0), [], gateways: 2);
+
+        var rows = FleetRows.Of(fleet, null, "");
+
+        Assert.Equal(1, rows.Running);
+        Assert.True(FleetRows.FullnessOf(rows.Rows[0].Replica) > before);
+    }
+
+    [Fact]
     public void Of_MoreThanCanBeMarked_MarksAsManyAsAreAllowed()
     {
         var rows = FleetRows.Of(FleetOf(FleetRows.MaxMarks + 10, _ => true), null, "");

@@ -27,6 +27,7 @@ internal sealed record FleetRows
     /// <summary>Replicas whose name fits what was looked for.</summary>
     public int Found { get; init; }
 
+    /// <summary>Requests that this gateway has at them; those of others that share with it are on their own pages.</summary>
     public int Running { get; init; }
 
     /// <param name="fleet">The fleet.</param>
@@ -45,7 +46,7 @@ internal sealed record FleetRows
                 replicas++;
                 up += now.AcceptsWork ? 1 : 0;
                 draining += now.Health == ReplicaHealth.Draining ? 1 : 0;
-                running += now.RunningRequests;
+                running += now.WithoutPeers().RunningRequests;
                 if (replicas <= MaxMarks)
                 {
                     AddMark(marks, now);
@@ -72,7 +73,7 @@ internal sealed record FleetRows
         };
     }
 
-    /// <summary>Share of the KV room in use, as the engine says, else as the ledger has given out; null: unknown.</summary>
+    /// <summary>Share of the KV room in use, whoever uses it: as the engine says, else as the ledger has given out; null: unknown.</summary>
     public static double? FullnessOf(in ReplicaSnapshot replica) =>
         replica.Report?.KvUsage ?? (replica.CapacityTokens is { } capacity and > 0 ? Math.Min(1, replica.ReservedTokens / (double)capacity) : null);
 

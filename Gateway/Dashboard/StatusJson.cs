@@ -110,7 +110,7 @@ internal static class StatusJson
             json.WriteString("model", model);
             json.WriteString("health", StatusPage.HealthOf(replica.Health));
             json.WriteString("reason", reason);
-            json.WriteNumber("running", replica.RunningRequests);
+            json.WriteNumber("running", replica.WithoutPeers().RunningRequests);
             json.WriteNumberOrNull("waiting", replica.Report?.WaitingRequests, 0);
             json.WriteNumberOrNull("kv_ratio", FleetRows.FullnessOf(replica), 3);
             json.WriteNumberOrNull("capacity_tokens", replica.CapacityTokens, 0);
