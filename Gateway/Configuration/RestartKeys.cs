@@ -20,9 +20,19 @@ internal static class RestartKeys
             yield return "listen";
         }
 
-        if (before.Estimation.SnapshotPath != after.Estimation.SnapshotPath || before.Estimation.SnapshotInterval != after.Estimation.SnapshotInterval)
+        if (before.Routing.Seed != after.Routing.Seed)
+        {
+            yield return "routing.seed";
+        }
+
+        if (before.Estimation.SnapshotPath != after.Estimation.SnapshotPath)
         {
             yield return "estimation.snapshotPath";
+        }
+
+        if (before.Estimation.SnapshotInterval != after.Estimation.SnapshotInterval)
+        {
+            yield return "estimation.snapshotInterval";
         }
 
         // Another estimator is made anew, with all settings.

@@ -40,7 +40,7 @@ public sealed record RoutingOptions
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan OverloadSeconds { get; init; } = TimeSpan.FromSeconds(2);
 
-    /// <summary>Seed of the draws among equals, so that a run can be repeated.</summary>
+    /// <summary>Seed of the draws among equals, so that a run can be repeated. Needs a restart.</summary>
     [Range(0, int.MaxValue)]
     public int Seed { get; init; } = 1;
 }
