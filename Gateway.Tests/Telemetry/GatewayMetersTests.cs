@@ -1,3 +1,6 @@
+using Gateway.Api;
+using Gateway.Forwarding.Attempts;
+using Gateway.Learning;
 using Gateway.Queueing;
 using Gateway.Requests;
 using Gateway.Telemetry;
@@ -35,6 +38,19 @@ public sealed class GatewayMetersTests : IDisposable
         Assert.Contains("gateway_refusals_total{model=\"llama\",reason=\"queue_full\"} 0\n", page, StringComparison.Ordinal);
         Assert.Contains("gateway_refusals_total{model=\"llama\",reason=\"no_healthy_replicas\"} 0\n", page, StringComparison.Ordinal);
         Assert.Contains("gateway_config_reloads_total{outcome=\"rejected\"} 0\n", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void IsRefusal_OfEveryEndingThatCountsAsOne_KnowsItsCode()
+    {
+        var problems = Enum.GetValues<AdmissionOutcome>().Where(outcome => outcome != AdmissionOutcome.Admitted).Select(outcome => OutcomeMap.Of(outcome, "m", null))
+            .Concat(Enum.GetValues<FailureKind>().Where(kind => kind is not (FailureKind.ClientBody or FailureKind.ClientFault)).SelectMany(kind => new[] { 0, 429, 503 }.Select(status => OutcomeMap.Of(new AttemptFailure(kind, status), "m", "/v1/x", "vllm", null))))
+            .Append(OutcomeMap.Overloaded());
+
+        var refused = problems.Where(problem => OutcomeMap.OutcomeOf(problem.Status) == RequestOutcome.Refused).Select(problem => problem.Code);
+
+        Assert.All(refused, code => Assert.True(GatewayMeters.IsRefusal(code), code));
+        Assert.Contains("upstream_busy", refused);
     }
 
     [Fact]

@@ -34,7 +34,9 @@ public sealed class GatewayMeters : IDisposable
 
     /// <summary>Error codes that mean "no room, no time or no replica".</summary>
     private static readonly string[] RefusalReasons =
-        ["queue_full", "queue_timeout", "deadline_exceeded", "no_healthy_replicas", "shutting_down"];
+    [
+        "queue_full", "queue_timeout", "deadline_exceeded", "no_healthy_replicas", "shutting_down", "preempted", "upstream_busy", "upstream_rate_limited",
+    ];
 
     /// <summary>Error codes that mean "not for you", "not now" or "not all of it".</summary>
     private static readonly string[] AccessReasons =
