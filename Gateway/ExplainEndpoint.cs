@@ -104,7 +104,7 @@ public static class ExplainEndpoint
         json.WriteString("decision", explanation.Refusal is not null ? "refuse" : isSent ? "send" : "wait");
         json.WriteString("replica", isSent ? best?.Candidate.Replica.Id : null);
         json.WriteString("hold", explanation.Refusal is not null || isSent ? null : GatewayMeters.WordOf(explanation.Hold));
-        json.WriteString("why", explanation.Refusal is { } refusal ? DecisionWords.WhyRefused(refusal) : WhyHeld(explanation.Hold));
+        json.WriteString("why", explanation.Refusal is { } refusal ? DecisionWords.WhyRefused(refusal) : WhyNotRefused(explanation.Hold));
         json.WriteStartObject("predicted");
         json.WriteNumberOrNull("wait_seconds", explanation.WaitSeconds, 6);
         json.WriteNumberOrNull("ttft_seconds", explanation.WaitSeconds + best?.Forecast.FirstTokenSeconds, 6);
@@ -112,18 +112,9 @@ public static class ExplainEndpoint
         json.WriteEndObject();
     }
 
-    private static string WhyHeld(HoldReason hold) => hold switch
-    {
-        HoldReason.None => "Least cost among the replicas with room; equals are drawn.",
-        HoldReason.Turn => "Others wait already; it waits for its turn.",
-        HoldReason.Room => "No replica that takes work has room for the request now.",
-        HoldReason.Recovery => "No replica takes work now, but one may again soon.",
-        HoldReason.Favourite => "The replica that holds the beginning of its prompt is full, and waiting for it is cheaper.",
-        HoldReason.Headroom => "Its client holds more than its share, and the rest of the room is kept for others.",
-        HoldReason.Sibling => "The beginning of its prompt is being computed for another; it waits for that.",
-        HoldReason.Drain => "What room there is, is kept for a request that was overtaken long enough.",
-        _ => "It waits.",
-    };
+    private static string WhyNotRefused(HoldReason hold) => hold == HoldReason.None
+        ? "Least cost among the replicas with room; equals are drawn."
+        : $"It has to wait {DecisionWords.WaitsFor(hold)}.";
 
     private static void WriteCandidate(Utf8JsonWriter json, ExplainedCandidate explained, bool costsAreSeconds)
     {

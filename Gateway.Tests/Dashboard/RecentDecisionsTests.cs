@@ -81,6 +81,15 @@ public sealed class RecentDecisionsTests
         }
     }
 
+    [Fact]
+    public void Why_OfEveryReason_IsASentenceOfItsOwn()
+    {
+        var reasons = Enum.GetValues<PlacementReason>().Except([PlacementReason.None]).Select(reason => DecisionWords.Why(Made("q") with { Reason = reason }));
+        var holds = Enum.GetValues<HoldReason>().Except([HoldReason.None]).Select(DecisionWords.WaitsFor);
+
+        Assert.All([reasons, holds], words => Assert.Distinct(words));
+    }
+
     [Theory]
     [InlineData(AdmissionOutcome.Admitted, "sent")]
     [InlineData(AdmissionOutcome.RejectedQueueFull, "refused")]

@@ -10,7 +10,7 @@ internal static class DecisionWords
     public static string Why(Decision decision)
     {
         var why = decision.Outcome == AdmissionOutcome.Admitted ? WhyThere(decision) : WhyRefused(decision.Outcome);
-        return decision.HeldFor == HoldReason.None ? why : $"{why} It had to wait: {WhyHeld(decision.HeldFor)}.";
+        return decision.HeldFor == HoldReason.None ? why : $"{why} It had to wait {WaitsFor(decision.HeldFor)}.";
     }
 
     /// <summary>What became of a request in one word: sent, refused, or left, where its client was gone before either.</summary>
@@ -25,19 +25,21 @@ internal static class DecisionWords
     {
         PlacementReason.OnlyChoice => "The only replica with room.",
         PlacementReason.Prefix => string.Create(CultureInfo.InvariantCulture, $"It has {decision.PrefixHitTokens} tokens of the prompt in its cache."),
+        PlacementReason.Copy => "Many ask for the beginning of its prompt, which is to be held here, too.",
         PlacementReason.Session => "It holds the conversation.",
         _ => "Least cost among the replicas with room.",
     };
 
-    private static string WhyHeld(HoldReason hold) => hold switch
+    /// <summary>What a request waits for, to stand behind "it had to wait" or "it has to".</summary>
+    public static string WaitsFor(HoldReason hold) => hold switch
     {
-        HoldReason.Room => "no replica had room",
-        HoldReason.Turn => "others were before it",
-        HoldReason.Recovery => "no replica took work",
-        HoldReason.Favourite => "the replica with its prompt cached was full, and waiting for it was cheaper",
-        HoldReason.Headroom => "its client holds more than its share, and the rest of the room was kept for others",
-        HoldReason.Sibling => "the beginning of its prompt was being computed for another, and is computed once",
-        _ => "room was kept for one that was overtaken long enough",
+        HoldReason.Room => "for room at a replica that takes work",
+        HoldReason.Turn => "for its turn: others were there before",
+        HoldReason.Recovery => "for a replica that takes work again",
+        HoldReason.Favourite => "for the full replica that holds the beginning of its prompt, which is cheaper than another",
+        HoldReason.Headroom => "for room within its client's share: the rest is kept for others",
+        HoldReason.Sibling => "for the beginning of its prompt, which is being computed for another, and is computed once",
+        _ => "for room that is not kept for one that was overtaken long enough",
     };
 
     /// <summary>Why a request gets no turn.</summary>
