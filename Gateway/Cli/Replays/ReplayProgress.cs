@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Gateway.Replay;
 using Gateway.Replay.Reports;
 using Gateway.Replay.Traces;
@@ -5,7 +6,7 @@ using Spectre.Console;
 
 namespace Gateway.Cli.Replays;
 
-/// <summary>Runs a plan, two runs at a time, with a bar on the terminal.</summary>
+/// <summary>Runs a plan, as many runs at a time as there are processors, with a bar on the terminal.</summary>
 internal static class ReplayProgress
 {
     /// <summary>Runs everything; the results are in the order of the plan, whatever finished first.</summary>
@@ -54,7 +55,7 @@ internal static class ReplayProgress
         }
         catch (AggregateException several) when (several.InnerException is { } first)
         {
-            throw first is TraceException damaged ? damaged : first;
+            ExceptionDispatchInfo.Throw(first);
         }
         return (summaries, paces);
     }
