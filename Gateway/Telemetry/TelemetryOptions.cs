@@ -32,7 +32,7 @@ public enum TenantNaming
     /// <summary>Not at all.</summary>
     Off,
 
-    /// <summary>By a keyed hash of its name, new at each start.</summary>
+    /// <summary>By a keyed hash of its name: new at each start, unless <c>redis</c> or a snapshot keeps the key.</summary>
     Hash,
 
     /// <summary>By its name in the configuration.</summary>

@@ -28,7 +28,7 @@ public static class QueueOrders
     /// <exception cref="KeyNotFoundException">An unknown name: the loader should have refused it.</exception>
     public static IQueueOrder Create(QueueOptions options, IPrefixSight prefixes)
     {
-        // Promotion takes the place of the order's own guard.
+        // Promotion takes the place of the guard by waiting time. Where the guard is the order itself (larry, ssjf, ltr), it goes on among those that waited equally long.
         var rescued = options.Rescue == RescueMode.Promotion
             ? new PromotingOrder(Orders[options.Order](options with { OldestFirstAfter = TimeSpan.MaxValue }), options.OldestFirstAfter)
             : Orders[options.Order](options);
