@@ -89,6 +89,8 @@ public sealed class Replayer
                 engine.Kick(now);
             }
         }
+        // What the last moment left to a timer still belongs to it.
+        _time.AdvanceTo(_time.Now);
         _gateways.Close();
         _observer.OnEnd(_lastEnd - (_firstArrival ?? TimeSpan.Zero), _flights.Decisions, [.. _engines.Select(engine => engine.Totals())]);
     }

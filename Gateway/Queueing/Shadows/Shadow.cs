@@ -26,6 +26,7 @@ public sealed class Shadow : IDisposable
 
     private readonly Lock _gate = new();
     private readonly Queue<ShadowedRequest> _pending = new();
+    private readonly Queue<Due> _due = new();
     private readonly Pool _pool;
     private readonly TimeProvider _time;
     private readonly ShadowPolicies _policies;
@@ -54,7 +55,7 @@ public sealed class Shadow : IDisposable
         (_pool, _policies, _time) = (pool, policies, time);
         (_lengths, _chance) = (new Random(chance.Next()), new Random(chance.Next()));
         _startedAt = time.GetTimestamp();
-        _rest = time.CreateTimer(_ => PumpAll(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _rest = time.CreateTimer(_ => BringAll(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>The other policy's name.</summary>
@@ -63,7 +64,7 @@ public sealed class Shadow : IDisposable
     /// <summary>Requests that are in no world yet.</summary>
     internal int Pending
     {
-        get { lock (_gate) { return _pending.Count; } }
+        get { lock (_gate) { return _pending.Count + _due.Count(static due => due.Request is not null); } }
     }
 
     /// <summary>A request came.</summary>
@@ -77,7 +78,7 @@ public sealed class Shadow : IDisposable
             if (!_isDisposed)
             {
                 _pending.Enqueue(seen);
-                PumpSomeLocked();
+                PumpLocked();
             }
             return seen;
         }
@@ -96,7 +97,11 @@ public sealed class Shadow : IDisposable
     /// <summary>The verdict so far.</summary>
     public ShadowReading Read()
     {
-        PumpAll();
+        lock (_gate)
+        {
+            NoteDueLocked();
+        }
+        BringAll();
         lock (_gate)
         {
             return new ShadowReading
@@ -120,6 +125,7 @@ public sealed class Shadow : IDisposable
         {
             _isDisposed = true;
             _pending.Clear();
+            _due.Clear();
             EndWorldsLocked();
         }
         _rest.Dispose();
@@ -130,72 +136,93 @@ public sealed class Shadow : IDisposable
         lock (_gate)
         {
             ended.HasEnded = true;
-            PumpSomeLocked();
+            PumpLocked();
         }
     }
 
-    private void PumpSomeLocked()
+    private void PumpLocked()
     {
-        if (PumpLocked())
+        NoteDueLocked();
+        if (BringSomeLocked())
         {
             _rest.Change(TimeSpan.Zero, Timeout.InfiniteTimeSpan);
         }
     }
 
+    // In the order of arrival: the worlds are behind by the longest answer that runs, but know how long each became. What is known at this moment is noted with it, so
+    // that it does not matter when the worlds hear of it.
+    private void NoteDueLocked()
+    {
+        if (_isDisposed)
+        {
+            return;
+        }
+        var now = _time.GetElapsedTime(_startedAt);
+        ReplicaSnapshot[]? fleet = null;
+        while (_pending.TryPeek(out var next) && (next.HasEnded || now - next.At > LongestWait || _pending.Count > MostPending))
+        {
+            _pending.Dequeue();
+            fleet ??= Working();
+            var tokens = !CanForecast(fleet) ? 0
+                : next.OutputTokens / next.Estimate.Sequences ?? next.Estimate.Output.Quantile(_lengths.NextDouble(), next.GeneratedTokens);
+            _due.Enqueue(new Due(next, fleet, tokens, next.At));
+        }
+        if (_pending.Count == 0)
+        {
+            // Nothing is unknown any more: the worlds catch up.
+            _due.Enqueue(new Due(null, [], 0, now));
+        }
+    }
+
     // Whoever comes meanwhile waits for a few of them only.
-    private void PumpAll()
+    private void BringAll()
     {
         bool isMore;
         do
         {
             lock (_gate)
             {
-                isMore = PumpLocked();
+                isMore = BringSomeLocked();
             }
         }
         while (isMore);
     }
 
-    /// <summary>Brings requests into the worlds in the order of arrival: the worlds are behind by the longest answer that runs, but know how long each became.</summary>
-    /// <returns>Whether there are more to bring in than at once.</returns>
-    private bool PumpLocked()
+    /// <summary>Brings what is due into the worlds.</summary>
+    /// <returns>Whether there is more than at once.</returns>
+    private bool BringSomeLocked()
     {
-        if (_isDisposed)
+        for (var brought = 0; brought < MostAtOnce && _due.TryDequeue(out var due); brought++)
         {
-            return false;
+            BringLocked(due);
         }
-        var now = _time.GetElapsedTime(_startedAt);
-        for (var brought = 0; _pending.TryPeek(out var next) && (next.HasEnded || now - next.At > LongestWait || _pending.Count > MostPending); brought++)
-        {
-            if (brought == MostAtOnce)
-            {
-                return true;
-            }
-            _pending.Dequeue();
-            if (!FollowLocked(next.At))
-            {
-                continue;
-            }
-            var tokens = next.OutputTokens / next.Estimate.Sequences ?? next.Estimate.Output.Quantile(_lengths.NextDouble(), next.GeneratedTokens);
-            _acting!.AdvanceTo(next.At - _begunAt);
-            _shadow!.AdvanceTo(next.At - _begunAt);
-            _requests++;
-            _acting.Enter(_requests, next.Request, next.Estimate, Math.Max(1, tokens));
-            _shadow.Enter(_requests, next.Request, next.Estimate, Math.Max(1, tokens));
-        }
-        if (_pending.Count == 0 && _acting is not null)
-        {
-            // Nothing is unknown any more: the worlds catch up.
-            _acting.AdvanceTo(now - _begunAt);
-            _shadow!.AdvanceTo(now - _begunAt);
-        }
-        return false;
+        return _due.Count > 0;
     }
 
-    /// <summary>Takes over the fleet as it is; false: there is none to forecast.</summary>
-    private bool FollowLocked(TimeSpan now)
+    private void BringLocked(in Due due)
     {
-        var fleet = Working();
+        if (due.Request is not { } request)
+        {
+            _acting?.AdvanceTo(due.At - _begunAt);
+            _shadow?.AdvanceTo(due.At - _begunAt);
+            return;
+        }
+        if (!FollowLocked(due.Fleet, due.At))
+        {
+            return;
+        }
+        _acting!.AdvanceTo(due.At - _begunAt);
+        _shadow!.AdvanceTo(due.At - _begunAt);
+        _requests++;
+        _acting.Enter(_requests, request.Request, request.Estimate, Math.Max(1, due.OutputTokens));
+        _shadow.Enter(_requests, request.Request, request.Estimate, Math.Max(1, due.OutputTokens));
+    }
+
+    private static bool CanForecast(ReplicaSnapshot[] fleet) => fleet.Length is > 0 and <= MostReplicas;
+
+    /// <summary>Takes over the fleet as it was; false: there is none to forecast.</summary>
+    private bool FollowLocked(ReplicaSnapshot[] fleet, TimeSpan now)
+    {
         var isSame = fleet.Length == _fleet.Length;
         for (var i = 0; isSame && i < fleet.Length; i++)
         {
@@ -209,7 +236,7 @@ public sealed class Shadow : IDisposable
             return true;
         }
         EndWorldsLocked();
-        if (fleet.Length is 0 or > MostReplicas)
+        if (!CanForecast(fleet))
         {
             return false;
         }
@@ -247,34 +274,13 @@ public sealed class Shadow : IDisposable
         (_acting, _shadow) = (null, null);
         _tally.Forget();
     }
-}
 
-/// <summary>One request as a <see cref="Shadow"/> sees it. Disposed when it has ended; until then its worlds do not go beyond it.</summary>
-public sealed class ShadowedRequest : IDisposable
-{
-    private readonly Shadow _shadow;
-
-    internal ShadowedRequest(Shadow shadow, InferenceRequest request, in RequestEstimate estimate, TimeSpan at) =>
-        (_shadow, Request, Estimate, At) = (shadow, request, estimate, at);
-
-    /// <summary>Tokens of the whole answer, over all sequences; null: it did not come to its end, and its length is drawn.</summary>
-    public int? OutputTokens { get; set; }
-
-    /// <summary>Its room, once it has one: it tells how far the answer is.</summary>
-    public LoadReservation? Reservation { get; set; }
-
-    /// <summary>Tokens of each sequence so far.</summary>
-    internal int GeneratedTokens => (int)((Reservation?.GeneratedTokens ?? 0) / Estimate.Sequences);
-
-    internal InferenceRequest Request { get; }
-
-    internal RequestEstimate Estimate { get; }
-
-    internal TimeSpan At { get; }
-
-    internal bool HasEnded { get; set; }
-
-    public void Dispose() => _shadow.OnEnded(this);
+    /// <summary>What the worlds are to hear next.</summary>
+    /// <param name="Request">A request that comes; null: no more than the time.</param>
+    /// <param name="Fleet">The replicas that took work when its answer was known.</param>
+    /// <param name="OutputTokens">How long its answer is, each sequence.</param>
+    /// <param name="At">The moment.</param>
+    private readonly record struct Due(ShadowedRequest? Request, ReplicaSnapshot[] Fleet, int OutputTokens, TimeSpan At);
 }
 
 /// <summary>The two policies that a <see cref="Shadow"/> compares.</summary>
