@@ -56,7 +56,7 @@ public sealed class GatewayCoreTests : IDisposable
     [Fact]
     public void Apply_WithOtherSettingsOfPrefixesAlone_LetsAFairOrderGoByThem()
     {
-        var options = Options with { Queue = new QueueOptions { Fairness = FairnessMode.Dlpm } };
+        var options = Options with { Queue = new QueueOptions { Order = "fcfs", Fairness = FairnessMode.Dlpm } };
         _core.Apply(options);
         var model = _core.Find("a")!;
         var running = Enter(model, [1, 2, 3, 4]);
