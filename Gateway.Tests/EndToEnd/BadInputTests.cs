@@ -176,7 +176,7 @@ public sealed class BadInputTests : IAsyncLifetime
     [Theory]
     [InlineData("x-gateway-priority", "foo")]
     [InlineData("x-gateway-priority", "1.5")]
-    [InlineData("x-gateway-priority", "99999999999999999999")]
+    [InlineData("x-gateway-priority", "1e3")]
     [InlineData("x-gateway-deadline-ms", "abc")]
     [InlineData("x-gateway-deadline-ms", "-1")]
     [InlineData("x-gateway-deadline-ms", "0")]
