@@ -98,7 +98,7 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
     // The request id, on answers that are not written by JsonAnswer: redirects, files, metrics.
     private static RequestDelegate Named(RequestDelegate handle) => http =>
     {
-        http.Response.Headers["x-request-id"] = HeaderFacts.RequestId(http.Request.Headers);
+        _ = RequestIds.Of(http);
         return handle(http);
     };
 
@@ -116,5 +116,5 @@ internal sealed class Endpoints(GatewayServer server, GatewayPath path, RequestR
     }
 
     private static Task RefuseAsync(HttpContext http, ApiProblem problem) =>
-        ApiError.WriteAsync(http, ApiFamily.OpenAi, problem, HeaderFacts.RequestId(http.Request.Headers));
+        ApiError.WriteAsync(http, ApiFamily.OpenAi, problem, RequestIds.Of(http));
 }

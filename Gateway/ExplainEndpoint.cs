@@ -18,7 +18,7 @@ public static class ExplainEndpoint
     /// <summary>Explains a body as the route of <c>?route=</c> would take it, a chat completion when none is named, sent by the tenant of <c>?tenant=</c>, by anybody when none is named.</summary>
     public static async Task HandleAsync(HttpContext http, GatewayCore core, RequestReader reader, Doorkeeper door)
     {
-        var requestId = HeaderFacts.RequestId(http.Request.Headers);
+        var requestId = RequestIds.Of(http);
         var path = http.Request.Query["route"].ToString();
         var route = path.Length == 0 ? ApiRoute.ChatCompletions : Explained.FirstOrDefault(candidate => candidate.Path == path);
         if (route is null)

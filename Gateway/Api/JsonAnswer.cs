@@ -19,7 +19,7 @@ internal static class JsonAnswer
         }
         http.Response.StatusCode = status;
         http.Response.ContentType = "application/json";
-        http.Response.Headers["x-request-id"] = HeaderFacts.RequestId(http.Request.Headers);
+        _ = RequestIds.Of(http);
         http.Response.ContentLength = buffer.WrittenCount;
         if (!HttpMethods.IsHead(http.Request.Method))
         {

@@ -34,7 +34,7 @@ public static class ModelEndpoints
         var id = (string)http.Request.RouteValues["id"]!;
         return fleet.Find(id) is { } pool && mayUse(id)
             ? JsonAnswer.WriteAsync(http, json => WriteModel(json, pool, id))
-            : ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnknownModel(id.Length <= 256 ? id : "(too long)"), HeaderFacts.RequestId(http.Request.Headers));
+            : ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.UnknownModel(id.Length <= 256 ? id : "(too long)"), RequestIds.Of(http));
     }
 
     private static void WriteModel(Utf8JsonWriter json, Pool pool, string id)

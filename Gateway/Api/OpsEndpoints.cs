@@ -43,7 +43,7 @@ public static class OpsEndpoints
     /// <param name="isGuarded">Whether something else keeps strangers away; else only this machine is answered.</param>
     public static Task SetDrainingAsync(HttpContext http, Fleet fleet, bool isDraining, bool isGuarded)
     {
-        var requestId = HeaderFacts.RequestId(http.Request.Headers);
+        var requestId = RequestIds.Of(http);
         if (IsFromOtherSite(http.Request.Headers))
         {
             return ApiError.WriteAsync(http, ApiFamily.OpenAi, OutcomeMap.OtherSite(), requestId);

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Microsoft.AspNetCore.Http;
 
 namespace Gateway.Api;
 
@@ -15,6 +16,18 @@ internal static class RequestIds
 
     [ThreadStatic]
     private static int _used;
+
+    /// <summary>The id of a request that is answered here: what its answer says already, else what its client says, else a new one; from now on its answer says it.</summary>
+    public static string Of(HttpContext http)
+    {
+        if (http.Response.Headers["x-request-id"] is [{ Length: > 0 } known])
+        {
+            return known;
+        }
+        var id = HeaderFacts.RequestId(http.Request.Headers);
+        http.Response.Headers["x-request-id"] = id;
+        return id;
+    }
 
     public static string Next()
     {

@@ -43,7 +43,7 @@ public sealed class RouteTable
         {
             var near = path.StartsWith("/v1/v1/", StringComparison.Ordinal) ? path["/v1".Length..] : "/v1" + path;
             var meant = Find(http, near) is null || Shown(path) != path ? null : near;
-            return ApiError.WriteAsync(http, FamilyOf(meant ?? path), OutcomeMap.UnknownRoute(http.Request.Method, Shown(path), meant), HeaderFacts.RequestId(http.Request.Headers));
+            return ApiError.WriteAsync(http, FamilyOf(meant ?? path), OutcomeMap.UnknownRoute(http.Request.Method, Shown(path), meant), RequestIds.Of(http));
         }
         if (_corsOrigins.Count > 0 && endpoint.AllowsOtherSites && Cors.Apply(http, _corsOrigins, endpoint.Methods))
         {
@@ -57,7 +57,7 @@ public sealed class RouteTable
                 http.Response.Headers.Allow = allowed;
                 return Task.CompletedTask;
             });
-            return ApiError.WriteAsync(http, endpoint.Family, OutcomeMap.WrongMethod(http.Request.Method, path, allowed), HeaderFacts.RequestId(http.Request.Headers));
+            return ApiError.WriteAsync(http, endpoint.Family, OutcomeMap.WrongMethod(http.Request.Method, path, allowed), RequestIds.Of(http));
         }
         return endpoint.Handle(http);
     }
@@ -128,7 +128,7 @@ internal static class Cors
         headers.AccessControlAllowMethods = string.Join(", ", methods);
         headers.AccessControlAllowHeaders = http.Request.Headers.AccessControlRequestHeaders.ToString() is { Length: > 0 } asked ? asked : "*";
         headers.AccessControlMaxAge = "600";
-        headers["x-request-id"] = HeaderFacts.RequestId(http.Request.Headers);
+        _ = RequestIds.Of(http);
         http.Response.StatusCode = StatusCodes.Status204NoContent;
         return true;
     }
