@@ -92,7 +92,7 @@ public sealed partial class GatewayServer : IAsyncDisposable
             BudgetSpent = (model, refused) => Log.BudgetSpent(_log, model, refused),
         };
         _upstreams = new UpstreamPools(UpstreamConnections.Create(options.Resilience), () => Core.Options.Resilience, keys, events, _time, _stop.DrainIsOver);
-        var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKeyEnv is { } name ? keys(name) : null, _time);
+        var access = new EngineAccess(EngineAccess.CreateHttp(options.Resilience.ConnectTimeout), model => model.ApiKey(keys), _time);
         _watcher = new FleetWatcher(
             access, new DiscoverySources(settings.Names, new ReplicaListReader(), keys), replica => replica.HasAnsweredWithin(ProofOfLife), new Random(chance.Next()),
             _app.Services.GetRequiredService<ILogger<FleetWatcher>>());

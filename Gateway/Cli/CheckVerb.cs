@@ -37,7 +37,7 @@ public static class CheckVerb
     internal static async Task<int> ProbeAsync(IAnsiConsole console, GatewayOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
         using var http = EngineAccess.CreateHttp(options.Resilience.ConnectTimeout);
-        var fleet = await new FleetProbe(new EngineAccess(http, EngineAccess.KeyFromEnvironment, time), new SystemNameResolver()).AskAsync(options, cancellationToken);
+        var fleet = await new FleetProbe(new EngineAccess(http, model => model.ApiKey(Environment.GetEnvironmentVariable), time), new SystemNameResolver()).AskAsync(options, cancellationToken);
         var problems = ProbeTable.Write(console, fleet);
         var output = console.Profile.Out.Writer;
         await output.WriteLineAsync();

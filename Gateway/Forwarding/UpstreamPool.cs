@@ -66,7 +66,7 @@ public sealed class UpstreamPool
     internal ResiliencePipeline<AttemptResult> Retries { get; }
 
     /// <summary>The key the engines ask for; null: none.</summary>
-    internal string? ApiKey => Pool.Options.ApiKeyEnv is { } name ? _environment(name) : null;
+    internal string? ApiKey => Pool.Options.ApiKey(_environment);
 
     /// <summary>The engine's own name of the model.</summary>
     internal string UpstreamModel => Pool.Options.SentName;

@@ -33,6 +33,10 @@ public sealed record ModelOptions
     /// <summary>Name of the environment variable that holds the engines' API key, never the key itself; null: none is sent.</summary>
     public string? ApiKeyEnv { get; init; }
 
+    /// <summary>The engines' API key; null: no variable is named, or it is empty.</summary>
+    /// <param name="environment">Reads an environment variable.</param>
+    public string? ApiKey(Func<string, string?> environment) => ApiKeyEnv is { Length: > 0 } name && environment(name) is { Length: > 0 } key ? key : null;
+
     /// <summary>Whether the engines schedule by <c>priority</c>, and in which direction.</summary>
     public EnginePriority EnginePriority { get; init; } = EnginePriority.Auto;
 

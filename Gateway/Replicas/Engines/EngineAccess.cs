@@ -11,10 +11,6 @@ public sealed record EngineAccess(HttpMessageInvoker Http, Func<ModelOptions, st
     /// <summary>Asks one engine of a model.</summary>
     public EngineClient ClientOf(Uri address, ModelOptions model, TimeSpan timeout) => new(Http, address, ApiKeyOf(model), timeout, Time);
 
-    /// <summary>The key named by <see cref="ModelOptions.ApiKeyEnv"/>; null where none is named or it is empty.</summary>
-    public static string? KeyFromEnvironment(ModelOptions model) =>
-        model.ApiKeyEnv is { Length: > 0 } name && Environment.GetEnvironmentVariable(name) is { Length: > 0 } key ? key : null;
-
     /// <summary>Connections of their own, apart from the requests': a full pool there must not look like a dead engine.</summary>
     public static HttpMessageInvoker CreateHttp(TimeSpan connectTimeout) => new(new SocketsHttpHandler
     {
