@@ -62,18 +62,19 @@ public sealed partial class Dispatcher
 
     private EndedWait? PlaceSmallerLocked(Waiter head, DispatchPlan plan)
     {
-        var behind = _behind.AsSpan(0, _waiting.Behind(head, _behind));
-        foreach (var waiter in behind)
+        EndedWait? placed = null;
+        foreach (var waiter in _behind.AsSpan(0, _waiting.Behind(head, _behind)))
         {
             var mayPass = waiter != head && Overtaking.IsSmaller(waiter, head) && (plan.Order as IFairOrder)?.MayPass(waiter, head) != false;
-            if (mayPass && PlaceLocked(waiter, plan) is { } placed)
+            if (mayPass && (placed = PlaceLocked(waiter, plan)) is not null)
             {
                 head.OvertakenAt ??= Now();
-                return placed;
+                break;
             }
         }
+        // Nobody is kept in memory by having been looked at.
         _behind.AsSpan().Clear();
-        return null;
+        return placed;
     }
 
     private EndedWait? PlaceLocked(Waiter waiter, DispatchPlan plan) => TryPlaceLocked(waiter, plan) is { } placed ? new EndedWait(waiter, placed) : null;
