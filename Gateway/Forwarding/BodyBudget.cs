@@ -11,7 +11,7 @@ public sealed class BodyBudget(long limitBytes)
     private long _taken;
 
     /// <summary>Bytes given out.</summary>
-    public long TakenBytes
+    internal long TakenBytes
     {
         get { lock (_gate) { return _taken; } }
     }

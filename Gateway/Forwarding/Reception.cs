@@ -17,7 +17,6 @@ internal sealed class Reception(
     OutgoingRequest outgoing, UpstreamPool upstream, Answer answer, LoadReservation reservation, AttemptClock clock,
     Func<SentText, CancellationToken, Task<Continuation?>>? continues = null)
 {
-    private const int MaxErrorBytes = 64 * 1024;
     private const string EventStream = "text/event-stream";
 
     private InferenceRequest Request => outgoing.Request;
@@ -161,7 +160,7 @@ internal sealed class Reception(
         try
         {
             var body = await response.Content.ReadAsStreamAsync(clock.Token);
-            error = EngineErrorBody.Read((await PlainAnswer.ReadAsync(body, MaxErrorBytes, clock.Token)).Bytes, status);
+            error = EngineErrorBody.Read((await PlainAnswer.ReadAsync(body, EngineErrorBody.MaxBodyBytes, clock.Token)).Bytes, status);
         }
         catch (Exception cut) when (cut is IOException or HttpRequestException)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 
@@ -32,7 +33,7 @@ public sealed record EngineErrorBody(string Message, string? Type, string? Code,
     public EngineErrorBody Naming(ModelNames names) => this with { Message = names.InText(Message) };
 
     /// <summary>The code where it is a word; engines repeat the status there as a number, which says nothing.</summary>
-    public string? Word => Code is { Length: > 0 } code && !int.TryParse(code, out _) ? code : null;
+    public string? Word => Code is { Length: > 0 } code && !int.TryParse(code, NumberStyles.Integer, CultureInfo.InvariantCulture, out _) ? code : null;
 
     /// <param name="body">The error answer's body, or the payload of an error event.</param>
     /// <param name="status">The answer's status; 0 for an error inside a stream.</param>
