@@ -15,7 +15,7 @@ internal sealed class ClassQueues
     private readonly List<Waiter> _pinned = [];
     private readonly int[] _counts = new int[Classes];
     private readonly double[] _credit = new double[Classes];
-    private readonly Dictionary<ulong, (int Places, double Weight)> _clients = [];
+    private readonly Dictionary<ulong, int> _placesOfClients = [];
     private Waiter[] _some = new Waiter[16];
     private long _sequence;
 
@@ -42,7 +42,7 @@ internal sealed class ClassQueues
             _classes[(int)waiter.Request.Priority].Add(waiter);
         }
         _counts[(int)waiter.Request.Priority]++;
-        _clients[waiter.Request.TenantKey] = (PlacesOf(waiter.Request) + 1, waiter.Request.TenantWeight);
+        _placesOfClients[waiter.Request.TenantKey] = PlacesOf(waiter.Request) + 1;
         Count++;
         Bytes += waiter.Request.Body.BodyBytes;
     }
@@ -69,10 +69,10 @@ internal sealed class ClassQueues
             _credit[index] = 0;
         }
         _counts[index]--;
-        _clients[waiter.Request.TenantKey] = (PlacesOf(waiter.Request) - 1, waiter.Request.TenantWeight);
+        _placesOfClients[waiter.Request.TenantKey] = PlacesOf(waiter.Request) - 1;
         if (PlacesOf(waiter.Request) == 0)
         {
-            _clients.Remove(waiter.Request.TenantKey);
+            _placesOfClients.Remove(waiter.Request.TenantKey);
         }
         Count--;
         Bytes -= waiter.Request.Body.BodyBytes;
@@ -190,7 +190,7 @@ internal sealed class ClassQueues
         return null;
     }
 
-    private int PlacesOf(InferenceRequest request) => _clients.GetValueOrDefault(request.TenantKey).Places;
+    private int PlacesOf(InferenceRequest request) => _placesOfClients.GetValueOrDefault(request.TenantKey);
 
     /// <summary>How many go before one that enters now, by their keys of now: the more urgent classes, and those of its own that the order puts before it.</summary>
     public int CountAhead(Waiter waiter, IQueueOrder order)

@@ -109,7 +109,7 @@ public sealed partial class Dispatcher : IDisposable
     }
 
     /// <summary>Refuses whoever enters from now on; those who wait keep their turn.</summary>
-    public void Close()
+    internal void Close()
     {
         lock (_gate)
         {

@@ -40,7 +40,7 @@ public sealed class PrefixIndex
     public Action<ulong, ulong>? ToolCalled { get; set; }
 
     /// <summary>Blocks remembered; one that three replicas hold counts three times.</summary>
-    public int Blocks
+    internal int Blocks
     {
         get
         {

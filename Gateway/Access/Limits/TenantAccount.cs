@@ -16,19 +16,19 @@ public sealed partial class TenantAccount(TimeProvider time)
     private LimitOptions _limits = new();
 
     /// <summary>Requests that hold a place.</summary>
-    public int Running
+    internal int Running
     {
         get { lock (_gate) { return _running; } }
     }
 
     /// <summary>Tokens reserved by requests that have not ended.</summary>
-    public long ReservedTokens
+    internal long ReservedTokens
     {
         get { lock (_gate) { return _reserved; } }
     }
 
     /// <summary>Tokens charged since the gateway started.</summary>
-    public TokenAmount Charged
+    internal TokenAmount Charged
     {
         get { lock (_gate) { return _charged; } }
     }

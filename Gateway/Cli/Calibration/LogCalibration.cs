@@ -14,7 +14,7 @@ internal static class LogCalibration
     /// <exception cref="TraceException">The log cannot be read, or has broken lines.</exception>
     public static CalibrationResult Run(string path, string? model, EngineProfile baseProfile)
     {
-        var requests = AccessLogReader.Read(path, model);
+        var requests = LoggedRequestReader.Read(path, model);
         var observations = LogObservations.From(requests, baseProfile.MaxBatchedTokens);
         if (ProfileFitter.Fit(observations, baseProfile) is not { } fit)
         {

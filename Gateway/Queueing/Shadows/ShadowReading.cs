@@ -19,7 +19,7 @@ public sealed record ShadowReading
     public double FirstTokenRegretSeconds { get; init; }
 
     /// <summary>The mean of <see cref="RegretSeconds"/> over all answers.</summary>
-    public double WholeRegretSeconds { get; init; }
+    internal double WholeRegretSeconds { get; init; }
 
     /// <summary>Requests that one of the two policies would have refused and the other not; positive: more under the policy in force.</summary>
     public long RefusalRegret { get; init; }

@@ -6,7 +6,7 @@ using Gateway.Replay.Traces.Readers;
 namespace Gateway.Cli.Calibration;
 
 /// <summary>Reads answered streams out of a gateway's access log, line by line; other lines are passed over.</summary>
-internal static class AccessLogReader
+internal static class LoggedRequestReader
 {
     /// <summary>More mistakes say nothing new about a file.</summary>
     private const int MostProblems = 20;
