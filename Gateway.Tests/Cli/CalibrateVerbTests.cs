@@ -174,6 +174,19 @@ public sealed class CalibrateVerbTests(ITestOutputHelper log) : IDisposable
     }
 
     [Fact]
+    public async Task Invoke_OnALogWithStoredResponsesReadAgain_LeavesThemOut()
+    {
+        var path = Path.Combine(_folder, "access.log");
+        var readAgain = LogLines().Replace("{\"time\"", "{\"route\":\"/v1/responses/{id}\",\"time\"", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(path, LogLines() + readAgain);
+
+        var (code, output, error) = await RunAsync($"--log {path}");
+
+        Assert.True(code == 0, error);
+        Assert.Contains("40 answered streams on 1 replica;", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Invoke_OnALogOfOneAnswer_SaysThatItIsAGuess()
     {
         var path = Path.Combine(_folder, "access.log");

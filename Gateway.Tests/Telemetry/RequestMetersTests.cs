@@ -88,6 +88,20 @@ public sealed class RequestMetersTests : IDisposable
     }
 
     [Fact]
+    public async Task OnCompleted_AStoredResponseReadAgain_CountsNoTokensTwice()
+    {
+        _world.Requests.OnCompleted(TelemetryWorld.Completed());
+        _world.Requests.OnCompleted(TelemetryWorld.Completed() with { Route = ApiRoute.StoredResponse });
+        _world.Requests.OnCompleted(TelemetryWorld.Completed() with { Route = ApiRoute.CountTokens, Usage = null });
+
+        var page = await _world.ScrapeAsync();
+
+        Assert.Contains("gateway_requests_total{code=\"200\",model=\"llama\",route=\"/v1/responses/{id}\"} 1\n", page, StringComparison.Ordinal);
+        Assert.Contains("gateway_prompt_tokens_total{model=\"llama\"} 410\n", page, StringComparison.Ordinal);
+        Assert.Contains("gateway_output_tokens_total{model=\"llama\"} 40\n", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task OnCompleted_AClientThatLeft_SaysNothingAboutEstimates()
     {
         _world.Requests.OnCompleted(TelemetryWorld.Completed() with { Outcome = RequestOutcome.Canceled, StatusCode = 499, IsCensored = true });

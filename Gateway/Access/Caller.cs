@@ -72,7 +72,7 @@ public sealed class Caller
         {
             return null;
         }
-        var expected = CountsTokens(route) ? new TokenAmount(estimate.PromptTokens, (long)Math.Ceiling(estimate.OutputTokens)) : TokenAmount.None;
+        var expected = route.TakesNoRoom ? TokenAmount.None : new TokenAmount(estimate.PromptTokens, (long)Math.Ceiling(estimate.OutputTokens));
         var verdict = await _ledger!.ReserveAsync(Tenant, expected);
         LimitHeaders.Attach(http.Response, verdict);
         if (verdict.Met != LimitKind.None)
@@ -89,13 +89,9 @@ public sealed class Caller
     {
         if (Interlocked.Exchange(ref _isInside, 0) == 1)
         {
-            _ledger!.Settle(Tenant!, _reserved, CountsTokens(route) ? used : TokenAmount.None);
+            _ledger!.Settle(Tenant!, _reserved, route.TakesNoRoom ? TokenAmount.None : used);
         }
     }
-
-    // These routes run no model.
-    private static bool CountsTokens(ApiRoute route) =>
-        route.Kind is not (ApiKind.CountTokens or ApiKind.Tokenize or ApiKind.Detokenize or ApiKind.StoredResponse);
 
     private static ApiProblem ProblemOf(LimitVerdict verdict) => verdict.Met switch
     {

@@ -34,7 +34,11 @@ public sealed class RequestMeters(GatewayMeters meters, EstimateCalibration cali
         meters.Overhead.Record(completed.Overhead.TotalSeconds);
         if (completed.TimeToFirstToken is { } first)
         {
-            CountTokens(completed, model);
+            // A stored response tells again what its making used; these routes run no model.
+            if (!completed.Route.TakesNoRoom)
+            {
+                CountTokens(completed, model);
+            }
             if (request.Body.IsStreaming)
             {
                 meters.TimeToFirstToken.Record(first.TotalSeconds, model);

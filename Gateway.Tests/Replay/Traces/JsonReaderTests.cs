@@ -181,6 +181,19 @@ public sealed class JsonReaderTests : IDisposable
         Assert.Equal(16, rows[1].BlockTokens);
     }
 
+    [Theory]
+    [InlineData("/v1/responses/{id}")]
+    [InlineData("/v1/messages/count_tokens")]
+    [InlineData("/tokenize")]
+    public void Read_AccessLogRowThatRanNoModel_IsLeftOut(string route)
+    {
+        var rows = _reading.Read(
+            """{"time":"2026-01-31T12:00:05.000Z","route":"/v1/responses","outcome":"success","prompt_tokens":40,"output_tokens":7}""",
+            $$"""{"time":"2026-01-31T12:00:06.000Z","route":"{{route}}","outcome":"success","prompt_tokens":40,"output_tokens":7}""");
+
+        Assert.Single(rows);
+    }
+
     [Fact]
     public void Read_AccessLogLineOfTheGateway_IsUnderstood()
     {

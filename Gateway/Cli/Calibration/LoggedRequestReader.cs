@@ -2,6 +2,7 @@ using System.Globalization;
 using Gateway.Replay.Calibration;
 using Gateway.Replay.Traces;
 using Gateway.Replay.Traces.Readers;
+using Gateway.Requests;
 
 namespace Gateway.Cli.Calibration;
 
@@ -55,10 +56,10 @@ internal static class LoggedRequestReader
             throw row.Spot.Wrong("time is no date. Allowed: a date and time such as 2026-01-31T12:00:00.000Z.");
         }
 
-        // Retried requests began on another replica at a time that is not told.
+        // What is read of a stored response came at once, whatever its making took. Retried requests began on another replica at a time that is not told.
         if (outcome != "success" || row.Text("replica") is not { } replica || row.Number("retries") is > 0 || (model is not null && row.Text("model") != model)
             || row.Number("ttft_ms") is not { } firstToken || row.Number("stream_ms") is not { } stream || row.Count(1, "prompt_tokens") is not { } prompt
-            || row.Count(1, "output_tokens") is not { } output || row.Number("sequences") is > 1)
+            || row.Count(1, "output_tokens") is not { } output || row.Number("sequences") is > 1 || (row.Text("route") is { } route && ApiRoute.IsWithoutRoom(route)))
         {
             return null;
         }

@@ -6,7 +6,7 @@ namespace Gateway.Replay.Traces.Readers;
 
 /// <summary>
 /// The gateway's own access log. Lines stand there in the order of the answers' ends, so they are put back into the order of arrival within a window of
-/// <see cref="Window"/> requests. What was asked but not answered in full counts with its estimated length; what was no valid request is left out.
+/// <see cref="Window"/> requests. What was asked but not answered in full counts with its estimated length; what was no valid request, or ran no model, is left out.
 /// </summary>
 internal static class AccessLogReader
 {
@@ -57,7 +57,7 @@ internal static class AccessLogReader
     {
         var outcome = row.Text("outcome") ?? throw row.Missing("outcome");
         var input = row.Count(0, "prompt_tokens", "estimated_prompt_tokens") ?? 0;
-        if (outcome == "client_error" || input == 0)
+        if (outcome == "client_error" || input == 0 || (row.Text("route") is { } route && ApiRoute.IsWithoutRoom(route)))
         {
             return null;
         }
