@@ -230,6 +230,20 @@ public sealed class StatusPageTests : IAsyncDisposable
         Assert.Equal(expected == HttpStatusCode.OK, _world.Pool.ReplicaList[0].Health == Gateway.Replicas.ReplicaHealth.Draining);
     }
 
+    [Theory]
+    [InlineData("http://evil.example", HttpStatusCode.Forbidden)]
+    [InlineData("null", HttpStatusCode.Forbidden)]
+    [InlineData("http://gateway.example:9090", HttpStatusCode.OK)]
+    public async Task Drain_FromABrowserThatOnlyNamesThePagesOrigin_IsForTheGatewaysOwnPageOnly(string origin, HttpStatusCode expected)
+    {
+        await StartAsync();
+
+        using var response = await _world!.PostAsync($"/-/replicas/{_world.Pool.ReplicaList[0].Id}/drain", "", [("Origin", origin), ("Host", "gateway.example:9090")]);
+
+        Assert.Equal(expected, response.StatusCode);
+        Assert.Equal(expected == HttpStatusCode.OK, _world.Pool.ReplicaList[0].Health == Gateway.Replicas.ReplicaHealth.Draining);
+    }
+
     private async Task<bool> CanEnterAsync()
     {
         using var response = await _world!.Client.GetAsync("/ui/events", HttpCompletionOption.ResponseHeadersRead);
