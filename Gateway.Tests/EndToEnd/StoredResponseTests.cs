@@ -52,6 +52,20 @@ public sealed class StoredResponseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Get_WhileTheHolderDrains_ReadsWhatItHolds()
+    {
+        var id = (await MakeAsync(1))[0];
+        var holder = _world.Pool.ReplicaList[id[5] - '0'];
+        holder.SetDraining(true);
+
+        using var got = await _world.Client.GetAsync($"/v1/responses/{id}");
+        using var next = await _world.PostAsync("/v1/responses", $$"""{"model":"demo","input":"x","previous_response_id":"{{id}}"}""");
+
+        Assert.Equal($$"""{"from":"{{id[..7]}}"}""", await got.Content.ReadAsStringAsync());
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, next.StatusCode);
+    }
+
+    [Fact]
     public async Task NextTurn_OfAStoredResponse_GoesToTheReplicaThatHoldsIt()
     {
         foreach (var id in await MakeAsync(6))

@@ -26,6 +26,9 @@ public readonly record struct LoadProfile(int PromptTokens, int UncachedTokens, 
 
     /// <summary>Whether its first token will be heard of: a stream's is, a plain answer comes whole.</summary>
     public bool TellsFirstToken { get; init; } = true;
+
+    /// <summary>Whether it only reads or deletes what the engine has made: that is no new work, and a draining replica still takes it.</summary>
+    public bool IsRead { get; init; }
 }
 
 /// <summary>The room of one request at one replica, held from the choice to the answer's end. Thread-safe; returned once by <see cref="Dispose"/>.</summary>
