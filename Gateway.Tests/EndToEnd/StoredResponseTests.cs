@@ -96,6 +96,30 @@ public sealed class StoredResponseTests : IAsyncLifetime
         Assert.Equal("GET", holder.Calls[^1].Method);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("?stream=true&starting_after=1")]
+    public async Task Get_ResponseThatFailed_IsToldAsItIsAndNoFaultOfTheReplica(string query)
+    {
+        const string Failed = """{"id":"resp_b","object":"response","status":"failed","error":{"code":"server_error","message":"the run failed"},"model":"demo"}""";
+        const string Last = "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":2,\"response\":" + Failed + "}\n\n";
+        foreach (var engine in _engines)
+        {
+            engine.Script = call => call.Method == "POST" ? call.JsonAsync("""{"id":"resp_b","object":"response","status":"queued","error":null}""")
+                : query.Length == 0 ? call.JsonAsync(Failed)
+                : call.StreamAsync(Last);
+        }
+        await MakeAsync(1);
+
+        for (var i = 0; i < 8; i++)
+        {
+            using var got = await _world.Client.GetAsync("/v1/responses/resp_b" + query);
+
+            Assert.Equal((HttpStatusCode.OK, query.Length == 0 ? Failed : Last), (got.StatusCode, await got.Content.ReadAsStringAsync()));
+        }
+        Assert.All(_world.Pool.ReplicaList, replica => Assert.Equal(Gateway.Replicas.ReplicaHealth.Up, replica.Health));
+    }
+
     [Fact]
     public async Task Get_UnknownId_IsNotFoundAndReachesNoEngine()
     {

@@ -197,16 +197,17 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
                 _sawDone = true;
                 return;
         }
-        if (facts.IsError && MayHold(payload))
+        var isFailure = facts.IsFailureOf(rules.Route);
+        if (isFailure && MayHold(payload))
         {
             _heldError = ErrorEvent(payload);
             return;
         }
-        if (facts.IsError)
+        if (isFailure)
         {
             NoteError(payload);
         }
-        if (facts.IsError && (EndsWithSentinel || !facts.IsErrorEvent))
+        if (isFailure && (EndsWithSentinel || !facts.IsErrorEvent))
         {
             _output.CloseEvent();
             _output.Append(ErrorEvent(payload));

@@ -117,7 +117,7 @@ internal sealed class Reception(
             return (response, null);
         }
         var facts = AnswerBody.Read(read.Bytes);
-        if (facts.Shape is not (AnswerShape.JsonObject or AnswerShape.JsonArray) || facts.IsError)
+        if (facts.Shape is not (AnswerShape.JsonObject or AnswerShape.JsonArray) || facts.IsFailureOf(Request.Route))
         {
             response.Dispose();
             return (null, BrokenOf(read.Bytes, facts, (int)response.StatusCode));

@@ -1,3 +1,5 @@
+using Gateway.Requests;
+
 namespace Gateway.Forwarding.Answers;
 
 /// <summary>What kind of thing the bytes are.</summary>
@@ -98,6 +100,9 @@ public struct AnswerFacts
 
     /// <summary>Whether it is an error event as the Responses and the Messages API have it; the other APIs have none of their own.</summary>
     public bool IsErrorEvent { get; internal set; }
+
+    /// <summary>Whether the request failed with it. That a stored response had failed is what reading it is to tell.</summary>
+    public readonly bool IsFailureOf(ApiRoute route) => IsError && !(route.Kind == ApiKind.StoredResponse && Finish == FinishKind.Aborted);
 
     /// <summary>Place of the event among those of a Responses stream; null: none is told.</summary>
     public int? SequenceNumber { get; internal set; }
