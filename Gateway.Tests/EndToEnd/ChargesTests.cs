@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -111,6 +112,22 @@ public sealed class ChargesTests(ITestOutputHelper output)
         Assert.Equal(hasFallback ? (2, true) : (1, false), (calls, received.Contains("[DONE]", StringComparison.Ordinal)));
         await Until.HoldsAsync(() => Account(world, "red").Running == 0, "the client has left");
         Assert.Equal(hasFallback ? new TokenAmount(11, 2) : TokenAmount.None, Account(world, "red").Charged);
+    }
+
+    [Fact]
+    public async Task BackgroundResponse_ThatIsOnlyQueued_IsChargedAsExpected()
+    {
+        await using var engine = new ScriptedEngine(call => call.JsonAsync("""{"id":"resp_1","object":"response","status":"queued","output":[],"usage":null}"""));
+        await using var world = await GatewayWorld.BeforeAsync([engine], options => options with { Access = AccessOf(new LimitOptions { OutputTokensPerMinute = 100 }) });
+        const string Body = """{"model":"demo","input":"a long tale","background":true,"max_output_tokens":100}""";
+
+        using var first = await world.PostAsync("/v1/responses", Body, [("x-api-key", "red")]);
+        await world.AtRestAsync();
+        await Until.HoldsAsync(() => Account(world, "red").Running == 0, "the client has left");
+
+        Assert.Equal(HttpStatusCode.OK, first.StatusCode);
+        Assert.InRange(Account(world, "red").Charged.Output, 1, 100);
+        Assert.Equal(0, await world.Client.MetricAsync("gateway_estimate_error_tokens_count", "model=\"demo\""));
     }
 
     private static string BodyOf(Random chance, int number)

@@ -87,6 +87,9 @@ public sealed record BodyFacts
     /// <summary>The answer may not be replayed on another replica: it is stored or runs in the background there.</summary>
     public bool IsPinned { get; init; }
 
+    /// <summary>The engine answers at once and goes on with the work, whose end is not heard here.</summary>
+    public bool IsBackground { get; init; }
+
     /// <summary><c>previous_response_id</c> or the id in the path, hashed like a session; 0 when absent.</summary>
     public ulong PreviousResponseKey { get; init; }
 

@@ -89,6 +89,7 @@ internal ref partial struct BodyPass
         AsksForReasoning = _asksForReasoning,
         ReasoningBudgetTokens = _reasoningBudget,
         IsPinned = _isStored || _isBackground,
+        IsBackground = _isBackground,
         PreviousResponseKey = _previousResponse,
         BodySessionKey = _session,
         SystemPromptKey = SystemKey(),

@@ -78,8 +78,9 @@ public sealed class RequestMeters(GatewayMeters meters, EstimateCalibration cali
 
     private void CompareWithEstimate(CompletedRequest completed, string model, KeyValuePair<string, object?> modelTag)
     {
-        // Only whole answers are compared. One cut by its own token limit counts as whole, since the estimate is cut at that limit too.
-        if (completed.Outcome != RequestOutcome.Success || !completed.Route.Generates || completed.Estimate is not { } estimate)
+        // Only whole answers are compared. One cut by its own token limit counts as whole, since the estimate is cut at that limit too; of one that goes on in the background
+        // nothing is known.
+        if (completed is not { Outcome: RequestOutcome.Success, Route.Generates: true, Estimate: { } estimate } || (completed.Request!.Body.IsBackground && completed.Usage is null))
         {
             return;
         }
