@@ -33,6 +33,14 @@ public class MediaAddressTests
     [InlineData("\u0001http://127.0.0.1/x")]
     [InlineData("http://127.0.\r\n0.1/x")]
     [InlineData("fi\nle:///etc/passwd")]
+    [InlineData("/srv/scans/7.png")]
+    [InlineData("//srv/scans/7.png")]
+    [InlineData("/dev/video0")]
+    [InlineData("../scans/7.png")]
+    [InlineData("~/scans/7.png")]
+    [InlineData("http://\uff11\uff12\uff17.0.0.1/")]
+    [InlineData("http://169\u3002254\u3002169\u3002254/")]
+    [InlineData("http://\u24dbocalhost/")]
     public void IsLocal_OfAnAddressAroundTheEngines_IsTrue(string address)
     {
         Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(new { url = address, detail = "low" }))));
@@ -49,6 +57,8 @@ public class MediaAddressTests
     [InlineData("name", "        ", 100, "value", false)]
     [InlineData("    def f():\n", "\n                    return 1", 40, "", false)]
     [InlineData("h\nt\n", "\n", 600, "tp://127.0.0.1/x", true)]
+    [InlineData("//uQxAAA", "AAAA", 600, "", false)]
+    [InlineData("/srv/./", "scans/", 600, "7.png", true)]
     [InlineData("", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA\r\n", 20, "", false)]
     public void IsLocal_OfALongText_IsTrueWhereTheHostMayBeLocal(string begin, string filler, int times, string end, bool isLocal)
     {
@@ -59,6 +69,9 @@ public class MediaAddressTests
 
     [Theory]
     [InlineData("https://example.com/cat.png")]
+    [InlineData("https://xn--bcher-kva.example/cat.png")]
+    [InlineData("/9j/4AAQSkZJRg==")]
+    [InlineData("cat.png")]
     [InlineData("https://8.8.8.8/x")]
     [InlineData("https://[2001:db8::1]/x")]
     [InlineData("data:image/png;base64,ZmlsZTovLy9ldGM=")]

@@ -49,9 +49,14 @@ internal static class MediaAddress
             return true;
         }
         return text.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
+            || IsPath(text, isCut)
             || ((text.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || text.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
                 && ((isCut && !HasWholeHost(text)) || IsLocalHost(text)));
     }
+
+    // SGLang opens what is no address as a file. A slash may also begin media in base64: a JPEG's, or a sound's, which is longer than what is read. There are no dots in that.
+    private static bool IsPath(string text, bool isCut) =>
+        text is ['/' or '~' or '.', ..] && (text.Contains('.', StringComparison.Ordinal) || !(isCut || text.StartsWith("/9j/", StringComparison.Ordinal)));
 
     // Name and password before the host may be of any length, so the host may lie beyond what is read: refused.
     private static bool HasWholeHost(string text) =>
@@ -73,6 +78,11 @@ internal static class MediaAddress
     {
         // Some engines read a backslash as a slash and some do not, so the host is ambiguous: refused.
         if (text.Contains('\\', StringComparison.Ordinal) || !Uri.TryCreate(text, UriKind.Absolute, out var address))
+        {
+            return true;
+        }
+        // Python's readers of addresses fold other scripts' digits and dots into those of ASCII; names of other scripts have a form in ASCII, too.
+        if (!Ascii.IsValid(address.Host))
         {
             return true;
         }
