@@ -103,15 +103,32 @@ public sealed class AddedDelayScorerTests
     [InlineData(600, 0.5, 0.0, 492.8)]
     [InlineData(999, 0.5, 0.0, 0.8)]
     // Of a full cache each token takes the place of a fifth that would be found again.
-    [InlineData(600, 0.0, 0.2, 394.24)]
-    [InlineData(600, 0.5, 0.2, 640.64)]
+    [InlineData(600, 0.0, 0.2, 344.96)]
+    [InlineData(600, 0.5, 0.2, 591.36)]
     public void Score_OfAHolder_CountsWhatIsLeftAndWhatItDisplaces(int hit, double hitShare, double lost, double tokens)
     {
         // What is displaced keeps nobody's first token waiting.
-        var own = tokens / (1 + (2 * hitShare) + (3 * lost));
+        var own = tokens / (1 + (2 * hitShare) + (2 * lost));
         var expected = Idle + ((Thrice - 1) * own * Prefill) + (tokens * Prefill) + (100 * (Step + Sequence + (1_050 * Context)));
 
         Assert.Equal(expected, CostOf(new Candidate { Replica = Replica(), PrefixHitTokens = hit }, hitShare, lost), 9);
+    }
+
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(0.5, 4)]
+    [InlineData(0.75, 16)]
+    // At most nine tenths are believed to be taken.
+    [InlineData(1.2, 100)]
+    public void Score_OfWhatFullCachesLose_CountsMoreTheLessRoomRunningRequestsLeave(double taken, double times)
+    {
+        var full = new Candidate { Replica = Replica() with { CapacityTokens = 40_000, ReservedTokens = (long)(40_000 * taken) } };
+        var unknown = new Candidate { Replica = Replica() with { CapacityTokens = null } };
+
+        Assert.Equal(2 * 0.1 * 846.4 * Prefill * times, CostsOf(0, 0.1, full, full)[0] - CostsOf(0, 0, full, full)[0], 9);
+        // The pool's mean counts: of two replicas one is full.
+        var half = Math.Pow(1 - (Math.Min(1, taken) / 2), -2);
+        Assert.Equal(2 * 0.1 * 846.4 * Prefill * half, CostsOf(0, 0.1, full, unknown)[1] - CostsOf(0, 0, full, unknown)[1], 9);
     }
 
     [Theory]

@@ -13,7 +13,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
     private const double Displacement = 2;
 
     /// <summary>How often a token counts that full caches will not find again: what comes back still later than they keep anything is not among those that tell.</summary>
-    private const double Scarcity = 3;
+    private const double Scarcity = 2;
 
     /// <summary>A step that outlives its expectation goes on for this share of the time that it took: an engine that falls silent looks ever busier, not idle.</summary>
     private const double Overdue = 0.25;
@@ -27,21 +27,36 @@ public sealed class AddedDelayScorer : IReplicaScorer
     /// <summary>Share of its own time during which others come as usual: most of them find another replica better then.</summary>
     private const double FollowedShare = 0.1;
 
-    /// <summary>Most of its time that a replica is believed to compute prompts: at 1 a queue would never end.</summary>
-    private const double MostPrefillShare = 0.9;
+    /// <summary>Most of its time that a replica is believed to compute prompts, and of its room that is believed to be taken: at 1 a queue would never end.</summary>
+    private const double MostShare = 0.9;
 
     public string Name => "added_delay";
 
     public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
     {
         var usualScale = PlacementRates.UsualScale(candidates);
+        var lost = query.Traffic.HitsLostPerToken;
+        var displaced = (Displacement * query.Traffic.HitShare) + (lost > 0 ? Scarcity * lost * Shortage(candidates) : 0);
         for (var i = 0; i < candidates.Length; i++)
         {
-            seconds[i] = Of(query, candidates[i], usualScale);
+            seconds[i] = Of(query, candidates[i], usualScale, displaced);
         }
     }
 
-    private static double Of(in RoutingQuery query, in Candidate candidate, double usualScale)
+    // What nobody uses at the moment has only the room that running requests leave: where these take the share κ, a token more displaces 1 / (1 − κ) of it. And where
+    // requests wait for room, a second by which it is held longer costs 1 / (1 − κ) of them.
+    private static double Shortage(ReadOnlySpan<Candidate> candidates)
+    {
+        var taken = 0.0;
+        foreach (ref readonly var candidate in candidates)
+        {
+            taken += candidate.Replica.CapacityTokens is { } capacity ? Math.Min(1, candidate.Replica.ReservedTokens / Math.Max(1.0, capacity)) : 0;
+        }
+        var left = 1 - Math.Min(MostShare, taken / candidates.Length);
+        return 1 / (left * left);
+    }
+
+    private static double Of(in RoutingQuery query, in Candidate candidate, double usualScale, double displaced)
     {
         ref readonly var replica = ref candidate.Replica;
         var rates = PlacementRates.Of(replica, usualScale);
@@ -51,7 +66,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
 
         double joined = replica.JoiningPrefillTokens;
         var own = rates.PrefillSeconds(joined + Math.Max(1, prompt - candidate.PrefixHitTokens), batch) - rates.PrefillSeconds(joined, batch);
-        var anew = (own * (1 + (Displacement * query.Traffic.HitShare) + (Scarcity * query.Traffic.HitsLostPerToken))) + (joined > 0 ? 0 : rates.MixSeconds(batch));
+        var anew = (own * (1 + displaced)) + (joined > 0 ? 0 : rates.MixSeconds(batch));
         var aftermath = rates.Aftermath(batch);
         // Silence says something of those only whose first token would have been heard.
         double computing = replica.ComputingPrefillTokens;
@@ -81,7 +96,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
             return 0;
         }
         var prefillShare = candidate.RecentPrefillTokens * rates.PrefillPerToken / candidate.RecentSeconds;
-        return candidate.RecentRequests / candidate.RecentSeconds / (1 - Math.Min(MostPrefillShare, prefillShare));
+        return candidate.RecentRequests / candidate.RecentSeconds / (1 - Math.Min(MostShare, prefillShare));
     }
 
     /// <summary>Until enough of what runs has ended: an ending frees a mean prompt and answer, and in the time of a mean answer all that run end once.</summary>
