@@ -122,13 +122,11 @@ public sealed class AddedDelayScorerTests
     [InlineData(1.2, 100)]
     public void Score_OfWhatFullCachesLose_CountsMoreTheLessRoomRunningRequestsLeave(double taken, double times)
     {
-        var full = new Candidate { Replica = Replica() with { CapacityTokens = 40_000, ReservedTokens = (long)(40_000 * taken) } };
-        var unknown = new Candidate { Replica = Replica() with { CapacityTokens = null } };
+        var candidate = new Candidate { Replica = Replica() };
 
-        Assert.Equal(2 * 0.1 * 846.4 * Prefill * times, CostsOf(0, 0.1, full, full)[0] - CostsOf(0, 0, full, full)[0], 9);
-        // The pool's mean counts: of two replicas one is full.
-        var half = Math.Pow(1 - (Math.Min(1, taken) / 2), -2);
-        Assert.Equal(2 * 0.1 * 846.4 * Prefill * half, CostsOf(0, 0.1, full, unknown)[1] - CostsOf(0, 0, full, unknown)[1], 9);
+        var more = CostsOf(new TrafficMeans(1_000, 250, 0, 0.1, taken), candidate)[0] - CostsOf(new TrafficMeans(1_000, 250, 0, 0, taken), candidate)[0];
+
+        Assert.Equal(2 * 0.1 * 846.4 * Prefill * times, more, 9);
     }
 
     [Theory]
@@ -234,10 +232,12 @@ public sealed class AddedDelayScorerTests
 
     private static double[] CostsOf(params Candidate[] candidates) => CostsOf(0, 0, candidates);
 
-    private static double[] CostsOf(double hitShare, double lost, params Candidate[] candidates)
+    private static double[] CostsOf(double hitShare, double lost, params Candidate[] candidates) => CostsOf(new TrafficMeans(1_000, 250, hitShare, lost), candidates);
+
+    private static double[] CostsOf(TrafficMeans traffic, params Candidate[] candidates)
     {
         var seconds = new double[candidates.Length];
-        var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), new TrafficMeans(1_000, 250, hitShare, lost));
+        var query = new RoutingQuery(CorePool.Request(), CorePool.Cost(1_000, 100), traffic);
         new AddedDelayScorer().Score(query, candidates, seconds);
         return seconds;
     }

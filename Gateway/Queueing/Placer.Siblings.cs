@@ -31,7 +31,7 @@ internal sealed partial class Placer
             return HeldBackFor;
         }
         Match(request, estimate, plan, count);
-        return FindFavourite(new RoutingQuery(request, estimate, TrafficOf(plan)), load, constraints, plan, terms, count) is not null ? HoldReason.Favourite
+        return FindFavourite(new RoutingQuery(request, estimate, TrafficOf(plan, count)), load, constraints, plan, terms, count) is not null ? HoldReason.Favourite
             : terms.SiblingPatience > TimeSpan.Zero && FindLeader(best, load, terms.SiblingPatience) is not null ? HoldReason.Sibling
             : HoldReason.None;
     }

@@ -45,7 +45,7 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
         {
             count = Gather(load, estimate.LeastPromptTokens, constraints, plan, terms.Kept, avoids: false);
         }
-        var query = new RoutingQuery(request, estimate, TrafficOf(plan));
+        var query = new RoutingQuery(request, estimate, TrafficOf(plan, count));
         Match(request, estimate, plan, count);
         if (FindFavourite(query, load, constraints, plan, terms, count) is { } favourite)
         {
@@ -112,7 +112,7 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
         {
             parts[i] = [];
         }
-        var query = new RoutingQuery(request, estimate, TrafficOf(plan));
+        var query = new RoutingQuery(request, estimate, TrafficOf(plan, count));
         router.Score(query, _candidates.AsSpan(0, count), costs[..count], costs.Slice(count, count), parts);
         ExplainCopy(query, costs[..count], parts);
         var explained = new ExplainedCandidate[count];
@@ -124,7 +124,26 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
     }
 
     // Without an index nothing is noted that could change what was learned with it.
-    private TrafficMeans TrafficOf(DispatchPlan plan) => _memory.Traffic with { HitsLostPerToken = plan.Routing.Prefix.Enabled ? prefixes.HitsLostPerToken : 0 };
+    private TrafficMeans TrafficOf(DispatchPlan plan, int count)
+    {
+        var lost = plan.Routing.Prefix.Enabled ? prefixes.HitsLostPerToken : 0;
+        return _memory.Traffic with { HitsLostPerToken = lost, RoomTaken = lost > 0 ? RoomTaken(_candidates.AsSpan(0, count)) : 0 };
+    }
+
+    // One figure for the whole decision: with and without those that are full it would be another.
+    internal static double RoomTaken(ReadOnlySpan<Candidate> candidates)
+    {
+        var (taken, known) = (0.0, 0);
+        foreach (ref readonly var candidate in candidates)
+        {
+            if (candidate.Replica is { HasRoom: true, CapacityTokens: > 0 and var capacity })
+            {
+                taken += Math.Min(1, candidate.Replica.ReservedTokens / (double)capacity);
+                known++;
+            }
+        }
+        return known == 0 ? 0 : taken / known;
+    }
 
     private int Gather(in LoadProfile load, int leastPromptTokens, Constraints constraints, DispatchPlan plan, Replica? kept, bool avoids)
     {

@@ -35,8 +35,7 @@ public sealed class AddedDelayScorer : IReplicaScorer
     public void Score(in RoutingQuery query, ReadOnlySpan<Candidate> candidates, Span<double> seconds)
     {
         var usualScale = PlacementRates.UsualScale(candidates);
-        var lost = query.Traffic.HitsLostPerToken;
-        var displaced = (Displacement * query.Traffic.HitShare) + (lost > 0 ? Scarcity * lost * Shortage(candidates) : 0);
+        var displaced = (Displacement * query.Traffic.HitShare) + (Scarcity * query.Traffic.HitsLostPerToken * Shortage(query.Traffic));
         for (var i = 0; i < candidates.Length; i++)
         {
             seconds[i] = Of(query, candidates[i], usualScale, displaced);
@@ -45,14 +44,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
 
     // What nobody uses at the moment has only the room that running requests leave: where these take the share κ, a token more displaces 1 / (1 − κ) of it. And where
     // requests wait for room, a second by which it is held longer costs 1 / (1 − κ) of them.
-    private static double Shortage(ReadOnlySpan<Candidate> candidates)
+    private static double Shortage(in TrafficMeans traffic)
     {
-        var taken = 0.0;
-        foreach (ref readonly var candidate in candidates)
-        {
-            taken += candidate.Replica.CapacityTokens is { } capacity ? Math.Min(1, candidate.Replica.ReservedTokens / Math.Max(1.0, capacity)) : 0;
-        }
-        var left = 1 - Math.Min(MostShare, taken / candidates.Length);
+        var left = 1 - Math.Min(MostShare, traffic.RoomTaken);
         return 1 / (left * left);
     }
 

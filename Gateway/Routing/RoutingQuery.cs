@@ -10,12 +10,13 @@ namespace Gateway.Routing;
 /// <param name="Traffic">What requests are like lately.</param>
 public readonly record struct RoutingQuery(InferenceRequest Request, RequestEstimate Estimate, TrafficMeans Traffic);
 
-/// <summary>Means over the pool's recent requests.</summary>
+/// <summary>Means over the pool's recent requests, and over its replicas now.</summary>
 /// <param name="MeanPromptTokens">Tokens of a prompt.</param>
 /// <param name="MeanOutputTokens">Expected tokens of an answer.</param>
 /// <param name="HitShare">Share of prompt tokens that were believed to be cached where the prompt went.</param>
 /// <param name="HitsLostPerToken">Prompt tokens that are found no more for each token more that full caches take in.</param>
-public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0, double HitsLostPerToken = 0);
+/// <param name="RoomTaken">Share of the room that is reserved, 0 to 1, of replicas that have some for this request and whose room is known.</param>
+public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0, double HitsLostPerToken = 0, double RoomTaken = 0);
 
 /// <summary>A replica as a place for one request.</summary>
 // Fields, because scorers read the snapshot in place: a property would copy it at every look.
