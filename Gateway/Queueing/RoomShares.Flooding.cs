@@ -12,6 +12,9 @@ internal sealed partial class RoomShares
     // Of few requests chance alone makes more than half as many again.
     private const double ChanceRequests = 2;
 
+    // Each costs a look at all who are present. More are a crowd: the furthest beyond are held, and the turns of the rest are fair.
+    private const int MostFlooders = 8;
+
     // Who is only ahead of the others may have done nothing unusual.
     private const double HeadroomOfWhoIsAhead = 0.3;
 
@@ -30,7 +33,7 @@ internal sealed partial class RoomShares
         // What was asked counts in terms of this half's start.
         var (half, fade) = ((long)halves, Math.Exp((long)halves - halves));
         var (peaks, asked, flood) = (0.0, _everybody.Asked, false);
-        while (FindBeyondUsual(count, half, fade, asked) is >= 0 and var index)
+        for (var found = 0; found < MostFlooders && FindBeyondUsual(count, half, fade, asked) is >= 0 and var index; found++)
         {
             (peaks, asked, flood) = (peaks + Mark(index), asked - _present[index].Asked, true);
         }
