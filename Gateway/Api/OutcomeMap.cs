@@ -169,7 +169,7 @@ public static class OutcomeMap
     { Param = "model" };
 
     public static ApiProblem MediaNotAllowed() => new(403, "media_not_allowed", "permission_error",
-        "A media address is a local file, or lies within the gateway's own network. Send the media itself, or an address that anybody can reach.");
+        "A media address is a local file, or lies within the gateway's own network, or its host is in another script. Send the media itself, or an address that anybody can reach; write hosts of other scripts in their ASCII form (xn--).");
 
     /// <param name="what">Requests or tokens.</param>
     /// <param name="retryAfter">Until the request would pass.</param>
