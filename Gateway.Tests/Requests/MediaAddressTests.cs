@@ -59,6 +59,11 @@ public class MediaAddressTests
     [InlineData("h\nt\n", "\n", 600, "tp://127.0.0.1/x", true)]
     [InlineData("//uQxAAA", "AAAA", 600, "", false)]
     [InlineData("/srv/./", "scans/", 600, "7.png", true)]
+    [InlineData("", "/", 600, "srv/scans/7.png", true)]
+    [InlineData("", "/proc/self/root", 60, "/srv/scans/7.png", true)]
+    [InlineData("/9j/", "/", 600, "../srv/scans/7.png", true)]
+    [InlineData("~", "/", 600, "scans/7", true)]
+    [InlineData("/9j/", "AAAA", 600, "", false)]
     [InlineData("", "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA\r\n", 20, "", false)]
     public void IsLocal_OfALongText_IsTrueWhereTheHostMayBeLocal(string begin, string filler, int times, string end, bool isLocal)
     {
@@ -66,6 +71,12 @@ public class MediaAddressTests
 
         Assert.Equal(isLocal, MediaAddress.IsLocal(Encoding.UTF8.GetBytes(System.Text.Json.JsonSerializer.Serialize(text))));
     }
+
+    [Theory]
+    [InlineData("\\u002e")]
+    [InlineData("\\u002E")]
+    public void IsLocal_OfALongPathWhoseDotIsEscaped_IsTrue(string dot) =>
+        Assert.True(MediaAddress.IsLocal(Encoding.UTF8.GetBytes($"\"{new string('/', 600)}srv/scans/7{dot}png\"")));
 
     [Theory]
     [InlineData("https://example.com/cat.png")]
@@ -116,6 +127,17 @@ public class MediaAddressTests
     [InlineData("""{"type":"image","source":{"type":"url","url":"http://10.0.0.1/x"}}""", true)]
     [InlineData("""{"type":"image_url","image_url":{"url":"https://example.com/x"}}""", false)]
     [InlineData("""{"type":"text","text":"file:///x"}""", false)]
+    [InlineData("""{"type":"document","source":{"type":"text","media_type":"text/plain","data":"// Copyright 2024 A. Author"}}""", false)]
+    [InlineData("""{"type":"document","source":{"type":"text","data":"file:///x"}}""", true)]
+    [InlineData("""{"type":"document","source":{"type":"content","content":[{"type":"text","text":"/etc/hosts is read first."}]}}""", false)]
+    [InlineData("""{"type":"document","source":{"type":"content","content":"/etc/hosts is read first."}}""", false)]
+    [InlineData("""{"type":"document","source":{"type":"content","content":[{"type":"text","text":"x"},{"type":"image","source":{"type":"url","url":"/x.png"}}]}}""", true)]
+    [InlineData("""{"type":"file","file":{"filename":"/home/me/report.pdf","file_data":"data:application/pdf;base64,AAAA"}}""", false)]
+    [InlineData("""{"type":"file","file":{"title":"../report","file_url":"/x.pdf"}}""", true)]
+    [InlineData("""{"type":"image_url","image_url":{"detail":"low","u\u0072l":"/x.png"}}""", true)]
+    [InlineData("""{"type":"image_url","image_url":"/x.png"}""", true)]
+    [InlineData("""{"type":"image","image":["/x.png"]}""", true)]
+    [InlineData("""{"type":"image","image":[{"text":"x"},"/x.png"]}""", true)]
     public void Read_OfAPartWithMedia_NoticesTheAddress(string part, bool isLocal) =>
         Assert.Equal(isLocal, FactsOf(ApiRoute.ChatCompletions.Path, $$"""{"model":"m","messages":[{"role":"user","content":[{{part}}]}]}""").NamesLocalMedia);
 

@@ -20,17 +20,30 @@ internal static class MediaAddress
     public static bool IsLocal(ReadOnlySpan<byte> value)
     {
         var json = new Utf8JsonReader(value, new JsonReaderOptions { MaxDepth = BodyReader.MaxDepth });
+        var isOpened = true;
         while (json.Read())
         {
-            if (json.TokenType == JsonTokenType.String && IsLocalText(json.ValueSpan))
+            if (json.TokenType == JsonTokenType.String && IsLocalText(json.ValueSpan, isOpened))
             {
                 return true;
             }
+            // A text without a name of its own, also one that follows an object in a list, may be opened.
+            isOpened = json.TokenType switch
+            {
+                JsonTokenType.PropertyName => IsOpenedName(json),
+                JsonTokenType.EndObject => true,
+                _ => isOpened,
+            };
         }
         return false;
     }
 
-    private static bool IsLocalText(ReadOnlySpan<byte> raw)
+    // What else a part holds is read or only shown: a document's text and a file's name may well begin like a path.
+    private static bool IsOpenedName(in Utf8JsonReader json) =>
+        json.Is("url"u8) || json.Is("image_url"u8) || json.Is("audio_url"u8) || json.Is("video_url"u8) || json.Is("file_url"u8)
+        || json.Is("image"u8) || json.Is("audio"u8) || json.Is("video"u8) || json.Is("file"u8);
+
+    private static bool IsLocalText(ReadOnlySpan<byte> raw, bool isOpened)
     {
         if (raw.StartsWith("data:"u8))
         {
@@ -49,14 +62,18 @@ internal static class MediaAddress
             return true;
         }
         return text.StartsWith("file:", StringComparison.OrdinalIgnoreCase)
-            || IsPath(text, isCut)
+            || (isOpened && IsPath(text, raw))
             || ((text.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || text.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
                 && ((isCut && !HasWholeHost(text)) || IsLocalHost(text)));
     }
 
-    // SGLang opens what is no address as a file. A slash may also begin media in base64: a JPEG's, or a sound's, which is longer than what is read. There are no dots in that.
-    private static bool IsPath(string text, bool isCut) =>
-        text is ['/' or '~' or '.', ..] && (text.Contains('.', StringComparison.Ordinal) || !(isCut || text.StartsWith("/9j/", StringComparison.Ordinal)));
+    // SGLang opens what is no address as a file. A slash may also begin media in base64: a JPEG's, or a sound's, which is longer than what is read. There are no dots in that,
+    // but slashes without end, or links to the root, may push a path's dot far behind.
+    private static bool IsPath(string text, ReadOnlySpan<byte> raw) =>
+        text is ['~' or '.', ..]
+        || (text is ['/', ..] && (HasDot(raw) || !(raw.Length > MostBytes || text.StartsWith("/9j/", StringComparison.Ordinal))));
+
+    private static bool HasDot(ReadOnlySpan<byte> raw) => raw.Contains((byte)'.') || raw.IndexOf("\\u002e"u8) >= 0 || raw.IndexOf("\\u002E"u8) >= 0;
 
     // Name and password before the host may be of any length, so the host may lie beyond what is read: refused.
     private static bool HasWholeHost(string text) =>
