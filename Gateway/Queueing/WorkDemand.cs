@@ -117,7 +117,7 @@ public sealed class WorkDemand(Pool pool, TimeProvider time, Func<int?>? windowR
         {
             var now = time.GetElapsedTime(_startedAt);
             _needs.Add(now, there);
-            _wishes.Add(now, Math.Max(coming, _needs.Least ?? there));
+            _wishes.Add(now, Math.Max(coming, _needs.Least));
         }
     }
 
@@ -211,8 +211,8 @@ public sealed class WorkDemand(Pool pool, TimeProvider time, Func<int?>? windowR
     {
         private readonly Queue<(TimeSpan At, int Value)> _values = new();
 
-        /// <summary>Null: there are none.</summary>
-        public int? Least => _values.Count == 0 ? null : _values.Min(value => value.Value);
+        /// <summary>Due only once there is a value.</summary>
+        public int Least => _values.Min(value => value.Value);
 
         /// <summary>Null: there are none.</summary>
         public int? Most => _values.Count == 0 ? null : _values.Max(value => value.Value);
