@@ -17,6 +17,25 @@ public sealed class IdleCopyTests
         Assert.Equal(0, answer.WaitsWithABuffer);
     }
 
+    [Fact]
+    public async Task Copy_ToAClientThatLeavesAfterTheLastWord_IsWhole()
+    {
+        using var answer = new Pausing("one", "two");
+        using var client = new LeavingAfter(writes: 2);
+
+        await IdleCopy.ToAsync(answer, client, CancellationToken.None);
+
+        Assert.Equal("onetwo", Encoding.UTF8.GetString(client.ToArray()));
+    }
+
+    private sealed class LeavingAfter(int writes) : MemoryStream
+    {
+        private int _left = writes;
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            _left-- > 0 ? base.WriteAsync(buffer, cancellationToken) : throw new IOException("the client is gone");
+    }
+
     // After each word it waits for the next, unless it is asked only whether there is one.
     private sealed class Pausing(params string[] words) : ForwardOnlyStream
     {

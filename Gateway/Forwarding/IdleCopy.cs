@@ -21,7 +21,11 @@ internal static class IdleCopy
             try
             {
                 read = await from.ReadAsync(buffer, cancellationToken);
-                await to.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+                // A client that has all of its answer may be gone by now: that must not spoil the end.
+                if (read > 0)
+                {
+                    await to.WriteAsync(buffer.AsMemory(0, read), cancellationToken);
+                }
             }
             finally
             {
