@@ -278,6 +278,11 @@ public sealed class GatewayPath(
     // What the engine found in its cache, and which tool the session waits for, correct what the prefix index believes of the replica.
     private void Learn(ModelPool model, InferenceRequest request, Exchange exchange)
     {
+        // What is only read tells again what the answer told when it was made.
+        if (request.Route.TakesNoRoom)
+        {
+            return;
+        }
         if (exchange.Answer.ReportedUsage is { PromptTokens: { } promptTokens, CachedTokens: { } cachedTokens })
         {
             model.OnReported(exchange.Reservation.Replica, promptTokens, exchange.PrefixHitTokens, exchange.PrefixHitAge, cachedTokens);

@@ -116,8 +116,8 @@ internal sealed class Visit : IDisposable
         return ApiError.WriteAsync(Http, Route.Family, problem, RequestId);
     }
 
-    /// <summary>Tokens of the answer; null where it did not come to its end.</summary>
-    public int? AnswerTokens => _exchange?.Answer is { IsComplete: true } answer ? answer.OutputTokens : null;
+    /// <summary>Tokens that were made for the answer; null where it did not come to its end, or where nothing was made for it.</summary>
+    public int? AnswerTokens => !Route.TakesNoRoom && _exchange?.Answer is { IsComplete: true } answer ? answer.OutputTokens : null;
 
     /// <summary>Charges the caller with what was really used. The first call counts.</summary>
     public void Settle() => _caller.Leave(Route, TokensUsed());

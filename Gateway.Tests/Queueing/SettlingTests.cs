@@ -1,6 +1,6 @@
-using Gateway.Estimation;
 using Gateway.Queueing;
 using Gateway.Requests;
+using Gateway.Tests.Fakes;
 using Gateway.Tests.Fixtures;
 using Xunit.Abstractions;
 
@@ -70,30 +70,20 @@ public sealed class SettlingTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>First come, first served, and what each client was charged in all.</summary>
-    private sealed class RecordedCharges : IQueueOrder, IServiceAccount
+    [Theory]
+    [InlineData("/v1/responses/{id}")]
+    [InlineData("/tokenize")]
+    public void Settle_OfOneThatTakesNoRoom_ChargesNobody(string path)
     {
-        public Dictionary<ulong, ServedTokens> Of { get; } = [];
+        using var world = new CorePool();
+        var charges = new RecordedCharges();
+        world.Plan = world.Plan with { Order = charges };
+        var request = CorePool.Request() with { Route = ApiRoute.All.Append(ApiRoute.StoredResponse).First(route => route.Path == path) };
 
-        public string Name => "recorded";
+        var charged = world.Enter(request).Result!.Value.Charged;
+        world.Dispatcher.Settle(request, charged, new ServedTokens(900, 400));
 
-        public double Rank(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrival) => arrival.TotalSeconds;
-
-        public void OnEntered(InferenceRequest request, bool isFirst)
-        {
-        }
-
-        public ServedTokens OnTurn(InferenceRequest request, in RequestEstimate estimate, int cachedTokens, TimeSpan waited)
-        {
-            var expected = new ServedTokens(estimate.PromptTokens - cachedTokens, estimate.OutputTokens);
-            Charge(request, expected);
-            return expected;
-        }
-
-        public void Charge(InferenceRequest request, in ServedTokens difference)
-        {
-            var before = Of.GetValueOrDefault(request.TenantKey);
-            Of[request.TenantKey] = new ServedTokens(before.UncachedPromptTokens + difference.UncachedPromptTokens, before.OutputTokens + difference.OutputTokens);
-        }
+        Assert.Equal(default, charged);
+        Assert.Empty(charges.Of);
     }
 }

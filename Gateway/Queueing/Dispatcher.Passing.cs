@@ -67,7 +67,8 @@ public sealed partial class Dispatcher
     private AdmissionResult AdmitLocked(InferenceRequest request, in RequestEstimate estimate, TimeSpan arrivedAt, in AdmissionResult placed, TimeSpan waited, DispatchPlan plan, bool hasAsked)
     {
         var left = _ranks.Heeds(plan) ? estimate with { CachedTokens = placed.PrefixHitTokens } : estimate;
-        var charged = (plan.Order as IServiceAccount)?.OnTurn(request, left, placed.PrefixHitTokens, waited) ?? default;
+        var account = request.Route.TakesNoRoom ? null : plan.Order as IServiceAccount;
+        var charged = account?.OnTurn(request, left, placed.PrefixHitTokens, waited) ?? default;
         if (RoomShares.AreKept(plan) && !request.Route.TakesNoRoom)
         {
             _shares.OnTurn(request, estimate, placed.Reservation!, hasAsked);

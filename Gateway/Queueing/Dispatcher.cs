@@ -92,13 +92,14 @@ public sealed partial class Dispatcher : IDisposable
         return waiter;
     }
 
-    /// <summary>More is known of what a request that had its turn here was served: orders that keep account charge the difference.</summary>
+    /// <summary>More is known of what a request that had its turn here was served: orders that keep account charge the difference. One that takes no room takes
+    /// nothing from the others, and is not charged.</summary>
     /// <param name="request">The request.</param>
     /// <param name="charged">What it has been charged so far.</param>
     /// <param name="served">What it was served; nothing where the turn was in vain.</param>
     public void Settle(InferenceRequest request, in ServedTokens charged, in ServedTokens served)
     {
-        if (charged == served || _plan().Order is not IServiceAccount account)
+        if (charged == served || request.Route.TakesNoRoom || _plan().Order is not IServiceAccount account)
         {
             return;
         }

@@ -236,7 +236,8 @@ public sealed partial class Replica
     {
         lock (_gate)
         {
-            if (!reservation.IsReturned)
+            // What is only read was made before, in another time than this.
+            if (!reservation.IsReturned && !reservation.Load.IsRead)
             {
                 _meter.OnAnswered(reservation, answer);
             }

@@ -39,6 +39,20 @@ public sealed class ServiceMeterTests
     }
 
     [Fact]
+    public void OnAnswered_WhatWasOnlyReadAgain_TeachesNothing()
+    {
+        var before = Rates;
+        for (var i = 0; i < 100; i++)
+        {
+            using var read = _replica.TryReserve(new LoadProfile(0, 0, 0, 1) { TellsFirstToken = false, IsRead = true }, 1)!;
+            _time.Advance(TimeSpan.FromMilliseconds(3));
+            read.OnAnswered(new ServedAnswer(400, 4_000, 3_000, _time.GetTimestamp()));
+        }
+
+        Assert.Equal(before, Rates);
+    }
+
+    [Fact]
     public void OnAnswered_ACachedPrompt_CountsOnlyWhatWasComputed()
     {
         for (var i = 0; i < 100; i++)
