@@ -184,14 +184,9 @@ internal sealed class Visit : IDisposable
         }
         var hasLeft = _clientLeft || Http.RequestAborted.IsCancellationRequested;
         return (_exchange.HasPassed && answer.FirstTokenAt is not null) || hasLeft
-            ? new TokenAmount(answer.Usage.PromptTokens ?? _estimate?.PromptTokens ?? 0, OutputUsed(answer))
+            ? new TokenAmount(answer.Usage.PromptTokens ?? _estimate?.PromptTokens ?? 0, answer.ChargedTokens(_exchange.Request))
             : TokenAmount.None;
     }
-
-    // What goes on in the background after its request is charged as it was expected: reading it later is free.
-    private long OutputUsed(Answer answer) => _request is { Body.IsBackground: true } && answer.Usage.OutputTokens is null && _estimate is { } expected
-        ? Math.Max(answer.OutputTokens, (long)Math.Ceiling(expected.OutputTokens))
-        : answer.OutputTokens;
 
     /// <summary>The caller's tenant as it may be shown; null: not at all, or there is none.</summary>
     public string? TenantAs(TenantNaming naming) => (naming, _caller.Tenant) switch

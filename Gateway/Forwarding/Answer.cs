@@ -68,6 +68,11 @@ public sealed class Answer(string model, RequestEstimate estimate, ITokenObserve
     /// <summary>Output tokens as best known. What was reported in an answer that is not at its end may be from its beginning.</summary>
     public int OutputTokens => IsComplete ? Usage.OutputTokens ?? CountedTokens : Math.Max(Usage.OutputTokens ?? 0, CountedTokens);
 
+    /// <summary>Output tokens that the client is charged for. What goes on in the background after its request is charged as it was expected: reading it later is free.</summary>
+    public long ChargedTokens(InferenceRequest request) => request.Body.IsBackground && Usage.OutputTokens is null
+        ? Math.Max(OutputTokens, (long)Math.Ceiling(estimate.OutputTokens))
+        : OutputTokens;
+
     public TokenUsage? ReportedUsage => Usage.IsReported
         ? new TokenUsage(Usage.PromptTokens, Usage.OutputTokens, Usage.CachedTokens, Usage.ReasoningTokens)
         : null;

@@ -98,10 +98,11 @@ internal sealed class Turns(OutgoingRequest outgoing, Dispatcher dispatcher, Ups
     public void Settle(Answer answer, AttemptFailure? failure)
     {
         // A failed engine produced nothing to charge for.
+        var isFault = failure is not (null or { Kind: FailureKind.ClientGone });
         var prompt = answer.ReportedUsage is { PromptTokens: { } told, CachedTokens: { } cached } ? Math.Max(0, told - cached)
-            : failure is null or { Kind: FailureKind.ClientGone } ? _charged.UncachedPromptTokens
-            : 0;
-        Charge(new ServedTokens(prompt, answer.OutputTokens));
+            : isFault ? 0
+            : _charged.UncachedPromptTokens;
+        Charge(new ServedTokens(prompt, isFault ? answer.OutputTokens : answer.ChargedTokens(outgoing.Request)));
     }
 
     // What was expected is charged already: only what goes beyond it is charged as it streams.
