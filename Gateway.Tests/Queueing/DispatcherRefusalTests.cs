@@ -166,6 +166,24 @@ public sealed class DispatcherRefusalTests
     }
 
     [Fact]
+    public void Enter_ForAReplicaThatDrainsAndBacksOff_LetsAReadWaitAndRefusesNewWork()
+    {
+        using var world = new CorePool(replicas: 2);
+        var holder = world.Pool.Replicas[0];
+        holder.SetDraining(true);
+        holder.BackOff(TimeSpan.FromSeconds(1));
+
+        var read = world.Enter(CorePool.Request("read") with { Route = ApiRoute.StoredResponse }, constraints: new Constraints([], holder));
+        var next = world.Enter(CorePool.Request("next"), constraints: new Constraints([], holder));
+        var before = read.Outcome;
+        world.Time.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.Equal((null, AdmissionOutcome.Admitted), (before, read.Outcome));
+        Assert.Equal(holder.Id, read.Replica);
+        Assert.Equal(AdmissionOutcome.RejectedNoReplica, next.Outcome);
+    }
+
+    [Fact]
     public void Enter_WithADeadlineOfItsOwn_CountsItFromItsArrival()
     {
         using var world = new CorePool();

@@ -29,7 +29,7 @@ public sealed partial class Dispatcher
     {
         yields = null;
         return _eligibility.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
-            : !_eligibility.AnyMayWork(waiter.Constraints) || (waiter.Constraints.HasFallback && !_eligibility.AnyTakesWork(waiter.Constraints)) ? AdmissionOutcome.RejectedNoReplica
+            : !_eligibility.AnyMayWork(waiter) || (waiter.Constraints.HasFallback && !_eligibility.AnyTakesWork(waiter)) ? AdmissionOutcome.RejectedNoReplica
             : !_eligibility.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
             : FindsFullLocked(waiter, plan) && (yields = YieldsLocked(waiter, plan)) is null ? AdmissionOutcome.RejectedQueueFull
             : null;
@@ -56,6 +56,6 @@ public sealed partial class Dispatcher
     // A fleet in which nothing works, or that is empty, may be back within the wait.
     private AdmissionOutcome? LostLocked(Waiter waiter) =>
         _eligibility.HasLeft(waiter.Constraints) ? AdmissionOutcome.RejectedHolderGone
-        : _eligibility.AnyMayWork(waiter.Constraints) && !_eligibility.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
+        : _eligibility.AnyMayWork(waiter) && !_eligibility.AnyCouldFit(waiter.Estimate, waiter.Constraints) ? AdmissionOutcome.RejectedTooLarge
         : null;
 }

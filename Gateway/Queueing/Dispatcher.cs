@@ -151,7 +151,7 @@ public sealed partial class Dispatcher : IDisposable
             _waiting.Remove(waiter);
             NoteCountLocked();
             // Nothing gets work any more: then the honest answer is that there is no replica, not that they are busy.
-            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_eligibility.AnyMayWork(waiter.Constraints) ? AdmissionOutcome.RejectedNoReplica : outcome;
+            var told = outcome == AdmissionOutcome.ExpiredInQueue && !_eligibility.AnyMayWork(waiter) ? AdmissionOutcome.RejectedNoReplica : outcome;
             result = DecideLocked(waiter, new AdmissionResult { Outcome = told, RetryAfter = RetryAfterLocked(told) });
         }
         waiter.Decided(result);
@@ -212,7 +212,7 @@ public sealed partial class Dispatcher : IDisposable
     private HoldReason HoldLocked(Waiter waiter) =>
         _waiting.HasTurns ? HoldReason.Turn : HoldBeforeRoomLocked(waiter);
 
-    private HoldReason HoldBeforeRoomLocked(Waiter waiter) => _eligibility.AnyTakesWork(waiter.Constraints) ? HoldReason.Room : HoldReason.Recovery;
+    private HoldReason HoldBeforeRoomLocked(Waiter waiter) => _eligibility.AnyTakesWork(waiter) ? HoldReason.Room : HoldReason.Recovery;
 
     private void ExpireLocked(Waiter waiter, TimeSpan maxWait)
     {

@@ -8,11 +8,11 @@ internal sealed class Eligibility(Pool pool)
 {
     /// <summary>Whether a replica that can answer takes work now, will by itself within its back-off, or is about to be probed for the first time: a reload
     /// that brings new replicas holds requests for that moment instead of refusing them.</summary>
-    public bool AnyMayWork(Constraints constraints)
+    public bool AnyMayWork(Waiter waiter)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (constraints.Allows(replica) && replica.Health is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
+            if (waiter.Constraints.Allows(replica) && HealthFor(waiter, replica) is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
             {
                 return true;
             }
@@ -21,11 +21,11 @@ internal sealed class Eligibility(Pool pool)
     }
 
     /// <summary>Whether a replica that can answer takes work now, were there room.</summary>
-    public bool AnyTakesWork(Constraints constraints)
+    public bool AnyTakesWork(Waiter waiter)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (constraints.Allows(replica) && replica.Health == ReplicaHealth.Up)
+            if (waiter.Constraints.Allows(replica) && HealthFor(waiter, replica) == ReplicaHealth.Up)
             {
                 return true;
             }
@@ -92,4 +92,7 @@ internal sealed class Eligibility(Pool pool)
         }
         return false;
     }
+
+    // A draining replica may still be asked for what it holds.
+    private static ReplicaHealth HealthFor(Waiter waiter, Replica replica) => waiter.Request.Route.IsRead ? replica.Condition : replica.Health;
 }

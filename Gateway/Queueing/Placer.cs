@@ -212,7 +212,7 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
     }
 
     private static LoadProfile LoadOf(InferenceRequest request, in RequestEstimate estimate, DispatchPlan plan) =>
-        request.Route.TakesNoRoom ? new(0, 0, 0, 1) { TellsFirstToken = false, StepLimitSeconds = double.PositiveInfinity, IsRead = request.Route.Kind == ApiKind.StoredResponse } :
+        request.Route.TakesNoRoom ? new(0, 0, 0, 1) { TellsFirstToken = false, StepLimitSeconds = double.PositiveInfinity, IsRead = request.Route.IsRead } :
         new(estimate.PromptTokens, estimate.PromptTokens, estimate.OutputTokens, estimate.Sequences)
         {
             TellsFirstToken = request.Body.IsStreaming,

@@ -78,6 +78,18 @@ public sealed partial class Replica
         }
     }
 
+    /// <summary>Whether it works, drained or not: what it holds may be read while it takes no new work.</summary>
+    public ReplicaHealth Condition
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return ConditionLocked();
+            }
+        }
+    }
+
     /// <summary>A version that changes with everything that may let in a request which found no room before, and with the health; not with time alone.</summary>
     public int RoomVersion => Volatile.Read(ref _roomVersion);
 

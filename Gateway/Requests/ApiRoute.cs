@@ -71,6 +71,9 @@ public sealed record ApiRoute(ApiKind Kind, string Path, ApiFamily Family, bool 
     /// <summary>Whether an engine answers beside whatever it generates, without room for it: tokens are counted, what is stored is read.</summary>
     public bool TakesNoRoom => Kind is ApiKind.CountTokens or ApiKind.Tokenize or ApiKind.Detokenize or ApiKind.StoredResponse;
 
+    /// <summary>Whether it only reads or deletes what an engine has made.</summary>
+    public bool IsRead => Kind == ApiKind.StoredResponse;
+
     /// <summary>Whether a path is that of a route which <see cref="TakesNoRoom"/>.</summary>
     public static bool IsWithoutRoom(string path) => All.Append(StoredResponse).Any(route => route.TakesNoRoom && route.Path == path);
 
