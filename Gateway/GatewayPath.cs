@@ -83,7 +83,7 @@ public sealed class GatewayPath(
         }
         request = caller.Own(request, visit.Http.Request.Headers);
         visit.Understood(request, body, read.Upload);
-        var isStored = visit.Route.Kind == ApiKind.StoredResponse;
+        var isStored = visit.Route.IsRead;
         if ((isStored ? Pinning.Holder(core.Models, request) : core.Find(request.Model)) is not { } model)
         {
             await visit.RefuseAsync(isStored ? OutcomeMap.UnknownResponse() : OutcomeMap.UnknownModel(request.Model));

@@ -40,7 +40,7 @@ public sealed class RequestReader(ListenOptions listen, Func<PrefixOptions> opti
         {
             return ReadResult.Refused(badHeader);
         }
-        if (route.Kind == ApiKind.StoredResponse)
+        if (route.IsRead)
         {
             var id = (string)http.Request.RouteValues["id"]!;
             if (!StoredResponseId.IsName(id))

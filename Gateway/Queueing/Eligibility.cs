@@ -12,7 +12,7 @@ internal sealed class Eligibility(Pool pool)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (waiter.Constraints.Allows(replica) && HealthFor(waiter, replica) is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
+            if (waiter.Constraints.Allows(replica) && replica.HealthFor(waiter.Request.Route.IsRead) is (ReplicaHealth.Up or ReplicaHealth.BackingOff or ReplicaHealth.Unknown))
             {
                 return true;
             }
@@ -25,7 +25,7 @@ internal sealed class Eligibility(Pool pool)
     {
         foreach (var replica in pool.Replicas)
         {
-            if (waiter.Constraints.Allows(replica) && HealthFor(waiter, replica) == ReplicaHealth.Up)
+            if (waiter.Constraints.Allows(replica) && replica.HealthFor(waiter.Request.Route.IsRead) == ReplicaHealth.Up)
             {
                 return true;
             }
@@ -92,7 +92,4 @@ internal sealed class Eligibility(Pool pool)
         }
         return false;
     }
-
-    // A draining replica may still be asked for what it holds.
-    private static ReplicaHealth HealthFor(Waiter waiter, Replica replica) => waiter.Request.Route.IsRead ? replica.Condition : replica.Health;
 }

@@ -145,7 +145,7 @@ public sealed partial class Replica
     private int? SlotLimitLocked() => _options.Slots ?? _report.Slots;
 
     private RoomVerdict RoomForLocked(in LoadProfile load, IAdmissionRule rule, double capacityShare) =>
-        (load.IsRead ? ConditionLocked() : HealthLocked()) != ReplicaHealth.Up ? RoomVerdict.NoWork
+        HealthLocked(load.IsRead) != ReplicaHealth.Up ? RoomVerdict.NoWork
         : HasRoomLocked(load, rule, capacityShare) ? RoomVerdict.Room
         : RoomVerdict.Full;
 

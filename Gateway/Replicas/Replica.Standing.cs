@@ -152,10 +152,10 @@ public sealed partial class Replica
         }
     }
 
-    private ReplicaHealth HealthLocked() => _isDraining ? ReplicaHealth.Draining : ConditionLocked();
-
-    // Whether or not it drains.
-    private ReplicaHealth ConditionLocked() => _probed != ReplicaHealth.Up ? _probed : _faults.Verdict(_ledger.Requests);
+    private ReplicaHealth HealthLocked(bool isRead = false) =>
+        _isDraining && !isRead ? ReplicaHealth.Draining
+        : _probed != ReplicaHealth.Up ? _probed
+        : _faults.Verdict(_ledger.Requests);
 
     private static DateTimeOffset Latest(params ReadOnlySpan<DateTimeOffset> moments)
     {

@@ -67,26 +67,15 @@ public sealed partial class Replica
     public EngineReport Report => Volatile.Read(ref _report);
 
     /// <summary>Whether new work may be sent now, and why not.</summary>
-    public ReplicaHealth Health
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return HealthLocked();
-            }
-        }
-    }
+    public ReplicaHealth Health => HealthFor(isRead: false);
 
-    /// <summary>Whether it works, drained or not: what it holds may be read while it takes no new work.</summary>
-    public ReplicaHealth Condition
+    /// <summary>Whether it takes a request: what it holds may be read while it drains and takes no new work.</summary>
+    /// <param name="isRead">Whether the request only reads or deletes what the engine has made.</param>
+    public ReplicaHealth HealthFor(bool isRead)
     {
-        get
+        lock (_gate)
         {
-            lock (_gate)
-            {
-                return ConditionLocked();
-            }
+            return HealthLocked(isRead);
         }
     }
 

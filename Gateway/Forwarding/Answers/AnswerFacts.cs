@@ -102,7 +102,7 @@ public struct AnswerFacts
     public bool IsErrorEvent { get; internal set; }
 
     /// <summary>Whether the request failed with it. That a stored response had failed is what reading it is to tell.</summary>
-    public readonly bool IsFailureOf(ApiRoute route) => IsError && !(route.Kind == ApiKind.StoredResponse && Finish == FinishKind.Aborted);
+    public readonly bool IsFailureOf(ApiRoute route) => IsError && !(route.IsRead && Finish == FinishKind.Aborted);
 
     /// <summary>Place of the event among those of a Responses stream; null: none is told.</summary>
     public int? SequenceNumber { get; internal set; }
