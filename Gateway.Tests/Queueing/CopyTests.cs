@@ -41,9 +41,11 @@ public sealed class CopyTests
     }
 
     [Fact]
-    public void Enter_OfABeginningThatOneHolds_CopiesNothing()
+    public void Enter_OfABeginningThatOneHolds_CopiesNothingToAReplicaThatHoldsSomethingElse()
     {
         using var world = HeldBy(1);
+        var other = CorePool.Request(blocks: [7_001, 7_002], promptTokens: PromptTokens);
+        world.Prefixes.Record(other, Cost(), world.Pool.Replicas.ToArray().Single(replica => replica.Id == Idle).Slot, null, world.Routing);
 
         for (var i = 0; i < 200; i++)
         {
@@ -51,6 +53,17 @@ public sealed class CopyTests
             Assert.Equal(("r0", PlacementReason.Prefix), (entry.Replica, entry.Result!.Value.Reason));
             entry.Done();
         }
+    }
+
+    [Fact]
+    public void Enter_OfABeginningThatOneHolds_CopiesItToAReplicaThatHoldsNothing()
+    {
+        using var world = HeldBy(1);
+
+        var entries = EntriesUntilCopied(world);
+
+        Assert.InRange(entries, 2, 100);
+        Assert.Equal((Idle, PlacementReason.Prefix), (Enter(world).Replica, Enter(world).Result!.Value.Reason));
     }
 
     [Fact]
@@ -119,6 +132,11 @@ public sealed class CopyTests
     {
         using var world = HeldBy(2, kvTokens: kvTokens);
         world.Pool.Replicas.ToArray().Single(replica => replica.Id == Idle).TryReserve(new LoadProfile(100, 0, 2_000, 1), new NoAdmission(), 1)!.OnFirstToken();
+        return EntriesUntilCopied(world);
+    }
+
+    private static int EntriesUntilCopied(CorePool world)
+    {
         for (var entries = 1; ; entries++)
         {
             var entry = Enter(world);

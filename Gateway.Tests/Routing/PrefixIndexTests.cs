@@ -131,6 +131,10 @@ public sealed class PrefixIndexTests
     public void Enter_OfABurstOfSiblings_PlacesThemTogetherOnceTheFirstHasItsToken()
     {
         using var world = new CorePool(4, slots: null);
+        foreach (var replica in world.Pool.ReplicaList)
+        {
+            world.Prefixes.Record(CorePool.Request(blocks: [9_000 + (ulong)replica.Slot]), CorePool.Cost(10, 10), replica.Slot, null, world.Routing);
+        }
         var shared = Enumerable.Range(1, 200).Select(i => (ulong)i).ToArray();
         var first = Sibling(0);
         first.Result!.Value.Reservation!.OnFirstToken();

@@ -63,7 +63,8 @@ internal sealed partial class Placer
         parts[lacking].Add(new ScorePart("forgone", -forgone));
     }
 
-    // The cheapest that holds less than the cheapest of all. What one replica alone holds is mostly one session's: no other would use a copy.
+    // The cheapest that holds less than the cheapest of all. What one replica alone holds is mostly one session's: no other would use a copy. To one that holds
+    // nothing yet that does not apply: any copy is better than idling while all go to who began first.
     private int? Lacking(ReadOnlySpan<Candidate> candidates, ReadOnlySpan<double> costs, int cheapest)
     {
         var hit = candidates[cheapest].PrefixHitBlocks;
@@ -87,7 +88,7 @@ internal sealed partial class Placer
                 best = i;
             }
         }
-        return holders > 1 && best >= 0 ? best : null;
+        return best >= 0 && (holders > 1 || !candidates[best].HoldsPrefixes) ? best : null;
     }
 
     private static double WorthAt(in ReplicaSnapshot replica) =>

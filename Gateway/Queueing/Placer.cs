@@ -127,10 +127,25 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
     private TrafficMeans TrafficOf(DispatchPlan plan, int count)
     {
         var lost = plan.Routing.Prefix.Enabled ? prefixes.HitsLostPerToken : 0;
-        return _memory.Traffic with { HitsLostPerToken = lost, RoomTaken = lost > 0 ? RoomTaken(_candidates.AsSpan(0, count)) : 0 };
+        // One figure each for the whole decision: with and without those that are full it would be another.
+        var candidates = _candidates.AsSpan(0, count);
+        return _memory.Traffic with { HitsLostPerToken = lost, RoomTaken = lost > 0 ? RoomTaken(candidates) : 0, MeanRunningSequences = MeanRunningSequences(candidates) };
     }
 
-    // One figure for the whole decision: with and without those that are full it would be another.
+    internal static double MeanRunningSequences(ReadOnlySpan<Candidate> candidates)
+    {
+        var (running, replicas) = (0L, 0);
+        foreach (ref readonly var candidate in candidates)
+        {
+            if (candidate.Replica.HasRoom)
+            {
+                running += candidate.Replica.RunningSequences;
+                replicas++;
+            }
+        }
+        return replicas == 0 ? 0 : running / (double)replicas;
+    }
+
     internal static double RoomTaken(ReadOnlySpan<Candidate> candidates)
     {
         var (taken, known) = (0.0, 0);

@@ -4,8 +4,8 @@ namespace Gateway.Routing;
 /// <remarks>
 /// The backlog of prefill stalls the whole batch (LMetric's product, arXiv 2603.15202); what is computed anew displaces what will be asked for again with the
 /// pool's own probability; the wait for the first token counts three times, that of those who will come here before the queue of prompts is empty (M/G/1) twice;
-/// decode is priced at the batch that it joins, and for each of those it slows; a replica without room adds the time until room is freed
-/// (SAL, arXiv 2410.17840). Room's README derives the terms.
+/// decode is priced at the batch that it joins, halted as prompts have halted it lately, and for each of those it slows; a replica without room adds the time until
+/// room is freed (SAL, arXiv 2410.17840). Room's README derives the terms.
 /// </remarks>
 public sealed class AddedDelayScorer : IReplicaScorer
 {
@@ -60,8 +60,11 @@ public sealed class AddedDelayScorer : IReplicaScorer
 
         double joined = replica.JoiningPrefillTokens;
         var own = rates.PrefillSeconds(joined + Math.Max(1, prompt - candidate.PrefixHitTokens), batch) - rates.PrefillSeconds(joined, batch);
-        var anew = (own * (1 + displaced)) + (joined > 0 ? 0 : rates.MixSeconds(batch));
         var aftermath = rates.Aftermath(batch);
+        var halt = (own + (joined > 0 ? 0 : rates.MixSeconds(batch))) * (1 + (aftermath * batch));
+        // What it displaces is computed again wherever there is room then.
+        var others = query.Traffic.MeanRunningSequences;
+        var again = own * displaced * (1 + (rates.Aftermath(others) * others));
         // Silence says something of those only whose first token would have been heard.
         double computing = replica.ComputingPrefillTokens;
         var unheard = Math.Max(0, replica.QueuedPrefillTokens - joined) - computing;
@@ -70,28 +73,26 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var backlog = (left * rates.PrefillSeconds(computing, batch)) + rates.PrefillSeconds(unheard + joined, batch);
         // What is left of the step in progress beyond its prompts, which are in the backlog.
         var join = Math.Max(0, replica.Rates.SecondsToJoin(candidate.StepElapsedSeconds, batch, computing) - (left * replica.Rates.PrefillSecondsPerToken * computing));
-        var followers = FollowersPerSecond(candidate, rates) * (backlog + (FollowedShare * own));
-        var prefill = join + (backlog * (1 + batch)) + (anew * (1 + (aftermath * batch)))
+        var prefillShare = PrefillShare(candidate, rates);
+        var followers = FollowersPerSecond(candidate, prefillShare) * (backlog + (FollowedShare * own));
+        var prefill = join + (backlog * (1 + batch)) + halt + again
             + (FirstTokenWorth * (join + backlog + own)) + (FollowerWorth * followers * own);
 
         var context = prompt + (output / 2);
         var step = rates.StepSeconds(batch + query.Estimate.Sequences, replica.HeldTokens + context);
-        var decode = output / query.Estimate.Sequences * step;
+        var decode = output / query.Estimate.Sequences * step * (1 + prefillShare);
         var slowed = Math.Min(output / query.Estimate.Sequences * batch, replica.OutstandingTokens)
             * query.Estimate.Sequences * aftermath * (rates.StepPerSequence + (rates.StepPerContextToken * context));
         return ((prefill + slowed) * (1 + candidate.Coldness)) + decode + RoomWaitSeconds(query, candidate, step);
     }
 
+    /// <summary>Share of its time that prompts took lately: what is placed there now is halted by those who come, and they come back to where they were.</summary>
+    private static double PrefillShare(in Candidate candidate, in PlacementRates rates) =>
+        candidate.RecentSeconds <= 0 ? 0 : Math.Min(MostShare, candidate.RecentPrefillTokens * rates.PrefillPerToken / candidate.RecentSeconds);
+
     /// <summary>Requests that come here per second of a queue of prompts until it is empty: those that come lengthen it, too.</summary>
-    private static double FollowersPerSecond(in Candidate candidate, in PlacementRates rates)
-    {
-        if (candidate.RecentSeconds <= 0)
-        {
-            return 0;
-        }
-        var prefillShare = candidate.RecentPrefillTokens * rates.PrefillPerToken / candidate.RecentSeconds;
-        return candidate.RecentRequests / candidate.RecentSeconds / (1 - Math.Min(MostShare, prefillShare));
-    }
+    private static double FollowersPerSecond(in Candidate candidate, double prefillShare) =>
+        candidate.RecentSeconds <= 0 ? 0 : candidate.RecentRequests / candidate.RecentSeconds / (1 - prefillShare);
 
     /// <summary>Until enough of what runs has ended: an ending frees a mean prompt and answer, and in the time of a mean answer all that run end once.</summary>
     private static double RoomWaitSeconds(in RoutingQuery query, in Candidate candidate, double step)

@@ -23,6 +23,9 @@ internal readonly record struct PlacementRates(double PrefillPerToken, double St
     private const double PoolAnswers = 16;
     private const int MostAnswers = 128;
 
+    // By so much equal engines look unequal, since each answered other requests. Among idle ones the fastest would get every session.
+    private const double Doubt = 0.02;
+
     /// <param name="replica">Whose.</param>
     /// <param name="usualScale">Of <see cref="UsualScale"/>.</param>
     // One learned number stretches them all. The coefficients of a learned line are right together at the loads that were seen, but each alone may be far off:
@@ -30,7 +33,9 @@ internal readonly record struct PlacementRates(double PrefillPerToken, double St
     public static PlacementRates Of(in ReplicaSnapshot replica, double usualScale)
     {
         var answers = Math.Min(MostAnswers, replica.Rates.Answers);
-        var scale = ((answers * replica.Rates.StepScale) + (PoolAnswers * usualScale / replica.Weight)) / (answers + PoolAnswers);
+        var usual = usualScale / replica.Weight;
+        var beyond = answers * (replica.Rates.StepScale - usual) / (answers + PoolAnswers);
+        var scale = usual + beyond - Math.Clamp(beyond, -Doubt * usual, Doubt * usual);
         var prefill = scale * ServiceRates.Initial.PrefillSecondsPerToken;
         return new PlacementRates(prefill, scale * ServiceRates.Initial.StepBaseSeconds, SequenceOverPrefill * prefill, ContextOverPrefill * prefill);
     }

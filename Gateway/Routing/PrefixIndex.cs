@@ -236,6 +236,7 @@ public sealed class PrefixIndex
         {
             candidate.PrefixHitTokens = HitTokens(request, promptTokens, _walk.BlocksOf(candidate.Replica.Slot));
             candidate.PrefixHitBlocks = _walk.BlocksOf(candidate.Replica.Slot);
+            candidate.HoldsPrefixes = _blocks.TokensOf(candidate.Replica.Slot) > 0;
         }
     }
 

@@ -16,7 +16,9 @@ public readonly record struct RoutingQuery(InferenceRequest Request, RequestEsti
 /// <param name="HitShare">Share of prompt tokens that were believed to be cached where the prompt went.</param>
 /// <param name="HitsLostPerToken">Prompt tokens that are found no more for each token more that full caches take in.</param>
 /// <param name="RoomTaken">Share of the room that is reserved, 0 to 1, of replicas that have some for this request and whose room is known.</param>
-public readonly record struct TrafficMeans(double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0, double HitsLostPerToken = 0, double RoomTaken = 0);
+/// <param name="MeanRunningSequences">Sequences that run at a replica that has room for this request.</param>
+public readonly record struct TrafficMeans(
+    double MeanPromptTokens, double MeanOutputTokens, double HitShare = 0, double HitsLostPerToken = 0, double RoomTaken = 0, double MeanRunningSequences = 0);
 
 /// <summary>A replica as a place for one request.</summary>
 // Fields, because scorers read the snapshot in place: a property would copy it at every look.
@@ -31,6 +33,9 @@ public struct Candidate
 
     /// <summary>Blocks of the prompt that they are, from the first on.</summary>
     public int PrefixHitBlocks;
+
+    /// <summary>Whether anything at all is believed to be in its prefix cache; told where any candidate holds a part of the prompt.</summary>
+    public bool HoldsPrefixes;
 
     /// <summary>Seconds since its step in progress began, as far as can be heard.</summary>
     public double StepElapsedSeconds;

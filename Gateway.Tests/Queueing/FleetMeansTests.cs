@@ -4,7 +4,7 @@ using Gateway.Routing;
 
 namespace Gateway.Tests.Queueing;
 
-public sealed class RoomTakenTests
+public sealed class FleetMeansTests
 {
     [Fact]
     public void RoomTaken_OfReplicasWithRoomOfKnownSize_IsTheirMean()
@@ -22,6 +22,21 @@ public sealed class RoomTakenTests
     public void RoomTaken_OfOneReplica_IsAShare(long? capacity, long reserved, double expected)
     {
         Assert.Equal(expected, Placer.RoomTaken([Replica(capacity, reserved)]));
+    }
+
+    [Fact]
+    public void MeanRunningSequences_OfReplicasWithRoom_LeavesOutThoseWithout()
+    {
+        Candidate[] candidates = [Running(4), Running(1), Running(90, hasRoom: false)];
+
+        Assert.Equal((2.5, 0), (Placer.MeanRunningSequences(candidates), Placer.MeanRunningSequences(candidates.AsSpan(2))));
+    }
+
+    private static Candidate Running(int sequences, bool hasRoom = true)
+    {
+        var candidate = Replica(1_000, 0, hasRoom);
+        candidate.Replica = candidate.Replica with { RunningSequences = sequences };
+        return candidate;
     }
 
     private static Candidate Replica(long? capacity, long reserved, bool hasRoom = true) =>
