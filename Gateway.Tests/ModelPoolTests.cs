@@ -42,4 +42,22 @@ public sealed class ModelPoolTests : IDisposable
         model.Prefixes.Match(request, 100, routing, model.Pool.Replicas, hits);
         Assert.Equal(believed, hits[0]);
     }
+
+    [Fact]
+    public void Observe_OfAnEngineThatCountsFromTheBeginning_TakesItsPrefixCacheForEmpty()
+    {
+        var (model, routing) = (_core.Find("m")!, _core.Options.Routing);
+        model.Pool.SetReplicas([CorePool.Place(0)]);
+        var replica = model.Pool.ReplicaList[0];
+        var request = CorePool.Request(blocks: [1, 2, 3, 4]);
+        var (before, after) = (new int[1], new int[1]);
+
+        replica.Observe(new EngineReport { Progress = 700 });
+        model.Prefixes.Record(request, CorePool.Cost(100, 10), replica.Slot, null, routing);
+        model.Prefixes.Match(request, 100, routing, model.Pool.Replicas, before);
+        replica.Observe(new EngineReport { Progress = 2 });
+        model.Prefixes.Match(request, 100, routing, model.Pool.Replicas, after);
+
+        Assert.Equal((40, 0), (before[0], after[0]));
+    }
 }

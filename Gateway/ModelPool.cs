@@ -24,6 +24,7 @@ public sealed class ModelPool : IDisposable
         Pool = new Pool(model, faults, time);
         Prefixes = new PrefixIndex(options.Routing.Prefix.MaxBytes, time);
         Pool.SlotFreed += Prefixes.Forget;
+        Pool.SlotRestarted += Prefixes.ForgetBlocks;
         (_plan, _routing) = Plans(options);
         Demand = new WorkDemand(Pool, time, () => Volatile.Read(ref _plan)!.Queue is { Admission: "window" } queue ? queue.WindowRequests : null);
         var router = new Router(() => Volatile.Read(ref _routing), new Random(chance.Next()));

@@ -82,6 +82,21 @@ public sealed class PrefixIndexTests
     }
 
     [Fact]
+    public void ForgetBlocks_OfAReplicaWhoseEngineIsNew_LeavesItsSessionsAndTheOthers()
+    {
+        Record(Blocks, 0);
+        _index.Record(CorePool.Request(blocks: Blocks, session: 5), CorePool.Cost(100, 10), 1, null, _options);
+        var before = _index.Version;
+
+        _index.ForgetBlocks(1);
+
+        var candidates = Candidates(2);
+        _index.Match(CorePool.Request(blocks: Blocks, session: 5), 100, _options, candidates);
+        Assert.Equal([(99, false), (0, true)], candidates.Select(candidate => (candidate.PrefixHitTokens, candidate.HoldsSession)));
+        Assert.NotEqual(before, _index.Version);
+    }
+
+    [Fact]
     public void Match_WithPrefixesSwitchedOff_StillKnowsSessions()
     {
         var off = _options with { Prefix = _options.Prefix with { Enabled = false } };

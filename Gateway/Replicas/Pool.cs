@@ -33,6 +33,9 @@ public sealed class Pool
     /// <summary>Raised outside every lock with the slot of a replica that left, before that slot is given to another.</summary>
     public event Action<int>? SlotFreed;
 
+    /// <summary>Raised outside every lock with the slot of a replica whose engine was started anew.</summary>
+    public event Action<int>? SlotRestarted;
+
     /// <summary>The pool's name: the model's.</summary>
     public string Name => Volatile.Read(ref _options).Name;
 
@@ -143,6 +146,8 @@ public sealed class Pool
                 }
                 next[i] = new Replica(place.Options, place.Address, place.Id, TakeSlotLocked(), faults, _time) { IsLast = IsLast };
                 next[i].RoomReturned += TellRoomReturned;
+                var slot = next[i].Slot;
+                next[i].Restarted += () => SlotRestarted?.Invoke(slot);
             }
             leaving.AddRange(current.Values);
             KeepDrainsLocked(leaving, next);

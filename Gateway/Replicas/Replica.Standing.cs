@@ -18,6 +18,9 @@ public sealed partial class Replica
     /// <summary>Raised outside every lock, with the reason, when faults would have suspended it, were it not the last that takes work.</summary>
     public event Action<string>? Spared;
 
+    /// <summary>Raised outside every lock when the engine was found to have been started anew: its caches are empty.</summary>
+    public event Action? Restarted;
+
     /// <summary>Whether new work may be sent now, why not, and since when.</summary>
     public ReplicaStanding Standing
     {

@@ -10,6 +10,7 @@ public sealed partial class Replica
     private readonly FaultGate _faults;
     private readonly ServiceMeter _meter;
     private readonly LifeSigns _signs;
+    private readonly RestartWatch _restarts;
     private EngineReport _report = EngineReport.Empty;
     private readonly TokenLedger _ledger = new();
     private readonly StepWatch _steps = new();
@@ -34,6 +35,7 @@ public sealed partial class Replica
         _faults = new FaultGate(faults, time);
         _meter = new ServiceMeter(options.Weight, time);
         _signs = new LifeSigns(time);
+        _restarts = new RestartWatch(time);
         _probedSince = _drainChangedAt = time.GetUtcNow();
         Address = address;
         AddressPrefix = address.GetLeftPart(UriPartial.Path).TrimEnd('/');
@@ -86,6 +88,7 @@ public sealed partial class Replica
     public void Observe(EngineReport report)
     {
         bool mayFit;
+        bool isNew;
         lock (_gate)
         {
             if (report.ReadAt < _report.ReadAt)
@@ -96,6 +99,7 @@ public sealed partial class Replica
             _report = report;
             _meter.OnReport(report);
             _signs.Observe(report.Progress, report.LoadReadAt);
+            isNew = _restarts.Observe(report);
             // What other gateways have there is known from them: foreign is only what exceeds both sums.
             var (held, sequences) = (_ledger.HeldTokens + _peers.HeldTokens, _ledger.Sequences + _peers.Sequences);
             _learned.Observe(report, held, sequences, _wasFull);
@@ -103,6 +107,10 @@ public sealed partial class Replica
             _steering.Observe(report.Preemptions, sequences, _wasFull, report.ReadAt, _time);
             _wasFull = false;
             mayFit = RoomLocked() != before;
+        }
+        if (isNew)
+        {
+            Restarted?.Invoke();
         }
         if (mayFit)
         {

@@ -220,6 +220,16 @@ public sealed class PrefixIndex
         }
     }
 
+    /// <summary>Forgets what a replica had in its cache: its engine was started anew. How much of its room keeps prefixes is still known, and who was there last.</summary>
+    public void ForgetBlocks(int slot)
+    {
+        lock (_gate)
+        {
+            _version++;
+            _blocks.Forget(slot);
+        }
+    }
+
     // A session that is expected back is kept, one that is overdue is not, however long ago it was used.
     private long SessionNotBeforeLocked(ulong session, RoutingOptions options, long now) =>
         options.ToolReturnShare > 0 && _returns.ExpectedBy(session, options.ToolReturnShare) is { } expected

@@ -2,6 +2,7 @@ using Gateway.Forwarding;
 using Gateway.Replicas;
 using Gateway.Replicas.Engines;
 using Gateway.Tests.Fakes;
+using Microsoft.Extensions.Logging;
 
 namespace Gateway.Tests.Replicas.Engines;
 
@@ -52,6 +53,19 @@ public sealed class ReplicaWatcherLoadTests
         await open;
 
         Assert.Equal(1, asked);
+    }
+
+    [Fact]
+    public async Task ReadLoadAsync_OfAnEngineThatWasStartedAnew_SaysSo()
+    {
+        var engine = Pages.Vllm();
+        var watcher = Watch(engine);
+        await watcher.ProbeAsync(default);
+        engine.With("/metrics", Pages.VllmMetrics(steps: 2));
+
+        await watcher.ReadLoadAsync(default);
+
+        Assert.Single(_log.Lines, line => line.Level == LogLevel.Information && line.Text.EndsWith("its prefix cache is taken for empty", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -55,6 +55,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
         _settings = SettingsOf(model, options);
         _replica.Suspended += OnSuspended;
         _replica.Spared += OnSpared;
+        _replica.Restarted += OnRestarted;
     }
 
     /// <summary>Starts watching. Called once.</summary>
@@ -67,6 +68,7 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
     {
         _replica.Suspended -= OnSuspended;
         _replica.Spared -= OnSpared;
+        _replica.Restarted -= OnRestarted;
         await _stopping.CancelAsync();
         await _watch;
         _stopping.Dispose();
@@ -268,6 +270,8 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
 
     private void OnSpared(string why) => Log.Spared(_log, _replica.Id, why);
 
+    private void OnRestarted() => Log.Restarted(_log, _replica.Id);
+
     private bool IsMoving(long? progressBefore) =>
         (progressBefore is not null && _replica.Report.Progress is { } now && now != progressBefore) || _isMakingProgress(_replica);
 
@@ -281,6 +285,9 @@ public sealed partial class ReplicaWatcher : IAsyncDisposable
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} fails and still gets work, since no other of its pool takes any: {Why}")]
         public static partial void Spared(ILogger log, string replica, string why);
+
+        [LoggerMessage(Level = LogLevel.Information, Message = "replica {Replica}: the engine counts from the beginning, so it was started anew; its prefix cache is taken for empty")]
+        public static partial void Restarted(ILogger log, string replica);
 
         [LoggerMessage(Level = LogLevel.Warning, Message = "replica {Replica} does not list {Model}; it lists {Models}. Correct upstreamModel, unless it serves the right model under this name too")]
         public static partial void ModelNotListed(ILogger log, string replica, string model, string models);
