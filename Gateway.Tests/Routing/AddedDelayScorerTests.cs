@@ -115,14 +115,14 @@ public sealed class AddedDelayScorerTests
     }
 
     [Fact]
-    public void Score_OfWhatItDisplaces_CountsTheHaltOfThePoolsMeanBatchNotOfItsOwn()
+    public void Score_OfWhatItDisplaces_CountsTheHaltOfItsOwnBatchAndThePoolsMeanAlike()
     {
         var busy = new Candidate { Replica = Replica() with { RunningSequences = 4, OutstandingTokens = 300 } };
         var traffic = new TrafficMeans(1_000, 250, MeanRunningSequences: 3);
 
         var more = CostsOf(traffic with { HitShare = 0.5 }, busy)[0] - CostsOf(traffic, busy)[0];
 
-        Assert.Equal(848.8 * Prefill * (1 + (3 * (1 + (3 * Sequence / Step)))), more, 9);
+        Assert.Equal(848.8 * Prefill * (1 + (3.5 * (1 + (3.5 * Sequence / Step)))), more, 9);
     }
 
     [Fact]

@@ -62,9 +62,9 @@ public sealed class AddedDelayScorer : IReplicaScorer
         var own = rates.PrefillSeconds(joined + Math.Max(1, prompt - candidate.PrefixHitTokens), batch) - rates.PrefillSeconds(joined, batch);
         var aftermath = rates.Aftermath(batch);
         var halt = (own + (joined > 0 ? 0 : rates.MixSeconds(batch))) * (1 + (aftermath * batch));
-        // What it displaces is computed again wherever there is room then.
-        var others = query.Traffic.MeanRunningSequences;
-        var again = own * displaced * (1 + (rates.Aftermath(others) * others));
+        // What it displaces is computed again here or wherever there is room then, as often one as the other.
+        var halted = (batch + query.Traffic.MeanRunningSequences) / 2;
+        var again = own * displaced * (1 + (rates.Aftermath(halted) * halted));
         // Silence says something of those only whose first token would have been heard.
         double computing = replica.ComputingPrefillTokens;
         var unheard = Math.Max(0, replica.QueuedPrefillTokens - joined) - computing;
