@@ -38,6 +38,8 @@ public sealed class HedgeTests
     public async Task Stream_ThatIsNotHedged_WaitsForItsReplica(double share, string more)
     {
         await using var world = await LearnedAsync(share);
+        // On a busy machine one of those that taught it may have been hedged.
+        var hedged = await world.Client.MetricAsync(Metric);
         foreach (var engine in world.Engines)
         {
             engine.Faults = new EngineFaults { ExtraFirstTokenDelay = TimeSpan.FromMilliseconds(300) };
@@ -46,7 +48,7 @@ public sealed class HedgeTests
         var answers = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => StreamedAnswer.AskAsync(world, Chat.Body("answer with 2 tokens", isStreaming: true, more: more))));
 
         Assert.All(answers, answer => Assert.Equal("stop", answer.Finish));
-        Assert.Equal(0, await world.Client.MetricAsync(Metric));
+        Assert.Equal(hedged, await world.Client.MetricAsync(Metric));
     }
 
     [Fact]
