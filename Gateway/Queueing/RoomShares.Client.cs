@@ -12,13 +12,17 @@ internal sealed partial class RoomShares
         private double _peak;
         private double _peakBefore;
         private long _half;
+        private double _waitingPrefill;
 
-        public HeldRoom Held { get; } = new();
+        public HeldShares Held { get; } = new();
 
         /// <summary>Share of the room that its waiting requests ask for.</summary>
-        public double Waiting { get; set; }
+        public double Waiting { get; private set; }
 
-        public int WaitingCount { get; set; }
+        /// <summary>Share of the engines' time that its prompts take and those that wait would.</summary>
+        public double WantedPrefill => Held.Prefill + _waitingPrefill;
+
+        public int WaitingCount { get; private set; }
 
         public double Weight { get; set; } = 1;
 
@@ -34,13 +38,27 @@ internal sealed partial class RoomShares
         /// <summary>The most requests that it usually has sent at any time, counted like <see cref="Asked"/>, but in terms of that time; null: not known.</summary>
         public double? UsuallyAsked(long half) => usual?.At(half);
 
+        /// <summary>One of its requests begins to wait.</summary>
+        public void AddWaiting(in PoolShares shares)
+        {
+            (Waiting, _waitingPrefill) = (Waiting + shares.Room, _waitingPrefill + shares.Prefill);
+            WaitingCount++;
+        }
+
+        /// <summary>The wait of one is over.</summary>
+        public void RemoveWaiting(in PoolShares shares)
+        {
+            WaitingCount--;
+            (Waiting, _waitingPrefill) = WaitingCount == 0 ? (0, 0) : (Waiting - shares.Room, _waitingPrefill - shares.Prefill);
+        }
+
         /// <summary>Notes what it holds now.</summary>
         /// <param name="half">Number of the half of a minute that it is.</param>
         /// <returns>The peak.</returns>
         public double NotePeak(long half)
         {
             Asked *= half == _half ? 1 : Math.Exp(_half - half);
-            (_peakBefore, _peak, _half) = half == _half ? (_peakBefore, Math.Max(_peak, Held.Share), half) : (half == _half + 1 ? _peak : 0, Held.Share, half);
+            (_peakBefore, _peak, _half) = half == _half ? (_peakBefore, Math.Max(_peak, Held.Room), half) : (half == _half + 1 ? _peak : 0, Held.Room, half);
             return Peak;
         }
 

@@ -37,6 +37,7 @@ internal sealed partial class RoomShares
         {
             (peaks, asked, flood) = (peaks + Mark(index), asked - _present[index].Asked, true);
         }
+        _mostPrefill = flood ? 1 - most : double.PositiveInfinity;
         return flood ? (most, peaks) : FindAhead(count) is >= 0 and var ahead ? (Math.Min(most, HeadroomOfWhoIsAhead), Mark(ahead)) : default;
     }
 
@@ -48,7 +49,7 @@ internal sealed partial class RoomShares
         return _present[index].Peak;
     }
 
-    // Of those who want more than an even share of the room and ask for half as much again as they usually do, the one that is furthest beyond; -1: nobody.
+    // Of those who want more than an even share of the room, or of the engines' time for prompts, and ask for half as much again as they usually do, the one that is furthest beyond; -1: nobody.
     // As far as all the others together are busier than usual, so may each be.
     private int FindBeyondUsual(int count, long half, double fade, double asked)
     {
@@ -57,7 +58,7 @@ internal sealed partial class RoomShares
         for (var i = 0; i < count; i++)
         {
             var client = _present[i];
-            if (!client.Floods && _open[i].Wanted * _weights > client.Weight && client.UsuallyAsked(half) is { } usual)
+            if (!client.Floods && WantsMoreThanEven(i) && client.UsuallyAsked(half) is { } usual)
             {
                 var others = Math.Max(1, (asked - client.Asked) * fade / usualOfAll);
                 var beyond = ((client.Asked * fade) - ChanceRequests) / (FloodOfRequests * usual * others);
@@ -66,6 +67,8 @@ internal sealed partial class RoomShares
         }
         return furthest;
     }
+
+    private bool WantsMoreThanEven(int index) => Math.Max(_open[index].Wanted, _present[index].WantedPrefill) * _weights > _present[index].Weight;
 
     // The one that is ahead of all others; -1: nobody is.
     private int FindAhead(int count)

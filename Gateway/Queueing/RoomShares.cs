@@ -41,7 +41,7 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     /// <summary>Works out level and headroom as of now; nothing where the plan keeps none.</summary>
     public void Look(DispatchPlan plan)
     {
-        (_level, _headroom) = (double.PositiveInfinity, 0);
+        (_level, _headroom, _mostPrefill) = (double.PositiveInfinity, 0, double.PositiveInfinity);
         if (!AreKept(plan))
         {
             return;
@@ -65,13 +65,14 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     {
         CountResting(half);
         _everybody.NotePeak(half);
-        (count, var peaks, _weights) = (0, _restingPeaks, 0);
+        (count, var peaks, _weights, _prefill) = (0, _restingPeaks, 0, 0);
         foreach (var (key, client) in _clients)
         {
-            var wants = client.Held.Share + client.Waiting;
+            var wants = client.Held.Room + client.Waiting;
             peaks += client.NotePeak(half);
+            _prefill += client.Held.Prefill;
             client.Floods = false;
-            if (wants <= 0 && client.WaitingCount == 0)
+            if (wants <= 0 && client.Held.Prefill <= 0 && client.WaitingCount == 0)
             {
                 _clients.Remove(key);
                 if (client.Peak > 0)
@@ -114,9 +115,16 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
         }
     }
 
-    /// <summary>Share of each replica's room that a request has to leave free; 0: none, its client is within its share. As of the last look.</summary>
-    public double HeadroomFor(InferenceRequest request, in RequestEstimate estimate) =>
-        _headroom > 0 && _clients.TryGetValue(request.TenantKey, out var client) && IsBeyondShare(client, ShareOf(estimate)) ? _headroom : 0;
+    /// <summary>Share of each replica's room that a request has to leave free; 0: none, its client is within its shares; 1: only an idle replica takes it. As of the last look.</summary>
+    public double HeadroomFor(InferenceRequest request, in RequestEstimate estimate)
+    {
+        if (_headroom <= 0 && double.IsPositiveInfinity(_mostPrefill) || !_clients.TryGetValue(request.TenantKey, out var client) || !client.Floods)
+        {
+            return 0;
+        }
+        var shares = SharesOf(estimate);
+        return IsBeyondPrefill(client, shares.Prefill) ? 1 : IsBeyondShare(client, shares.Room) ? _headroom : 0;
+    }
 
     /// <summary>Whether somebody waits who is within the share. As of the last look.</summary>
     public bool IsWithin(Waiter waiter) => HeadroomFor(waiter.Request, waiter.Estimate) == 0;
@@ -138,9 +146,8 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     public void OnWaits(Waiter waiter)
     {
         var client = Of(waiter.Request);
-        waiter.RoomShare = ShareOf(waiter.Estimate);
-        client.Waiting += waiter.RoomShare;
-        client.WaitingCount++;
+        waiter.Shares = SharesOf(waiter.Estimate);
+        client.AddWaiting(waiter.Shares);
         if (!waiter.HasAsked)
         {
             NoteAsked(client);
@@ -153,8 +160,7 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     {
         if (waiter.CountsFor is { } client)
         {
-            client.WaitingCount--;
-            client.Waiting = client.WaitingCount == 0 ? 0 : client.Waiting - waiter.RoomShare;
+            client.RemoveWaiting(waiter.Shares);
             waiter.CountsFor = null;
         }
     }
@@ -171,8 +177,7 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
         {
             NoteAsked(client);
         }
-        (reservation.Holder, reservation.HeldShare) = (client.Held, ShareOf(estimate));
-        client.Held.Add(reservation.HeldShare);
+        reservation.HoldFor(client.Held, SharesOf(estimate with { CachedTokens = estimate.PromptTokens - reservation.Load.UncachedTokens }));
         client.NotePeak(Half);
     }
 
@@ -218,20 +223,24 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     }
 
     private bool IsBeyondShare(Client client, double added) =>
-        client.Floods && client.Held.Share > 0 && client.Held.Share + added > _level * client.Weight;
+        client.Held.Room > 0 && client.Held.Room + added > _level * client.Weight;
 
-    private double ShareOf(in RequestEstimate estimate) => Math.Max((estimate.PromptTokens + estimate.OutputTokens) * _perToken, estimate.Sequences * _perSequence);
+    private PoolShares SharesOf(in RequestEstimate estimate) => new(RoomShareOf(estimate), PrefillShareOf(estimate));
+
+    private double RoomShareOf(in RequestEstimate estimate) => Math.Max((estimate.PromptTokens + estimate.OutputTokens) * _perToken, estimate.Sequences * _perSequence);
 
     // What is scarcest counts: KV room or slots. What is not known of a replica that works is nowhere scarce.
     private void Measure(DispatchPlan plan)
     {
         (_plan, _roomAt) = (plan, time.GetTimestamp());
         double tokens = 0, sequences = 0;
+        _speed = default;
         foreach (var replica in pool.Replicas)
         {
             var now = replica.Snapshot();
             if (now.AcceptsWork)
             {
+                _speed = _speed.With(now);
                 tokens += now.CapacityTokens ?? double.PositiveInfinity;
                 sequences += Math.Min(now.SlotLimit ?? double.PositiveInfinity, plan.Admission is WindowAdmission ? plan.Queue.WindowRequests : double.PositiveInfinity);
             }

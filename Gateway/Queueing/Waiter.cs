@@ -123,8 +123,8 @@ public sealed class Waiter
     /// <summary>Whether it counts already among the requests that its client sent: it waits, or was sent before.</summary>
     internal bool HasAsked => CountsFor is not null || Constraints.WasSent;
 
-    /// <summary>How much of the pool's room that is, 0 to 1.</summary>
-    internal double RoomShare { get; set; }
+    /// <summary>How much of the pool it would take.</summary>
+    internal PoolShares Shares { get; set; }
 
     internal ITimer? Expiry { get; set; }
 

@@ -66,11 +66,11 @@ public sealed class LoadReservation : IDisposable
 
     internal bool IsReturned { get; set; }
 
-    /// <summary>The client whose share of the pool this room counts for; set before anybody else has the reservation. Null: no shares are kept.</summary>
-    internal HeldRoom? Holder { get; set; }
+    /// <summary>The client whose shares of the pool this counts for; set by <see cref="HoldFor"/>. Null: no shares are kept.</summary>
+    internal HeldShares? Holder { get; private set; }
 
-    /// <summary>How much of the pool's room it is for that one, 0 to 1.</summary>
-    internal double HeldShare { get; set; }
+    /// <summary>How much of the pool it takes for that one.</summary>
+    internal PoolShares Held { get; private set; }
 
     /// <summary>Its first token came.</summary>
     internal bool IsPromptComputed { get; set; }
@@ -98,6 +98,13 @@ public sealed class LoadReservation : IDisposable
 
     /// <summary>The answer came whole: the replica learns how fast it is. To be called before the room is returned; afterwards it does nothing.</summary>
     public void OnAnswered(in ServedAnswer answer) => Replica.Learn(this, answer);
+
+    /// <summary>Counts for a client until the room is returned; before anybody else has the reservation.</summary>
+    internal void HoldFor(HeldShares holder, in PoolShares shares)
+    {
+        (Holder, Held) = (holder, shares);
+        holder.Add(shares);
+    }
 
     /// <summary>Asks that <see cref="Replica.RoomReturned"/> be raised at the first token.</summary>
     /// <returns>False: it came already, or the room was returned.</returns>

@@ -265,7 +265,7 @@ public sealed partial class Replica
             _meter.OnReturned(reservation);
             _ledger.Remove(reservation);
             _steps.OnHeard(_time.GetTimestamp());
-            reservation.Holder?.Add(-reservation.HeldShare);
+            reservation.Holder?.Remove(reservation.Held);
         }
         OnRoomReturned();
     }

@@ -1,0 +1,71 @@
+using Gateway.Queueing;
+using Gateway.Queueing.Orders;
+using Gateway.Tests.Fixtures;
+
+namespace Gateway.Tests.Queueing;
+
+/// <summary>The engines' time for prompts under fairness.</summary>
+public sealed class RoomSharesPrefillTests
+{
+    private const ulong Flooder = 1;
+    private const ulong Light = 2;
+
+    [Theory]
+    [InlineData(1, 1, 5)]
+    [InlineData(2_000, 1, 20)]
+    [InlineData(1, 20, 20)]
+    public void Enter_OfPromptsFarBeyondUsual_IsHeldWhereTheyTakeTheEnginesTime(int outputTokens, int usually, int inside)
+    {
+        using var world = World(kvTokens: 10_000_000);
+        PassAnHour(world, usually);
+        Enter(world, Light, 100, 50);
+
+        var flood = Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, outputTokens)).ToList();
+
+        // Four are no more than chance: the fifth finds the others ended, all after it find those in flight.
+        Assert.Equal(inside, flood.Count(IsIn));
+        Assert.True(IsIn(Enter(world, Light, 100, 50)));
+    }
+
+    [Fact]
+    public void RoomReturned_OfPromptsFarBeyondUsual_AlwaysLetsOneIn()
+    {
+        using var world = World(kvTokens: 10_000_000);
+        PassAnHour(world, requests: 1);
+        Enter(world, Light, 100, 50);
+        var waiting = Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, 1)).ToList();
+
+        for (var served = 0; waiting.Find(IsIn) is { } next; served++)
+        {
+            waiting.Remove(next);
+            next.Done();
+            Assert.True(waiting.Count == 0 || waiting.Exists(IsIn), $"nobody moves after {served}");
+        }
+
+        Assert.Empty(waiting);
+    }
+
+    // In every half minute each sends so many; then nobody anything for a minute and a half.
+    private static void PassAnHour(CorePool world, int requests)
+    {
+        for (var half = 0; half < 120; half++)
+        {
+            Enumerable.Range(0, requests).ToList().ForEach(_ => Enter(world, Flooder, 100, 50).Done());
+            Enumerable.Range(0, 10).ToList().ForEach(_ => Enter(world, Light, 100, 50).Done());
+            world.Time.Advance(TimeSpan.FromSeconds(30));
+        }
+        world.Time.Advance(TimeSpan.FromSeconds(90));
+    }
+
+    private static CorePool World(long kvTokens)
+    {
+        var world = new CorePool(slots: null, kvTokens: kvTokens, queue: new QueueOptions { FairnessHeadroom = 0.5, MaxWait = TimeSpan.FromHours(12) });
+        world.Plan = world.Plan with { Order = new TokenCounterOrder(new FcfsOrder(), burstTokens: 1_600) };
+        return world;
+    }
+
+    private static bool IsIn(CorePool.Entry entry) => entry.Outcome == AdmissionOutcome.Admitted;
+
+    private static CorePool.Entry Enter(CorePool world, ulong tenant, int promptTokens, int outputTokens) =>
+        world.Enter(CorePool.Request(promptTokens: promptTokens) with { TenantKey = tenant }, CorePool.Cost(promptTokens, outputTokens));
+}
