@@ -45,6 +45,46 @@ public sealed class RoomSharesPrefillTests
         Assert.Empty(waiting);
     }
 
+    [Fact]
+    public void Enter_OfPromptsFarBeyondUsualWhereNobodyElseIs_HoldsNone()
+    {
+        using var world = World(kvTokens: 10_000_000);
+        PassAnHour(world, requests: 1);
+
+        Assert.All(Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, 1)).ToList(), entry => Assert.True(IsIn(entry)));
+    }
+
+    [Fact]
+    public void Enter_AfterAFloodOfWhichNoneEndedAlike_IsHeldByNothingOfIt()
+    {
+        using var world = World(kvTokens: 10_000_000);
+        PassAnHour(world, requests: 1);
+        Enter(world, Light, 100, 50);
+        var flood = Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, 1)).ToList();
+        flood.Where(entry => !IsIn(entry)).Take(5).ToList().ForEach(entry => entry.Waiter!.Cancel());
+
+        // Those in flight outlive their replica; the others come in at another, one after the other.
+        world.SetReplicas([CorePool.Place(1, slots: null, kvTokens: 10_000_000)]);
+        while (flood.Find(IsIn) is { } next)
+        {
+            flood.Remove(next);
+            next.Done();
+        }
+
+        Assert.Equal(5, flood.Count);
+        Assert.All(Enumerable.Range(0, 5).Select(_ => Enter(world, Flooder, 100, 50)).ToList(), entry => Assert.True(IsIn(entry)));
+    }
+
+    [Fact]
+    public void Enter_OfPromptsFarBeyondUsualWhereNoRoomIsKnown_HoldsNone()
+    {
+        using var world = World(kvTokens: null);
+        PassAnHour(world, requests: 1);
+        Enter(world, Light, 100, 50);
+
+        Assert.All(Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, 1)).ToList(), entry => Assert.True(IsIn(entry)));
+    }
+
     // In every half minute each sends so many; then nobody anything for a minute and a half.
     private static void PassAnHour(CorePool world, int requests)
     {
@@ -57,7 +97,7 @@ public sealed class RoomSharesPrefillTests
         world.Time.Advance(TimeSpan.FromSeconds(90));
     }
 
-    private static CorePool World(long kvTokens)
+    private static CorePool World(long? kvTokens)
     {
         var world = new CorePool(slots: null, kvTokens: kvTokens, queue: new QueueOptions { FairnessHeadroom = 0.5, MaxWait = TimeSpan.FromHours(12) });
         world.Plan = world.Plan with { Order = new TokenCounterOrder(new FcfsOrder(), burstTokens: 1_600) };

@@ -9,18 +9,15 @@ internal sealed partial class RoomShares
     /// <param name="usual">What it usually asks for; null: that is not kept.</param>
     internal sealed class Client(UsualDemand? usual)
     {
-        private double _peak;
-        private double _peakBefore;
+        private PoolShares _peak;
+        private PoolShares _peakBefore;
         private long _half;
-        private double _waitingPrefill;
+        private PoolShares _waiting;
 
         public HeldShares Held { get; } = new();
 
-        /// <summary>Share of the room that its waiting requests ask for.</summary>
-        public double Waiting { get; private set; }
-
-        /// <summary>Share of the engines' time that its prompts take and those that wait would.</summary>
-        public double WantedPrefill => Held.Prefill + _waitingPrefill;
+        /// <summary>What it holds and its waiting requests ask for.</summary>
+        public PoolShares Wanted => Held.Shares + _waiting;
 
         public int WaitingCount { get; private set; }
 
@@ -32,8 +29,8 @@ internal sealed partial class RoomShares
         /// <summary>Requests that it sent, one of half a minute earlier counting 1/e of one of now; in terms of the start of the half of a minute that was noted last.</summary>
         public double Asked { get; private set; }
 
-        /// <summary>Share of the room that it held at most in this half of a minute and the one before.</summary>
-        public double Peak => Math.Max(_peak, _peakBefore);
+        /// <summary>What it held at most in this half of a minute and the one before.</summary>
+        public PoolShares Peak => PoolShares.Max(_peak, _peakBefore);
 
         /// <summary>The most requests that it usually has sent at any time, counted like <see cref="Asked"/>, but in terms of that time; null: not known.</summary>
         public double? UsuallyAsked(long half) => usual?.At(half);
@@ -41,7 +38,7 @@ internal sealed partial class RoomShares
         /// <summary>One of its requests begins to wait.</summary>
         public void AddWaiting(in PoolShares shares)
         {
-            (Waiting, _waitingPrefill) = (Waiting + shares.Room, _waitingPrefill + shares.Prefill);
+            _waiting += shares;
             WaitingCount++;
         }
 
@@ -49,16 +46,16 @@ internal sealed partial class RoomShares
         public void RemoveWaiting(in PoolShares shares)
         {
             WaitingCount--;
-            (Waiting, _waitingPrefill) = WaitingCount == 0 ? (0, 0) : (Waiting - shares.Room, _waitingPrefill - shares.Prefill);
+            _waiting = WaitingCount == 0 ? default : _waiting - shares;
         }
 
         /// <summary>Notes what it holds now.</summary>
         /// <param name="half">Number of the half of a minute that it is.</param>
         /// <returns>The peak.</returns>
-        public double NotePeak(long half)
+        public PoolShares NotePeak(long half)
         {
             Asked *= half == _half ? 1 : Math.Exp(_half - half);
-            (_peakBefore, _peak, _half) = half == _half ? (_peakBefore, Math.Max(_peak, Held.Room), half) : (half == _half + 1 ? _peak : 0, Held.Room, half);
+            (_peakBefore, _peak, _half) = half == _half ? (_peakBefore, PoolShares.Max(_peak, Held.Shares), half) : (half == _half + 1 ? _peak : default, Held.Shares, half);
             return Peak;
         }
 

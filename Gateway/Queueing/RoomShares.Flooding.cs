@@ -1,3 +1,5 @@
+using Gateway.Replicas;
+
 namespace Gateway.Queueing;
 
 /// <content>Who floods.</content>
@@ -27,21 +29,21 @@ internal sealed partial class RoomShares
     /// <param name="count">How many are present.</param>
     /// <param name="halves">Time in halves of a minute.</param>
     /// <param name="most">Headroom at most.</param>
-    /// <returns>Headroom at most where these flood, and the sum of their own peaks; zeros: nobody floods.</returns>
-    private (double Most, double Peaks) FindFlooders(int count, double halves, double most)
+    /// <returns>Headrooms at most where these flood, and the sum of their own peaks; zeros: nobody floods.</returns>
+    private (PoolShares Most, PoolShares Peaks) FindFlooders(int count, double halves, double most)
     {
         // What was asked counts in terms of this half's start.
         var (half, fade) = ((long)halves, Math.Exp((long)halves - halves));
-        var (peaks, asked, flood) = (0.0, _everybody.Asked, false);
+        var (peaks, asked, flood) = (default(PoolShares), _everybody.Asked, false);
         for (var found = 0; found < MostFlooders && FindBeyondUsual(count, half, fade, asked) is >= 0 and var index; found++)
         {
             (peaks, asked, flood) = (peaks + Mark(index), asked - _present[index].Asked, true);
         }
-        _mostPrefill = flood ? 1 - most : double.PositiveInfinity;
-        return flood ? (most, peaks) : FindAhead(count) is >= 0 and var ahead ? (Math.Min(most, HeadroomOfWhoIsAhead), Mark(ahead)) : default;
+        return flood ? (new PoolShares(most, most), peaks)
+            : FindAhead(count) is >= 0 and var ahead ? (new PoolShares(Math.Min(most, HeadroomOfWhoIsAhead), 0), Mark(ahead)) : default;
     }
 
-    private double Mark(int index)
+    private PoolShares Mark(int index)
     {
         _present[index].Floods = true;
         // There is no telling what it wants.
@@ -68,7 +70,7 @@ internal sealed partial class RoomShares
         return furthest;
     }
 
-    private bool WantsMoreThanEven(int index) => Math.Max(_open[index].Wanted, _present[index].WantedPrefill) * _weights > _present[index].Weight;
+    private bool WantsMoreThanEven(int index) => Math.Max(_open[index].Wanted, _present[index].Wanted.Prefill) * _weights > _present[index].Weight;
 
     // The one that is ahead of all others; -1: nobody is.
     private int FindAhead(int count)

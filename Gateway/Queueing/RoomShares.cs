@@ -12,13 +12,11 @@ namespace Gateway.Queueing;
 /// that send half as many requests again as they usually do; if there are none, the one that holds and waits for three times as much as any other, else the one whose
 /// requests, weighted by the root of that room, are half as many again. The
 /// headroom is what each of the others held at its peak of the last half to whole minute, kept free beside what they hold: nobody is kept from their share, and after a minute in which the
-/// others were idle nobody is held.
+/// others were idle nobody is held. Those beyond their usual leave free likewise what the others' prompts took of the engines' time: short answers hold next to no room, and lengthen everybody's steps.
 /// </remarks>
 internal sealed partial class RoomShares(Pool pool, TimeProvider time)
 {
     private static readonly TimeSpan HalfAMinute = TimeSpan.FromSeconds(30);
-
-    private static readonly TimeSpan RoomIsFresh = TimeSpan.FromSeconds(1);
 
     // Those that hold or wait for anything, and those that did within the last minute: only the first are looked at each time.
     private readonly Dictionary<ulong, Client> _clients = [];
@@ -26,14 +24,8 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     private readonly UsualDemands _usual = new();
     private readonly Client _everybody = new(new UsualDemand(0));
     private readonly long _startedAt = time.GetTimestamp();
-    private DispatchPlan? _plan;
-    private long _roomAt;
-    private double _perToken;
-    private double _perSequence;
     private double _level = double.PositiveInfinity;
-    private double _headroom;
-    private double _restingPeaks;
-    private long _restingHalf;
+    private PoolShares _headroom;
 
     /// <summary>Whether a plan keeps any headroom.</summary>
     public static bool AreKept(DispatchPlan plan) => plan.Order is IFairOrder && plan.Queue.FairnessHeadroom > 0;
@@ -41,7 +33,7 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     /// <summary>Works out level and headroom as of now; nothing where the plan keeps none.</summary>
     public void Look(DispatchPlan plan)
     {
-        (_level, _headroom, _mostPrefill) = (double.PositiveInfinity, 0, double.PositiveInfinity);
+        (_level, _headroom) = (double.PositiveInfinity, default);
         if (!AreKept(plan))
         {
             return;
@@ -53,77 +45,23 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
         var halves = Halves;
         var peaks = Gather((long)halves, out var count);
         var (most, own) = FindFlooders(count, halves, plan.Queue.FairnessHeadroom);
-        if (most > 0)
+        if (most.IsAny)
         {
-            _headroom = Math.Min(peaks - own, most);
-            _level = LevelOf(_open.AsSpan(0, count), 1 - _headroom);
-        }
-    }
-
-    // What each held at most, summed up. Who was idle for a minute is forgotten.
-    private double Gather(long half, out int count)
-    {
-        CountResting(half);
-        _everybody.NotePeak(half);
-        (count, var peaks, _weights, _prefill) = (0, _restingPeaks, 0, 0);
-        foreach (var (key, client) in _clients)
-        {
-            var wants = client.Held.Room + client.Waiting;
-            peaks += client.NotePeak(half);
-            _prefill += client.Held.Prefill;
-            client.Floods = false;
-            if (wants <= 0 && client.Held.Prefill <= 0 && client.WaitingCount == 0)
-            {
-                _clients.Remove(key);
-                if (client.Peak > 0)
-                {
-                    _resting.Add(key, client);
-                    _restingPeaks += client.Peak;
-                }
-                continue;
-            }
-            if (count == _open.Length)
-            {
-                Array.Resize(ref _open, 2 * count);
-                Array.Resize(ref _present, 2 * count);
-            }
-            _weights += client.Weight;
-            _present[count] = client;
-            _open[count++] = (wants, client.Weight);
-        }
-        return peaks;
-    }
-
-    // The peak of who holds nothing changes only from one half of a minute to the next.
-    private void CountResting(long half)
-    {
-        if (half == _restingHalf)
-        {
-            return;
-        }
-        (_restingHalf, _restingPeaks) = (half, 0);
-        foreach (var (key, client) in _resting)
-        {
-            if (client.NotePeak(half) is > 0 and var peak)
-            {
-                _restingPeaks += peak;
-            }
-            else
-            {
-                _resting.Remove(key);
-            }
+            // Sums of peaks less some of them may be a rounding below nothing.
+            _headroom = PoolShares.Max(default, PoolShares.Min(peaks - own, most));
+            _level = LevelOf(_open.AsSpan(0, count), 1 - _headroom.Room);
         }
     }
 
     /// <summary>Share of each replica's room that a request has to leave free; 0: none, its client is within its shares; 1: only an idle replica takes it. As of the last look.</summary>
     public double HeadroomFor(InferenceRequest request, in RequestEstimate estimate)
     {
-        if (_headroom <= 0 && double.IsPositiveInfinity(_mostPrefill) || !_clients.TryGetValue(request.TenantKey, out var client) || !client.Floods)
+        if (!_headroom.IsAny || !_clients.TryGetValue(request.TenantKey, out var client) || !client.Floods)
         {
             return 0;
         }
         var shares = SharesOf(estimate);
-        return IsBeyondPrefill(client, shares.Prefill) ? 1 : IsBeyondShare(client, shares.Room) ? _headroom : 0;
+        return IsBeyondPrefill(client, shares.Prefill) ? 1 : IsBeyondShare(client, shares.Room) ? _headroom.Room : 0;
     }
 
     /// <summary>Whether somebody waits who is within the share. As of the last look.</summary>
@@ -222,31 +160,12 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
         _everybody.NoteAsked(halves);
     }
 
+    // Beyond an even share, while prompts of all take more of the engines' time than who floods may help to take. One request it may always have in flight.
+    private bool IsBeyondPrefill(Client client, double added) =>
+        _headroom.Prefill > 0 && client.Held.Prefill > 0 && (client.Held.Prefill + added) * _weights > client.Weight && _prefill + added > 1 - _headroom.Prefill;
+
     private bool IsBeyondShare(Client client, double added) =>
         client.Held.Room > 0 && client.Held.Room + added > _level * client.Weight;
-
-    private PoolShares SharesOf(in RequestEstimate estimate) => new(RoomShareOf(estimate), PrefillShareOf(estimate));
-
-    private double RoomShareOf(in RequestEstimate estimate) => Math.Max((estimate.PromptTokens + estimate.OutputTokens) * _perToken, estimate.Sequences * _perSequence);
-
-    // What is scarcest counts: KV room or slots. What is not known of a replica that works is nowhere scarce.
-    private void Measure(DispatchPlan plan)
-    {
-        (_plan, _roomAt) = (plan, time.GetTimestamp());
-        double tokens = 0, sequences = 0;
-        _speed = default;
-        foreach (var replica in pool.Replicas)
-        {
-            var now = replica.Snapshot();
-            if (now.AcceptsWork)
-            {
-                _speed = _speed.With(now);
-                tokens += now.CapacityTokens ?? double.PositiveInfinity;
-                sequences += Math.Min(now.SlotLimit ?? double.PositiveInfinity, plan.Admission is WindowAdmission ? plan.Queue.WindowRequests : double.PositiveInfinity);
-            }
-        }
-        (_perToken, _perSequence) = (tokens > 0 ? 1 / (plan.Queue.CapacityShare * tokens) : 0, sequences > 0 ? 1 / sequences : 0);
-    }
 
     private Client Of(InferenceRequest request)
     {
