@@ -20,7 +20,7 @@ public sealed class DesiredReplicasReplayTests(ITestOutputHelper output)
     public void Of_UnderARampOfArrivals_AsksForOneMoreBeforeRoomQueueAndFirstTokensTell(int seed)
     {
         // Two engines serve about 11.5 per second: from a third of it to a fifth beyond it in a quarter of an hour.
-        var watch = Watch(seed, count: 7_000, second => 4 + (Math.Max(0, second - 120) * 10 / 900.0));
+        var watch = Watch(seed, count: 8_000, second => 4 + (Math.Max(0, second - 120) * 10 / 900.0));
 
         var asked = watch.Signals.First(signal => signal.Desired > Replicas).At;
         // What an autoscaler averages over a minute.
