@@ -27,18 +27,18 @@ public sealed class FleetMeansTests
     [Fact]
     public void MeanRunningSequences_OfReplicasWithRoom_LeavesOutThoseWithout()
     {
-        Candidate[] candidates = [Running(4), Running(1), Running(90, hasRoom: false)];
+        Candidate[] candidates = [Running(4), Running(1), Running(90, hasRoom: false), Running(7, ReplicaHealth.Draining)];
 
         Assert.Equal((2.5, 0), (Placer.MeanRunningSequences(candidates), Placer.MeanRunningSequences(candidates.AsSpan(2))));
     }
 
-    private static Candidate Running(int sequences, bool hasRoom = true)
+    private static Candidate Running(int sequences, ReplicaHealth health = ReplicaHealth.Up, bool hasRoom = true)
     {
         var candidate = Replica(1_000, 0, hasRoom);
-        candidate.Replica = candidate.Replica with { RunningSequences = sequences };
+        candidate.Replica = candidate.Replica with { Health = health, RunningSequences = sequences };
         return candidate;
     }
 
     private static Candidate Replica(long? capacity, long reserved, bool hasRoom = true) =>
-        new() { Replica = new ReplicaSnapshot { Id = "r", Weight = 1, HasRoom = hasRoom, CapacityTokens = capacity, ReservedTokens = reserved, Report = EngineReport.Empty } };
+        new() { Replica = new ReplicaSnapshot { Id = "r", Health = ReplicaHealth.Up, Weight = 1, HasRoom = hasRoom, CapacityTokens = capacity, ReservedTokens = reserved, Report = EngineReport.Empty } };
 }

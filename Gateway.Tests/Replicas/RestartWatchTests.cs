@@ -33,6 +33,16 @@ public sealed class RestartWatchTests
     }
 
     [Fact]
+    public void Observe_OfASeriesThatANewEngineShowsOnlyLater_DoesNotCompareItWithTheOldOnes()
+    {
+        _watch.Observe(Report(1_000, preemptions: 40));
+        _watch.Observe(Report(3));
+        _time.Advance(TimeSpan.FromHours(1));
+
+        Assert.False(_watch.Observe(Report(50, preemptions: 1)));
+    }
+
+    [Fact]
     public void Observe_OfCountersThatKeepFalling_TellsOnce()
     {
         var told = 0;

@@ -79,7 +79,7 @@ public enum HoldReason
     /// <summary>There was room, but it is kept for one that was overtaken long enough.</summary>
     Drain,
 
-    /// <summary>There was room, but its client holds more than its share, and the rest is kept for the others.</summary>
+    /// <summary>There was room, but its client holds more than its share of it, or of the engines' time for prompts, and the rest is kept for the others.</summary>
     Headroom,
 
     /// <summary>There was room, but the beginning of its prompt is being computed for another: sent now, it would be computed twice.</summary>

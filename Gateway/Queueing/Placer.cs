@@ -137,7 +137,7 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
         var (running, replicas) = (0L, 0);
         foreach (ref readonly var candidate in candidates)
         {
-            if (candidate.Replica.HasRoom)
+            if (candidate.Replica is { AcceptsWork: true, HasRoom: true })
             {
                 running += candidate.Replica.RunningSequences;
                 replicas++;
@@ -151,7 +151,7 @@ internal sealed partial class Placer(Pool pool, Eligibility eligibility, PrefixI
         var (taken, known) = (0.0, 0);
         foreach (ref readonly var candidate in candidates)
         {
-            if (candidate.Replica is { HasRoom: true, CapacityTokens: > 0 and var capacity })
+            if (candidate.Replica is { AcceptsWork: true, HasRoom: true, CapacityTokens: > 0 and var capacity })
             {
                 taken += Math.Min(1, candidate.Replica.ReservedTokens / (double)capacity);
                 known++;

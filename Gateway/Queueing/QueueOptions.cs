@@ -16,7 +16,7 @@ public sealed record QueueOptions
     [Range(256, 10_000_000)]
     public int FairnessQuantumTokens { get; init; } = 16_384;
 
-    /// <summary>Under a fairness: the largest share of each replica's room that a client which floods leaves free for what the others held lately; at most 0.3 where it is only ahead of the others, not beyond what it usually sends. 0: none.</summary>
+    /// <summary>Under a fairness: the largest share of each replica's room, and of the engines' time for prompts, that a client which floods leaves free for what the others held lately; at most 0.3 where it is only ahead of the others, not beyond what it usually sends. 0: none.</summary>
     [Range(0.0, 0.9)]
     public double FairnessHeadroom { get; init; } = 0.5;
 

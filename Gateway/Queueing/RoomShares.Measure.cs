@@ -6,10 +6,10 @@ namespace Gateway.Queueing;
 /// <content>What a request takes of the pool.</content>
 internal sealed partial class RoomShares
 {
-    private static readonly TimeSpan RoomIsFresh = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MeasureIsFresh = TimeSpan.FromSeconds(1);
 
     private DispatchPlan? _plan;
-    private long _roomAt;
+    private long _measuredAt;
     private double _perToken;
     private double _perSequence;
     private Speeds _speeds;
@@ -28,7 +28,7 @@ internal sealed partial class RoomShares
     // What is scarcest counts: KV room or slots. What is not known of a replica that works is nowhere scarce.
     private void Measure(DispatchPlan plan)
     {
-        (_plan, _roomAt) = (plan, time.GetTimestamp());
+        (_plan, _measuredAt) = (plan, time.GetTimestamp());
         double tokens = 0, sequences = 0;
         _speeds = default;
         foreach (var replica in pool.Replicas)

@@ -33,7 +33,7 @@ public sealed class HeldShares
     /// <summary>Share of the pool's room, 0 to about 1.</summary>
     public double Room => Volatile.Read(ref _room) / Parts;
 
-    /// <summary>Share of its engines' time that goes into the prompts, 0 to about 1: more is in flight than they can do.</summary>
+    /// <summary>Share of its engines' time that goes into the prompts, 0 and more: beyond 1, more is in flight than they can do.</summary>
     public double Prefill => Volatile.Read(ref _prefill) / Parts;
 
     /// <summary>Both.</summary>

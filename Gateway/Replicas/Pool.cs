@@ -146,8 +146,7 @@ public sealed class Pool
                 }
                 next[i] = new Replica(place.Options, place.Address, place.Id, TakeSlotLocked(), faults, _time) { IsLast = IsLast };
                 next[i].RoomReturned += TellRoomReturned;
-                var slot = next[i].Slot;
-                next[i].Restarted += () => SlotRestarted?.Invoke(slot);
+                next[i].Restarted += RestartedOf(next[i]);
             }
             leaving.AddRange(current.Values);
             KeepDrainsLocked(leaving, next);
@@ -174,6 +173,15 @@ public sealed class Pool
 
     /// <summary>Raises <see cref="RoomReturned"/> once for several replicas whose room changed together.</summary>
     internal void TellRoomReturned() => RoomReturned?.Invoke();
+
+    // One that left may be read once more: its slot is another's by then.
+    private Action RestartedOf(Replica replica) => () =>
+    {
+        if (ReplicaList.Contains(replica))
+        {
+            SlotRestarted?.Invoke(replica.Slot);
+        }
+    };
 
     private void KeepDrainsLocked(List<Replica> leaving, Replica[] next)
     {

@@ -178,7 +178,8 @@ public sealed partial class Replica
             return false;
         }
         var admits = AdmitsLocked(OwnLocked(load), rule, capacityShare);
-        _wasFull |= !admits;
+        // What is kept free for others says nothing of how much there is.
+        _wasFull |= !admits && load.Headroom <= 0;
         return admits;
     }
 }

@@ -3,7 +3,7 @@ namespace Gateway.Replicas;
 /// <summary>Tells from an engine's counters that it was started anew: one fell, and only a new process counts from the beginning. Guarded by its replica's lock.</summary>
 internal sealed class RestartWatch(TimeProvider time)
 {
-    // No engine loads a model twice within it: one whose counters keep falling is several behind one address.
+    // One whose counters keep falling is several engines behind one address. A crash loop that is quicker is told once.
     private static readonly TimeSpan LeastBetween = TimeSpan.FromMinutes(1);
 
     private long? _progress;
@@ -19,6 +19,8 @@ internal sealed class RestartWatch(TimeProvider time)
         {
             return false;
         }
+        // What the new process has not counted yet must not be compared with the old one's.
+        (_progress, _lookedUp, _preempted) = (report.Progress, report.PrefixQueryTokens, report.Preemptions);
         var isFirst = _fellAt is not { } at || time.GetElapsedTime(at) >= LeastBetween;
         _fellAt = time.GetTimestamp();
         return isFirst;

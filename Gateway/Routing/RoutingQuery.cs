@@ -34,7 +34,7 @@ public struct Candidate
     /// <summary>Blocks of the prompt that they are, from the first on.</summary>
     public int PrefixHitBlocks;
 
-    /// <summary>Whether anything at all is believed to be in its prefix cache; told where any candidate holds a part of the prompt.</summary>
+    /// <summary>Whether it was sent anything that its prefix cache may still have, however long ago; told where any candidate holds a part of the prompt.</summary>
     public bool HoldsPrefixes;
 
     /// <summary>Seconds since its step in progress began, as far as can be heard.</summary>
