@@ -20,7 +20,7 @@ public sealed class RoomSharesPrefillTests
         PassAnHour(world, usually);
         Enter(world, Light, 100, 50);
 
-        var flood = Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, outputTokens)).ToList();
+        var flood = Flood(world, outputTokens);
 
         // Four are no more than chance: the fifth finds the others ended, all after it find those in flight.
         Assert.Equal(inside, flood.Count(IsIn));
@@ -33,7 +33,7 @@ public sealed class RoomSharesPrefillTests
         using var world = World(kvTokens: 10_000_000);
         PassAnHour(world, requests: 1);
         Enter(world, Light, 100, 50);
-        var waiting = Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, 1)).ToList();
+        var waiting = Flood(world);
 
         for (var served = 0; waiting.Find(IsIn) is { } next; served++)
         {
@@ -51,7 +51,7 @@ public sealed class RoomSharesPrefillTests
         using var world = World(kvTokens: 10_000_000);
         PassAnHour(world, requests: 1);
 
-        Assert.All(Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, 1)).ToList(), entry => Assert.True(IsIn(entry)));
+        Assert.All(Flood(world), entry => Assert.True(IsIn(entry)));
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed class RoomSharesPrefillTests
         using var world = World(kvTokens: 10_000_000);
         PassAnHour(world, requests: 1);
         Enter(world, Light, 100, 50);
-        var flood = Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, 1)).ToList();
+        var flood = Flood(world);
         flood.Where(entry => !IsIn(entry)).Take(5).ToList().ForEach(entry => entry.Waiter!.Cancel());
 
         // Those in flight outlive their replica; the others come in at another, one after the other.
@@ -82,8 +82,11 @@ public sealed class RoomSharesPrefillTests
         PassAnHour(world, requests: 1);
         Enter(world, Light, 100, 50);
 
-        Assert.All(Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, 1)).ToList(), entry => Assert.True(IsIn(entry)));
+        Assert.All(Flood(world), entry => Assert.True(IsIn(entry)));
     }
+
+    private static List<CorePool.Entry> Flood(CorePool world, int outputTokens = 1) =>
+        [.. Enumerable.Range(0, 20).Select(_ => Enter(world, Flooder, 2_000, outputTokens))];
 
     // In every half minute each sends so many; then nobody anything for a minute and a half.
     private static void PassAnHour(CorePool world, int requests)

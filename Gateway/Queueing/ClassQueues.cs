@@ -226,7 +226,7 @@ internal sealed class ClassQueues
             foreach (var other in waiting.All)
             {
                 var isSameClass = other.Request.Priority == request.Priority;
-                var key = (-other.Request.PriorityLevel, order.Rank(other.Request, other.Estimate with { CachedTokens = countsCached ? other.CachedTokens : 0 }, other.ArrivedAt));
+                var key = (-other.Request.PriorityLevel, order.Rank(other.Request, countsCached ? other.Remaining : other.Estimate, other.ArrivedAt));
                 ahead += !isSameClass || key.CompareTo((-request.PriorityLevel, rank)) <= 0 ? 1 : 0;
             }
         }

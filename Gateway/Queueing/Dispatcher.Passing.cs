@@ -59,7 +59,7 @@ public sealed partial class Dispatcher
         var mayStand = !constraints.IsAtOnce && !_waiting.IsFullFor(request, plan.Queue);
         var maySitOut = mayStand && (waiter is null or { IsAside: false, OvertakenAt: null });
         return new PlacementTerms(
-            _shares.HeadroomFor(request, estimate with { CachedTokens = waiter?.CachedTokens ?? 0 }), _overtaking.KeptFrom(waiter), waiter?.RefusedAt ?? 0,
+            _shares.HeadroomFor(request, waiter?.Remaining ?? estimate), _overtaking.KeptFrom(waiter), waiter?.RefusedAt ?? 0,
             maySitOut ? SiblingLines.PatienceOf(request, constraints, waiter?.HeldSince, now, plan.Queue) : TimeSpan.Zero,
             mayStand && waiter is not { StoodAside: true } && FavouriteLines.MayWait(plan));
     }

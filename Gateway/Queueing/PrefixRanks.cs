@@ -88,5 +88,5 @@ internal sealed class PrefixRanks(Pool pool, ClassQueues waiting, PrefixIndex pr
     }
 
     private static double RankOf(Waiter waiter, DispatchPlan plan) =>
-        plan.Order.Rank(waiter.Request, waiter.Estimate with { CachedTokens = waiter.CachedTokens }, waiter.ArrivedAt);
+        plan.Order.Rank(waiter.Request, waiter.Remaining, waiter.ArrivedAt);
 }

@@ -65,7 +65,7 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     }
 
     /// <summary>Whether somebody waits who is within the share. As of the last look.</summary>
-    public bool IsWithin(Waiter waiter) => HeadroomFor(waiter.Request, waiter.Estimate with { CachedTokens = waiter.CachedTokens }) == 0;
+    public bool IsWithin(Waiter waiter) => HeadroomFor(waiter.Request, waiter.Remaining) == 0;
 
     /// <summary>Whether others than a client wait.</summary>
     public bool OthersWait(InferenceRequest request)
@@ -84,7 +84,7 @@ internal sealed partial class RoomShares(Pool pool, TimeProvider time)
     public void OnWaits(Waiter waiter)
     {
         var client = Of(waiter.Request);
-        waiter.Shares = SharesOf(waiter.Estimate with { CachedTokens = waiter.CachedTokens });
+        waiter.Shares = SharesOf(waiter.Remaining);
         client.AddWaiting(waiter.Shares);
         if (!waiter.HasAsked)
         {

@@ -62,7 +62,10 @@ public sealed class Waiter
     /// <summary>Tokens of its prompt that some replica held at the last look.</summary>
     internal int CachedTokens { get; set; }
 
-    /// <summary>When that was, by <see cref="Routing.PrefixIndex.Version"/>; 0: never.</summary>
+    /// <summary>What it is expected to cost there.</summary>
+    internal RequestEstimate Remaining => Estimate with { CachedTokens = CachedTokens };
+
+    /// <summary>When the last look at what is cached was, by <see cref="Routing.PrefixIndex.Version"/>; 0: never.</summary>
     internal long LookedUpAt { get; set; }
 
     internal Constraints Constraints { get; }

@@ -47,9 +47,5 @@ public sealed class HeldShares
     }
 
     /// <summary>One request fewer.</summary>
-    public void Remove(in PoolShares shares)
-    {
-        Interlocked.Add(ref _room, -(long)(shares.Room * Parts));
-        Interlocked.Add(ref _prefill, -(long)(shares.Prefill * Parts));
-    }
+    public void Remove(in PoolShares shares) => Add(new PoolShares() - shares);
 }

@@ -213,8 +213,7 @@ public sealed class PrefixIndex
     {
         lock (_gate)
         {
-            _version++;
-            _blocks.Forget(slot);
+            ForgetBlocks(slot);
             _sessions.Forget(slot);
             _belief.Forget(slot);
         }
