@@ -186,6 +186,17 @@ public sealed partial class ArchitectureTests
         Assert.Equal(["PLAN.md"], StrayNames(["Gateway", "README.md", "PLAN.md"]));
 
     [Fact]
+    public void Tests_ThatHoldWhatMustBeDisposed_AreDisposedByXunit()
+    {
+        // This version of xunit disposes only what is IDisposable or IAsyncLifetime.
+        var left = typeof(ArchitectureTests).Assembly.GetTypes()
+            .Where(type => type.GetMethods().Any(method => method.IsDefined(typeof(FactAttribute))))
+            .Where(type => type.IsAssignableTo(typeof(IAsyncDisposable)) && !type.IsAssignableTo(typeof(IAsyncLifetime)));
+
+        Assert.Empty(left.Select(type => type.FullName));
+    }
+
+    [Fact]
     public void Tests_OfEveryRoom_AreNamedByMethodSituationAndExpectation()
     {
         var tests = typeof(ArchitectureTests).Assembly.GetTypes()

@@ -6,7 +6,7 @@ using Gateway.Tests.Fixtures;
 namespace Gateway.Tests.EndToEnd;
 
 /// <summary>Who may operate the gateway: keys for it, or an address of its own.</summary>
-public sealed class OpsAccessTests : IAsyncDisposable
+public sealed class OpsAccessTests : IAsyncLifetime
 {
     private static readonly string[] Probes = ["/livez", "/readyz", "/health", "/ping", "/version"];
     private static readonly string[] Pages = ["/-/status", "/-/replicas", "/metrics"];
@@ -14,7 +14,9 @@ public sealed class OpsAccessTests : IAsyncDisposable
     private readonly ScriptedEngine _engine = new(call => call.JsonAsync("""{"id":"c"}"""));
     private GatewayWorld? _world;
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         await _world!.DisposeAsync();
         await _engine.DisposeAsync();

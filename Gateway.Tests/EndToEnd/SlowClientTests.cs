@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging;
 namespace Gateway.Tests.EndToEnd;
 
 /// <summary>Clients that hold the gateway up are let go, and what they held comes back.</summary>
-public sealed class SlowClientTests : IAsyncDisposable
+public sealed class SlowClientTests : IAsyncLifetime
 {
     private const string Form = "POST /v1/audio/transcriptions HTTP/1.1\r\nHost: g\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n"
         + "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ndemo\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\n";
@@ -22,7 +22,9 @@ public sealed class SlowClientTests : IAsyncDisposable
     private readonly CancellationTokenSource _patience = new(TimeSpan.FromSeconds(60));
     private GatewayWorld? _world;
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         _clients.ForEach(client => client.Dispose());
         if (_world is not null)

@@ -9,14 +9,16 @@ using Gateway.Tests.Fixtures;
 namespace Gateway.Tests.EndToEnd;
 
 /// <summary>The status page over HTTP: its files, its live events, and who may see them. What it looks like is checked in a browser by Clients/page.mjs.</summary>
-public sealed class StatusPageTests : IAsyncDisposable
+public sealed class StatusPageTests : IAsyncLifetime
 {
     private const int MostBytes = 64 << 10;
 
     private readonly ScriptedEngine _engine = new(call => call.JsonAsync("""{"id":"c","choices":[{"message":{"content":"planted-answer"}}]}"""));
     private GatewayWorld? _world;
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         await _world!.DisposeAsync();
         await _engine.DisposeAsync();

@@ -9,14 +9,16 @@ using Microsoft.Extensions.Logging;
 namespace Gateway.Tests.EndToEnd;
 
 /// <summary>TLS in the gateway itself: its certificate, clients' certificates, and new ones while it runs.</summary>
-public sealed class TlsTests : IAsyncDisposable
+public sealed class TlsTests : IAsyncLifetime
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("gateway-tls-").FullName;
     private readonly ScriptedEngine _engine = new(call => call.JsonAsync("""{"id":"c"}"""));
     private readonly CapturedLogs _logs = new();
     private GatewayWorld? _world;
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         if (_world is not null)
         {

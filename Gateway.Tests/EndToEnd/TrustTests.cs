@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace Gateway.Tests.EndToEnd;
 
 /// <summary>What a caller's standing changes in what the engine gets, and that no key is left anywhere.</summary>
-public sealed class TrustTests : IAsyncDisposable
+public sealed class TrustTests : IAsyncLifetime
 {
     private const string Chat = "/v1/chat/completions";
     private const string Steering = """{"priority":-9,"model":"demo","messages":[],"temperature":0.10,"kv_transfer_params":{"do_remote_prefill":true},"rid":"x","keep_alive":0}""";
@@ -16,7 +16,9 @@ public sealed class TrustTests : IAsyncDisposable
     private readonly CapturedLogs _logs = new();
     private GatewayWorld? _world;
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         await _world!.DisposeAsync();
         await _engine.DisposeAsync();
