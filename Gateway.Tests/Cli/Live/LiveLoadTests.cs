@@ -35,6 +35,31 @@ public sealed class LiveLoadTests
     }
 
     [Fact]
+    public async Task Run_AfterAWarmUp_SendsPromptsThatAreAsLongAsTheirRowsWithTheEndpointsTemplate()
+    {
+        await using var engine = await SimulatedEngine.StartAsync(Fast, default);
+        using var load = new TestedLoad(engine.Uri);
+
+        await load.WarmUpAsync();
+        await load.RunAsync(new GivenTrace(GivenTrace.Row(input: 20), GivenTrace.Row(input: 300), GivenTrace.Row(input: 1))).ComesAsync("the load's end");
+
+        // A template alone is longer than one token.
+        Assert.Equal([6, 20, 300], load.Results.Select(result => result.InputTokens).Order());
+    }
+
+    [Fact]
+    public async Task WarmUp_OfAnEndpointThatFails_LeavesPromptsAsTheyAre()
+    {
+        await using var engine = await SimulatedEngine.StartAsync(Fast with { Faults = new EngineFaults { FailRate = 1 } }, default);
+        using var load = new TestedLoad(engine.Uri);
+
+        await load.WarmUpAsync();
+        await load.RunAsync(new GivenTrace(GivenTrace.Row(input: 20))).ComesAsync("the load's end");
+
+        Assert.Equal(20, Assert.Single(load.Results).InputTokens);
+    }
+
+    [Fact]
     public async Task Run_OfRowsWithEqualBlocks_MeetsTheEnginesCache()
     {
         await using var engine = await SimulatedEngine.StartAsync(Fast, default);

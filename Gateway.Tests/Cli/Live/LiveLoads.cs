@@ -29,6 +29,8 @@ internal sealed class TestedLoad(Uri endpoint, int mostOpen = 1_000, TimeSpan? p
 
     public List<RequestResult> Results { get; } = [];
 
+    public Task WarmUpAsync() => _client.WarmUpAsync("demo", CancellationToken.None);
+
     public Task<LoadFigures> RunAsync(ITrace trace, CancellationToken cancellationToken = default) =>
         new LiveLoad(_client, "demo", mostOpen, this, TimeProvider.System).RunAsync(trace, cancellationToken);
 

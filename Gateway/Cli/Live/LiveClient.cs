@@ -14,10 +14,14 @@ internal sealed class LiveClient : IDisposable
     private const int MostErrorBytes = 8 * 1024;
     private const int MostListBytes = 4 << 20;
     private const int MostNameLength = 128;
+    private const int WarmUpTokens = 16;
+
+    private static readonly TimeSpan WarmUpPatience = TimeSpan.FromSeconds(30);
 
     private readonly LiveTarget _target;
     private readonly TimeProvider _time;
     private readonly HttpClient _http;
+    private int _templateTokens;
 
     public LiveClient(LiveTarget target, TimeProvider time)
     {
@@ -78,12 +82,16 @@ internal sealed class LiveClient : IDisposable
         }
     }
 
-    /// <summary>Goes once through the code of a request without sending one: compiling it would make the first rows late.</summary>
-    public async Task WarmUpAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Asks once, for one token: compiling the code of a request would make the first rows late, and the answer says how many tokens the endpoint's chat
+    /// template adds to a prompt. Made-up prompts are shorter by them, so that a row is as long for the engine as in the workload.
+    /// </summary>
+    public async Task WarmUpAsync(string model, CancellationToken cancellationToken)
     {
-        using var message = LiveMessage.Create(_target, "none", new TraceRequest { Arrival = TimeSpan.Zero, InputTokens = 16, OutputTokens = 1, SessionId = "none" }, 0);
-        using var canned = new MemoryStream("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n"u8.ToArray());
-        await new LiveStream(_time).ReadAsync(canned, cancellationToken);
+        using var patience = new CancellationTokenSource(WarmUpPatience, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        var answer = await AskAsync(model, new TraceRequest { Arrival = TimeSpan.Zero, InputTokens = WarmUpTokens, OutputTokens = 1, SessionId = "none" }, 0, either.Token);
+        _templateTokens = Math.Max(0, (answer.Stream?.Usage.PromptTokens ?? 0) - WarmUpTokens);
     }
 
     /// <summary>Sends a row and reads its answer to the end. Only cancelling cuts it short, and that too is an answer.</summary>
@@ -95,7 +103,7 @@ internal sealed class LiveClient : IDisposable
         }
         using var patience = new CancellationTokenSource(_target.Patience, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-        using var message = LiveMessage.Create(_target, model, row, ordinal);
+        using var message = LiveMessage.Create(_target, model, row with { InputTokens = Math.Max(1, row.InputTokens - _templateTokens) }, ordinal);
         var sentAt = _time.GetTimestamp();
         string failure;
         try

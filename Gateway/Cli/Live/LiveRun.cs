@@ -47,7 +47,7 @@ internal static class LiveRun
         {
             return new LiveOutcome(null, problem, IsWhole: false);
         }
-        await client.WarmUpAsync(cancellationToken);
+        await client.WarmUpAsync(model, cancellationToken);
         var statistics = new RunStatistics(plan.Slo);
         var load = new LiveLoad(client, model, target.MostOpen, statistics, TimeProvider.System);
         var work = load.RunAsync(TraceSource.Open(plan.TraceSpec, plan.Trace), cancellationToken);
