@@ -165,16 +165,6 @@ public sealed class RouterTests
         Assert.Equal((0, 1), (before, router.Choose(Query, candidates)));
     }
 
-    [Fact]
-    public void Choose_WithAFilter_NeverTakesWhatItRefuses()
-    {
-        var scorers = RoutingPolicies.Plan(new RoutingOptions(), new Random(1)).Scorers;
-        var router = new Router(() => new RoutingPlan([new OnlyOdd()], scorers), new Random(2));
-
-        Assert.Equal(1, router.Choose(Query, [At(0), At(1, output: 5_000)]));
-        Assert.Equal(-1, router.Choose(Query, [At(0), At(2)]));
-    }
-
     [Theory]
     [InlineData("least_work")]
     [InlineData("least_tokens")]
@@ -242,11 +232,4 @@ public sealed class RouterTests
             PrefixHitTokens = hit,
             HoldsSession = session,
         };
-
-    private sealed class OnlyOdd : IReplicaFilter
-    {
-        public string Name => "only_odd";
-
-        public bool Accepts(in RoutingQuery query, in Candidate candidate) => candidate.Replica.Slot % 2 == 1;
-    }
 }

@@ -48,7 +48,7 @@ public sealed record Explanation
 
 /// <summary>One replica as a place for the request.</summary>
 /// <param name="Candidate">The replica and what it is believed to hold.</param>
-/// <param name="CostSeconds">Sum of the parts; infinite where a filter refuses.</param>
+/// <param name="CostSeconds">Sum of the parts.</param>
 /// <param name="Parts">What each scorer says, weighted.</param>
 /// <param name="Forecast">What is expected there once the request is sent.</param>
 public sealed record ExplainedCandidate(Candidate Candidate, double CostSeconds, IReadOnlyList<ScorePart> Parts, Forecast Forecast)

@@ -19,7 +19,7 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
     /// <summary>Whether where a session was last may have decided.</summary>
     public bool HeedsSessions => !plan().IgnoresSessions;
 
-    /// <summary>Index of the choice; -1 when no candidate is acceptable.</summary>
+    /// <summary>Index of the choice; -1 without candidates.</summary>
     public int Choose(in RoutingQuery query, ReadOnlySpan<Candidate> candidates)
     {
         var rented = candidates.Length > OnStack ? ArrayPool<double>.Shared.Rent(2 * candidates.Length) : null;
@@ -32,7 +32,7 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
         return best;
     }
 
-    /// <summary>Index of the choice; -1 when no candidate is acceptable.</summary>
+    /// <summary>Index of the choice; -1 without candidates.</summary>
     /// <param name="query">What is to be placed.</param>
     /// <param name="candidates">The places.</param>
     /// <param name="costs">Twice as long as the candidates; receives the cost of each at its beginning.</param>
@@ -42,7 +42,7 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
         return Draw(costs[..candidates.Length]);
     }
 
-    /// <summary>The cost of each candidate in seconds; infinite where a filter refuses.</summary>
+    /// <summary>The cost of each candidate in seconds.</summary>
     /// <param name="query">What is to be placed.</param>
     /// <param name="candidates">The places.</param>
     /// <param name="total">Receives the costs.</param>
@@ -55,8 +55,7 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
         {
             return;
         }
-        var current = plan();
-        foreach (var (scorer, weight) in current.Scorers)
+        foreach (var (scorer, weight) in plan().Scorers)
         {
             if (weight == 0)
             {
@@ -69,16 +68,6 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
                 parts?[i].Add(new ScorePart(scorer.Name, weight * scratch[i]));
             }
         }
-        foreach (var filter in current.Filters)
-        {
-            for (var i = 0; i < candidates.Length; i++)
-            {
-                if (!filter.Accepts(query, candidates[i]))
-                {
-                    total[i] = double.PositiveInfinity;
-                }
-            }
-        }
     }
 
     private int Draw(ReadOnlySpan<double> costs)
@@ -88,10 +77,6 @@ public sealed class Router(Func<RoutingPlan> plan, Random chance)
         var equals = 0;
         for (var i = 0; i < costs.Length; i++)
         {
-            if (double.IsPositiveInfinity(costs[i]))
-            {
-                continue;
-            }
             if (costs[i] < least - TieSeconds)
             {
                 (best, least, equals) = (i, costs[i], 1);

@@ -62,7 +62,7 @@ public static class RoutingPolicies
         WeightedScorer[] scorers = options.Scorers.Count > 0
             ? [.. options.Scorers.Select(scorer => new WeightedScorer(ScorersByName[scorer.Name](options), scorer.Weight))]
             : [.. Policies[options.Policy](options, chance).Select(scorer => new WeightedScorer(scorer, 1))];
-        return new([], scorers)
+        return new(scorers)
         {
             WaitsForFavourite = options.Scorers.Count == 0 && options.Policy == Default,
             IgnoresPrefixes = names.All(IgnorePrefixes.Contains),

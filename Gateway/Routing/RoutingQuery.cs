@@ -63,14 +63,6 @@ public struct Candidate
 }
 #pragma warning restore CA1051
 
-/// <summary>Says whether a replica may take a request at all. No side effects.</summary>
-public interface IReplicaFilter
-{
-    string Name { get; }
-
-    bool Accepts(in RoutingQuery query, in Candidate candidate);
-}
-
 /// <summary>Says what placing a request at each candidate costs. No side effects, so asking twice is harmless.</summary>
 public interface IReplicaScorer
 {
@@ -92,9 +84,8 @@ public readonly record struct WeightedScorer(IReplicaScorer Scorer, double Weigh
 public readonly record struct ScorePart(string Scorer, double Seconds);
 
 /// <summary>How replicas are chosen; swapped whole on reload.</summary>
-/// <param name="Filters">All must accept.</param>
 /// <param name="Scorers">Their weighted costs add up.</param>
-public sealed record RoutingPlan(IReplicaFilter[] Filters, WeightedScorer[] Scorers)
+public sealed record RoutingPlan(WeightedScorer[] Scorers)
 {
     /// <summary>Whether the costs also tell what waiting for a full replica would cost, so that it may be worth it.</summary>
     public bool WaitsForFavourite { get; init; }
