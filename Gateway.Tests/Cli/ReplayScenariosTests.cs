@@ -56,6 +56,7 @@ public sealed class ReplayScenariosTests : IDisposable
     [InlineData("--matrix: not together with --scenarios", "--matrix", "x", "--scenarios", "x")]
     [InlineData("--live: not together with --matrix", "--matrix", "x", "--live", "http://localhost:1")]
     [InlineData("--only: only with --matrix.", "--trace", "w1:rate=1", "--only", "w1")]
+    [InlineData("--seeds: only with --matrix.", "--trace", "w1:rate=1", "--seeds", "2")]
     [InlineData("--quick: only with --matrix or --scenarios.", "--trace", "w1:rate=1", "--quick")]
     public async Task Replay_WithAnOptionThatWouldNotCount_RefusesIt(string problem, params string[] arguments)
     {

@@ -36,6 +36,7 @@ public static class ReplayVerb
     private static readonly Option<string?> Scenarios = new("--scenarios") { Description = "Instead of a trace: runs the published claims of a scenario file, or of all in a folder.", HelpName = "DIR_OR_FILE" };
     private static readonly Option<string?> Matrix = new("--matrix") { Description = "Instead of a trace: runs every workload, load, fleet and policy of a matrix file and tells where one policy is not the best.", HelpName = "FILE" };
     private static readonly Option<string?> Only = new("--only") { Description = "With --matrix: only workloads whose name contains it.", HelpName = "WORD" };
+    private static readonly Option<int> Seeds = new("--seeds") { Description = "With --matrix, in place of the file's: runs everything so often, each time under the next seed, and compares the means.", DefaultValueFactory = _ => 1 };
     private static readonly Option<bool> Quick = new("--quick") { Description = "With --scenarios or --matrix: few requests, to see that everything runs." };
     private static readonly Option<string?> Json = new("--json") { Description = "Also write the results for machines.", HelpName = "OUT" };
     private static readonly Option<string?> Report = new("--report") { Description = "Also write one self-contained page with plots.", HelpName = "OUT.html" };
@@ -45,7 +46,7 @@ public static class ReplayVerb
     {
         var command = new Command("replay", "Run a workload through the gateway's own core in front of simulated engines, under one policy or several.")
         {
-            Trace, Policies, Replicas, Profile, Speeds, HopMs, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Scenarios, Matrix, Only, Quick, Json, Report,
+            Trace, Policies, Replicas, Profile, Speeds, HopMs, Rate, Arrivals, Limit, Seed, Slo, Sweep, Measured, Scenarios, Matrix, Only, Seeds, Quick, Json, Report,
         };
         foreach (var option in LiveOptions.All)
         {
@@ -69,10 +70,10 @@ public static class ReplayVerb
         }
         if (arguments.GetValue(Matrix) is { } matrix)
         {
-            RequireOnly(arguments, Matrix, Only, Quick, Json, Seed);
+            RequireOnly(arguments, Matrix, Only, Quick, Json, Seed, Seeds);
             return RunMatrix(arguments, console, matrix, cancellationToken);
         }
-        RequireNone(arguments, Only, Quick);
+        RequireNone(arguments, Only, Seeds, Quick);
         var plan = PlanOf(arguments);
         if (LiveOptions.TargetOf(arguments, plan.Settings.Seed) is { } target)
         {
@@ -143,6 +144,7 @@ public static class ReplayVerb
             return 2;
         }
         file = IsGiven(arguments, Seed) ? file with { Seed = Within(arguments.GetValue(Seed), 0, int.MaxValue, "--seed") } : file;
+        file = IsGiven(arguments, Seeds) ? file with { Seeds = Within(arguments.GetValue(Seeds), 1, MatrixFile.MostSeeds, "--seeds") } : file;
         var cells = MatrixRuns.Run(console, file, path, arguments.GetValue(Only), arguments.GetValue(Quick), cancellationToken);
         Write(arguments.GetValue(Json), MatrixJson.Write(cells));
         return 0;

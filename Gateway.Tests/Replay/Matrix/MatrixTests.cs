@@ -32,6 +32,7 @@ public sealed class MatrixTests
     [InlineData("baselines: [random]\nloads: [0]\nworkloads: [{ name: a, trace: w1 }]", "m.yaml:2:8  loads: shares of the capacity, above 0 up to 10, at least one.")]
     [InlineData("baselines: [random]\nreplicas: []\nworkloads: [{ name: a, trace: w1 }]", "m.yaml:2:11  replicas: numbers from 1 to 4096, at least one.")]
     [InlineData("baselines: [random]\nworkloads: [{ name: a, trace: w1, arrivals: often }]", "m.yaml:2:45  workloads[0].arrivals:")]
+    [InlineData("baselines: [random]\nseeds: 0\nworkloads: [{ name: a, trace: w1 }]", "m.yaml:2:8  seeds:")]
     [InlineData("baselines: [random]\nworkloads: [{ name: a, trace: w1, limit: 0 }]", "m.yaml:2:42  workloads[0].limit:")]
     public void Read_OfAMistake_TellsItsPlace(string text, string problem)
     {
@@ -48,11 +49,24 @@ public sealed class MatrixTests
 
         Assert.Equal([0.5, 1.2], cells.Select(cell => cell.Load));
         Assert.All(cells, cell => Assert.Equal(["default", "round_robin", "lmetric"], cell.Baselines.Prepend(cell.Reference).Select(row => row.Policy)));
-        Assert.All(cells, cell => Assert.Equal(400, cell.Reference.Summary.Completed));
-        var offered = cells.Select(cell => 400 / cell.Reference.Summary.DurationSeconds / cell.CapacityPerSecond).ToList();
+        Assert.All(cells, cell => Assert.Equal(400, Assert.Single(cell.Reference.Runs).Completed));
+        var offered = cells.Select(cell => 400 / cell.Reference.Runs[0].DurationSeconds / cell.CapacityPerSecond).ToList();
         Assert.InRange(offered[0], 0.4, 0.55);
         Assert.InRange(offered[1], 0.6, 1.1);
         Assert.Equal(MatrixJson.Write(cells), MatrixJson.Write(Execute(Good)));
+    }
+
+    [Fact]
+    public void Execute_UnderSeveralSeeds_TellsTheMeansOfWhatEachTells()
+    {
+        var alone = new[] { "3", "4" }.Select(seed => Execute($"{Good}\nseed: {seed}")[1]).ToList();
+
+        var both = Execute($"{Good}\nseed: 3\nseeds: 2")[1];
+
+        Assert.Equal(alone.Average(cell => cell.CapacityPerSecond), both.CapacityPerSecond, 9);
+        Assert.Equal(alone.Average(cell => cell.Reference.EndToEnd.Mean), both.Reference.EndToEnd.Mean, 9);
+        Assert.Equal(alone.Average(cell => cell.Baselines[1].TimeToFirstToken.P99), both.Baselines[1].TimeToFirstToken.P99, 9);
+        Assert.NotEqual(alone[0].Reference.EndToEnd, alone[1].Reference.EndToEnd);
     }
 
     [Fact]
@@ -67,13 +81,13 @@ public sealed class MatrixTests
     [Fact]
     public void Losses_OfACell_AreBaselinesBetterOnMeanAndTail()
     {
-        var slow = new MatrixRow("default", MadeUpRuns.Draw(1, 3_000, slowness: 2));
-        var same = new MatrixRow("same", slow.Summary);
-        var fast = new MatrixRow("fast", MadeUpRuns.Draw(1, 3_000, slowness: 0.5));
+        var slow = new MatrixRow("default", [MadeUpRuns.Draw(1, 3_000, slowness: 2)]);
+        var same = new MatrixRow("same", slow.Runs);
+        var fast = new MatrixRow("fast", [MadeUpRuns.Draw(1, 3_000, slowness: 0.5)]);
 
         var beaten = MatrixVerdict.Losses(Cell(0.95, slow, same, fast)).ToList();
         var ahead = MatrixVerdict.Losses(Cell(0.7, fast, slow)).ToList();
-        var few = MatrixVerdict.Losses(Cell(0.95, new("default", MadeUpRuns.Draw(1, 500, slowness: 2)), new MatrixRow("fast", MadeUpRuns.Draw(1, 500, slowness: 0.5)))).ToList();
+        var few = MatrixVerdict.Losses(Cell(0.95, new("default", [MadeUpRuns.Draw(1, 500, slowness: 2)]), new MatrixRow("fast", [MadeUpRuns.Draw(1, 500, slowness: 0.5)]))).ToList();
 
         Assert.Equal([("fast", "e2e"), ("fast", "ttft")], beaten.Select(loss => (loss.Baseline.Policy, loss.Figure)));
         Assert.All(beaten, loss => Assert.True(loss.MeanRatio > MatrixVerdict.LossRatio && loss.TailRatio > MatrixVerdict.LossRatio));

@@ -29,7 +29,7 @@ internal static class MatrixRuns
     /// <param name="file">Checked.</param>
     /// <param name="path">The file's place: profiles that are files are looked for beside it.</param>
     /// <param name="only">Only workloads whose name contains it; null: all.</param>
-    /// <param name="isQuick">Few requests, one fleet: to see that everything runs, not what it shows.</param>
+    /// <param name="isQuick">Few requests, one fleet, one seed: to see that everything runs, not what it shows.</param>
     /// <param name="cancellationToken">Gives everything up.</param>
     /// <exception cref="TraceException">A workload or a profile cannot be read, or no workload is left.</exception>
     public static IReadOnlyList<MatrixCell> Run(IAnsiConsole console, MatrixFile file, string path, string? only, bool isQuick, CancellationToken cancellationToken)
@@ -51,7 +51,7 @@ internal static class MatrixRuns
             var shown = isQuick ? workload with { Limit = Math.Min(workload.Limit, QuickRequests) } : workload;
             sources.Add(new MatrixSource(shown, data.Resolve(workload.Trace), ProfileOf(workload.Profile, path)));
         }
-        var suite = new MatrixSuite(isQuick ? file with { Replicas = [.. file.Replicas.Take(1)] } : file, sources);
+        var suite = new MatrixSuite(isQuick ? file with { Replicas = [.. file.Replicas.Take(1)], Seeds = 1 } : file, sources);
         return MatrixTable.Write(console, suite, suite.Execute(cancellationToken), isQuick);
     }
 

@@ -30,7 +30,7 @@ internal static class MatrixTable
         console.WriteLine($"{Counted.Of(done.Count, "cell")}, {Counted.Of(suite.Finished, "run")}: in {Count(lossy)} a baseline is better by more than 3 % on mean and p99; in {Count(behind)} at low load one is better by more than 1 % on the mean.");
         if (isQuick)
         {
-            console.WriteLine("A quick run: few requests and one fleet, so that the figures prove nothing.");
+            console.WriteLine("A quick run: few requests, one fleet and one seed, so that the figures prove nothing.");
         }
         return done;
     }
@@ -38,8 +38,8 @@ internal static class MatrixTable
     private static string RowOf(MatrixLoss loss)
     {
         var (ours, theirs) = loss.Figure == "e2e"
-            ? (loss.Cell.Reference.Summary.EndToEnd, loss.Baseline.Summary.EndToEnd)
-            : (loss.Cell.Reference.Summary.TimeToFirstToken, loss.Baseline.Summary.TimeToFirstToken);
+            ? (loss.Cell.Reference.EndToEnd, loss.Baseline.EndToEnd)
+            : (loss.Cell.Reference.TimeToFirstToken, loss.Baseline.TimeToFirstToken);
         return string.Create(CultureInfo.InvariantCulture, $"| {loss.Cell.Workload.Name} | {loss.Cell.Replicas} | {ReportColumn.Number(loss.Cell.CapacityPerSecond)} | {loss.Cell.Load} | {loss.Baseline.Policy} | {loss.Figure} | {ReportColumn.Number(ours.Mean)} / {ReportColumn.Number(ours.P99)} | {ReportColumn.Number(theirs.Mean)} / {ReportColumn.Number(theirs.P99)} | x{loss.MeanRatio:0.000}{(loss.IsLowLoad ? " (low load)" : "")} | {(loss.TailRatio is { } tail ? string.Create(CultureInfo.InvariantCulture, $"x{tail:0.000}") : "too few")} |");
     }
 

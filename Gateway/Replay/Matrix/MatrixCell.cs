@@ -9,7 +9,7 @@ public sealed record MatrixCell
 
     public required int Replicas { get; init; }
 
-    /// <summary>Requests per second that the fleet finishes when all of the workload waits in front of it.</summary>
+    /// <summary>Requests per second that the fleet finishes when all of the workload waits in front of it; the seeds' mean.</summary>
     public required double CapacityPerSecond { get; init; }
 
     /// <summary>Arrivals over capacity.</summary>
@@ -21,8 +21,25 @@ public sealed record MatrixCell
     public required IReadOnlyList<MatrixRow> Baselines { get; init; }
 }
 
-/// <summary>What one policy measured in a cell.</summary>
-public sealed record MatrixRow(string Policy, RunSummary Summary);
+/// <summary>What one policy measured in a cell: the means over the seeds.</summary>
+/// <param name="Policy">Its name.</param>
+/// <param name="Runs">One for each seed, at least one.</param>
+public sealed record MatrixRow(string Policy, IReadOnlyList<RunSummary> Runs)
+{
+    /// <summary>From the arrival to the last token, in seconds.</summary>
+    public MatrixLatency EndToEnd => Over(run => run.EndToEnd);
+
+    /// <summary>From the arrival to the first token, in seconds.</summary>
+    public MatrixLatency TimeToFirstToken => Over(run => run.TimeToFirstToken);
+
+    /// <summary>Whether a run finished too few requests to compare by its 99th percentile.</summary>
+    public bool HasRoughPercentiles => Runs.Any(run => run.HasRoughPercentiles);
+
+    private MatrixLatency Over(Func<RunSummary, LatencySummary> of) => new(Runs.Average(run => of(run).Mean), Runs.Average(run => of(run).P99));
+}
+
+/// <summary>Seconds.</summary>
+public readonly record struct MatrixLatency(double Mean, double P99);
 
 /// <summary>Where a baseline is better than the reference.</summary>
 /// <param name="Cell">Where.</param>
@@ -45,8 +62,8 @@ public static class MatrixVerdict
     /// <summary>Up to this share of the capacity hardly anything waits.</summary>
     public const double LowLoad = 0.75;
 
-    private static readonly (string Name, Func<RunSummary, LatencySummary> Of)[] Figures =
-        [("e2e", run => run.EndToEnd), ("ttft", run => run.TimeToFirstToken)];
+    private static readonly (string Name, Func<MatrixRow, MatrixLatency> Of)[] Figures =
+        [("e2e", row => row.EndToEnd), ("ttft", row => row.TimeToFirstToken)];
 
     /// <summary>Every baseline that beats the reference; at low load the best row too, where the reference is behind it.</summary>
     public static IEnumerable<MatrixLoss> Losses(MatrixCell cell)
@@ -66,10 +83,10 @@ public static class MatrixVerdict
         }
     }
 
-    private static MatrixLoss LossOf(MatrixCell cell, MatrixRow row, string name, Func<RunSummary, LatencySummary> of)
+    private static MatrixLoss LossOf(MatrixCell cell, MatrixRow row, string name, Func<MatrixRow, MatrixLatency> of)
     {
-        var (ours, theirs) = (of(cell.Reference.Summary), of(row.Summary));
-        var isRough = cell.Reference.Summary.HasRoughPercentiles || row.Summary.HasRoughPercentiles;
+        var (ours, theirs) = (of(cell.Reference), of(row));
+        var isRough = cell.Reference.HasRoughPercentiles || row.HasRoughPercentiles;
         return new MatrixLoss(cell, row, name, Ratio(ours.Mean, theirs.Mean), isRough ? null : Ratio(ours.P99, theirs.P99), false);
     }
 

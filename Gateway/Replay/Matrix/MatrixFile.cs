@@ -6,6 +6,9 @@ namespace Gateway.Replay.Matrix;
 /// <summary>Every workload at every load in front of every fleet under every policy, to find where one policy is not the best.</summary>
 public sealed record MatrixFile
 {
+    /// <summary>Most seeds.</summary>
+    public const int MostSeeds = 100;
+
     /// <summary>The policy that is to lose nowhere.</summary>
     public string Reference { get; init; } = "default";
 
@@ -22,8 +25,13 @@ public sealed record MatrixFile
     /// <summary>Engines of each fleet.</summary>
     public IReadOnlyList<int> Replicas { get; init; } = [4, 16];
 
+    /// <summary>Decides every draw.</summary>
     [Range(0, int.MaxValue)]
     public int Seed { get; init; } = 1;
+
+    /// <summary>How often everything is run, each time under the next seed; figures are the means.</summary>
+    [Range(1, MostSeeds)]
+    public int Seeds { get; init; } = 1;
 
     /// <summary>At least one.</summary>
     [Required]

@@ -3,7 +3,7 @@ using Gateway.Replay.Reports;
 
 namespace Gateway.Replay.Matrix;
 
-/// <summary>Every row of a matrix for machines: no wall-clock figure and no path, so equal runs are equal bytes.</summary>
+/// <summary>Every row of a matrix for machines: means over the seeds, and the sums of what is counted. No wall-clock figure and no path, so equal runs are equal bytes.</summary>
 public static class MatrixJson
 {
     private static readonly JsonWriterOptions Indented = new() { Indented = true, NewLine = "\n" };
@@ -40,14 +40,14 @@ public static class MatrixJson
         {
             json.WriteStartObject();
             json.WriteString("policy", row.Policy);
-            json.WriteNumber("completed", row.Summary.Completed);
-            json.WriteBoolean("roughPercentiles", row.Summary.HasRoughPercentiles);
-            RunJson.Number(json, "e2eMean", row.Summary.EndToEnd.Mean);
-            RunJson.Number(json, "e2eP99", row.Summary.EndToEnd.P99);
-            RunJson.Number(json, "ttftMean", row.Summary.TimeToFirstToken.Mean);
-            RunJson.Number(json, "ttftP99", row.Summary.TimeToFirstToken.P99);
-            RunJson.Number(json, "cachedShare", row.Summary.CachedTokenShare);
-            json.WriteNumber("preemptions", row.Summary.Preemptions);
+            json.WriteNumber("completed", row.Runs.Sum(run => run.Completed));
+            json.WriteBoolean("roughPercentiles", row.HasRoughPercentiles);
+            RunJson.Number(json, "e2eMean", row.EndToEnd.Mean);
+            RunJson.Number(json, "e2eP99", row.EndToEnd.P99);
+            RunJson.Number(json, "ttftMean", row.TimeToFirstToken.Mean);
+            RunJson.Number(json, "ttftP99", row.TimeToFirstToken.P99);
+            RunJson.Number(json, "cachedShare", row.Runs.Average(run => run.CachedTokenShare));
+            json.WriteNumber("preemptions", row.Runs.Sum(run => run.Preemptions));
             json.WriteEndObject();
         }
         json.WriteEndArray();

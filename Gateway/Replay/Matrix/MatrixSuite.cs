@@ -29,49 +29,51 @@ public sealed class MatrixSuite(MatrixFile file, IReadOnlyList<MatrixSource> sou
     {
         foreach (var source in sources)
         {
-            TraceRequest[] rows = [.. Open(source).Read()];
+            TraceRequest[][] drawn = [.. Enumerable.Range(file.Seed, file.Seeds).Select(seed => Open(source, seed).Read().ToArray())];
             foreach (var replicas in file.Replicas)
             {
-                var fleet = new ReplaySettings { Profile = source.Profile, Replicas = replicas, Seed = file.Seed };
-                var capacity = CapacityOf(rows, fleet, cancellationToken);
+                Fleet[] fleets = [.. drawn.Select((rows, i) => FleetOf(rows, new ReplaySettings { Profile = source.Profile, Replicas = replicas, Seed = file.Seed + i }, cancellationToken))];
                 foreach (var load in file.Loads)
                 {
-                    var trace = new PacedTrace(source.Workload.Name, rows, load * capacity / NativeRate(rows));
                     yield return new MatrixCell
                     {
                         Workload = source.Workload,
                         Replicas = replicas,
-                        CapacityPerSecond = capacity,
+                        CapacityPerSecond = fleets.Average(fleet => fleet.CapacityPerSecond),
                         Load = load,
-                        Reference = Run(file.Reference, trace, fleet, cancellationToken),
-                        Baselines = [.. file.Baselines.Select(policy => Run(policy, trace, fleet, cancellationToken))],
+                        Reference = Run(file.Reference, fleets, load, cancellationToken),
+                        Baselines = [.. file.Baselines.Select(policy => Run(policy, fleets, load, cancellationToken))],
                     };
                 }
             }
         }
     }
 
-    private ITrace Open(MatrixSource source) =>
-        TraceSource.Open(source.Trace, new TraceSettings { Seed = file.Seed, Limit = source.Workload.Limit, Arrivals = source.Workload.Arrivals });
+    private static ITrace Open(MatrixSource source, int seed) =>
+        TraceSource.Open(source.Trace, new TraceSettings { Seed = seed, Limit = source.Workload.Limit, Arrivals = source.Workload.Arrivals });
 
-    private double CapacityOf(TraceRequest[] rows, ReplaySettings fleet, CancellationToken cancellationToken)
+    private Fleet FleetOf(TraceRequest[] rows, ReplaySettings settings, CancellationToken cancellationToken)
     {
         var endings = new Endings();
-        new Replayer(fleet, ReplayPolicy.Parse(file.CapacityBy, out _)!, endings).Run(new PacedTrace("capacity", rows, AtOnce), cancellationToken);
+        new Replayer(settings, ReplayPolicy.Parse(file.CapacityBy, out _)!, endings).Run(new PacedTrace("capacity", rows, AtOnce), cancellationToken);
         Interlocked.Increment(ref _finished);
-        return endings.PerSecond();
+        return new Fleet(settings, rows, endings.PerSecond());
     }
 
-    private MatrixRow Run(string policy, ITrace trace, ReplaySettings fleet, CancellationToken cancellationToken)
+    private MatrixRow Run(string policy, Fleet[] fleets, double load, CancellationToken cancellationToken) => new(policy, [.. fleets.Select(fleet =>
     {
         var statistics = new RunStatistics(SloLimits.None);
-        new Replayer(fleet, ReplayPolicy.Parse(policy, out _)!, statistics).Run(trace, cancellationToken);
+        var trace = new PacedTrace("paced", fleet.Rows, load * fleet.CapacityPerSecond / NativeRate(fleet.Rows));
+        new Replayer(fleet.Settings, ReplayPolicy.Parse(policy, out _)!, statistics).Run(trace, cancellationToken);
         Interlocked.Increment(ref _finished);
-        return new MatrixRow(policy, statistics.Summarize());
-    }
+        return statistics.Summarize();
+    })]);
 
     private static double NativeRate(TraceRequest[] rows) =>
         rows.Length / Math.Max(1e-3, rows[^1].Arrival.TotalSeconds - rows[0].Arrival.TotalSeconds);
+
+    /// <summary>A fleet and what one seed draws for it.</summary>
+    private sealed record Fleet(ReplaySettings Settings, TraceRequest[] Rows, double CapacityPerSecond);
 
     /// <summary>Rows that were read once, with their arrivals scaled.</summary>
     private sealed class PacedTrace(string name, TraceRequest[] rows, double factor) : ITrace
