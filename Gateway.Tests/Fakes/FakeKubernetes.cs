@@ -43,6 +43,12 @@ internal sealed class FakeKubernetes : IAsyncDisposable
     /// <summary>Versions before this one are too old for a watch.</summary>
     public int OldestVersion { get; set; }
 
+    /// <summary>Watches end as soon as they are open.</summary>
+    public bool EndsWatches { get; set; }
+
+    /// <summary>Watches get no answer.</summary>
+    public bool HangsWatches { get; set; }
+
     /// <summary>Slices on a page.</summary>
     public int PageItems { get; set; } = 500;
 
@@ -109,6 +115,18 @@ internal sealed class FakeKubernetes : IAsyncDisposable
         }
     }
 
+    /// <summary>Breaks the connection of every watch.</summary>
+    public void Cut()
+    {
+        lock (_gate)
+        {
+            _watches.ForEach(watch => watch.Writer.TryComplete(new IOException("cut")));
+        }
+    }
+
+    /// <summary>Goes on from an older state: versions after this one are not known any more.</summary>
+    public void Restore(int version) => Volatile.Write(ref _version, version);
+
     /// <summary>A slice of the service <c>vllm</c> with one ready endpoint per address; <c>!</c> behind it: terminating, <c>?</c>: not ready.</summary>
     public static JsonObject Slice(string name, params string[] addresses) => new()
     {
@@ -173,9 +191,14 @@ internal sealed class FakeKubernetes : IAsyncDisposable
 
     private async Task WatchAsync(HttpContext http, int version)
     {
-        if (version < OldestVersion)
+        if (HangsWatches)
         {
-            http.Response.StatusCode = 410;
+            await Task.Delay(Timeout.Infinite, http.RequestAborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            return;
+        }
+        if (version < OldestVersion || version > Version)
+        {
+            http.Response.StatusCode = version < OldestVersion ? 410 : 504;
             return;
         }
         var lines = Channel.CreateUnbounded<string>();
@@ -190,6 +213,10 @@ internal sealed class FakeKubernetes : IAsyncDisposable
         try
         {
             await http.Response.Body.FlushAsync();
+            if (EndsWatches)
+            {
+                return;
+            }
             await foreach (var line in lines.Reader.ReadAllAsync(http.RequestAborted))
             {
                 await http.Response.WriteAsync(line + "\n");
@@ -199,6 +226,10 @@ internal sealed class FakeKubernetes : IAsyncDisposable
         catch (OperationCanceledException)
         {
             // The watcher left.
+        }
+        catch (IOException)
+        {
+            http.Abort();
         }
         finally
         {

@@ -102,6 +102,7 @@ public sealed class KubernetesWatchTests : IAsyncLifetime
     [Theory]
     [InlineData(500, "500")]
     [InlineData(403, "the service account needs get, list and watch on endpointslices")]
+    [InlineData(401, "it does not accept the token in ")]
     public async Task Follow_WhileTheServerIsAway_KeepsTheLastListAndSaysSoOnce(int status, string said)
     {
         _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
@@ -119,6 +120,95 @@ public sealed class KubernetesWatchTests : IAsyncLifetime
 
         Assert.Equal(["10.0.0.1:8000"], during);
         Assert.Contains(said, Assert.Single(_log.Lines, line => line.Level == LogLevel.Warning).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Follow_WhenTheServerWasRestoredFromAnOlderState_ListsAnew()
+    {
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+        Follow();
+        await WatchesAsync();
+        _cluster.Restore(50);
+        _cluster.Tell(null);
+        await Until.HoldsAsync(() => _cluster.OpenWatches == 0, "the watch has ended");
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.2"));
+
+        await HasAsync("10.0.0.2:8000");
+    }
+
+    [Theory]
+    [InlineData("""{"type":"MODIFIED","obj""")]
+    [InlineData("""{"type":"MODIFIED","object":{"metadata":{"name":"one"}}}""")]
+    public async Task Follow_OfAnEventThatCannotBeRead_ListsAnew(string line)
+    {
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+        Follow();
+        await WatchesAsync();
+
+        _cluster.Tell(line);
+
+        await Until.HoldsAsync(() => _cluster.Asked.Count(question => !question.Query.Contains("watch=1", StringComparison.Ordinal)) == 2, "a second list");
+        await HasAsync("10.0.0.1:8000");
+    }
+
+    [Fact]
+    public async Task Follow_OfNoReadyEndpoint_SaysSoOnce()
+    {
+        Follow();
+        await WatchesAsync();
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1?"));
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+
+        await HasAsync("10.0.0.1:8000");
+
+        Assert.Contains("the 0 EndpointSlices that match have no ready endpoint", Assert.Single(_log.Lines, line => line.Level == LogLevel.Warning).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Follow_WhenAWatchThatHeldIsCut_AsksAgainSoonWhateverWasBefore()
+    {
+        var time = new ManualTime();
+        _cluster.Status = 500;
+        Follow(time: time);
+        await AdvanceUntilAsync(time, TimeSpan.FromSeconds(1), () => _cluster.Asked.Count >= 7, "seven questions in vain");
+        _cluster.Status = 200;
+        await AdvanceUntilAsync(time, TimeSpan.FromSeconds(1), () => _cluster.OpenWatches == 1, "a watch is open");
+        var troubles = Warnings();
+        time.Advance(TimeSpan.FromSeconds(20));
+
+        _cluster.Cut();
+        await Until.HoldsAsync(() => _cluster.OpenWatches == 0 && Warnings() > troubles, "the cut is told");
+        await time.WhenActiveAsync(1, "the pause before the next question");
+        time.Advance(TimeSpan.FromSeconds(0.75));
+
+        await WatchesAsync();
+    }
+
+    [Fact]
+    public async Task Follow_OfWatchesThatEndAtOnce_AsksEverMoreSeldom()
+    {
+        var time = new ManualTime();
+        _cluster.EndsWatches = true;
+        Follow(time: time);
+        var from = time.GetTimestamp();
+
+        await AdvanceUntilAsync(time, TimeSpan.FromSeconds(0.25), () => _cluster.Asked.Count >= 10, "ten questions");
+
+        Assert.True(time.GetElapsedTime(from) > TimeSpan.FromSeconds(30), $"ten questions within {time.GetElapsedTime(from)}");
+    }
+
+    [Fact]
+    public async Task Follow_OfAWatchWithoutAnAnswer_AsksAgainLongBeforeItWouldEnd()
+    {
+        var time = new ManualTime();
+        _cluster.HangsWatches = true;
+        Follow(time: time);
+        await Until.HoldsAsync(() => _cluster.Asked.Count == 2, "the watch is asked for");
+
+        await time.WhenActiveAsync(2, "the limits of the answer and of the watch");
+        time.Advance(TimeSpan.FromSeconds(30));
+
+        await Until.HoldsAsync(() => _log.Lines.Any(line => line.Text.EndsWith("no answer in time", StringComparison.Ordinal)), "the missing answer is told");
     }
 
     [Fact]
@@ -163,15 +253,27 @@ public sealed class KubernetesWatchTests : IAsyncLifetime
         await Until.HoldsAsync(() => _cluster.OpenWatches == 0, "the watch has ended");
     }
 
-    private void Follow(Func<KubernetesOptions, KubernetesOptions>? change = null)
+    private void Follow(Func<KubernetesOptions, KubernetesOptions>? change = null, TimeProvider? time = null)
     {
         var kubernetes = new KubernetesOptions { Service = "vllm", Port = "http", ApiServer = _cluster.Uri, CredentialsPath = _cluster.Credentials };
         var model = new ModelOptions { Name = "m", Discovery = new() { Kubernetes = change?.Invoke(kubernetes) ?? kubernetes } };
         _pool = new Pool(model, new FaultLimits(5, TimeSpan.FromSeconds(10)), TimeProvider.System);
-        _discovery = new PoolDiscovery(_pool, new DiscoverySources(new CannedNames(), new CannedLists(), _ => null), TimeProvider.System, new Random(1), () => { }, _log);
+        _discovery = new PoolDiscovery(_pool, new DiscoverySources(new CannedNames(), new CannedLists(), _ => null), time ?? TimeProvider.System, new Random(1), () => { }, _log);
         _discovery.Publish();
         _ = _discovery.Follow(isRunning: true);
     }
+
+    private static Task AdvanceUntilAsync(ManualTime time, TimeSpan step, Func<bool> condition, string what) =>
+        Until.HoldsAsync(
+            () =>
+            {
+                var holds = condition();
+                time.Advance(holds ? TimeSpan.Zero : step);
+                return holds;
+            },
+            what);
+
+    private int Warnings() => _log.Lines.Count(line => line.Level == LogLevel.Warning);
 
     private Task WatchesAsync() => Until.HoldsAsync(() => _cluster.OpenWatches == 1, "a watch is open");
 

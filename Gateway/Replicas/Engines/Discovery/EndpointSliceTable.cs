@@ -10,6 +10,9 @@ internal sealed class EndpointSliceTable(ModelOptions model, string? port)
 
     private readonly Dictionary<string, EndpointSlice> _slices = new(StringComparer.Ordinal);
 
+    /// <summary>Slices that match, with replicas or without.</summary>
+    public int Slices => _slices.Count;
+
     /// <summary>Starts anew, before a list.</summary>
     public void Clear() => _slices.Clear();
 

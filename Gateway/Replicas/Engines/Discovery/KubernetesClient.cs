@@ -51,7 +51,7 @@ internal sealed class KubernetesClient : IDisposable
         for (var page = 0; page < MaxPages; page++)
         {
             using var request = Ask($"&limit={PageItems}{(next is null ? "" : "&continue=" + Uri.EscapeDataString(next))}");
-            using var response = (await _http.SendAsync(request, cancellationToken)).EnsureSuccessStatusCode();
+            using var response = Success(await _http.SendAsync(request, cancellationToken));
             using var list = JsonDocument.Parse(await response.Content.ReadAsByteArrayAsync(cancellationToken));
             foreach (var item in list.RootElement.GetProperty("items").EnumerateArray())
             {
@@ -75,7 +75,13 @@ internal sealed class KubernetesClient : IDisposable
     public async Task<HttpResponseMessage> WatchAsync(string version, int seconds, CancellationToken cancellationToken)
     {
         using var request = Ask($"&watch=1&allowWatchBookmarks=true&timeoutSeconds={seconds}&resourceVersion={Uri.EscapeDataString(version)}");
-        var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        return Success(await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken));
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private static HttpResponseMessage Success(HttpResponseMessage response)
+    {
         if (!response.IsSuccessStatusCode)
         {
             response.Dispose();
@@ -83,8 +89,6 @@ internal sealed class KubernetesClient : IDisposable
         }
         return response;
     }
-
-    public void Dispose() => _http.Dispose();
 
     private HttpRequestMessage Ask(string query)
     {

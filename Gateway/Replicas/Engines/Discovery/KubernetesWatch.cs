@@ -5,24 +5,27 @@ using Microsoft.Extensions.Logging;
 
 namespace Gateway.Replicas.Engines.Discovery;
 
-/// <summary>Follows the EndpointSlices of one model: list, then watch from there; listed anew only when the server has forgotten the version. While the server is away the last list stays.</summary>
-internal sealed partial class KubernetesWatch(
+/// <summary>Follows the EndpointSlices of one model: list, then watch from there; listed anew when the server does not know the version or its events cannot be read. While the server is away the last list stays.</summary>
+internal sealed class KubernetesWatch(
     ModelOptions model, KubernetesOptions options, Func<string, string?> environment, TimeProvider time, Random chance,
     Action<KubernetesWatch, IReadOnlyList<ReplicaOptions>> found, ILogger log) : IAsyncDisposable
 {
     /// <summary>How long the server may keep one watch open.</summary>
     public const int WatchSeconds = 300;
 
-    private static readonly TimeSpan ListTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan WatchTimeout = TimeSpan.FromSeconds(WatchSeconds + 30);
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
+    // Longer than a connection may take to fail.
+    private static readonly TimeSpan WorthAnother = TimeSpan.FromSeconds(10);
+
     private readonly CancellationTokenSource _stopping = new();
+    private readonly KubernetesTroubles _told = new(model.Name, options.CredentialsPath, log);
     private readonly EndpointSliceTable _table = new(model, options.Port);
     private Task _running = Task.CompletedTask;
     private string? _version;
-    private string? _complaint;
 
     /// <summary>Whether these settings lead to this watch.</summary>
     public bool IsOf(ModelOptions? other) =>
@@ -45,6 +48,7 @@ internal sealed partial class KubernetesWatch(
         var pause = ShortestPause;
         while (!stopping.IsCancellationRequested)
         {
+            var began = time.GetTimestamp();
             try
             {
                 using var client = KubernetesClient.Open(options, environment);
@@ -53,7 +57,6 @@ internal sealed partial class KubernetesWatch(
                     await ListAsync(client, stopping);
                 }
                 await WatchAsync(client, stopping);
-                pause = ShortestPause;
             }
             catch (OperationCanceledException) when (stopping.IsCancellationRequested)
             {
@@ -62,9 +65,10 @@ internal sealed partial class KubernetesWatch(
             // No trouble with the server may end discovery: what it answers, or fails to, is tried again later.
             catch (Exception trouble)
             {
-                Complain(trouble);
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                _told.Failed(trouble, _table.Replicas().Count);
             }
+            // What ends at once, well or badly, is asked for ever more seldom. A watch that held for a while and was cut is missed soon.
+            pause = time.GetElapsedTime(began) >= WorthAnother ? ShortestPause : pause * 2 < LongestPause ? pause * 2 : LongestPause;
             // Jittered, so that the gateways of a cluster do not come back to its server together.
             await Task.Delay(pause * (0.5 + chance.NextDouble()), time, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -72,7 +76,7 @@ internal sealed partial class KubernetesWatch(
 
     private async Task ListAsync(KubernetesClient client, CancellationToken stopping)
     {
-        using var expiry = new CancellationTokenSource(ListTimeout, time);
+        using var expiry = new CancellationTokenSource(AnswerTimeout, time);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(expiry.Token, stopping);
         var listed = new List<JsonElement>();
         var version = await client.ListAsync(slice => listed.Add(slice.Clone()), limit.Token);
@@ -89,8 +93,8 @@ internal sealed partial class KubernetesWatch(
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(expiry.Token, stopping);
         try
         {
-            using var response = await client.WatchAsync(_version!, WatchSeconds, limit.Token);
-            Recover();
+            using var response = await OpenAsync(client, limit.Token);
+            _told.Recovered();
             await using var body = await response.Content.ReadAsStreamAsync(limit.Token);
             await foreach (var line in WatchLines.ReadAsync(body, limit.Token))
             {
@@ -100,11 +104,28 @@ internal sealed partial class KubernetesWatch(
                 }
             }
         }
-        catch (HttpRequestException old) when (old.StatusCode == HttpStatusCode.Gone)
+        catch (Exception refused) when (!MayGoOnFromVersion(refused))
         {
             _version = null;
+            if (refused is not HttpRequestException { StatusCode: HttpStatusCode.Gone })
+            {
+                throw;
+            }
         }
     }
+
+    // The server sends the head of its answer before the first event: one that does not hangs.
+    private async Task<HttpResponseMessage> OpenAsync(KubernetesClient client, CancellationToken limit)
+    {
+        using var expiry = new CancellationTokenSource(AnswerTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(expiry.Token, limit);
+        return await client.WatchAsync(_version!, WatchSeconds, either.Token);
+    }
+
+    // Not where a server refuses the version itself, as one does that was restored from an older state (504), nor where it sends an event that cannot be read: it would again.
+    private static bool MayGoOnFromVersion(Exception trouble) => trouble
+        is HttpRequestException { StatusCode: null or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.TooManyRequests }
+        or IOException or OperationCanceledException;
 
     /// <returns>Whether the watch goes on.</returns>
     private bool Take(ReadOnlyMemory<byte> line)
@@ -134,35 +155,10 @@ internal sealed partial class KubernetesWatch(
         return true;
     }
 
-    private void Publish() => found(this, _table.Replicas());
-
-    private void Recover()
+    private void Publish()
     {
-        if (_complaint is not null)
-        {
-            _complaint = null;
-            Log.Recovered(log, model.Name);
-        }
-    }
-
-    private void Complain(Exception trouble)
-    {
-        var complaint = trouble is HttpRequestException { StatusCode: HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized } denied
-            ? $"the server answered {(int)denied.StatusCode!}: the service account needs get, list and watch on endpointslices"
-            : trouble.Message;
-        if (complaint != _complaint)
-        {
-            _complaint = complaint;
-            Log.Troubled(log, model.Name, _table.Replicas().Count, complaint);
-        }
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(Level = LogLevel.Warning, Message = "model {Model}: the Kubernetes API cannot be followed, its last replicas ({Count}) stay: {Problem}")]
-        public static partial void Troubled(ILogger log, string model, int count, string problem);
-
-        [LoggerMessage(Level = LogLevel.Information, Message = "model {Model}: the Kubernetes API is followed again")]
-        public static partial void Recovered(ILogger log, string model);
+        var replicas = _table.Replicas();
+        _told.Found(replicas.Count, _table.Slices);
+        found(this, replicas);
     }
 }

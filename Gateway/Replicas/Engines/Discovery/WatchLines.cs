@@ -8,7 +8,8 @@ internal static class WatchLines
     private const int MaxLineBytes = 8 << 20;
 
     /// <summary>Lines without their ends; a last one that was cut off is dropped.</summary>
-    /// <exception cref="IOException">A line that no event is as long as, or a broken connection.</exception>
+    /// <exception cref="InvalidDataException">A line that no event is as long as.</exception>
+    /// <exception cref="IOException">A broken connection.</exception>
     public static async IAsyncEnumerable<ReadOnlyMemory<byte>> ReadAsync(
         Stream body, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -31,7 +32,7 @@ internal static class WatchLines
                 }
                 if (buffer.Length > MaxLineBytes)
                 {
-                    throw new IOException($"an event is longer than {MaxLineBytes} bytes");
+                    throw new InvalidDataException($"an event is longer than {MaxLineBytes} bytes");
                 }
             }
         }
