@@ -152,6 +152,22 @@ public sealed class KubernetesWatchTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Follow_OfASliceToldAgain_ChangesNothingAndLogsWhoCameAndWent()
+    {
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+        Follow();
+        await WatchesAsync();
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.1"));
+        _cluster.Set(FakeKubernetes.Slice("one", "10.0.0.2"));
+
+        await HasAsync("10.0.0.2:8000");
+
+        await Until.HoldsAsync(() => _log.Lines.Any(line => line.Text.EndsWith("replicas now: 1; new: 10.0.0.2:8000; gone: 10.0.0.1:8000", StringComparison.Ordinal)), "who came and went is told");
+        Assert.Equal(2, _log.Lines.Count(line => line.Text.Contains("replicas now", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public async Task Follow_OfNoReadyEndpoint_SaysSoOnce()
     {
         Follow();

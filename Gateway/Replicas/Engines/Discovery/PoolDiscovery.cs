@@ -6,6 +6,8 @@ namespace Gateway.Replicas.Engines.Discovery;
 /// <remarks>A name behind https stays one replica under its name, whatever it resolves to: certificates are issued for names.</remarks>
 public sealed partial class PoolDiscovery
 {
+    private const int MaxNamed = 10;
+
     // Held while the pool is set, so that an older list never follows a newer one.
     private readonly Lock _publishing = new();
     private readonly Pool _pool;
@@ -111,15 +113,28 @@ public sealed partial class PoolDiscovery
         lock (_publishing)
         {
             var places = PlacesLocked();
-            if (places.SequenceEqual(_places))
+            if (places.Count == _places.Count && places.Zip(_places).All(pair => IsSame(pair.First, pair.Second)))
             {
                 return false;
             }
+            var (come, gone) = (Added(_places, places), Added(places, _places));
+            Log.Changed(_log, _pool.Name, places.Count, come, gone);
             _places = places;
             _pool.SetReplicas(places);
-            Log.Changed(_log, _pool.Name, places.Count);
             return true;
         }
+    }
+
+    // Labels are compared by what they say: a cluster tells them anew each time.
+    private static bool IsSame(ReplicaPlace one, ReplicaPlace other) =>
+        one with { Options = one.Options with { Labels = other.Options.Labels } } == other
+        && one.Options.Labels.Count == other.Options.Labels.Count && !one.Options.Labels.Except(other.Options.Labels).Any();
+
+    private static string Added(IReadOnlyList<ReplicaPlace> before, IReadOnlyList<ReplicaPlace> after)
+    {
+        var added = after.Select(place => place.Id).Except(before.Select(place => place.Id)).ToArray();
+        var named = string.Join(", ", added.Take(MaxNamed));
+        return added.Length switch { 0 => "none", <= MaxNamed => named, _ => $"{named} and {added.Length - MaxNamed} more" };
     }
 
     private ModelOptions ModelLocked()
@@ -134,7 +149,7 @@ public sealed partial class PoolDiscovery
 
     private static partial class Log
     {
-        [LoggerMessage(Level = LogLevel.Information, Message = "model {Model}: replicas now: {Count}")]
-        public static partial void Changed(ILogger log, string model, int count);
+        [LoggerMessage(Level = LogLevel.Information, Message = "model {Model}: replicas now: {Count}; new: {New}; gone: {Gone}")]
+        public static partial void Changed(ILogger log, string model, int count, string @new, string gone);
     }
 }
