@@ -39,8 +39,9 @@ function run(...words) {
 async function serve(name, port, text) {
   const file = join(folder, `${name}.yaml`);
   writeFileSync(file, text);
-  run('serve', '--config', file);
+  const child = run('serve', '--config', file);
   await until(`${name} is ready`, async () => (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.ok);
+  return child;
 }
 
 const small = (extra) => `
@@ -172,6 +173,22 @@ async function drains(opened) {
   await until('it takes work again', async () => await card.getAttribute('data-health') === 'up');
 }
 
+async function outlives(browser, address, gateway) {
+  const { opened, context } = await page(browser, {}, address);
+  await enter(opened);
+  await until('decisions were shown', async () => await opened.locator('#decisions li').count() > 90);
+  gateway.kill('SIGKILL');
+  await until('a lost gateway is told, with the time of what is shown', async () => /lost, as of \d\d:\d\d:\d\d/.test(await opened.textContent('#link')));
+  check('what is old looks so', Number(await opened.evaluate(() => getComputedStyle(document.querySelector('main')).opacity)) < 0.5);
+  await shot(opened, 'lost');
+  await opened.evaluate(() => document.getElementById('decisions').replaceChildren());
+  await serve('small', gatewayPort, small(''));
+  await until('it is found again', async () => await opened.getAttribute('#link', 'data-state') === 'live');
+  await until('decisions of the one started anew are shown', async () => await opened.locator('#decisions li').count() > 0);
+  check('what is new looks so', await opened.evaluate(() => getComputedStyle(document.querySelector('main')).opacity) === '1');
+  await context.close();
+}
+
 async function fits(browser, address) {
   for (const [name, options] of [
     ['desktop-dark', { colorScheme: 'dark' }],
@@ -215,7 +232,7 @@ try {
   if (shots) mkdirSync(shots, { recursive: true });
   for (const index of [0, 1, 2]) run('engine', '--port', String(firstPort + index), '--model', 'demo', '--speed', String([1, 0.7, 0.5][index]));
   await until('the engines answer', async () => (await Promise.all([0, 1, 2].map((index) => fetch(`http://127.0.0.1:${firstPort + index}/health`).catch(() => undefined)))).every((answer) => answer?.ok));
-  await serve('small', gatewayPort, small(''));
+  const gateway = await serve('small', gatewayPort, small(''));
   await serve('large', largePort, large);
   const loads = [...Array(16).keys()].map((index) => load(index % 2 ? 'NIGHT_KEY' : 'CHAT_KEY', index % 2 ? 'batch' : index % 4 ? 'default' : 'interactive', index));
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
@@ -223,6 +240,7 @@ try {
   await looks(browser, address);
   await fits(browser, address);
   await grows(browser);
+  await outlives(browser, address, gateway);
   isLoading = false;
   await Promise.race([Promise.all(loads), pause(5_000)]);
 } catch (error) {

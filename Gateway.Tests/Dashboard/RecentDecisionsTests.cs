@@ -25,7 +25,18 @@ public sealed class RecentDecisionsTests
         Assert.Equal("q51", all[0].RequestId);
         Assert.Equal([249L, 250L], recent.After(248).Select(decision => decision.Number));
         Assert.Empty(recent.After(250));
-        Assert.Empty(recent.After(long.MaxValue));
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(long.MaxValue)]
+    public void After_ANumberOfTheProcessBefore_ReturnsAll(long number)
+    {
+        var recent = new RecentDecisions(_time);
+        recent.Add(Made("q1"), null);
+        recent.Add(Made("q2"), null);
+
+        Assert.Equal(["q1", "q2"], recent.After(number).Select(decision => decision.RequestId));
     }
 
     [Fact]

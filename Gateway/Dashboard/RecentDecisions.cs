@@ -94,12 +94,12 @@ public sealed class RecentDecisions(TimeProvider time)
         }
     }
 
-    /// <summary>Decisions after the one of a number, the oldest first.</summary>
+    /// <summary>Decisions after the one of a number, the oldest first; all, where the number was not given here but by the process before this one.</summary>
     public IReadOnlyList<Decision> After(long number)
     {
         lock (_gate)
         {
-            var first = Math.Max(Math.Max(0, number), _count - Capacity);
+            var first = Math.Max(number > _count ? 0 : Math.Max(0, number), _count - Capacity);
             var decisions = new List<Decision>();
             for (var at = first; at < _count; at++)
             {

@@ -12,6 +12,7 @@ const cards = new Map();
 let key = '';
 let seen = 0;
 let failures = 0;
+let shownAt = '';
 let isPaused = false;
 let connection = null;
 let marks = '';
@@ -41,6 +42,7 @@ function notice(text, isBad = false) {
 
 function setLink(state, text) {
   byId('link').dataset.state = state;
+  document.querySelector('main').classList.toggle('old', state === 'lost');
   setText(byId('link'), text);
 }
 
@@ -70,7 +72,7 @@ async function connect() {
   } catch (error) {
     if (own !== connection || own.signal.reason === 'replaced') return;
     failures++;
-    setLink('lost', 'connection lost, trying again');
+    setLink('lost', `connection lost${shownAt ? `, as of ${shownAt}` : ''}, trying again`);
     setTimeout(() => own === connection && !document.hidden && connect(), Math.min(15_000, 500 * 2 ** failures));
   }
 }
@@ -101,6 +103,7 @@ function reconnect() {
 
 function show(state) {
   failures = 0;
+  shownAt = new Date().toLocaleTimeString('en-GB');
   setLink('live', 'live');
   document.querySelector('main').hidden = false;
   setText(byId('version'), `${state.version} · up ${uptime(state.uptime_seconds)}`);
@@ -264,7 +267,8 @@ function showEstimates(models) {
 
 function showDecisions(decisions) {
   if (decisions.length === 0) return;
-  seen = Math.max(seen, decisions.at(-1).number);
+  // A gateway that was started anew counts from 1 again.
+  seen = decisions.at(-1).number;
   if (isPaused) return;
   const list = byId('decisions');
   list.prepend(...decisions.slice(-mostDecisions).reverse().map(decisionRow));
