@@ -253,6 +253,30 @@ public sealed class AnswerStreamTests : IDisposable
         Assert.Equal(begin + failed.Replace("\"up\"", "\"alias\"", StringComparison.Ordinal), await ReadAllAsync(stream));
     }
 
+    // Its last event repeats the whole answer, and may be longer than what is read of one.
+    [Theory, MemberData(nameof(Chunkings))]
+    public async Task Read_OfAResponsesStreamWithALastEventTooLongToRead_IsWhole(int chunk)
+    {
+        const string begin = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\",\"sequence_number\":0}\n\n";
+        var last = $"event: response.completed\r\ndata: {{\"response\":{{\"output\":\"{new string('x', 5_000)}\"}},\"type\":\"response.completed\"}}\r\n\r\n";
+        await using var stream = Stream(new ScriptedStream(Cut(begin + last, chunk)), maxFrameBytes: 1_024, route: ApiRoute.Responses);
+
+        Assert.Equal(begin + last, await ReadAllAsync(stream));
+        Assert.Equal((true, false), (_answer.IsComplete, _answer.IsBroken));
+    }
+
+    [Theory]
+    [InlineData("event: response.completed", "")]
+    [InlineData("event: response.output_text.done", "\n\n")]
+    public async Task Read_OfAResponsesStreamThatIsCutInOrBehindAnEventTooLongToRead_SaysSo(string name, string end)
+    {
+        var open = $"{name}\ndata: {{\"text\":\"{new string('x', 5_000)}\"}}{end}";
+        await using var stream = Stream(new ScriptedStream(Cut(open, 700)), maxFrameBytes: 1_024, route: ApiRoute.Responses);
+
+        Assert.StartsWith(open.TrimEnd() + "\n\nevent: error\n", await ReadAllAsync(stream), StringComparison.Ordinal);
+        Assert.Equal((false, true), (_answer.IsComplete, _answer.IsBroken));
+    }
+
     [Fact]
     public async Task Prime_OfAnErrorAtTheStart_IsAFailureAndNoStream()
     {

@@ -15,6 +15,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
     private FrameTemplate _template = new();
     private bool _isEnded;
     private bool _sawDone;
+    private EventType _unread;
     private int _nextNumber;
     private bool _isPrimed;
     private Task? _arrival;
@@ -145,8 +146,7 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
         {
             if (outcome == SseRead.Oversized)
             {
-                Sent?.Lose();
-                _output.Append(bytes);
+                PassUnread(bytes);
             }
             else
             {
@@ -157,6 +157,19 @@ internal sealed partial class AnswerStream(Stream upstream, StreamRules rules, A
             {
                 return;
             }
+        }
+    }
+
+    // The last event of a response repeats all of it. It is known by its name, and ends the answer once the whole of it is here.
+    private void PassUnread(ReadOnlySpan<byte> piece)
+    {
+        Sent?.Lose();
+        _unread = _output.IsBetweenEvents ? AnswerFrame.NamedType(piece) : _unread;
+        _output.Append(piece);
+        if (_output.IsBetweenEvents && !EndsWithSentinel)
+        {
+            answer.IsBroken |= _unread == EventType.Failed;
+            answer.IsComplete |= _unread is EventType.End or EventType.Failed;
         }
     }
 

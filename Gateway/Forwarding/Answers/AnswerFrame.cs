@@ -10,6 +10,19 @@ public static class AnswerFrame
     public static AnswerFacts Read(in SseFrame frame, ReadOnlySpan<byte> payload) =>
         frame.DataLines == 0 ? default : Read(payload);
 
+    /// <summary>The type of an event that is too long to be read, by the name that engines write before its data.</summary>
+    /// <param name="beginning">Its first bytes.</param>
+    internal static EventType NamedType(ReadOnlySpan<byte> beginning)
+    {
+        var field = "event:"u8;
+        if (!beginning.StartsWith(field) || beginning.IndexOfAny((byte)'\r', (byte)'\n') is not (>= 0 and var end))
+        {
+            return EventType.None;
+        }
+
+        return AnswerPass.TypeOf(beginning[field.Length..end].Trim((byte)' '));
+    }
+
     /// <summary>Reads a payload; the ranges of the result count from its first byte.</summary>
     public static AnswerFacts Read(ReadOnlySpan<byte> payload)
     {

@@ -17,7 +17,7 @@ internal ref partial struct AnswerPass
                 break;
             case 4 when NameIs("type"u8):
                 _json.Read();
-                _type = TypeOf();
+                _type = _json.TokenType == JsonTokenType.String ? TypeOf(_json.ValueSpan) : EventType.None;
                 Skip();
                 break;
             case 4 when NameIs("code"u8):
@@ -92,28 +92,19 @@ internal ref partial struct AnswerPass
         }
     }
 
-    private readonly EventType TypeOf()
+    public static EventType TypeOf(ReadOnlySpan<byte> type) => type switch
     {
-        if (_json.TokenType != JsonTokenType.String)
-        {
-            return EventType.None;
-        }
-
-        var type = _json.ValueSpan;
-        return type switch
-        {
-            _ when type.SequenceEqual("error"u8) => EventType.Error,
-            _ when type.SequenceEqual("content_block_delta"u8) => EventType.BlockDelta,
-            _ when type.SequenceEqual("content_block_start"u8) => EventType.BlockStart,
-            _ when type.SequenceEqual("message_delta"u8) => EventType.MessageDelta,
-            _ when type.SequenceEqual("message_stop"u8) || type.SequenceEqual("response.completed"u8)
-                || type.SequenceEqual("response.incomplete"u8) || type.SequenceEqual("response.cancelled"u8)
-                || type.SequenceEqual("transcript.text.done"u8) || type.SequenceEqual("speech.audio.done"u8) => EventType.End,
-            _ when type.SequenceEqual("response.failed"u8) => EventType.Failed,
-            _ when type.EndsWith(".delta"u8) => EventType.Delta,
-            _ => EventType.Other,
-        };
-    }
+        _ when type.SequenceEqual("error"u8) => EventType.Error,
+        _ when type.SequenceEqual("content_block_delta"u8) => EventType.BlockDelta,
+        _ when type.SequenceEqual("content_block_start"u8) => EventType.BlockStart,
+        _ when type.SequenceEqual("message_delta"u8) => EventType.MessageDelta,
+        _ when type.SequenceEqual("message_stop"u8) || type.SequenceEqual("response.completed"u8)
+            || type.SequenceEqual("response.incomplete"u8) || type.SequenceEqual("response.cancelled"u8)
+            || type.SequenceEqual("transcript.text.done"u8) || type.SequenceEqual("speech.audio.done"u8) => EventType.End,
+        _ when type.SequenceEqual("response.failed"u8) => EventType.Failed,
+        _ when type.EndsWith(".delta"u8) => EventType.Delta,
+        _ => EventType.Other,
+    };
 
     /// <summary>The answer that an event wraps: <c>response</c>, or Anthropic's <c>message</c>.</summary>
     private void ReadEnvelope()
