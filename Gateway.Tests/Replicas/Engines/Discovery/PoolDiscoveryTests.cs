@@ -18,6 +18,8 @@ public sealed class PoolDiscoveryTests
     private readonly Pool _pool;
     private readonly PoolDiscovery _discovery;
 
+    public static TheoryData<string> ImpossibleNames => ["http://0.0.0.0:8000", $"http://{string.Join('.', Enumerable.Repeat(new string('b', 60), 5))}:8000"];
+
     public PoolDiscoveryTests()
     {
         _pool = new Pool(Model("http://engines:8000"), Faults, _time);
@@ -186,6 +188,19 @@ public sealed class PoolDiscoveryTests
 
         Assert.Equal(["static:1", "a:1"], Ids());
         Assert.Single(_log.Lines, line => line.Level == LogLevel.Error);
+    }
+
+    // The system's resolver throws for these, which would keep all other names and the file from being looked at.
+    [Theory, MemberData(nameof(ImpossibleNames))]
+    public async Task RefreshAsync_WithANameThatCannotExist_StillFindsTheOthers(string impossible)
+    {
+        var pool = new Pool(new() { Name = "m", Replicas = [new() { Dns = new(impossible) }, new() { Dns = new("http://127.0.0.1:8000") }] }, Faults, _time);
+        var discovery = new PoolDiscovery(pool, new DiscoverySources(new SystemNameResolver(), _lists, _ => null), _time, new Random(1), () => { }, _log);
+        discovery.Publish();
+
+        await discovery.RefreshAsync(default);
+
+        Assert.Equal("127.0.0.1:8000", Assert.Single(pool.ReplicaList).Id);
     }
 
     [Fact]

@@ -24,5 +24,10 @@ public sealed class SystemNameResolver : INameResolver
         {
             return [];
         }
+        catch (ArgumentException)
+        {
+            // A name that cannot exist: longer than any is, or the address of none.
+            return [];
+        }
     }
 }
