@@ -190,6 +190,19 @@ public sealed class PoolDiscoveryTests
         Assert.Single(_log.Lines, line => line.Level == LogLevel.Error);
     }
 
+    [Fact]
+    public async Task RefreshAsync_WhenTheFileIsGoneAgain_SaysSoAgain()
+    {
+        Listen("a:1");
+        foreach (var text in new[] { null, "a:1", null })
+        {
+            _lists.Text = text;
+            await RefreshAsync();
+        }
+
+        Assert.Equal(2, _log.Lines.Count(line => line.Level == LogLevel.Error));
+    }
+
     // The system's resolver throws for these, which would keep all other names and the file from being looked at.
     [Theory, MemberData(nameof(ImpossibleNames))]
     public async Task RefreshAsync_WithANameThatCannotExist_StillFindsTheOthers(string impossible)

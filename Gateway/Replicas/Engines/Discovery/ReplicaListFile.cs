@@ -33,7 +33,12 @@ internal sealed partial class ReplicaListFile(string model, IReplicaListReader l
         }
         var isQuiet = _taken is null || text == _last;
         _last = text;
-        if (text == _taken || !isQuiet)
+        if (text == _taken)
+        {
+            _complaint = null;
+            return;
+        }
+        if (!isQuiet)
         {
             return;
         }
