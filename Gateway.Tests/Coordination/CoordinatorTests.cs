@@ -1,3 +1,5 @@
+using Gateway.Access;
+using Gateway.Access.Limits;
 using Gateway.Coordination;
 using Gateway.Estimation;
 using Gateway.Replicas;
@@ -165,6 +167,41 @@ public sealed class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public async Task Exchange_WhileOnlyNewsFail_StillCountsTheOthersLoads()
+    {
+        using var reservation = _pair.Reserve(1, 0);
+        var half = new Coordinator(new Newsless(_pair.State.Join("half")), _pair.Options, () => _pair.Cores[0].SharedPools, () => _pair.Cores[0].Lengths, null, _pair.Time);
+        for (var i = 0; i < 3; i++)
+        {
+            await _pair.Coordinators[1].ExchangeAsync(default);
+            await half.ExchangeAsync(default);
+            _pair.Time.Advance(_pair.Options.Lease);
+        }
+
+        Assert.Equal((false, 1), (half.IsUp, _pair.View(0, 0).Snapshot().Peers.Requests));
+    }
+
+    [Fact]
+    public async Task Exchange_WhileTheStateIsGoneAndNoTenantAsks_LetsTheNextOneWaitForNoAnswer()
+    {
+        var limits = new SharedLimitLedger(new LimitLedger(_pair.Time), "limited", _pair.State.Join("limited"), _pair.Options, _pair.Time);
+        var coordinator = new Coordinator(
+            _pair.State.Join("limited"), _pair.Options, () => _pair.Cores[0].SharedPools, () => _pair.Cores[0].Lengths, limits, _pair.Time);
+        await coordinator.ExchangeAsync(default);
+        _pair.State.IsGone = true;
+        for (var i = 0; i < 2; i++)
+        {
+            await coordinator.ExchangeAsync(default);
+            _pair.Time.Advance(_pair.Options.Lease);
+        }
+        await coordinator.ExchangeAsync(default);
+
+        await limits.ReserveAsync(new Tenant { Name = "t", Key = 1, Limits = new() { MaxConcurrent = 1 } }, TokenAmount.None);
+
+        Assert.Equal(0, limits.Failures);
+    }
+
+    [Fact]
     public async Task Exchange_OfPlacements_LetsOthersKnowWhereAPromptAndASessionAre()
     {
         var request = SharingPair.Request([1, 2, 3], session: 9);
@@ -311,6 +348,15 @@ public sealed class CoordinatorTests : IDisposable
         var candidates = new[] { new Candidate { Replica = _pair.View(gateway, 0).Snapshot() }, new Candidate { Replica = _pair.View(gateway, 1).Snapshot() } };
         _pair.Cores[gateway].Models[0].Prefixes.Match(request, 100, options ?? new RoutingOptions(), candidates);
         return candidates;
+    }
+
+    /// <summary>A Redis of several parts, of which the one with the news is gone.</summary>
+    private sealed class Newsless(ISharedState whole) : ISharedState
+    {
+        public ValueTask<IReadOnlyList<BoardEntry>> PostAsync(string board, byte[] entry, TimeSpan lease, CancellationToken cancellationToken) =>
+            whole.PostAsync(board, entry, lease, cancellationToken);
+
+        public ValueTask<NewsPage> TellAsync(byte[] batch, string? after, CancellationToken cancellationToken) => ValueTask.FromException<NewsPage>(new IOException("No news."));
     }
 
     private sealed class Looking : IAdmissionRule

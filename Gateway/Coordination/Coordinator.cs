@@ -28,7 +28,8 @@ public sealed partial class Coordinator : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private Task _loop = Task.CompletedTask;
     private string? _lastNews;
-    private long _heardAt;
+    private long _loadsHeardAt;
+    private long _limitsHeardAt;
     private volatile State _state;
     private long _failures;
     private int _rounds;
@@ -47,7 +48,7 @@ public sealed partial class Coordinator : IAsyncDisposable
         (_shared, _options, _pools, _lengths, _limits, _time, _log) = (shared, options, pools, lengths, limits, time, log ?? NullLogger.Instance);
         _news = new News(options.HintBlocks);
         _learned = _news.Note;
-        _heardAt = time.GetTimestamp();
+        _loadsHeardAt = _limitsHeardAt = time.GetTimestamp();
         Listen(pools());
     }
 
@@ -66,12 +67,22 @@ public sealed partial class Coordinator : IAsyncDisposable
 
     /// <summary>One exchange of everything. What fails is counted, and changes nothing but that peers who were not heard of for a lease are forgotten.</summary>
     public Task ExchangeAsync(CancellationToken cancellationToken) => TryAsync(
-        pools => Task.WhenAll(
-            ShareLoadsAsync(pools, cancellationToken), ShareNewsAsync(pools, cancellationToken), _limits?.ExchangeAsync(cancellationToken) ?? Task.CompletedTask),
+        pools => Task.WhenAll(ShareLoadsAsync(pools, cancellationToken), ShareNewsAsync(pools, cancellationToken), ShareLimitsAsync(cancellationToken)),
         isWhole: true, cancellationToken);
 
-    private async Task ShareLoadsAsync(IReadOnlyList<SharedPool> pools, CancellationToken cancellationToken) =>
+    private async Task ShareLoadsAsync(IReadOnlyList<SharedPool> pools, CancellationToken cancellationToken)
+    {
         LoadEntry.Apply(await _shared.PostAsync(LoadBoard, LoadEntry.Write(pools), _options.Lease, cancellationToken), pools);
+        _loadsHeardAt = _time.GetTimestamp();
+    }
+
+    private async Task ShareLimitsAsync(CancellationToken cancellationToken)
+    {
+        if (_limits is not null && await _limits.ExchangeAsync(cancellationToken))
+        {
+            _limitsHeardAt = _time.GetTimestamp();
+        }
+    }
 
     private async Task ShareNewsAsync(IReadOnlyList<SharedPool> pools, CancellationToken cancellationToken)
     {
@@ -93,7 +104,7 @@ public sealed partial class Coordinator : IAsyncDisposable
             // Only an exchange of everything counts as recovery: loads alone may work while the rest still fails.
             if (isWhole)
             {
-                _heardAt = _time.GetTimestamp();
+                _limitsHeardAt = _time.GetTimestamp();
                 Note(State.Up);
             }
         }
@@ -103,9 +114,13 @@ public sealed partial class Coordinator : IAsyncDisposable
             Interlocked.Increment(ref _failures);
             // The server's own message (out of memory, no permission) says what to mend, so it is logged; of other failures only the type is.
             Note(State.Down, failed is RedisServerException { Message: var said } ? said[..Math.Min(said.Length, MostReason)] : failed.GetType().Name);
-            if (_time.GetElapsedTime(_heardAt) >= _options.Lease)
+            // Each by itself: in a cluster, one kind may be out of reach while the others are heard of.
+            if (_time.GetElapsedTime(_loadsHeardAt) >= _options.Lease)
             {
                 LoadEntry.Apply([], pools);
+            }
+            if (_time.GetElapsedTime(_limitsHeardAt) >= _options.Lease)
+            {
                 _limits?.Forget();
             }
         }

@@ -74,7 +74,8 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
     }
 
     /// <summary>Posts what changed since the last exchange, and of whom anybody still holds a place, and counts what the others posted.</summary>
-    public async Task ExchangeAsync(CancellationToken cancellationToken)
+    /// <returns>Whether there was anything to post, so that the others were heard of.</returns>
+    public async Task<bool> ExchangeAsync(CancellationToken cancellationToken)
     {
         var tenants = _changed.ToArray();
         foreach (var chunk in tenants.Chunk(MostAsking))
@@ -82,6 +83,7 @@ public sealed class SharedLimitLedger(LimitLedger own, string gateway, ISharedSt
             await Task.WhenAll(chunk.Select(tenant => ExchangeAsync(tenant.Value, cancellationToken)));
         }
         _isDeaf = false;
+        return tenants.Length > 0;
     }
 
     /// <summary>Forgets the places that others hold: they have not been heard of for a lease. Nobody is asked until an exchange came to its end.</summary>
