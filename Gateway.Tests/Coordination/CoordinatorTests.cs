@@ -202,6 +202,17 @@ public sealed class CoordinatorTests : IDisposable
     }
 
     [Fact]
+    public async Task Dispose_WhileAnswersStillEnd_LetsThemTeach()
+    {
+        await _pair.Coordinators[0].DisposeAsync();
+
+        _pair.Cores[0].Models[0].Prefixes.Record(SharingPair.Request([1, 2, 3]), SharingPair.Cost, _pair.View(0, 1).Slot, 10_000, new RoutingOptions());
+        ((IOutputLengthLearner)_pair.Cores[0].Lengths).Learn(SharingPair.Request(), SharingPair.Model, 40, isCensored: false);
+
+        Assert.Equal(4, _pair.Cores[0].Models[0].Prefixes.Blocks);
+    }
+
+    [Fact]
     public async Task Exchange_OfPlacements_LetsOthersKnowWhereAPromptAndASessionAre()
     {
         var request = SharingPair.Request([1, 2, 3], session: 9);

@@ -28,7 +28,7 @@ internal sealed class News(int hintBlocks) : IDisposable
         var blocks = use.Blocks.Length > hintBlocks ? use.Blocks[..hintBlocks] : use.Blocks;
         lock (_gate)
         {
-            if (_bytes.Length >= MostBytes)
+            if (!TakesMoreLocked)
             {
                 return;
             }
@@ -50,7 +50,7 @@ internal sealed class News(int hintBlocks) : IDisposable
     {
         lock (_gate)
         {
-            if (_bytes.Length >= MostBytes)
+            if (!TakesMoreLocked)
             {
                 return;
             }
@@ -67,7 +67,7 @@ internal sealed class News(int hintBlocks) : IDisposable
     {
         lock (_gate)
         {
-            if (_bytes.Length >= MostBytes)
+            if (!TakesMoreLocked)
             {
                 return;
             }
@@ -150,7 +150,16 @@ internal sealed class News(int hintBlocks) : IDisposable
         reader.ReadUInt64(), reader.ReadUInt64(), reader.ReadUInt64(), Math.Max(0, reader.ReadInt32()),
         reader.ReadSingle() is > 0 and < float.MaxValue and var ratio ? ratio : 0, reader.ReadBoolean());
 
-    public void Dispose() => _bytes.Dispose();
+    /// <summary>From here on nothing is noted: answers may still end while the gateway does.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _bytes.Dispose();
+        }
+    }
+
+    private bool TakesMoreLocked => _bytes.CanWrite && _bytes.Length < MostBytes;
 
     private BinaryWriter Writer() => new(_bytes, Encoding.UTF8, leaveOpen: true);
 }
