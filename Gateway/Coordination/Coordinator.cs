@@ -183,7 +183,7 @@ public sealed partial class Coordinator : IAsyncDisposable
             {
                 pool.Prefixes.Recorded = _recorded[pool.Prefixes] = (slot, use) =>
                 {
-                    if (pool.InSlot(slot) is { } replica)
+                    if (pool.Pool.At(slot) is { } replica)
                     {
                         _news.Note(pool.Pool.Name, replica.Id, use);
                     }

@@ -4,18 +4,4 @@ using Gateway.Routing;
 namespace Gateway.Coordination;
 
 /// <summary>One model's replicas, and what is remembered of them: what gateways share of it.</summary>
-public sealed record SharedPool(Pool Pool, PrefixIndex Prefixes)
-{
-    /// <summary>The replica in a slot; null: it left.</summary>
-    internal Replica? InSlot(int slot)
-    {
-        foreach (var replica in Pool.Replicas)
-        {
-            if (replica.Slot == slot)
-            {
-                return replica;
-            }
-        }
-        return null;
-    }
-}
+public sealed record SharedPool(Pool Pool, PrefixIndex Prefixes);
