@@ -56,6 +56,25 @@ public sealed class LimitLedgerTests
         Assert.Equal(LimitKind.None, Reserve(tenant, new TokenAmount(0, 10)).Met);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Settle_LongAfterTheReservation_ChargesTheSameWhetherOrNotAnybodyAskedInBetween(bool isAsked)
+    {
+        var tenant = Of(new() { OutputTokensPerMinute = 600 });
+        Reserve(tenant, new TokenAmount(0, 100));
+        _time.Advance(TimeSpan.FromMinutes(5));
+        if (isAsked)
+        {
+            Reserve(tenant, TokenAmount.None);
+        }
+        _ledger.Settle(tenant, new TokenAmount(0, 100), new TokenAmount(0, 1_300));
+
+        var verdict = Reserve(tenant, new TokenAmount(0, 10));
+
+        Assert.Equal((LimitKind.Tokens, TimeSpan.FromSeconds(61)), (verdict.Met, Rounded(verdict.RetryAfter)));
+    }
+
     [Fact]
     public void Reserve_OfMoreThanAWholeMinutesTokens_GoesWhenNothingElseWasUsed()
     {

@@ -45,7 +45,8 @@ public sealed partial class TenantAccount(TimeProvider time)
     {
         lock (_gate)
         {
-            TurnDayLocked();
+            // First, as of now: what was full in the meantime has no room for more than it holds.
+            RefillLocked(_limits);
             _running--;
             _reserved -= reserved.Total;
             _spentToday += used.Total;
