@@ -55,7 +55,7 @@ public sealed class MatrixSuite(MatrixFile file, IReadOnlyList<MatrixSource> sou
     private Fleet FleetOf(TraceRequest[] rows, ReplaySettings settings, CancellationToken cancellationToken)
     {
         var endings = new Endings();
-        new Replayer(settings, ReplayPolicy.Parse(file.CapacityBy, out _)!, endings).Run(new PacedTrace("capacity", rows, AtOnce), cancellationToken);
+        new Replayer(settings, ReplayPolicy.Parse(file.CapacityBy, out _)!, endings).Run(new PacedTrace(rows, AtOnce), cancellationToken);
         Interlocked.Increment(ref _finished);
         return new Fleet(settings, rows, endings.PerSecond());
     }
@@ -63,7 +63,7 @@ public sealed class MatrixSuite(MatrixFile file, IReadOnlyList<MatrixSource> sou
     private MatrixRow Run(string policy, Fleet[] fleets, double load, CancellationToken cancellationToken) => new(policy, [.. fleets.Select(fleet =>
     {
         var statistics = new RunStatistics(SloLimits.None);
-        var trace = new PacedTrace("paced", fleet.Rows, load * fleet.CapacityPerSecond / NativeRate(fleet.Rows));
+        var trace = new PacedTrace(fleet.Rows, load * fleet.CapacityPerSecond / NativeRate(fleet.Rows));
         new Replayer(fleet.Settings, ReplayPolicy.Parse(policy, out _)!, statistics).Run(trace, cancellationToken);
         Interlocked.Increment(ref _finished);
         return statistics.Summarize();
@@ -76,9 +76,9 @@ public sealed class MatrixSuite(MatrixFile file, IReadOnlyList<MatrixSource> sou
     private sealed record Fleet(ReplaySettings Settings, TraceRequest[] Rows, double CapacityPerSecond);
 
     /// <summary>Rows that were read once, with their arrivals scaled.</summary>
-    private sealed class PacedTrace(string name, TraceRequest[] rows, double factor) : ITrace
+    private sealed class PacedTrace(TraceRequest[] rows, double factor) : ITrace
     {
-        public string Name => name;
+        public string Name => "paced";
 
         public IEnumerable<TraceRequest> Read() => rows.Select(row => row with { Arrival = (row.Arrival - rows[0].Arrival) / factor });
     }
